@@ -1,0 +1,1 @@
+"""The command line `lineage`: one module for each family of verbs."""

@@ -1,0 +1,130 @@
+"""Reads a connected lineage graph out of the catalog and draws it: text, Mermaid, JSON."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import networkx as nx
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from shared.ports import LineageNode
+
+if TYPE_CHECKING:
+    from shared.purview.catalog import PurviewCatalog
+
+_KINDS = {
+    "custom_ml_experiment_step": "run",
+    "custom_ml_exp_config": "settings",
+    "custom_ml_model_metrics": "metrics",
+    "custom_ml_model_endpoint": "endpoint",
+    "custom_ml_dataset_registration": "registration",
+    "custom_ml_dataset": "data asset",
+    "ProcessWithColumnMapping": "process",
+}
+
+
+def read_graph(catalog: "PurviewCatalog", guid: str, *, limit: int) -> "nx.DiGraph[str]":
+    """
+    Read everything connected to an entity.
+
+    The catalog answers what lies up- and downstream of one entity; another input of the same run is neither. So the
+    ends of what is known are asked in turn, until nothing new turns up or `limit` entities are reached.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    waiting, asked = [guid], set[str]()
+    while waiting and len(graph) < limit:
+        current = waiting.pop(0)
+        asked.add(current)
+        view = catalog.get_lineage(current)
+        for node in view.nodes:
+            graph.add_node(node.guid, node=node)
+        graph.add_edges_from((edge.source, edge.target) for edge in view.edges)
+        ends = [item for item in graph if graph.in_degree(item) == 0 or graph.out_degree(item) == 0]
+        waiting = [item for item in sorted(ends) if item not in asked]
+    return graph
+
+
+def to_json(graph: "nx.DiGraph[str]") -> dict[str, list[dict[str, str]]]:
+    """Return nodes and edges by qualifiedName, in order, so that two catalogs with the same lineage print the same."""
+    names = {guid: _node(graph, guid).qualified_name for guid in graph}
+    nodes = sorted((_node(graph, guid) for guid in graph), key=lambda node: node.qualified_name)
+    edges = sorted((names[source], names[target]) for source, target in graph.edges)
+    return {
+        "nodes": [
+            {"qualifiedName": node.qualified_name, "typeName": node.type_name, "name": node.name} for node in nodes
+        ],
+        "edges": [{"from": source, "to": target} for source, target in edges],
+    }
+
+
+def to_mermaid(graph: "nx.DiGraph[str]") -> str:
+    """Draw a flowchart: rectangles for data, rounded boxes for processes."""
+    order = sorted(graph, key=lambda guid: _node(graph, guid).qualified_name)
+    number = {guid: f"n{position}" for position, guid in enumerate(order)}
+    lines = ["flowchart LR"]
+    for guid in order:
+        opening, closing = ('(["', '"])') if _is_process(graph, guid) else ('["', '"]')
+        label = _label(graph, guid).plain.replace('"', "#quot;")
+        lines.append(f"    {number[guid]}{opening}{label}{closing}")
+    edges = sorted((number[source], number[target]) for source, target in graph.edges)
+    return "\n".join([*lines, *(f"    {source} --> {target}" for source, target in edges)])
+
+
+def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
+    """Draw trees: what an asset comes from, what it goes to, and whatever else is connected."""
+    if guid not in graph:
+        return "This asset has no lineage."
+    shown = {guid}
+    trees = []
+    for title, neighbours in (("comes from", graph.predecessors), ("goes to", graph.successors)):
+        tree = Tree(Text.assemble(_label(graph, guid), f" {title}"))
+        _grow(tree, graph, guid, neighbours, shown)
+        if tree.children:
+            trees.append(tree)
+    for source in _sources(graph, shown):
+        tree = Tree(Text.assemble(_label(graph, source), " goes to"))
+        shown.add(source)
+        _grow(tree, graph, source, graph.successors, shown)
+        trees.append(tree)
+    console = Console(width=160, no_color=True, highlight=False)
+    with console.capture() as capture:
+        for tree in trees:
+            console.print(tree)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _grow(
+    tree: Tree, graph: "nx.DiGraph[str]", guid: str, neighbours: Callable[[str], Iterable[str]], shown: set[str]
+) -> None:
+    for neighbour in sorted(neighbours(guid), key=lambda item: _node(graph, item).qualified_name):
+        if neighbour in shown:
+            tree.add(Text.assemble(_label(graph, neighbour), " …"))
+            continue
+        shown.add(neighbour)
+        _grow(tree.add(_label(graph, neighbour)), graph, neighbour, neighbours, shown)
+
+
+def _sources(graph: "nx.DiGraph[str]", shown: set[str]) -> Iterator[str]:
+    """Yield what is not shown yet, the first in the flow of data first; what a tree shows meanwhile is left out."""
+    order = list(nx.lexicographical_topological_sort(graph, key=lambda guid: _node(graph, guid).qualified_name))
+    for guid in order:
+        if guid not in shown:
+            yield guid
+
+
+def _label(graph: "nx.DiGraph[str]", guid: str) -> Text:
+    node = _node(graph, guid)
+    kind = _KINDS.get(node.type_name, node.type_name.removeprefix("custom_ml_").replace("_", " "))
+    return Text(f"{node.name} ({kind})")
+
+
+def _is_process(graph: "nx.DiGraph[str]", guid: str) -> bool:
+    return _KINDS.get(_node(graph, guid).type_name) in ("run", "registration", "process") or _node(
+        graph, guid
+    ).type_name in ("custom_ml_deployment",)
+
+
+def _node(graph: "nx.DiGraph[str]", guid: str) -> LineageNode:
+    node: LineageNode = graph.nodes[guid]["node"]
+    return node

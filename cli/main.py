@@ -1,0 +1,70 @@
+"""The entry point `lineage`: its verbs, its exit codes, and how errors reach people."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from shared.errors import ConfigurationError, LineageError
+
+FAILED, USAGE = 1, 2
+
+_COMMANDS = {
+    "demo": "cli.demo",
+    "replay": "cli.replay",
+    "show": "cli.show",
+    "typedefs": "cli.typedefs",
+}
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when the verb is asked for; none of them imports a client before it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            click.echo("The app settings are not right:", err=True)
+            for problem in error.problems:
+                click.echo(f"  {problem}", err=True)
+            sys.exit(USAGE)
+        except LineageError as error:
+            click.echo(f"{error.reason}: {error}", err=True)
+            sys.exit(FAILED)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
+@click.version_option(package_name="aml-purview-lineage")
+def cli(*, verbose: bool) -> None:
+    """
+    Lineage of Azure Machine Learning in Microsoft Purview.
+
+    The app settings (PURVIEW_ENDPOINT, LINEAGE_WORKSPACES, LINEAGE_STORAGE …) are read from the environment.
+
+    Exit codes: 0 done, 1 some of it failed, 2 wrong usage or settings.
+    """
+    import logging
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # azure-core's INFO lines hold whole requests.
+    logging.getLogger("azure").setLevel(logging.WARNING if verbose else logging.ERROR)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()

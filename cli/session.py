@@ -1,0 +1,91 @@
+"""What several verbs need: services from the environment, and events drained from the queue with a report of each."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.bootstrap import Services
+from shared.handlers.messages import DEAD_LETTERED, Redelivery, handle_next
+from shared.handlers.publish import Outcome
+from shared.redaction import redact_text
+from shared.settings import Settings
+
+DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
+"""Here a person waits, so a message is tried less often and sooner than in the Functions host."""
+_LONGEST_WAIT = timedelta(minutes=1)
+
+
+def open_services() -> Services:
+    """
+    Read the settings from the environment.
+
+    Raises:
+        ConfigurationError
+    """
+    return Services(Settings.from_env(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one attempt at one message ended, with the words that identify the event to people."""
+
+    event_type: str
+    event_id: str
+    attempt: int
+    outcome: Outcome
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome.outcome == DEAD_LETTERED
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "event_type": self.event_type,
+            "event_id": self.event_id,
+            "attempt": self.attempt,
+            "outcome": self.outcome.outcome,
+            "subject": self.outcome.subject,
+            "reason": self.outcome.reason,
+            "entities_written": self.outcome.written,
+            "matches": dict(self.outcome.matches),
+        }
+
+
+def drain(
+    services: Services, *, redelivery: Redelivery = DIRECT_REDELIVERY, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Report]:
+    """Handle messages until the queue is empty, waiting for those that come back soon."""
+    while True:
+        handled = handle_next(
+            services.queue, services.handle, dead_letters=services.dead_letters, redelivery=redelivery
+        )
+        if handled:
+            message, outcome = handled
+            event_type, event_id = describe(message.body)
+            yield Report(event_type, event_id, message.dequeue_count, outcome)
+            continue
+        next_at = services.queue.next_visible_at()
+        if next_at is None or next_at - services.now() > _LONGEST_WAIT:
+            return
+        sleep(max((next_at - services.now()).total_seconds(), 0.0))
+
+
+def describe(body: str) -> tuple[str, str]:
+    """
+    Name an event for people, even one that cannot be read.
+
+    Returns:
+        Its type without namespace and its id; "?" for what is not there.
+    """
+    try:
+        event = json.loads(body)
+    except ValueError:
+        return "?", redact_text(body[:40])
+    if not isinstance(event, dict):
+        return "?", redact_text(body[:40])
+    members = {key.casefold(): value for key, value in event.items()}
+    event_type = str(members.get("eventtype") or members.get("type") or "?")
+    return event_type.rpartition(".")[2], str(members.get("id") or "?")

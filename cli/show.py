@@ -1,0 +1,67 @@
+"""`lineage show`: the lineage of one asset, as the catalog has it."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from shared.ports import Found
+    from shared.purview.catalog import PurviewCatalog
+
+
+@click.command()
+@click.argument("asset")
+@click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
+@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@click.option("--limit", default=1000, show_default=True, help="Stop following the graph after this many entities.")
+def show(*, asset: str, as_json: bool, mermaid: bool, limit: int) -> None:
+    """
+    Show where an asset comes from, where it goes, and what else takes part.
+
+    ASSET is a qualifiedName, or a name such as `creditrisk_model` (its latest version) or `creditrisk_model:1`.
+
+    Example: lineage show creditrisk_model
+    """
+    from cli.graph import read_graph, to_json, to_mermaid, to_text
+    from cli.session import open_services
+
+    if as_json and mermaid:
+        raise click.UsageError("--json and --mermaid exclude each other")
+    catalog = open_services().catalog
+    found = find_asset(catalog, asset)
+    graph = read_graph(catalog, found.guid, limit=limit)
+    if as_json:
+        click.echo(json.dumps(to_json(graph), indent=2))
+    else:
+        click.echo(to_mermaid(graph) if mermaid else to_text(graph, found.guid))
+
+
+def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
+    """
+    Find the one asset that people mean by a qualifiedName, a name, or a name and version.
+
+    Raises:
+        click.UsageError: there is none, or there are several in different places.
+    """
+    from shared.qualified_names import QualifiedName
+
+    if "://" in asset:
+        found = catalog.find([QualifiedName(asset)])
+        if not found:
+            raise click.UsageError(f"the catalog has no asset with the qualifiedName {asset}")
+        return found[QualifiedName(asset)]
+    hits = [hit for hit in catalog.search(asset) if hit.name == asset or hit.name.rpartition(":")[0] == asset]
+    families: dict[str, list[Found]] = {}
+    for hit in hits:
+        families.setdefault(hit.ref.qualified_name.removesuffix(hit.name.rpartition(":")[2]), []).append(hit)
+    if not families:
+        raise click.UsageError(f"the catalog finds no asset named {asset}; search lags a little behind what is written")
+    if len(families) > 1:
+        names = "\n  ".join(sorted(str(hit.ref.qualified_name) for hit in hits))
+        raise click.UsageError(f"{asset} is not the name of one asset; say which by its qualifiedName:\n  {names}")
+    return max(next(iter(families.values())), key=lambda hit: _version_order(hit.name.rpartition(":")[2]))
+
+
+def _version_order(version: str) -> tuple[bool, int, str]:
+    return version.isdecimal(), int(version) if version.isdecimal() else 0, version

@@ -1,0 +1,1 @@
+"""The product: Azure Machine Learning events in, lineage in Microsoft Purview out."""

@@ -1,0 +1,193 @@
+"""Reads models, data, datastores, endpoints and deployments with the azure-ai-ml SDK."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from azure.core.credentials import TokenCredential
+from azure.core.pipeline.transport import HttpTransport
+
+from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, translated_errors
+from shared.azure_ml.uris import AssetReference, parse_reference
+from shared.errors import RecordNotFoundError
+from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
+from shared.redaction import redact_mapping, redact_text
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+_KNOWN_CLOUDS = {
+    "management.azure.com": "AzureCloud",
+    "management.chinacloudapi.cn": "AzureChinaCloud",
+    "management.usgovcloudapi.net": "AzureUSGovernment",
+}
+
+
+class Assets:
+    """
+    The SDK client of one workspace. Methods may raise what `translated_errors` raises.
+
+    azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
+    """
+
+    def __init__(
+        self,
+        workspace: WorkspaceId,
+        *,
+        arm_endpoint: str,
+        credential: TokenCredential,
+        transport: HttpTransport[Any, Any],
+    ) -> None:
+        self._client = _build_client(workspace, arm_endpoint, credential, transport)
+
+    def get_data(self, asset: AssetId) -> tuple[DataAsset, str]:
+        """Return a data asset version without its location, and the URI it was registered from."""
+        with translated_errors(f"data {asset.label}"):
+            data = self._client.data.get(asset.name, asset.version)
+        created_by, created_at = _creation(data)
+        found = DataAsset(
+            id=asset,
+            location=None,
+            data_type=str(data.type or ""),
+            description=redact_text(data.description or ""),
+            created_by=created_by,
+            created_at=created_at,
+            tags=redact_mapping(data.tags or {}),
+        )
+        return found, str(data.path or "")
+
+    def get_model(self, asset: AssetId) -> ModelVersion:
+        with translated_errors(f"model {asset.label}"):
+            model = self._client.models.get(asset.name, asset.version)
+        created_by, created_at = _creation(model)
+        return ModelVersion(
+            id=asset,
+            model_type=str(model.type or ""),
+            description=redact_text(model.description or ""),
+            uri=redact_text(str(model.path or "")),
+            job_name=str(model.job_name or ""),
+            created_by=created_by,
+            created_at=created_at,
+            tags=redact_mapping(model.tags or {}),
+            properties=redact_mapping(model.properties or {}),
+            flavors=tuple(sorted(model.flavors or {})),
+        )
+
+    def list_datastores(self) -> dict[str, Datastore]:
+        """
+        Return all datastores of the workspace by name, in one request a page.
+
+        Raises:
+            RecordNotFoundError: the SDK cannot read one of them; ask for those you need by name.
+        """
+        with translated_errors("datastores"):
+            try:
+                return {store.name: _to_datastore(store) for store in self._client.datastores.list()}
+            except AttributeError as error:
+                # azure-ai-ml 1.35 crashes on a kind of datastore it does not know, and the whole list with it.
+                raise RecordNotFoundError(f"datastores: the SDK cannot read one of them ({error})") from error
+
+    def get_datastore(self, name: str) -> Datastore:
+        with translated_errors(f"datastore {name}"):
+            try:
+                return _to_datastore(self._client.datastores.get(name))
+            except AttributeError as error:
+                raise RecordNotFoundError(f"datastore {name}: of a kind the SDK cannot read ({error})") from error
+
+    def get_online_endpoint(self, name: str) -> Any:
+        with translated_errors(f"online endpoint {name}"):
+            return self._client.online_endpoints.get(name)
+
+    def list_online_deployments(self, endpoint: str) -> list[Any]:
+        with translated_errors(f"deployments of {endpoint}"):
+            return list(self._client.online_deployments.list(endpoint))
+
+
+def _build_client(
+    workspace: WorkspaceId, arm_endpoint: str, credential: TokenCredential, transport: HttpTransport[Any, Any]
+) -> "MLClient":
+    from azure.ai.ml import MLClient
+
+    _tame_logger()
+    return MLClient(
+        credential,
+        workspace.subscription_id,
+        workspace.resource_group,
+        workspace.name,
+        enable_telemetry=False,
+        show_progress=False,
+        transport=transport,
+        connection_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        **_cloud(arm_endpoint),
+    )
+
+
+def _cloud(arm_endpoint: str) -> dict[str, Any]:
+    """Name the cloud of an ARM endpoint, describing it to the SDK if it is none of the public ones."""
+    host = urlsplit(arm_endpoint).netloc.lower()
+    if host in _KNOWN_CLOUDS:
+        return {"cloud": _KNOWN_CLOUDS[host]}
+    metadata = {
+        "azure_portal": arm_endpoint,
+        "resource_manager": arm_endpoint,
+        "active_directory": arm_endpoint,
+        "aml_resource_id": arm_endpoint,
+        "storage_endpoint": "core.windows.net",
+        "registry_discovery_endpoint": arm_endpoint,
+    }
+    return {"cloud": host, "cloud_metadata": metadata}
+
+
+def _tame_logger() -> None:
+    """Undo what importing the SDK does to its logger: a handler of its own on stderr, past ours."""
+    logger = logging.getLogger("azure.ai.ml")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+
+
+def _to_datastore(store: Any) -> Datastore:
+    container = next(
+        (
+            getattr(store, name)
+            for name in ("container_name", "filesystem", "file_share_name")
+            if getattr(store, name, None)
+        ),
+        "",
+    )
+    return Datastore(
+        name=str(store.name),
+        kind=_kind_of(str(getattr(store.type, "value", store.type))),
+        account=str(getattr(store, "account_name", "") or getattr(store, "one_lake_workspace_name", "") or ""),
+        container=str(container or getattr(getattr(store, "artifact", None), "name", "")),
+        protocol=str(getattr(store, "protocol", "") or "https"),
+        endpoint=str(getattr(store, "endpoint", "") or ""),
+    )
+
+
+def _kind_of(sdk_type: str) -> str:
+    """
+    >>> _kind_of("azure_data_lake_gen2"), _kind_of("AzureBlob")
+    ('AzureDataLakeGen2', 'AzureBlob')
+    """
+    return "".join(word[:1].upper() + word[1:] for word in sdk_type.split("_"))
+
+
+def _creation(entity: Any) -> tuple[str, str]:
+    context = getattr(entity, "creation_context", None)
+    moment = getattr(context, "created_at", None)
+    text = to_utc_text(moment) if isinstance(moment, datetime) else str(moment or "")
+    return str(getattr(context, "created_by", "") or ""), text
+
+
+def model_reference(text: str) -> AssetReference | None:
+    """Read the model a deployment names: an ARM id, `name:version`, or a registry path."""
+    reference = parse_reference(text, kind="models")
+    return reference if isinstance(reference, AssetReference) else None
+
+
+def tags_of(entity: Any) -> Mapping[str, str]:
+    return redact_mapping(getattr(entity, "tags", None) or {})

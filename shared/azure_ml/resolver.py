@@ -1,0 +1,244 @@
+"""Works out what a run consumed and produced, which run made a model, and what an endpoint serves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.azure_ml.assets import Assets, model_reference, tags_of
+from shared.azure_ml.cache import Cache
+from shared.azure_ml.data import DataReader
+from shared.azure_ml.rest import Json, RestClient
+from shared.azure_ml.run_history import RunHistory
+from shared.azure_ml.runs import Record, list_bindings, to_run
+from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
+from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
+from shared.errors import RecordNotFoundError
+from shared.model import (
+    SUCCEEDED,
+    AssetId,
+    Deployment,
+    Endpoint,
+    Location,
+    ModelVersion,
+    Port,
+    RunTree,
+    Workspace,
+    WorkspaceId,
+)
+from shared.redaction import redact_text
+
+CACHE_SECONDS = 600.0
+CACHE_SIZE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The clients of one workspace."""
+
+    record: WorkspaceRecord
+    history: RunHistory
+    assets: Assets
+    data: DataReader
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """A root's record, the records of the runs below it that did work, and which run stands for which."""
+
+    root: Record
+    workers: tuple[Record, ...]
+    aliases: Mapping[str, str]
+
+
+class Resolver:
+    """
+    Azure ML as a source of lineage.
+
+    Every method may raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError, and
+    RecordNotFoundError where Azure ML has no such thing.
+    """
+
+    def __init__(
+        self,
+        rest: RestClient,
+        *,
+        arm_endpoint: str,
+        open_assets: Callable[[WorkspaceId], Assets],
+        clock: Callable[[], float],
+    ) -> None:
+        self._rest = rest
+        self._arm_endpoint = arm_endpoint
+        self._open_assets = open_assets
+        self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+
+    def get_workspace(self, workspace: WorkspaceId) -> Workspace:
+        return self._reader(workspace).record.workspace
+
+    def get_run_tree(self, workspace: WorkspaceId, run_id: str, *, orchestrates: bool = False) -> RunTree:
+        """
+        Return the whole tree that a run belongs to.
+
+        Costs a constant number of requests for a pipeline of any number of steps, pages of children aside.
+
+        Args:
+            orchestrates: the run is known to be a pipeline, which saves the request that would find out.
+        """
+        reader = self._reader(workspace)
+        family = self._read_family(reader.history, run_id, orchestrates=orchestrates)
+        bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
+        data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
+        mlflow = self._read_mlflow(reader.history, family)
+        runs = tuple(
+            to_run(
+                record,
+                experiment=self._experiment_name(reader, record.experiment_id),
+                inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
+                outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
+                mlflow=mlflow.get(record.run_id),
+            )
+            for record in family.workers
+        )
+        return RunTree(
+            workspace=reader.record.workspace,
+            root_id=family.root.run_id,
+            root_status=family.root.status,
+            runs=tuple(sorted(runs, key=lambda run: run.id)),
+            aliases=family.aliases,
+        )
+
+    def remember_experiment(self, workspace: WorkspaceId, experiment_id: str, name: str) -> None:
+        """Take note of an experiment's name, which never changes, to save the request that would ask for it."""
+        self._cache.put((workspace, "experiment", experiment_id), name)
+
+    def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
+        """Return the model version as it is now."""
+        return self._reader(workspace).data.get_model(model, fresh=True)
+
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None:
+        """
+        Find the run that made a model version, with its tree.
+
+        The path of the model's files is the most exact witness; the run named at registration may be the whole
+        pipeline. Returns None if no witness leads to a run: uploaded by hand, or the run is gone.
+        """
+        data = self._reader(workspace).data
+        for run_id in _witnesses(model):
+            try:
+                tree = self.get_run_tree(workspace, run_id)
+            except RecordNotFoundError:
+                continue
+            maker = tree.aliases.get(run_id, run_id)
+            if any(run.id == maker for run in tree.runs):
+                return tree, maker
+            location = data.locate(model.uri)
+            if location and (by_path := _writer_of(location, tree)):
+                return tree, by_path
+        return None
+
+    def get_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint:
+        """Return an online endpoint with its deployments and the model versions they serve."""
+        reader = self._reader(workspace)
+        endpoint = reader.assets.get_online_endpoint(name)
+        deployments = []
+        for deployment in reader.assets.list_online_deployments(name):
+            reference = model_reference(str(deployment.model or ""))
+            deployments.append(
+                Deployment(
+                    name=str(deployment.name),
+                    models=(reader.data.get_model(reference.asset),) if reference else (),
+                    environment=redact_text(str(deployment.environment or "")),
+                    instance_type=str(deployment.instance_type or ""),
+                    state=str(deployment.provisioning_state or ""),
+                )
+            )
+        return Endpoint(
+            workspace=reader.record.workspace,
+            name=str(endpoint.name),
+            compute_type=str(endpoint.kind or "Managed"),
+            scoring_uri=redact_text(str(endpoint.scoring_uri or "")),
+            state=str(endpoint.provisioning_state or ""),
+            description=redact_text(str(endpoint.description or "")),
+            tags=tags_of(endpoint),
+            deployments=tuple(sorted(deployments, key=lambda deployment: deployment.name)),
+        )
+
+    def _reader(self, workspace: WorkspaceId) -> _Reader:
+        return self._cache.get(workspace, lambda: self._open(workspace))
+
+    def _open(self, workspace: WorkspaceId) -> _Reader:
+        record = get_workspace(self._rest, self._arm_endpoint, workspace)
+        history = RunHistory(self._rest, record.api_url, workspace.arm_id)
+        assets = self._open_assets(workspace)
+        return _Reader(record, history, assets, DataReader(record, history, assets, self._cache))
+
+    def _read_family(self, history: RunHistory, run_id: str, *, orchestrates: bool) -> _Family:
+        asked = None if orchestrates else Record.from_json(history.get_run(run_id))
+        root_id = asked.root_id if asked else run_id
+        root = asked if asked and asked.run_id == root_id else None
+        if asked and not root:
+            root = Record.from_json(history.get_run(root_id))
+        if root and not root.is_pipeline:
+            return _Family(root, (root,), {} if run_id == root_id else {run_id: root_id})
+        return self._read_pipeline(history, root_id, asked=asked, root=root)
+
+    def _read_pipeline(
+        self, history: RunHistory, root_id: str, *, asked: Record | None, root: Record | None
+    ) -> _Family:
+        children = list(_walk(history, root_id))
+        reused = {child.run_id: child.reused_run_id for child in children if child.reused_run_id}
+        wanted = [reused.get(child.run_id, child.run_id) for child in children if child.status.casefold() in SUCCEEDED]
+        answers = history.get_runs([*([] if root else [root_id]), *dict.fromkeys(wanted)])
+        records = {found: Record.from_json(answer) for found, answer in answers.items()}
+        root = root or records.pop(root_id, None)
+        if root is None:
+            raise RecordNotFoundError(f"run {root_id} is not in the run history")
+        if root.root_id != root_id:  # the event called a nested pipeline its root
+            return self._read_pipeline(history, root.root_id, asked=asked, root=None)
+        aliases = dict(reused)
+        if asked and asked.run_id != root_id and asked.parent_id in records:
+            aliases.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+        return _Family(root, tuple(records.values()), aliases)
+
+    def _read_mlflow(self, history: RunHistory, family: _Family) -> dict[str, Json]:
+        if not family.root.is_pipeline:
+            return {family.root.run_id: history.get_mlflow_run(family.root.run_id)}
+        # A reused step logged its metrics below the root it first ran under.
+        roots = {(record.experiment_id, record.root_id) for record in family.workers}
+        return {
+            str(run["info"]["run_id"]): run
+            for experiment_id, root_id in sorted(roots)
+            for run in history.search_mlflow_runs(experiment_id, root_id)
+        }
+
+    def _experiment_name(self, reader: _Reader, experiment_id: str) -> str:
+        key = (reader.record.workspace.id, "experiment", experiment_id)
+        return self._cache.get(key, lambda: reader.history.get_experiment_name(experiment_id))
+
+
+def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:
+    """Yield the runs below a pipeline that did work, through nested pipelines; a sweep's trials are its own affair."""
+    for body in history.list_children(run_id):
+        child = Record(metadata=body, definition={})
+        if child.is_pipeline:
+            yield from _walk(history, child.run_id)
+        else:
+            yield child
+
+
+def _witnesses(model: ModelVersion) -> Iterator[str]:
+    reference = parse_reference(model.uri)
+    match reference:
+        case DatastorePath(_, path):
+            if by_path := run_of_path(path):
+                yield by_path
+        case RunOutput(run_id):
+            yield run_id
+    if model.job_name:
+        yield model.job_name
+
+
+def _writer_of(location: Location, tree: RunTree) -> str | None:
+    for run in tree.runs:
+        for port in run.outputs:
+            if isinstance(port.data, Location) and f"{location.url}/".startswith(f"{port.data.url}/"):
+                return run.id
+    return None

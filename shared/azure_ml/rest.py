@@ -1,0 +1,115 @@
+"""One HTTP pipeline for Azure ML's REST services, and the translation of what can go wrong in it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from azure.core import PipelineClient
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy, UserAgentPolicy
+from azure.core.pipeline.transport import HttpTransport
+from azure.core.rest import HttpRequest, HttpResponse
+
+from shared.errors import (
+    AccessDeniedError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    ServiceUnavailableError,
+)
+from shared.redaction import redact_text
+
+Json = dict[str, Any]
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+_RETRIED = frozenset({"GET", "POST"})  # every POST here is a read
+_UNAVAILABLE = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class RestClient:
+    """
+    Sends JSON and reads JSON, with the token of `scope`, retries, `Retry-After` and timeouts.
+
+    Every method may raise ServiceUnavailableError, AccessDeniedError, RecordNotFoundError (404)
+    and RequestRefusedError (another 4xx).
+    """
+
+    def __init__(
+        self,
+        credential: TokenCredential,
+        transport: HttpTransport[Any, Any],
+        *,
+        scope: str,
+        retry_backoff: float = 0.8,
+    ) -> None:
+        def retry() -> RetryPolicy[Any, Any]:
+            return RetryPolicy(
+                retry_total=3, retry_backoff_factor=retry_backoff, retry_on_methods=_RETRIED, retry_backoff_max=10
+            )
+
+        agent = UserAgentPolicy(base_user_agent="aml-purview-lineage")
+        token = BearerTokenCredentialPolicy(credential, scope)
+        self._authorised: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            base_url="", transport=transport, policies=[agent, retry(), token]
+        )
+        self._anonymous: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            base_url="", transport=transport, policies=[agent, retry()]
+        )
+
+    def get(self, url: str, *, params: Mapping[str, str] | None = None, anonymous: bool = False) -> Json:
+        return self._send(HttpRequest("GET", url, params=dict(params or {})), anonymous=anonymous)
+
+    def post(self, url: str, body: Json) -> Json:
+        return self._send(HttpRequest("POST", url, json=body))
+
+    def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
+        with translated_errors(f"{request.method} {request.url.partition('?')[0]}"):
+            client = self._anonymous if anonymous else self._authorised
+            response = client.send_request(request, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+            response.raise_for_status()
+            answer = response.json()
+        if not isinstance(answer, dict):
+            raise RequestRefusedError(f"{request.url}: the answer is no JSON object", status=response.status_code)
+        return answer
+
+
+@contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Turn azure-core's exceptions into ours; `what` names the request or the SDK call, without its query."""
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        raise AccessDeniedError(f"{what}: {_words(error)}") from error
+    except HttpResponseError as error:
+        raise _from_response(what, error) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise ServiceUnavailableError(f"{what}: {_words(error)}") from error
+    except AzureError as error:
+        raise RequestRefusedError(f"{what}: {_words(error)}", status=0) from error
+    except ValueError as error:
+        raise ServiceUnavailableError(f"{what}: the answer is not JSON ({_words(error)})") from error
+
+
+def _from_response(what: str, error: HttpResponseError) -> Exception:
+    status = error.status_code or 0
+    message = f"{what}: HTTP {status}: {_words(error)}"
+    if status in (401, 403):
+        return AccessDeniedError(f"{message}. The identity needs read access to the workspace.")
+    if status == 404:
+        return RecordNotFoundError(message)
+    if status in _UNAVAILABLE or status >= 500:
+        header = str(getattr(error.response, "headers", {}).get("Retry-After") or "")
+        return ServiceUnavailableError(message, retry_after=float(header) if header.isdigit() else None)
+    return RequestRefusedError(message, status=status)
+
+
+def _words(error: Exception) -> str:
+    message = getattr(error, "message", "") or str(error)
+    return redact_text(" ".join(str(message).split()))[:500]

@@ -1,0 +1,94 @@
+"""Every error the product raises on purpose, and whether a retry may help.
+
+LineageError
+  TransientError            a retry may help: the message comes back
+    ServiceUnavailableError   429, 408, 5xx, timeout, cut connection
+    AccessDeniedError         401, 403: most often a role that has not propagated yet
+    RunNotSettledError        the event overtook the record it speaks of
+  TerminalError             a retry cannot help: the message is dead-lettered
+    MalformedEventError       a field is missing or wrong
+    ForeignWorkspaceError     a workspace outside LINEAGE_WORKSPACES
+    RecordNotFoundError       Azure ML has no such run, model or endpoint
+    RequestRefusedError       a service refused the request itself (another 4xx)
+    EntityRejectedError       the catalog refused an entity
+  ConfigurationError        an app setting is missing or wrong; names every bad one at once
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class LineageError(Exception):
+    """The base of them all; `reason` is the word that dead letters and logs group by."""
+
+    @property
+    def reason(self) -> str:
+        return type(self).__name__.removesuffix("Error")
+
+
+class TransientError(LineageError):
+    """A retry may help."""
+
+
+class ServiceUnavailableError(TransientError):
+    """The service throttles, is down or did not answer in time; `retry_after` in seconds, if it said so."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccessDeniedError(TransientError):
+    """The service answered 401 or 403. Role assignments take minutes to arrive, so this comes back."""
+
+
+class RunNotSettledError(TransientError):
+    """The record does not yet show what the event announced."""
+
+
+class TerminalError(LineageError):
+    """A retry cannot help."""
+
+
+class MalformedEventError(TerminalError):
+    """The event cannot be read; `field` names what is missing or wrong, as `data.runId`."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+class ForeignWorkspaceError(TerminalError):
+    """The event comes from a workspace that is not on the allow-list; no call was made."""
+
+    def __init__(self, workspace_id: str) -> None:
+        super().__init__(f"topic: workspace {workspace_id} is not in LINEAGE_WORKSPACES")
+        self.workspace_id = workspace_id
+
+
+class RecordNotFoundError(TerminalError):
+    """Azure ML does not have what the event speaks of (deleted, or never there)."""
+
+
+class RequestRefusedError(TerminalError):
+    """A service refused the request; `status` is its HTTP status, `code` its own error code, if any."""
+
+    def __init__(self, message: str, *, status: int, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class EntityRejectedError(TerminalError):
+    """The catalog refused entities; `rejections` maps each qualifiedName to the catalog's words."""
+
+    def __init__(self, rejections: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {words}" for name, words in sorted(rejections.items())))
+        self.rejections = dict(rejections)
+
+
+class ConfigurationError(LineageError):
+    """App settings are missing or wrong; `problems` has one sentence for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

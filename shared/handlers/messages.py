@@ -1,0 +1,137 @@
+"""Handles one message under the delivery contract: returning means done with it, raising means bring it back."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.envelopes import parse_envelope
+from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError, TransientError
+from shared.events import Event, parse_event
+from shared.handlers.publish import Outcome, Publisher
+from shared.model import WorkspaceId
+from shared.redaction import redact_body, redact_text
+from shared.state.ports import DeadLetters, Message, Queue
+
+logger = logging.getLogger(__name__)
+
+DEAD_LETTERED = "dead_lettered"
+CAME_BACK = "came_back"
+"""Not an outcome of a message but of one attempt at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """The workspaces we speak to: ARM ids, or prefixes of them (a subscription, a resource group)."""
+
+    prefixes: tuple[str, ...]
+
+    def check(self, workspace: WorkspaceId) -> None:
+        """
+        Raises:
+            ForeignWorkspaceError: the workspace is not on the list.
+        """
+        arm_id = f"{workspace.arm_id.casefold()}/"
+        if not any(arm_id.startswith(f"{prefix.casefold().rstrip('/')}/") for prefix in self.prefixes):
+            raise ForeignWorkspaceError(workspace.arm_id)
+
+
+def read_event(body: str, allowed: AllowList) -> Event:
+    """
+    Read an event and check where it comes from, before any call is made.
+
+    Raises:
+        MalformedEventError, ForeignWorkspaceError
+    """
+    event = parse_event(parse_envelope(body))
+    allowed.check(event.workspace)
+    return event
+
+
+def handle_message(
+    body: str, *, attempt: int, allowed: AllowList, publisher: Publisher, dead_letters: DeadLetters
+) -> Outcome:
+    """
+    Process one message.
+
+    A terminal failure is dead-lettered *before* we return, so that a message is never both gone from the queue and
+    absent from the dead letters. If the dead letter cannot be stored, we raise.
+    """
+    try:
+        event = read_event(body, allowed)
+        outcome = publisher.publish(event)
+    except TerminalError as error:
+        return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
+    logger.info(
+        "message %s",
+        outcome.outcome,
+        extra={
+            "event_id": event.id,
+            "workspace_id": event.workspace.arm_id,
+            "subject": outcome.subject,
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "attempt": attempt,
+            "entities_written": outcome.written,
+            "matches": dict(outcome.matches),
+        },
+    )
+    return outcome
+
+
+def set_aside(body: str, error: LineageError, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+    """Dead-letter a message with the reason and its body, both free of secrets."""
+    detail = redact_text(str(error))
+    dead_letters.put(reason=error.reason, detail=detail, body=redact_body(body), attempts=attempts)
+    logger.info("message %s", DEAD_LETTERED, extra={"outcome": DEAD_LETTERED, "reason": error.reason, "detail": detail})
+    return Outcome(DEAD_LETTERED, reason=f"{error.reason}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """How often and how far apart a queue brings a message back."""
+
+    max_attempts: int = 5
+    first_delay: timedelta = timedelta(seconds=2)
+    visibility: timedelta = timedelta(minutes=10)
+
+    def delay_after(self, attempt: int) -> timedelta:
+        """
+        >>> Redelivery().delay_after(3)
+        datetime.timedelta(seconds=8)
+        """
+        return self.first_delay * int(2 ** (attempt - 1))
+
+
+def handle_next(
+    queue: Queue, handle: Callable[[Message], Outcome], *, dead_letters: DeadLetters, redelivery: Redelivery
+) -> tuple[Message, Outcome] | None:
+    """
+    Take one message and handle it, as the Functions host does for a queue trigger: delete on return, give back on a
+    transient failure, and set it aside with the last reason once it was tried often enough.
+
+    Returns:
+        The message and how this attempt ended, or None if no message is visible now.
+    """
+    message = queue.receive(visibility=redelivery.visibility)
+    if message is None:
+        return None
+    try:
+        outcome = handle(message)
+    except TransientError as error:
+        if message.dequeue_count >= redelivery.max_attempts:
+            outcome = set_aside(message.body, error, attempts=message.dequeue_count, dead_letters=dead_letters)
+        else:
+            delay = redelivery.delay_after(message.dequeue_count)
+            if isinstance(error, ServiceUnavailableError) and error.retry_after:
+                delay = max(delay, timedelta(seconds=error.retry_after))
+            queue.release(message, delay=delay)
+            return message, Outcome(CAME_BACK, reason=f"{error.reason}: {redact_text(str(error))}")
+    queue.delete(message)
+    return message, outcome
+
+
+def enqueue(bodies: Sequence[str], queue: Queue) -> None:
+    """Put events on the queue, without the secrets that tags and properties may carry."""
+    for body in bodies:
+        queue.put(redact_body(body))

@@ -1,0 +1,36 @@
+"""A pooled, TLS-verified requests session, one for each service we talk to."""
+
+import ssl
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+POOL_SIZE = 4
+"""Connections kept to one host; a worker rarely has more requests in flight."""
+
+
+def build_session(ca_bundle: str | None = None) -> requests.Session:
+    """
+    Build a session that keeps its connections open.
+
+    Args:
+        ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
+    """
+    session = requests.Session()
+    session.mount("https://", _PooledAdapter(ca_bundle))
+    return session
+
+
+class _PooledAdapter(HTTPAdapter):
+    """requests takes either the usual authorities or a file of others; this one takes both."""
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._context = ssl.create_default_context()
+        if ca_bundle:
+            self._context.load_verify_locations(ca_bundle)
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["ssl_context"] = self._context
+        super().init_poolmanager(*args, **kwargs)

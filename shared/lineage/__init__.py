@@ -1,0 +1,1 @@
+"""The catalog model: which entities a resolved run, model or endpoint becomes."""

@@ -1,0 +1,221 @@
+"""Builds the entities of things that outlive a run: data, datastores, models, environments."""
+
+from collections.abc import Iterator, Mapping
+
+from shared import qualified_names
+from shared.lineage.entities import Entity, Ref, as_json, attributes, ends
+from shared.lineage.places import Match, MatchKind, place_of, power_bi_places, registered_from
+from shared.model import (
+    AssetId,
+    Data,
+    DataAsset,
+    Datastore,
+    Environment,
+    Location,
+    ModelVersion,
+    Unresolved,
+    Workspace,
+    WorkspaceId,
+)
+
+Matches = Mapping[Ref, Match]
+"""What the catalog holds for each place a run tree touches."""
+
+UNSCANNED = "unscanned"
+"""Label of a placeholder: Purview has not scanned this data yet."""
+UNRESOLVED = "unresolved"
+"""Label of data that Azure ML named but could not place."""
+
+
+def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
+    """Tell which entity stands for data in the graph."""
+    match data:
+        case Location():
+            return matches[place_of(data).ref].ref
+        case DataAsset():
+            in_datastore = data.location is not None and data.location.datastore is not None
+            type_name = "custom_ml_dataset" if in_datastore and not data.id.registry else "custom_dataset"
+            return Ref(type_name, qualified_names.of_asset(workspace, data.id))
+        case ModelVersion():
+            return ref_of_model(workspace, data.id)
+        case Unresolved(asset_id):
+            return Ref("custom_dataset", qualified_names.of_unresolved(asset_id))
+
+
+def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
+    return Ref("custom_ml_model", qualified_names.of_asset(workspace, model))
+
+
+def ref_of_workspace(workspace: WorkspaceId) -> Ref:
+    return Ref("custom_ml_workspace", qualified_names.of_workspace(workspace))
+
+
+def build_workspace(workspace: Workspace) -> Entity:
+    return Entity(
+        ref_of_workspace(workspace.id),
+        attributes(
+            workspace.name,
+            subscription_id=workspace.id.subscription_id,
+            resource_group=workspace.id.resource_group,
+            region=workspace.region,
+        ),
+    )
+
+
+def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
+    """Yield the entity of some data and whatever must stand beside it: datastore, registration, Power BI."""
+    match data:
+        case Location():
+            yield from _placeholder(data, matches)
+        case DataAsset():
+            yield from _data_asset(workspace, data, matches)
+        case ModelVersion():
+            yield build_model(workspace, data)
+        case Unresolved(asset_id):
+            yield Entity(
+                ref_of_data(workspace.id, data, matches),
+                attributes(
+                    asset_id.rstrip("/").rpartition("/")[2] or asset_id,
+                    description="Azure ML names this data but could not say where it lies.",
+                ),
+                labels=(UNRESOLVED,),
+            )
+
+
+def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
+    """Build a model version from nothing but itself, so that every event which meets it writes the same."""
+    return Entity(
+        ref_of_model(workspace.id, model.id),
+        attributes(
+            model.id.label,
+            description=model.description,
+            id=model.id.label,
+            version=model.id.version,
+            model_type=model.model_type,
+            path=model.uri,
+            tags=as_json(model.tags),
+            properties=as_json(model.properties),
+            flavors=", ".join(model.flavors),
+            createdby=model.created_by,
+            createdtime=model.created_at,
+            **({} if model.id.registry else _in_workspace(workspace)),
+        ),
+    )
+
+
+def build_environment(workspace: Workspace, environment: Environment) -> Iterator[Entity]:
+    """Yield an environment version and the packages in it; where those are not listed, it says so."""
+    parent = ref_of_environment(workspace.id, environment)
+    yield Entity(
+        parent,
+        attributes(
+            environment.id.label,
+            version=environment.id.version,
+            registry=environment.id.registry,
+            notes=environment.notes,
+        ),
+    )
+    for package in environment.packages or ():
+        yield Entity(
+            Ref("custom_ml_package", qualified_names.of_package(parent.qualified_name, package.name)),
+            attributes(
+                package.name,
+                package_name=package.name,
+                version=package.version,
+                programming_language="Python",
+                notes="" if package.version else "No version is pinned.",
+            ),
+            parents={"packages": parent},
+        )
+
+
+def ref_of_environment(workspace: WorkspaceId, environment: Environment) -> Ref:
+    return Ref("custom_ml_packages", qualified_names.of_asset(workspace, environment.id))
+
+
+def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
+    return {
+        "workspace_name": workspace.name,
+        "workspace_subscription_id": workspace.id.subscription_id,
+        "workspace_resource_group": workspace.id.resource_group,
+    }
+
+
+def _placeholder(location: Location, matches: Matches) -> Iterator[Entity]:
+    match = matches[place_of(location).ref]
+    if match.kind is not MatchKind.PLACEHOLDER:
+        return  # a scan made it, and a scan looks after it
+    name = str(match.ref.qualified_name).rpartition("/")[2]
+    if match.ref.type_name == "custom_dataset":
+        yield Entity(match.ref, attributes(name, format=name.rpartition(".")[2] if "." in name else ""))
+    else:
+        yield Entity(match.ref, attributes(name, isFile=not location.is_folder), labels=(UNSCANNED,))
+
+
+def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
+    ref = ref_of_data(workspace.id, asset, matches)
+    datastore = asset.location.datastore if asset.location else None
+    if ref.type_name == "custom_ml_dataset" and datastore:
+        store = _datastore(workspace, datastore)
+        yield store
+        yield Entity(
+            ref,
+            attributes(
+                asset.id.label,
+                description=asset.description,
+                version=asset.id.version,
+                data_type=asset.data_type,
+                path=asset.location.url if asset.location else "",
+                tags=as_json(asset.tags),
+                createdby=asset.created_by,
+                createdtime=asset.created_at,
+            ),
+            parents={"datastore": store.ref},
+        )
+    else:
+        yield Entity(ref, attributes(asset.id.label, description=asset.description))
+    if location := registered_from(asset):
+        yield from _placeholder(location, matches)
+        source = ref_of_data(workspace.id, location, matches)
+        yield Entity(
+            Ref("custom_ml_dataset_registration", qualified_names.of_registration(ref.qualified_name)),
+            attributes(f"register {asset.id.label}"),
+            inputs=(source,),
+            outputs=(ref,),
+        )
+    yield from _power_bi(ref, asset, matches)
+
+
+def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:
+    return Entity(
+        Ref("custom_ml_datastore", qualified_names.of_datastore(workspace.id, datastore.name)),
+        attributes(
+            datastore.name,
+            datastore_type=datastore.kind,
+            account_name=datastore.account,
+            container_name=datastore.container,
+            protocol=datastore.protocol,
+            endpoint=datastore.endpoint,
+        ),
+        parents={"workspace": ref_of_workspace(workspace.id)},
+    )
+
+
+def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
+    """Chain a data asset to the Power BI dataset that its tags name, and that to the report."""
+    upstream = source
+    for place in power_bi_places(asset):
+        match = matches[place.ref]
+        identifier = str(place.ref.qualified_name).rpartition("/")[2]
+        if match.kind is MatchKind.PLACEHOLDER:
+            yield Entity(match.ref, attributes(identifier), labels=(UNSCANNED,))
+        yield Entity(
+            Ref(
+                "ProcessWithColumnMapping",
+                qualified_names.of_power_bi_link(source.qualified_name, place.ref.qualified_name),
+            ),
+            attributes(f"load {match.ref.type_name.replace('powerbi_', 'Power BI ')}"),
+            inputs=ends([upstream]),
+            outputs=ends([match.ref]),
+        )
+        upstream = match.ref

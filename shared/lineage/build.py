@@ -1,0 +1,181 @@
+"""Builds all entities of a run tree or an endpoint. Pure: the same input gives the same entities in the same order."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from shared import qualified_names
+from shared.lineage.assets import (
+    Matches,
+    build_data,
+    build_environment,
+    build_model,
+    build_workspace,
+    ref_of_data,
+    ref_of_environment,
+    ref_of_model,
+    ref_of_workspace,
+)
+from shared.lineage.entities import VALUE_LIMIT, Entity, Ref, as_json, attributes, ends
+from shared.lineage.places import registered_from
+from shared.model import Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
+
+_METRIC_ATTRIBUTES = ("AUC", "Accuracy", "Precision", "Recall", "F1")
+
+
+def build_run_tree(
+    tree: RunTree, *, matches: Matches, models: Mapping[str, Sequence[Ref]], only: str = ""
+) -> tuple[Entity, ...]:
+    """
+    Build the entities of a tree.
+
+    Args:
+        matches: what the catalog holds for every place of `list_places(tree)`.
+        models: run id → the model versions registered from that run, which the run itself does not record.
+        only: build just this run (of a tree that has not ended).
+    """
+    runs = [run for run in tree.runs if only in ("", run.id)]
+    return _in_order(
+        entity
+        for run in runs
+        for entity in (
+            build_workspace(tree.workspace),
+            *_build_run(tree.workspace, run, matches=matches, models=models.get(run.id, ())),
+        )
+    )
+
+
+def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
+    """Build an endpoint, its deployments and the model versions they serve."""
+    workspace = endpoint.workspace
+    ref = Ref("custom_ml_model_endpoint", qualified_names.of_endpoint(workspace.id, endpoint.name))
+    entities = [
+        Entity(
+            ref,
+            attributes(
+                endpoint.name,
+                description=endpoint.description,
+                compute_type=endpoint.compute_type,
+                state=endpoint.state,
+                scoring_uri=endpoint.scoring_uri,
+                tags=as_json(endpoint.tags),
+                workspace_name=workspace.name,
+                workspace_subscription_id=workspace.id.subscription_id,
+                workspace_resource_group=workspace.id.resource_group,
+            ),
+        )
+    ]
+    for deployment in endpoint.deployments:
+        entities += [build_model(workspace, model) for model in deployment.models]
+        entities.append(
+            Entity(
+                Ref("custom_ml_deployment", qualified_names.of_deployment(ref.qualified_name, deployment.name)),
+                attributes(
+                    f"deploy {deployment.name}",
+                    state=deployment.state,
+                    instance_type=deployment.instance_type,
+                    environment=deployment.environment,
+                ),
+                inputs=ends(ref_of_model(workspace.id, model.id) for model in deployment.models),
+                outputs=(ref,),
+            )
+        )
+    return _in_order(entities)
+
+
+def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref]) -> Iterator[Entity]:
+    name = qualified_names.of_run(workspace.id, run.id)
+    experiment = Ref("custom_ml_experiment", qualified_names.of_experiment(workspace.id, run.experiment))
+    yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
+    for port in (*run.inputs, *run.outputs):
+        yield from build_data(workspace, port.data, matches)
+    inputs = [ref for port in run.inputs for ref in _input_refs(workspace.id, port.data, matches)]
+    outputs = [ref for port in run.outputs for ref in _output_refs(workspace.id, port.data, matches)]
+    if run.environment:
+        yield from build_environment(workspace, run.environment)
+        if run.environment.packages is not None:
+            inputs.append(ref_of_environment(workspace.id, run.environment))
+    if run.parameters:
+        config = Ref("custom_ml_exp_config", qualified_names.of_config(name))
+        inputs.append(config)
+        yield Entity(
+            config,
+            attributes(f"{run.name} settings", parameters=as_json(run.parameters), compute_target=run.compute),
+        )
+    if run.metrics:
+        metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
+        outputs.append(metrics)
+        yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
+    column_mapping, problem = _column_mapping(workspace.id, run, matches)
+    yield Entity(
+        Ref("custom_ml_experiment_step", name),
+        attributes(
+            run.name,
+            notes=" ".join(filter(None, (run.notes, problem))),
+            run_id=run.id,
+            run_type=run.kind,
+            status=run.status,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            command=run.command,
+            compute_target=run.compute,
+            component=run.component,
+            environment=ref_of_environment(workspace.id, run.environment).qualified_name if run.environment else "",
+            git_repository=run.git_repository,
+            git_branch=run.git_branch,
+            git_commit=run.git_commit,
+            git_dirty=run.git_dirty,
+            columnMapping=column_mapping,
+        ),
+        parents={"experiment": experiment},
+        inputs=ends(inputs),
+        outputs=ends([*outputs, *models]),
+    )
+
+
+def _input_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterator[Ref]:
+    yield ref_of_data(workspace, data, matches)
+
+
+def _output_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterator[Ref]:
+    yield ref_of_data(workspace, data, matches)
+    # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+    if isinstance(data, DataAsset) and (location := registered_from(data)):
+        yield ref_of_data(workspace, location, matches)
+
+
+def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
+    by_name = {name.casefold(): value for name, value in metrics.items()}
+    known = {name: repr(by_name[name.casefold()]) for name in _METRIC_ATTRIBUTES if name.casefold() in by_name}
+    return {**known, "metrics": as_json(metrics)}
+
+
+def _column_mapping(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple[str, str]:
+    """Spell the columns a run declared in Purview's form, with the names its data has in the catalog."""
+    sources, sinks = _ports(run.inputs), _ports(run.outputs)
+    mappings = []
+    for mapping in run.column_mappings:
+        if mapping.input not in sources or mapping.output not in sinks:
+            return "", f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."
+        mappings.append(
+            {
+                "DatasetMapping": {
+                    "Source": ref_of_data(workspace, sources[mapping.input], matches).qualified_name,
+                    "Sink": ref_of_data(workspace, sinks[mapping.output], matches).qualified_name,
+                },
+                "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
+            }
+        )
+    text = json.dumps(mappings, ensure_ascii=False) if mappings else ""
+    if len(text) > VALUE_LIMIT:
+        return "", "The column mapping is longer than the catalog takes (32 KB)."
+    return text, ""
+
+
+def _ports(ports: Iterable[Port]) -> dict[str, Data]:
+    return {port.name: port.data for port in ports}
+
+
+def _in_order(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+    """Order by qualifiedName, each entity once: met twice it is the same both times, being built from itself."""
+    by_ref = {entity.ref: entity for entity in entities}
+    return tuple(by_ref[ref] for ref in sorted(by_ref, key=lambda ref: (ref.qualified_name, ref.type_name)))

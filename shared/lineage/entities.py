@@ -1,0 +1,77 @@
+"""An entity of the catalog as the build step makes it, still without guids or wire format."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from shared.qualified_names import QualifiedName
+
+VALUE_LIMIT = 32_000
+"""Characters an attribute's value may have; Purview's limit is 32 KB."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Which entity: the type and its qualifiedName."""
+
+    type_name: str
+    qualified_name: QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """
+    One entity to upsert.
+
+    Attributes:
+        attributes: text or flags by Atlas attribute name, `name` among them; empty ones are left out, never null.
+        parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write).
+        inputs, outputs: of a process; None means that this entity says nothing about them.
+        labels: given on creation only, as Atlas has it.
+    """
+
+    ref: Ref
+    attributes: Mapping[str, str | bool]
+    parents: Mapping[str, Ref] = field(default_factory=dict)
+    inputs: tuple[Ref, ...] | None = None
+    outputs: tuple[Ref, ...] | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[Ref, ...]:
+        """Every entity this one points at."""
+        return (*self.parents.values(), *(self.inputs or ()), *(self.outputs or ()))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash over everything that would be written."""
+        content = [
+            self.ref.type_name,
+            self.ref.qualified_name,
+            sorted(self.attributes.items()),
+            sorted((name, ref.type_name, ref.qualified_name) for name, ref in self.parents.items()),
+            None if self.inputs is None else [(ref.type_name, ref.qualified_name) for ref in self.inputs],
+            None if self.outputs is None else [(ref.type_name, ref.qualified_name) for ref in self.outputs],
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
+    """Collect attribute values, leaving out the empty ones and cutting what the catalog would refuse as too long."""
+    kept = {"name": name, **{key: value for key, value in values.items() if value != ""}}
+    return {key: _cut(value) if isinstance(value, str) else value for key, value in sorted(kept.items())}
+
+
+def as_json(values: Mapping[str, object]) -> str:
+    """Spell a mapping as one attribute value; "" if it is empty."""
+    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False) if values else ""
+
+
+def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
+    """Order the inputs or outputs of a process, each once."""
+    return tuple(sorted(set(refs), key=lambda ref: (ref.qualified_name, ref.type_name)))
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= VALUE_LIMIT else f"{value[: VALUE_LIMIT - 20]} … (cut at 32 KB)"

@@ -1,0 +1,252 @@
+"""What the resolver finds out about a workspace, as immutable values without a trace of any wire format."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+_WORKSPACE_ID = re.compile(
+    r"^/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[^/]+)/?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkspaceId:
+    """Which workspace; lower-cased, because Azure compares resource ids without regard to case."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    @classmethod
+    def parse(cls, arm_id: str) -> Self:
+        """
+        Read an ARM id.
+
+        Raises:
+            ValueError: it is not the id of an Azure ML workspace.
+
+        >>> WorkspaceId.parse("/subscriptions/S/resourceGroups/RG/providers"
+        ...                   "/Microsoft.MachineLearningServices/workspaces/WS").name
+        'ws'
+        """
+        match = _WORKSPACE_ID.match(arm_id)
+        if match is None:
+            raise ValueError(f"{arm_id!r} is not the ARM id of an Azure ML workspace")
+        return cls(match["subscription"].lower(), match["group"].lower(), match["name"].lower())
+
+    @property
+    def arm_id(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace and what its description adds: display name in its own case, region."""
+
+    id: WorkspaceId
+    name: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AssetId:
+    """One version of a registered asset. `registry` is "" for an asset of the workspace."""
+
+    kind: str
+    """`data`, `models` or `environments`."""
+    name: str
+    version: str
+    registry: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Datastore:
+    """A storage account's container as the workspace knows it."""
+
+    name: str
+    kind: str
+    account: str = ""
+    container: str = ""
+    protocol: str = "https"
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where data lies, as a URL without query: `https://acct.dfs.core.windows.net/fs/path`."""
+
+    url: str
+    is_folder: bool = False
+    run_private: bool = False
+    """Written by a run under its own id: nothing else can have put it there, nor scanned it before the run ended."""
+    datastore: Datastore | None = None
+    """The datastore it was addressed through, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataAsset:
+    """One version of a registered data asset."""
+
+    id: AssetId
+    location: Location | None
+    data_type: str = ""
+    description: str = ""
+    created_by: str = ""
+    created_at: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a registered model. `uri` keeps where its files lie, `job_name` the run named at registration."""
+
+    id: AssetId
+    model_type: str = ""
+    description: str = ""
+    uri: str = ""
+    job_name: str = ""
+    created_by: str = ""
+    created_at: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    flavors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Data that Azure ML named but could not place; kept, so that lineage never shrinks because a look-up failed."""
+
+    asset_id: str
+
+
+Data = Location | DataAsset | ModelVersion | Unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A named input or output of a run."""
+
+    name: str
+    data: Data
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """A package as the environment asks for it; `version` is "" where it is not pinned with `=` or `==`."""
+
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """
+    The environment version a run used.
+
+    `packages` is None when Azure ML does not list them (a Dockerfile, a bare image); `notes` then says so.
+    """
+
+    id: AssetId
+    packages: tuple[Package, ...] | None
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """Columns of an input that became columns of an output, as the run itself declared in a tag."""
+
+    input: str
+    output: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that did work: a command, a pipeline step, a sweep, an AutoML or Spark run …"""
+
+    id: str
+    name: str
+    status: str
+    experiment: str
+    kind: str = ""
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    environment: Environment | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    column_mappings: tuple[ColumnMapping, ...] = ()
+    notes: str = ""
+    command: str = ""
+    compute: str = ""
+    component: str = ""
+    git_repository: str = ""
+    git_branch: str = ""
+    git_commit: str = ""
+    git_dirty: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTree:
+    """
+    A root run and the runs of it that did work; for a plain job that is the root alone.
+
+    `aliases` maps a run to the run in `runs` that stands for it: a reused step to the step it reuses,
+    a trial of a sweep to the sweep.
+    """
+
+    workspace: Workspace
+    root_id: str
+    root_status: str
+    runs: tuple[Run, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        return self.root_status.casefold() in SETTLED
+
+
+SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})
+SUCCEEDED = frozenset({"completed", "finished"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Model versions served behind an endpoint."""
+
+    name: str
+    models: tuple[ModelVersion, ...]
+    environment: str = ""
+    instance_type: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A serving endpoint and its deployments."""
+
+    workspace: Workspace
+    name: str
+    compute_type: str
+    scoring_uri: str = ""
+    state: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    deployments: tuple[Deployment, ...] = ()
+
+
+def to_utc_text(moment: datetime) -> str:
+    """Spell an aware datetime as `2026-07-01T10:00:00Z`, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

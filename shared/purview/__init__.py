@@ -1,0 +1,1 @@
+"""Microsoft Purview (Atlas v2) as the product sees it."""

@@ -1,0 +1,129 @@
+"""Microsoft Purview as the catalog: find, upsert, lineage, types."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.lineage.entities import Entity, Ref
+from shared.ports import Found, LineageEdge, LineageNode, LineageView
+from shared.purview.transport import PurviewClient, unique_attribute_queries
+from shared.purview.typedefs import Json, TypePlan, plan_types
+from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
+from shared.qualified_names import QualifiedName
+
+_DEPTH = 50
+_WIDTH = 1_000
+
+
+class PurviewCatalog:
+    """
+    The catalog port over the genuine pyapacheatlas client.
+
+    Every method may raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
+    """
+
+    def __init__(self, client: PurviewClient) -> None:
+        self._client = client
+
+    def find(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, Found]:
+        """
+        Look up entities by qualifiedName, whatever their type, as many to a request as fit into a URL.
+
+        Asset is the supertype of data and processes alike; a look-up by a type includes its subtypes. Unlike search,
+        this sees what was written a moment ago.
+        """
+        found: dict[QualifiedName, Found] = {}
+        for query in unique_attribute_queries(names):
+            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?minExtInfo=true&{query}"
+            for entity in (self._client._get_http(url).body or {}).get("entities") or []:
+                name = QualifiedName(str(entity["attributes"]["qualifiedName"]))
+                found[name] = Found(
+                    Ref(str(entity["typeName"]), name),
+                    str(entity["guid"]),
+                    outputs=_active_outputs(entity),
+                    labels=tuple(entity.get("labels") or ()),
+                )
+        return found
+
+    def search(self, keywords: str, *, limit: int = 50) -> list[Found]:
+        """Find entities by words. For people only: the index lags behind what was written."""
+        endpoint = self._client.endpoint_url.replace("/atlas/v2", "/search/query")
+        answer = self._client._post_http(endpoint, json={"keywords": keywords, "limit": limit}).body or {}
+        return [
+            Found(
+                Ref(str(hit.get("entityType") or hit.get("typeName")), QualifiedName(str(hit["qualifiedName"]))),
+                str(hit["id"]),
+                name=str(hit.get("displayText") or hit.get("name") or ""),
+            )
+            for hit in answer.get("value") or []
+        ]
+
+    def upsert_entities(self, entities: Iterable[Entity]) -> Upserted:
+        """
+        Create or update entities; installs our types if the catalog does not know one, once.
+
+        Returns:
+            The guid of every entity written, and the catalog's words for every one it refused.
+        """
+        wanted = tuple(entities)
+        try:
+            return upsert_entities(self._client, wanted)
+        except RequestRefusedError as error:
+            if error.code not in UNKNOWN_TYPE:
+                raise
+            self.apply_types(self.plan_types())
+            return upsert_entities(self._client, wanted)
+
+    def get_lineage(self, guid: str) -> LineageView:
+        """Read all lineage up- and downstream of an entity."""
+        try:
+            body = self._client.get_entity_lineage(guid, depth=_DEPTH, width=_WIDTH, direction="BOTH") or {}
+        except RecordNotFoundError:
+            return LineageView((), ())
+        nodes = tuple(
+            LineageNode(
+                guid=str(header["guid"]),
+                type_name=str(header["typeName"]),
+                qualified_name=QualifiedName(str((header.get("attributes") or {}).get("qualifiedName") or "")),
+                name=str(header.get("displayText") or (header.get("attributes") or {}).get("name") or ""),
+            )
+            for header in (body.get("guidEntityMap") or {}).values()
+            if header.get("status", "ACTIVE") == "ACTIVE"
+        )
+        known = {node.guid for node in nodes}
+        edges = {
+            LineageEdge(str(relation["fromEntityId"]), str(relation["toEntityId"]))
+            for relation in body.get("relations") or []
+        }
+        return LineageView(nodes, tuple(sorted(edge for edge in edges if {edge.source, edge.target} <= known)))
+
+    def plan_types(self) -> TypePlan:
+        """Compare our types with the catalog's (1 request)."""
+        return plan_types(self._client.get_all_typedefs())
+
+    def apply_types(self, plan: TypePlan) -> None:
+        """Create and update types as planned; a plan that is empty writes nothing."""
+        if plan.create_entities or plan.create_relationships:
+            self._client.upload_typedefs(
+                {"entityDefs": list(plan.create_entities), "relationshipDefs": list(plan.create_relationships)}
+            )
+        if plan.update_entities:
+            url = f"{self._client.endpoint_url}/types/typedefs"
+            self._client._put_http(url, json={"entityDefs": list(plan.update_entities)})
+
+    def get_entity(self, name: QualifiedName) -> Mapping[str, Any] | None:
+        """Return the whole entity as the catalog has it, or None."""
+        query = next(unique_attribute_queries([name]))
+        url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?{query}"
+        entities = (self._client._get_http(url).body or {}).get("entities") or []
+        return dict(entities[0]) if entities else None
+
+
+def _active_outputs(entity: Json) -> tuple[Ref, ...]:
+    """Read a process's present outputs; Atlas goes on listing removed ones, marked DELETED."""
+    listed = (entity.get("relationshipAttributes") or {}).get("outputs") or []
+    return tuple(
+        Ref(str(item["typeName"]), QualifiedName(str(item["qualifiedName"])))
+        for item in listed
+        if item.get("qualifiedName") and "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))
+    )

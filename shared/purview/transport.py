@@ -1,0 +1,198 @@
+"""pyapacheatlas's client with its transport replaced: one session, timeouts, retries, status codes, parameters."""
+
+import json as json_module
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import tenacity
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
+from pyapacheatlas.auth.base import AtlasAuthBase
+from pyapacheatlas.core.client import AtlasClient
+from pyapacheatlas.core.util import AtlasResponse
+
+from shared.errors import (
+    AccessDeniedError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    ServiceUnavailableError,
+)
+from shared.redaction import redact_text
+
+API_PATH = "/datamap/api/atlas/v2"
+API_VERSION = "2023-09-01"
+SCOPE = "https://purview.azure.net/.default"
+
+ATTEMPTS = 4
+LONGEST_WAIT = 30.0
+_TIMEOUTS = (5.0, 60.0)
+_UNAVAILABLE = frozenset({408, 429})
+_QUERY_LIMIT = 7_900
+"""A URL breaks at 8 KB; the rest is for host, path and api-version."""
+
+
+class _Token(AtlasAuthBase):
+    """Asks the credential each time: azure-identity keeps tokens and renews them before they end."""
+
+    def __init__(self, credential: TokenCredential) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._credential = credential
+
+    def get_authentication_headers(self, **_: object) -> dict[str, str]:
+        try:
+            token = self._credential.get_token(SCOPE).token
+        except AzureError as error:
+            raise AccessDeniedError(f"no token for {SCOPE}: {redact_text(str(error))}") from error
+        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+class _Answer(AtlasResponse):
+    """The genuine class raises AtlasException and loses status and headers; by now there is nothing left to raise."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.status_code = response.status_code
+        self.is_successful = response.ok
+        try:
+            self.body: Any = response.json() if response.content else None
+        except ValueError as error:
+            raise ServiceUnavailableError(f"the catalog's answer is not JSON: {response.text[:200]}") from error
+
+
+class PurviewClient(AtlasClient):
+    """
+    The genuine client surface over our transport.
+
+    Every call may raise ServiceUnavailableError (408, 429, 5xx, timeout, cut connection; after in-call retries),
+    AccessDeniedError (401, 403), RecordNotFoundError (404 of a read) and RequestRefusedError (another 4xx, with
+    Atlas's own code). Never AtlasException, which is a BaseException.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        credential: TokenCredential,
+        session: requests.Session,
+        collection: str = "",
+        sleep: Callable[[float], None] = tenacity.nap.sleep,
+        first_wait: float = 0.5,
+    ) -> None:
+        super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential))  # type: ignore[no-untyped-call]
+        self._session = session
+        self._collection = collection
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(ServiceUnavailableError),
+            wait=_RetryAfter(tenacity.wait_exponential_jitter(initial=first_wait, max=LONGEST_WAIT, jitter=first_wait)),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def _get_http(self, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> AtlasResponse:
+        return self._send("GET", url, params)
+
+    def _post_http(
+        self, url: str, params: Mapping[str, Any] | None = None, json: object = None, files: object = None, **_: Any
+    ) -> AtlasResponse:
+        if url.endswith("/entity/bulk") and self._collection:
+            params = {**(params or {}), "collectionId": self._collection}
+        return self._send("POST", url, params, json)
+
+    def _put_http(
+        self, url: str, params: Mapping[str, Any] | None = None, json: object = None, **_: Any
+    ) -> AtlasResponse:
+        return self._send("PUT", url, params, json)
+
+    def _delete_http(
+        self, url: str, params: Mapping[str, Any] | None = None, json: object = None, **_: Any
+    ) -> AtlasResponse:
+        return self._send("DELETE", url, params, json)
+
+    def _send(self, method: str, url: str, params: Mapping[str, Any] | None, json: object = None) -> AtlasResponse:
+        return self._retrying(self._send_once, method, url, params, json)
+
+    def _send_once(self, method: str, url: str, params: Mapping[str, Any] | None, json: object) -> AtlasResponse:
+        what = f"{method} {url.partition('?')[0]}"
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params={**(params or {}), "api-version": API_VERSION},
+                json=json,
+                headers=self.generate_request_headers(),
+                timeout=_TIMEOUTS,
+            )
+        except requests.RequestException as error:
+            raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {redact_text(str(error))}") from error
+        if not response.ok:
+            raise _to_error(what, response)
+        return _Answer(response)
+
+
+class _RetryAfter(tenacity.wait.wait_base):
+    """Waits as long as the service asked for, up to a limit, or else as `otherwise` says."""
+
+    def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, ServiceUnavailableError) and error.retry_after is not None:
+            return min(error.retry_after, LONGEST_WAIT)
+        return self._otherwise(retry_state)
+
+
+def _to_error(what: str, response: requests.Response) -> Exception:
+    status = response.status_code
+    code, words = _error_of(response)
+    message = f"{what}: HTTP {status}: {words}"
+    if status in (401, 403):
+        return AccessDeniedError(f"{message}. The identity needs Data Curator on the collection.")
+    if status in _UNAVAILABLE or status >= 500:
+        after = response.headers.get("Retry-After", "")
+        return ServiceUnavailableError(message, retry_after=float(after) if after.isdigit() else None)
+    if status == 404 and code in _ABSENT:
+        return RecordNotFoundError(message)
+    return RequestRefusedError(message, status=status, code=code)
+
+
+_ABSENT = frozenset({"ATLAS-404-00-001", "ATLAS-404-00-005", "ATLAS-404-00-009"})
+"""Codes that mean "no such type, guid or unique attribute"; Atlas answers 404 to invalid writes too."""
+
+
+def _error_of(response: requests.Response) -> tuple[str, str]:
+    try:
+        body = json_module.loads(response.text)
+    except ValueError:
+        return "", redact_text(response.text[:300])
+    nested = body.get("error") if isinstance(body, dict) else None
+    if isinstance(nested, dict):
+        return str(nested.get("code") or ""), redact_text(str(nested.get("message") or ""))
+    if isinstance(body, dict):
+        return str(body.get("errorCode") or ""), redact_text(
+            f"{body.get('errorCode', '')} {body.get('errorMessage', '')}"
+        )
+    return "", redact_text(str(body)[:300])
+
+
+def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
+    """
+    Spell qualifiedNames as queries of a bulk read by unique attribute, as many to a URL as its 8 KB take.
+
+    >>> list(unique_attribute_queries(["a://b", "c&d"]))
+    ['attr_0:qualifiedName=a://b&attr_1:qualifiedName=c%26d']
+    """
+    parts: list[str] = []
+    size = 0
+    for name in names:
+        part = f"attr_{len(parts)}:qualifiedName={quote(name, safe=':/')}"
+        if parts and size + len(part) + 1 > _QUERY_LIMIT:
+            yield "&".join(parts)
+            parts, size = [], 0
+            part = f"attr_0:qualifiedName={quote(name, safe=':/')}"
+        parts.append(part)
+        size += len(part) + 1
+    if parts:
+        yield "&".join(parts)

@@ -1,0 +1,152 @@
+"""The one place that spells qualifiedNames: ours, and those that Purview's own scanners write."""
+
+import re
+from collections.abc import Iterator
+from typing import NewType
+
+from shared.model import AssetId, Location, WorkspaceId
+
+QualifiedName = NewType("QualifiedName", str)
+
+_RESOURCE_SET_SUFFIX = "{SparkPartitions}"
+
+
+def of_workspace(workspace: WorkspaceId) -> QualifiedName:
+    """
+    >>> of_workspace(WorkspaceId("s", "rg", "ws"))
+    'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws'
+    """
+    return QualifiedName(
+        f"azureml://subscriptions/{workspace.subscription_id}/resourcegroups/{workspace.resource_group}"
+        f"/workspaces/{workspace.name}"
+    )
+
+
+def of_datastore(workspace: WorkspaceId, name: str) -> QualifiedName:
+    return _in_workspace(workspace, f"datastores/{name}")
+
+
+def of_asset(workspace: WorkspaceId, asset: AssetId) -> QualifiedName:
+    """
+    Name a version of a data asset, a model or an environment.
+
+    >>> of_asset(WorkspaceId("s", "rg", "ws"), AssetId("models", "Churn", "3"))
+    'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/models/Churn/versions/3'
+    >>> of_asset(WorkspaceId("s", "rg", "ws"), AssetId("environments", "sklearn", "40", registry="azureml"))
+    'azureml://registries/azureml/environments/sklearn/versions/40'
+    """
+    path = f"{asset.kind}/{asset.name}/versions/{asset.version}"
+    if asset.registry:
+        return QualifiedName(f"azureml://registries/{asset.registry}/{path}")
+    return _in_workspace(workspace, path)
+
+
+def of_registration(dataset: QualifiedName) -> QualifiedName:
+    return QualifiedName(f"{dataset}/registration")
+
+
+def of_package(environment: QualifiedName, package: str) -> QualifiedName:
+    return QualifiedName(f"{environment}#{package}")
+
+
+def of_experiment(workspace: WorkspaceId, name: str) -> QualifiedName:
+    return _in_workspace(workspace, f"experiments/{name}")
+
+
+def of_run(workspace: WorkspaceId, run_id: str) -> QualifiedName:
+    return _in_workspace(workspace, f"runs/{run_id}")
+
+
+def of_config(run: QualifiedName) -> QualifiedName:
+    return QualifiedName(f"{run}/config")
+
+
+def of_metrics(run: QualifiedName) -> QualifiedName:
+    return QualifiedName(f"{run}/metrics")
+
+
+def of_endpoint(workspace: WorkspaceId, name: str) -> QualifiedName:
+    return _in_workspace(workspace, f"endpoints/{name}")
+
+
+def of_deployment(endpoint: QualifiedName, name: str) -> QualifiedName:
+    return QualifiedName(f"{endpoint}/deployments/{name}")
+
+
+def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
+    """
+    Name our process that feeds a Power BI asset.
+
+    It is ours on purpose: reusing the name of a process that Purview's scanner writes would replace its inputs.
+
+    >>> of_power_bi_link(QualifiedName("azureml://x/data/p/versions/1"), "https://app.powerbi.com/groups/g/datasets/d")
+    'azureml://x/data/p/versions/1/powerbi/datasets/d'
+    """
+    kind, _, identifier = target_url.rstrip("/").rpartition("/")
+    return QualifiedName(f"{source}/powerbi/{kind.rpartition('/')[2]}/{identifier}")
+
+
+def of_unresolved(asset_id: str) -> QualifiedName:
+    return QualifiedName(asset_id)
+
+
+def of_location(location: Location) -> QualifiedName:
+    """
+    Name data as Purview's scanner would: the URL, no trailing slash, host and file extension in lower case.
+
+    Source: Purview, "Asset normalization"; literal braces are encoded so that they cannot look like replacers.
+
+    >>> of_location(Location("https://Acct.dfs.core.windows.net/fs/Raw//a{1}.CSV"))
+    'https://acct.dfs.core.windows.net/fs/Raw/a%7B1%7D.csv'
+    """
+    scheme, separator, rest = location.url.partition("://")
+    if not separator:
+        return QualifiedName(location.url)
+    host, _, path = rest.partition("/")
+    segments = [segment.strip() for segment in path.split("/") if segment.strip()]
+    if segments and not location.is_folder:
+        stem, dot, extension = segments[-1].rpartition(".")
+        segments[-1] = f"{stem}.{extension.lower()}" if dot and stem else segments[-1]
+    tail = "/".join(segments).replace("{", "%7B").replace("}", "%7D")
+    return QualifiedName(f"{scheme.lower()}://{host.lower()}" + (f"/{tail}" if tail else ""))
+
+
+def type_of_location(location: Location) -> str:
+    """Name the Purview type that holds data at this place."""
+    host = location.url.partition("://")[2].partition("/")[0].lower()
+    if re.search(r"\.dfs\.", host):
+        return "azure_datalake_gen2_path"
+    if re.search(r"\.blob\.", host):
+        return "azure_blob_path"
+    return "custom_dataset"
+
+
+def exact_candidates(location: Location) -> Iterator[QualifiedName]:
+    """
+    Yield the names under which a scan may already hold this very file or folder, likeliest first.
+
+    An account is scanned either as Blob or as ADLS Gen2, whatever the datastore says, and the trailing slash of a
+    folder varies.
+    """
+    for name in _on_both_hosts(of_location(location)):
+        yield name
+        yield QualifiedName(f"{name}/")
+
+
+def resource_set_candidates(location: Location) -> Iterator[QualifiedName]:
+    """Yield the names of the resource set that a scan may have folded this folder into."""
+    for name in _on_both_hosts(of_location(location)):
+        yield QualifiedName(f"{name}/{_RESOURCE_SET_SUFFIX}")
+
+
+def _on_both_hosts(name: QualifiedName) -> Iterator[QualifiedName]:
+    yield name
+    for here, there in ((".dfs.", ".blob."), (".blob.", ".dfs.")):
+        scheme, _, rest = name.partition("://")
+        host, slash, path = rest.partition("/")
+        if here in host:
+            yield QualifiedName(f"{scheme}://{host.replace(here, there, 1)}{slash}{path}")
+
+
+def _in_workspace(workspace: WorkspaceId, path: str) -> QualifiedName:
+    return QualifiedName(f"{of_workspace(workspace)}/{path}")

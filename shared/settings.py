@@ -1,0 +1,125 @@
+"""The app settings, read once at start; every bad one is reported at once, by name."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from shared.errors import ConfigurationError
+
+DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What the environment says.
+
+    Attributes:
+        purview_endpoint: base URL of the catalog, without path.
+        purview_collection: the collection for new entities; "" for the root collection.
+        workspaces: allow-list of workspace ARM ids, or prefixes of them.
+        storage: path of the SQLite file that holds queue, ledger and dead letters.
+        arm_endpoint: base URL of Azure Resource Manager.
+        credential: `default` or `emulator`.
+        ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
+    """
+
+    purview_endpoint: str
+    workspaces: tuple[str, ...]
+    storage: Path
+    purview_collection: str = ""
+    arm_endpoint: str = DEFAULT_ARM_ENDPOINT
+    credential: str = "default"
+    ca_bundle: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """
+        Raises:
+            ConfigurationError: names every setting that is missing or wrong.
+        """
+        reader = _Reader(environ)
+        settings = cls(
+            purview_endpoint=reader.url("PURVIEW_ENDPOINT"),
+            purview_collection=reader.optional("PURVIEW_COLLECTION"),
+            workspaces=reader.workspaces("LINEAGE_WORKSPACES"),
+            storage=reader.storage("LINEAGE_STORAGE"),
+            arm_endpoint=reader.url("LINEAGE_ARM_ENDPOINT", default=DEFAULT_ARM_ENDPOINT),
+            credential=reader.choice("LINEAGE_CREDENTIAL", ("default", "emulator")),
+            ca_bundle=reader.file("LINEAGE_CA_BUNDLE"),
+        )
+        endpoints = (settings.purview_endpoint, settings.arm_endpoint)
+        if settings.credential == "emulator" and not all(_is_loopback(endpoint) for endpoint in endpoints):
+            reader.problems.append(
+                "LINEAGE_CREDENTIAL: 'emulator' is only for an emulator on this machine; "
+                "PURVIEW_ENDPOINT and LINEAGE_ARM_ENDPOINT must both be loopback addresses"
+            )
+        if reader.problems:
+            raise ConfigurationError(reader.problems)
+        return settings
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def optional(self, name: str) -> str:
+        return self._environ.get(name, "").strip()
+
+    def _required(self, name: str, what: str) -> str:
+        value = self.optional(name)
+        if not value:
+            self.problems.append(f"{name}: is not set; give {what}")
+        return value
+
+    def url(self, name: str, *, default: str = "") -> str:
+        value = (
+            self.optional(name)
+            or default
+            or self._required(name, "a base URL such as https://{account}.purview.azure.com")
+        )
+        parts = urlsplit(value)
+        if value and (parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query):
+            self.problems.append(f"{name}: {value!r} is not a base URL; give https://host without a path")
+        return value.rstrip("/")
+
+    def workspaces(self, name: str) -> tuple[str, ...]:
+        text = self._required(name, "ARM ids of workspaces, resource groups or subscriptions, separated by commas")
+        values = tuple(part.strip() for part in text.split(",") if part.strip())
+        for value in values:
+            if not value.casefold().startswith("/subscriptions/") or value.casefold().rstrip("/") == "/subscriptions":
+                self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
+        return values
+
+    def storage(self, name: str) -> Path:
+        value = self._required(name, "sqlite:///path/to/file")
+        path = value.removeprefix("sqlite:///")
+        if value and (path == value or not path):
+            self.problems.append(f"{name}: {value!r} is not known; give sqlite:///path/to/file")
+        elif value and not Path(path).absolute().parent.is_dir():
+            self.problems.append(f"{name}: the folder of {path} does not exist")
+        return Path(path)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.optional(name) or choices[0]
+        if value not in choices:
+            self.problems.append(f"{name}: {value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def file(self, name: str) -> str | None:
+        value = self.optional(name)
+        if value and not Path(value).is_file():
+            self.problems.append(f"{name}: there is no file {value}")
+        return value or None
+
+
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""What the product remembers between messages: the queue, the ledger and the dead letters."""

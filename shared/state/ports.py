@@ -1,0 +1,119 @@
+"""What must be remembered between messages, worded by need; every adapter passes the same contract tests."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.lineage.entities import Ref
+from shared.lineage.places import Match
+from shared.qualified_names import QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message on loan from the queue. `dequeue_count` is 1 the first time; `receipt` proves the loan."""
+
+    id: str
+    body: str
+    dequeue_count: int
+    receipt: str
+
+
+class Queue(Protocol):
+    """At-least-once, unordered. A message that is received and not deleted comes back."""
+
+    def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None: ...
+
+    def receive(self, *, visibility: timedelta) -> Message | None:
+        """Borrow a visible message and hide it from others for `visibility`; None if there is none now."""
+        ...
+
+    def delete(self, message: Message) -> None:
+        """Be done with a message; of no effect if the loan has run out and another has taken it."""
+        ...
+
+    def release(self, message: Message, *, delay: timedelta) -> None:
+        """Give a message back; it is visible again after `delay`."""
+        ...
+
+    def next_visible_at(self) -> datetime | None:
+        """Tell when the next message can be received (maybe in the past); None if the queue is empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """
+    A message set aside. `body` is the event as it came, its secrets redacted; `reason` groups, `detail` explains.
+    """
+
+    id: str
+    reason: str
+    detail: str
+    body: str
+    attempts: int
+    at: datetime
+
+
+class DeadLetters(Protocol):
+    """The place to replay from."""
+
+    def put(self, *, reason: str, detail: str, body: str, attempts: int) -> DeadLetter: ...
+
+    def list_open(self) -> Sequence[DeadLetter]:
+        """Return dead letters that no replay has closed, oldest first."""
+        ...
+
+    def close(self, dead_letter_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    What is known of one run, model version or endpoint.
+
+    Attributes:
+        key: its qualifiedName.
+        models: for a run, the model versions registered from it; the run's own record does not say.
+        matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
+    """
+
+    key: QualifiedName
+    kind: str
+    outcome: str
+    reason: str = ""
+    status: str = ""
+    event_id: str = ""
+    event_time: datetime | None = None
+    models: tuple[QualifiedName, ...] = ()
+    matches: Mapping[str, str] = field(default_factory=dict)
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an entity was when it was last written, and the guid the catalog gave it."""
+
+    fingerprint: str
+    guid: str
+
+
+class Ledger(Protocol):
+    """What was published, so that unchanged content costs no write and coverage can be told."""
+
+    def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]: ...
+
+    def put_rows(self, rows: Iterable[Row]) -> None: ...
+
+    def get_written(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, Written]: ...
+
+    def put_written(self, written: Mapping[QualifiedName, Written]) -> None: ...
+
+    def forget_written(self, names: Iterable[QualifiedName]) -> None:
+        """Forget what was written: the catalog turned out not to have it."""
+        ...
+
+    def get_matches(self, places: Iterable[Ref]) -> Mapping[Ref, Match]: ...
+
+    def put_matches(self, matches: Mapping[Ref, Match]) -> None: ...

@@ -1,0 +1,228 @@
+"""Queue, ledger and dead letters in one SQLite file: for the demo, for tests, and for publishing from a laptop."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import RLock
+
+from shared.lineage.entities import Ref
+from shared.lineage.places import Match, MatchKind
+from shared.qualified_names import QualifiedName
+from shared.state.ports import DeadLetter, Message, Row, Written
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    id TEXT PRIMARY KEY, body TEXT NOT NULL, dequeue_count INTEGER NOT NULL, receipt TEXT NOT NULL,
+    visible_at TEXT NOT NULL, put_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id TEXT PRIMARY KEY, reason TEXT NOT NULL, detail TEXT NOT NULL, body TEXT NOT NULL,
+    attempts INTEGER NOT NULL, at TEXT NOT NULL, closed_at TEXT);
+CREATE TABLE IF NOT EXISTS rows (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
+    event_id TEXT NOT NULL, event_time TEXT, models TEXT NOT NULL, matches TEXT NOT NULL, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS written (
+    qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, guid TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS matches (
+    place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
+    kind TEXT NOT NULL, PRIMARY KEY (place_type, place_name));
+"""
+_CHUNK = 500
+"""Names in one IN (…); SQLite takes 999 parameters in its older builds."""
+
+
+class Database:
+    """The file, and the one connection all three adapters share; `:memory:` lives as long as the object."""
+
+    def __init__(self, path: str, *, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self._lock = RLock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
+        self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.executescript(_SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def select(self, statement: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def select_in(self, statement: str, values: Iterable[str]) -> Iterator[sqlite3.Row]:
+        """Run a statement that ends in `IN` over any number of values."""
+        wanted = list(values)
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            yield from self.select(f"{statement} ({', '.join('?' * len(chunk))})", chunk)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SqliteQueue:
+    """The queue port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        now = self._database.now()
+        values = (uuid.uuid4().hex, body, 0, "", _text(now + delay), _text(now))
+        with self._database.transaction() as connection:
+            connection.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def receive(self, *, visibility: timedelta) -> Message | None:
+        now = self._database.now()
+        receipt = uuid.uuid4().hex
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "UPDATE messages SET dequeue_count = dequeue_count + 1, receipt = ?, visible_at = ? WHERE id = ("
+                "SELECT id FROM messages WHERE visible_at <= ? ORDER BY visible_at, put_at, rowid LIMIT 1) RETURNING *",
+                (receipt, _text(now + visibility), _text(now)),
+            ).fetchone()
+        return Message(row["id"], row["body"], row["dequeue_count"], receipt) if row else None
+
+    def delete(self, message: Message) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM messages WHERE id = ? AND receipt = ?", (message.id, message.receipt))
+
+    def release(self, message: Message, *, delay: timedelta) -> None:
+        visible_at = _text(self._database.now() + delay)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE messages SET visible_at = ? WHERE id = ? AND receipt = ?",
+                (visible_at, message.id, message.receipt),
+            )
+
+    def next_visible_at(self) -> datetime | None:
+        value = self._database.select("SELECT MIN(visible_at) AS at FROM messages")[0]["at"]
+        return datetime.fromisoformat(value) if value else None
+
+
+class SqliteDeadLetters:
+    """The dead-letter port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, *, reason: str, detail: str, body: str, attempts: int) -> DeadLetter:
+        letter = DeadLetter(uuid.uuid4().hex, reason, detail, body, attempts, self._database.now())
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                (letter.id, reason, detail, body, attempts, _text(letter.at)),
+            )
+        return letter
+
+    def list_open(self) -> Sequence[DeadLetter]:
+        rows = self._database.select("SELECT * FROM dead_letters WHERE closed_at IS NULL ORDER BY at, rowid")
+        return [
+            DeadLetter(
+                row["id"],
+                row["reason"],
+                row["detail"],
+                row["body"],
+                row["attempts"],
+                datetime.fromisoformat(row["at"]),
+            )
+            for row in rows
+        ]
+
+    def close(self, dead_letter_id: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE dead_letters SET closed_at = ? WHERE id = ?", (_text(self._database.now()), dead_letter_id)
+            )
+
+
+class SqliteLedger:
+    """The ledger port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
+        rows = self._database.select_in("SELECT * FROM rows WHERE key IN", keys)
+        return {QualifiedName(row["key"]): _to_row(row) for row in rows}
+
+    def put_rows(self, rows: Iterable[Row]) -> None:
+        now = _text(self._database.now())
+        values = [
+            (
+                row.key,
+                row.kind,
+                row.outcome,
+                row.reason,
+                row.status,
+                row.event_id,
+                _text(row.event_time) if row.event_time else None,
+                json.dumps(row.models),
+                json.dumps(dict(row.matches)),
+                now,
+            )
+            for row in rows
+        ]
+        with self._database.transaction() as connection:
+            connection.executemany("REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def get_written(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, Written]:
+        rows = self._database.select_in("SELECT * FROM written WHERE qualified_name IN", names)
+        return {QualifiedName(row["qualified_name"]): Written(row["fingerprint"], row["guid"]) for row in rows}
+
+    def put_written(self, written: Mapping[QualifiedName, Written]) -> None:
+        values = [(name, item.fingerprint, item.guid) for name, item in written.items()]
+        with self._database.transaction() as connection:
+            connection.executemany("REPLACE INTO written VALUES (?, ?, ?)", values)
+
+    def forget_written(self, names: Iterable[QualifiedName]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM written WHERE qualified_name = ?", [(name,) for name in names])
+
+    def get_matches(self, places: Iterable[Ref]) -> Mapping[Ref, Match]:
+        wanted = {place.qualified_name: place for place in places}
+        rows = self._database.select_in("SELECT * FROM matches WHERE place_name IN", wanted)
+        found = {Ref(row["place_type"], row["place_name"]): _to_match(row) for row in rows}
+        return {place: match for place, match in found.items() if wanted[place.qualified_name] == place}
+
+    def put_matches(self, matches: Mapping[Ref, Match]) -> None:
+        values = [
+            (place.type_name, place.qualified_name, match.ref.type_name, match.ref.qualified_name, match.kind.value)
+            for place, match in matches.items()
+        ]
+        with self._database.transaction() as connection:
+            connection.executemany("REPLACE INTO matches VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _to_row(row: sqlite3.Row) -> Row:
+    return Row(
+        key=QualifiedName(row["key"]),
+        kind=row["kind"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        status=row["status"],
+        event_id=row["event_id"],
+        event_time=datetime.fromisoformat(row["event_time"]) if row["event_time"] else None,
+        models=tuple(json.loads(row["models"])),
+        matches=json.loads(row["matches"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def _to_match(row: sqlite3.Row) -> Match:
+    return Match(Ref(row["type_name"], QualifiedName(row["qualified_name"])), MatchKind(row["kind"]))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
