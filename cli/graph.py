@@ -1,6 +1,6 @@
 """Reads a connected lineage graph out of the catalog and draws it: text, Mermaid, JSON."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -82,10 +82,15 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         _grow(tree, graph, guid, neighbours, shown)
         if tree.children:
             trees.append(tree)
-    for source in _sources(graph, shown):
-        tree = Tree(Text.assemble(_label(graph, source), " goes to"))
+    for source in nx.lexicographical_topological_sort(graph, key=lambda item: _node(graph, item).qualified_name):
+        # What is left hangs below something shown already, or is another input of it.
+        missing = [item for item in graph.successors(source) if item not in shown]
+        if source in shown and not missing:
+            continue
+        tree = Tree(Text.assemble(_label(graph, source), " also goes to" if source in shown else " goes to"))
+        only = missing if source in shown else None
         shown.add(source)
-        _grow(tree, graph, source, graph.successors, shown)
+        _grow(tree, graph, source, graph.successors, shown, only=only)
         trees.append(tree)
     console = Console(width=160, no_color=True, highlight=False)
     with console.capture() as capture:
@@ -95,22 +100,22 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
 
 
 def _grow(
-    tree: Tree, graph: "nx.DiGraph[str]", guid: str, neighbours: Callable[[str], Iterable[str]], shown: set[str]
+    tree: Tree,
+    graph: "nx.DiGraph[str]",
+    guid: str,
+    neighbours: Callable[[str], Iterable[str]],
+    shown: set[str],
+    *,
+    only: Collection[str] | None = None,
 ) -> None:
     for neighbour in sorted(neighbours(guid), key=lambda item: _node(graph, item).qualified_name):
+        if only is not None and neighbour not in only:
+            continue
         if neighbour in shown:
             tree.add(Text.assemble(_label(graph, neighbour), " …"))
             continue
         shown.add(neighbour)
         _grow(tree.add(_label(graph, neighbour)), graph, neighbour, neighbours, shown)
-
-
-def _sources(graph: "nx.DiGraph[str]", shown: set[str]) -> Iterator[str]:
-    """Yield what is not shown yet, the first in the flow of data first; what a tree shows meanwhile is left out."""
-    order = list(nx.lexicographical_topological_sort(graph, key=lambda guid: _node(graph, guid).qualified_name))
-    for guid in order:
-        if guid not in shown:
-            yield guid
 
 
 def _label(graph: "nx.DiGraph[str]", guid: str) -> Text:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from shared.purview.catalog import PurviewCatalog
 
 
+_VERSIONS_AHEAD = 20
+
+
 @click.command()
 @click.argument("asset")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
@@ -60,8 +63,23 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
     if len(families) > 1:
         names = "\n  ".join(sorted(str(hit.ref.qualified_name) for hit in hits))
         raise click.UsageError(f"{asset} is not the name of one asset; say which by its qualifiedName:\n  {names}")
-    return max(next(iter(families.values())), key=lambda hit: _version_order(hit.name.rpartition(":")[2]))
+    return _newest(catalog, max(next(iter(families.values())), key=_version_order), asset)
 
 
-def _version_order(version: str) -> tuple[bool, int, str]:
+def _newest(catalog: "PurviewCatalog", hit: "Found", asset: str) -> "Found":
+    """Look past what search knows: it lags, and the next versions can be asked for by name."""
+    from shared.qualified_names import QualifiedName
+
+    version = hit.name.rpartition(":")[2]
+    if hit.name == asset or not version.isdecimal():
+        return hit
+    base = hit.ref.qualified_name.removesuffix(version)
+    names = [QualifiedName(f"{base}{int(version) + step}") for step in range(1, _VERSIONS_AHEAD + 1)]
+    found = catalog.find(names)
+    newer = [found[name] for name in names if name in found]
+    return newer[-1] if newer else hit
+
+
+def _version_order(hit: "Found") -> tuple[bool, int, str]:
+    version = hit.name.rpartition(":")[2]
     return version.isdecimal(), int(version) if version.isdecimal() else 0, version

@@ -110,8 +110,7 @@ def _build_client(
 ) -> "MLClient":
     from azure.ai.ml import MLClient
 
-    _tame_logger()
-    return MLClient(
+    client = MLClient(
         credential,
         workspace.subscription_id,
         workspace.resource_group,
@@ -123,6 +122,8 @@ def _build_client(
         read_timeout=READ_TIMEOUT,
         **_cloud(arm_endpoint),
     )
+    _tame_loggers()
+    return client
 
 
 def _cloud(arm_endpoint: str) -> dict[str, Any]:
@@ -141,12 +142,13 @@ def _cloud(arm_endpoint: str) -> dict[str, Any]:
     return {"cloud": host, "cloud_metadata": metadata}
 
 
-def _tame_logger() -> None:
-    """Undo what importing the SDK does to its logger: a handler of its own on stderr, past ours."""
-    logger = logging.getLogger("azure.ai.ml")
-    logger.handlers.clear()
-    logger.propagate = True
-    logger.setLevel(logging.WARNING)
+def _tame_loggers() -> None:
+    """Undo what the SDK does to its loggers: handlers of its own on stderr past ours, and INFO for every call."""
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("azure.ai.ml")]:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)
 
 
 def _to_datastore(store: Any) -> Datastore:

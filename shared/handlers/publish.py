@@ -1,7 +1,7 @@
 """Publishes what one event is about: resolve in Azure ML, build, match, upsert in the catalog, note in the ledger."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared import qualified_names
@@ -221,6 +221,7 @@ class Publisher:
         if result and result.rejections and len(plan.changed) < len(plan.entities):
             # An entity we had written before may have been deleted in the catalog since: write everything anew.
             self._ledger.forget_written(entity.ref.qualified_name for entity in plan.entities)
+            plan = replace(plan, entities=self._without_deleted_models(plan.entities))
             result = self._catalog.upsert_entities(plan.entities)
         if result:
             fingerprints = {entity.ref.qualified_name: entity.fingerprint for entity in plan.entities}
@@ -229,6 +230,23 @@ class Publisher:
                 raise EntityRejectedError({str(name): words for name, words in result.rejections.items()})
         self._ledger.put_matches(plan.matches)
         self._ledger.put_rows(plan.rows)
+
+    def _without_deleted_models(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
+        """Drop outputs that name a model version which someone deleted in the catalog; replaying it brings it back."""
+        own = {entity.ref for entity in entities}
+        linked = {
+            ref
+            for entity in entities
+            for ref in entity.outputs or ()
+            if ref.type_name == "custom_ml_model" and ref not in own
+        }
+        gone = linked - {found.ref for found in self._catalog.find([ref.qualified_name for ref in linked]).values()}
+        return tuple(
+            replace(entity, outputs=tuple(ref for ref in entity.outputs if ref not in gone))
+            if entity.outputs is not None
+            else entity
+            for entity in entities
+        )
 
 
 def _explain(matches: Mapping[Ref, Match]) -> dict[str, str]:

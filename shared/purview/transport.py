@@ -84,7 +84,9 @@ class PurviewClient(AtlasClient):
         self._collection = collection
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ServiceUnavailableError),
-            wait=_RetryAfter(tenacity.wait_exponential_jitter(initial=first_wait, max=LONGEST_WAIT, jitter=first_wait)),
+            wait=_RetryAfter(
+                tenacity.wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)
+            ),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             sleep=sleep,
             reraise=True,

@@ -1,0 +1,35 @@
+"""All paths of Azure ML: ARM's, those of the workspace's host, and an ARM answer for the rest."""
+
+from aiohttp import web
+
+from emulator.azure_ml.arm_responses import ArmResponses
+from emulator.azure_ml.errors import no_such_path
+from emulator.azure_ml.history_responses import HistoryResponses
+from emulator.azure_ml.mlflow_responses import MlflowResponses
+from emulator.azure_ml.requests import Current, answering_errors, ignoring_case
+
+WORKSPACE = (
+    "/subscriptions/{subscription}/resourceGroups/{resource_group}"
+    "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+)
+
+
+def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
+    """Build the routes; the last one takes every path, so they come after all others."""
+    arm, history, mlflow = ArmResponses(current), HistoryResponses(current), MlflowResponses(current)
+    routes = [("GET", f"{WORKSPACE}{path}", handler) for path, handler in arm.routes().items()]
+    routes += [(m, f"/{service}/v1.0{WORKSPACE}{path}", handler) for m, service, path, handler in history.routes()]
+    routes += [
+        (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow{path}", handler)
+        for version in ("v1.0", "v2.0")
+        for method, path, handler in mlflow.routes()
+    ]
+    routes.append(("GET", "/discovery", history.discover))
+    return [
+        *(web.route(method, ignoring_case(path), answering_errors(handler)) for method, path, handler in routes),
+        web.route("*", "/{path:.*}", answering_errors(_unknown)),
+    ]
+
+
+async def _unknown(request: web.Request) -> web.Response:
+    raise no_such_path(request.method, request.path)

@@ -1,0 +1,112 @@
+"""The control plane under ``/_emulator/``: how tests and benchmarks steer the emulator."""
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from emulator.faults import error_response
+from emulator.scenarios import Scenario, scenario_names
+from emulator.services import Services
+
+PREFIX = "/_emulator"
+
+
+@web.middleware
+async def bad_input(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 400 with the reason when the control plane is used wrongly, so that a test fails on the spot."""
+    if not request.path.startswith(f"{PREFIX}/"):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        return error_response(400, f"{type(problem).__name__}: {problem}")
+
+
+async def _object(request: web.Request) -> Mapping[str, object]:
+    body = json.loads(await request.text() or "{}")
+    if not isinstance(body, dict):
+        raise TypeError("the body must be a JSON object")
+    return body
+
+
+def control_routes(services: Services) -> list[web.AbstractRouteDef]:
+    """Build the routes of the control plane."""
+
+    async def list_requests(_: web.Request) -> web.Response:
+        return web.json_response(services.log.to_json())
+
+    async def clear_requests(_: web.Request) -> web.Response:
+        services.log.clear()
+        return web.Response(status=204)
+
+    async def reset(_: web.Request) -> web.Response:
+        services.reset()
+        return web.Response(status=204)
+
+    async def get_scenario(_: web.Request) -> web.Response:
+        current = services.scenario
+        return web.json_response({"name": current.name, "steps": current.steps, "names": scenario_names()})
+
+    async def use_scenario(request: web.Request) -> web.Response:
+        body = await _object(request)
+        steps = body.get("steps")
+        services.use(Scenario(str(body["name"]), int(str(steps)) if steps is not None else None).checked())
+        return await get_scenario(request)
+
+    async def list_events(_: web.Request) -> web.Response:
+        return web.json_response([{"name": file.name, "body": file.body} for file in services.events])
+
+    async def get_faults(_: web.Request) -> web.Response:
+        return web.json_response(services.faults.to_json())
+
+    async def script_faults(request: web.Request) -> web.Response:
+        entries = json.loads(await request.text())
+        if not isinstance(entries, list):
+            raise TypeError("the body must be a JSON list of faults")
+        services.faults.replace(entries)
+        return web.json_response(services.faults.to_json())
+
+    async def set_latency(request: web.Request) -> web.Response:
+        services.faults.latency_ms = float(str((await _object(request))["ms"]))
+        return web.Response(status=204)
+
+    async def add_to_azure_ml(request: web.Request) -> web.Response:
+        services.azure_ml.merge(await _object(request))
+        return web.Response(status=204)
+
+    async def set_transitions(request: web.Request) -> web.Response:
+        body = await _object(request)
+        statuses = body.get("statuses", [])
+        if not isinstance(statuses, list):
+            raise TypeError("statuses must be a list")
+        services.azure_ml.set_transitions(
+            request.match_info["run_id"],
+            statuses=[str(status) for status in statuses],
+            visible_after_reads=int(str(body.get("visible_after_reads", 0))),
+        )
+        return web.Response(status=204)
+
+    async def set_switches(request: web.Request) -> web.Response:
+        services.purview.switches.update(await _object(request))
+        return web.Response(status=204)
+
+    async def get_state(_: web.Request) -> web.Response:
+        return web.json_response({"azure_ml": services.azure_ml.dump(), "purview": services.purview.dump()})
+
+    return [
+        web.get(f"{PREFIX}/requests", list_requests),
+        web.delete(f"{PREFIX}/requests", clear_requests),
+        web.post(f"{PREFIX}/reset", reset),
+        web.get(f"{PREFIX}/scenario", get_scenario),
+        web.post(f"{PREFIX}/scenario", use_scenario),
+        web.get(f"{PREFIX}/events", list_events),
+        web.get(f"{PREFIX}/faults", get_faults),
+        web.post(f"{PREFIX}/faults", script_faults),
+        web.post(f"{PREFIX}/latency", set_latency),
+        web.post(f"{PREFIX}/azure_ml", add_to_azure_ml),
+        web.post(f"{PREFIX}/azure_ml/runs/{{run_id}}/transitions", set_transitions),
+        web.post(f"{PREFIX}/purview/switches", set_switches),
+        web.get(f"{PREFIX}/state", get_state),
+    ]

@@ -1,0 +1,17 @@
+"""Merging of seed documents: a scenario that extends another, and what a test adds while running."""
+
+from collections.abc import Mapping
+
+
+def merge(base: Mapping[str, object], addition: Mapping[str, object]) -> dict[str, object]:
+    """
+    Lay a document over another: mappings merge key by key, anything else replaces.
+
+    >>> merge({"runs": {"a": {"status": "Running"}}}, {"runs": {"a": {"status": "Completed"}, "b": {}}})
+    {'runs': {'a': {'status': 'Completed'}, 'b': {}}}
+    """
+    merged = dict(base)
+    for key, value in addition.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,65 @@
+"""Which path leads to which endpoint; the current base path and the legacy one are the same service."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from emulator.purview import entity_responses as entity
+from emulator.purview import graph_responses as graph
+from emulator.purview import type_responses as types
+from emulator.purview.call import Handle, endpoint
+from emulator.purview.service import Purview
+
+ROOTS = ("/datamap/api", "/catalog/api")
+ATLAS = "/atlas/v2"
+GUID = "/entity/guid/{guid}"
+CATEGORY = f"{{category:{'|'.join(['type', *types.CATEGORIES])}}}def"
+UNIQUE = "/entity/uniqueAttribute/type/{type}"
+
+# Literal paths come before those with a placeholder in the same place.
+ENDPOINTS: tuple[tuple[str, str, Handle], ...] = (
+    ("GET", f"{ATLAS}/types/typedefs", types.get_typedefs),
+    ("POST", f"{ATLAS}/types/typedefs", types.post_typedefs),
+    ("PUT", f"{ATLAS}/types/typedefs", types.put_typedefs),
+    ("DELETE", f"{ATLAS}/types/typedefs", types.delete_typedefs),
+    ("GET", f"{ATLAS}/types/typedefs/headers", types.get_headers),
+    ("DELETE", f"{ATLAS}/types/typedef/name/{{name}}", types.delete_typedef),
+    ("GET", f"{ATLAS}/types/{CATEGORY}/name/{{name}}", types.get_typedef),
+    ("GET", f"{ATLAS}/types/{CATEGORY}/guid/{{guid}}", types.get_typedef),
+    ("POST", f"{ATLAS}/entity", entity.post_entity),
+    ("POST", f"{ATLAS}/entity/bulk", entity.post_bulk),
+    ("GET", f"{ATLAS}/entity/bulk", entity.get_bulk),
+    ("DELETE", f"{ATLAS}/entity/bulk", entity.delete_bulk),
+    ("GET", f"{ATLAS}/entity/bulk/uniqueAttribute/type/{{type}}", entity.get_bulk_unique),
+    ("GET", f"{ATLAS}{GUID}", entity.get_entity),
+    ("PUT", f"{ATLAS}{GUID}", entity.put_attribute),
+    ("DELETE", f"{ATLAS}{GUID}", entity.delete_entity),
+    ("GET", f"{ATLAS}{GUID}/header", entity.get_header),
+    ("POST", f"{ATLAS}{GUID}/labels", entity.post_labels),
+    ("PUT", f"{ATLAS}{GUID}/labels", entity.put_labels),
+    ("DELETE", f"{ATLAS}{GUID}/labels", entity.delete_labels),
+    ("GET", f"{ATLAS}{UNIQUE}", entity.get_entity),
+    ("PUT", f"{ATLAS}{UNIQUE}", entity.put_entity),
+    ("DELETE", f"{ATLAS}{UNIQUE}", entity.delete_entity),
+    ("GET", f"{ATLAS}{UNIQUE}/header", entity.get_header),
+    ("POST", f"{ATLAS}{UNIQUE}/labels", entity.post_labels),
+    ("PUT", f"{ATLAS}{UNIQUE}/labels", entity.put_labels),
+    ("DELETE", f"{ATLAS}{UNIQUE}/labels", entity.delete_labels),
+    ("GET", f"{ATLAS}/lineage/uniqueAttribute/type/{{type}}", graph.get_lineage),
+    ("GET", f"{ATLAS}/lineage/{{guid}}", graph.get_lineage),
+    ("GET", f"{ATLAS}/lineage/{{guid}}/next", graph.get_next_lineage),
+    ("POST", f"{ATLAS}/relationship", graph.post_relationship),
+    ("PUT", f"{ATLAS}/relationship", graph.put_relationship),
+    ("GET", f"{ATLAS}/relationship/guid/{{guid}}", graph.get_relationship),
+    ("DELETE", f"{ATLAS}/relationship/guid/{{guid}}", graph.delete_relationship),
+    ("POST", "/search/query", graph.post_search),
+)
+
+
+def purview_routes(current: Callable[[], Purview]) -> list[web.AbstractRouteDef]:
+    """Build the routes; ``current`` gives the state at the time of each request."""
+    return [
+        web.route(method, f"{root}{path}", endpoint(current, handle))
+        for root in ROOTS
+        for method, path, handle in ENDPOINTS
+    ]

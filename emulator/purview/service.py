@@ -1,0 +1,68 @@
+"""An emulated Purview: its state, the seed it starts from, and a dump of everything it holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.purview.catalog import Catalog
+from emulator.purview.documents import entity_document, relationship_document
+from emulator.purview.identity import Source
+from emulator.purview.store import Store
+from emulator.purview.switches import Switches
+from emulator.purview.type_system import TypeSystem
+from emulator.purview.typedefs import TypeDef
+from emulator.purview.upsert import upsert
+from emulator.purview.wire import Json, as_list, as_object
+
+
+class Purview:
+    """
+    The state of one emulated account.
+
+    The seed has ``typedefs`` (a list of typedef documents), ``entities`` (a list of entities, or of
+    lists of entities that belong to one request) and ``switches``. A negative guid may be referred
+    to by any later entity of the seed.
+    """
+
+    def __init__(self, seed: Mapping[str, object]) -> None:
+        unknown = seed.keys() - {"typedefs", "entities", "switches"}
+        if unknown:
+            raise ValueError(f"unknown keys in the Purview seed: {', '.join(sorted(unknown))}")
+        self.switches = Switches()
+        self.switches.update(as_object(seed.get("switches") or {}, "switches"))
+        self.request_ids = Source("request")
+        store, source = Store(), Source()
+        self.catalog = Catalog(store, TypeSystem(source, lambda item: _in_use(store, item)), source, self.switches)
+        for document in as_list(seed.get("typedefs"), "typedefs"):
+            self.catalog.types.seed(document)
+        assigned: dict[str, str] = {}
+        for item in as_list(seed.get("entities"), "entities"):
+            bodies = [_with_guids(body, assigned) for body in (item if isinstance(item, list) else [item])]
+            assigned.update(upsert(self.catalog, bodies, {}).assignments or {})
+
+    def dump(self) -> dict[str, object]:
+        """Return every definition, entity and relationship, deleted ones included."""
+        catalog = self.catalog
+        entities = [entity_document(catalog, entity) for entity in catalog.store.entities.values()]
+        relationships = [relationship_document(catalog, item) for item in catalog.store.relationships.values()]
+        definitions = list(catalog.registry.definitions.values())
+        return {
+            "typedefs": catalog.types.to_json(definitions),
+            "entities": entities,
+            "relationships": relationships,
+        }
+
+
+def _in_use(store: Store, definition: TypeDef) -> bool:
+    return store.count(definition.name) > 0
+
+
+def _with_guids(value: Any, assigned: Mapping[str, str]) -> Any:
+    """Replace the placeholders of earlier seed entities by their guids."""
+    if isinstance(value, list):
+        return [_with_guids(item, assigned) for item in value]
+    if not isinstance(value, dict):
+        return value
+    body: Json = {key: _with_guids(item, assigned) for key, item in value.items()}
+    if body.get("guid") in assigned:
+        body["guid"] = assigned[body["guid"]]
+    return body

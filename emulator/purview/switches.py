@@ -1,0 +1,43 @@
+"""What a test or a scenario may change about the emulated service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Switches:
+    """
+    Behaviour that is uncertain on the real service, or that a test provokes.
+
+    Attributes:
+        require_api_version: refuse ``/datamap`` requests without ``api-version``.
+        strict_revival: a removed link that is listed again at its old place stays deleted.
+        max_bulk: most entities in one request.
+        max_url: longest path and query, in bytes, that the gateway lets pass.
+        max_attribute_bytes: longest attribute value (the documented quota is 32 KB).
+        search_lag: how many write requests search is behind.
+        refuse: qualifiedNames that are refused, and with them the whole request.
+    """
+
+    require_api_version: bool = True
+    strict_revival: bool = True
+    max_bulk: int = 1000
+    max_url: int = 8192
+    max_attribute_bytes: int = 32768
+    search_lag: int = 1
+    refuse: tuple[str, ...] = ()
+
+    def update(self, changes: Mapping[str, object]) -> None:
+        """Set switches by name; an unknown name or a value of the wrong type is refused, and nothing is set."""
+        known = {item.name: getattr(self, item.name) for item in fields(self)}
+        accepted: dict[str, object] = {}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"unknown switch {name!r}; known are {', '.join(sorted(known))}")
+            wanted = type(known[name])
+            given = tuple(str(item) for item in value) if wanted is tuple and isinstance(value, list | tuple) else value
+            if type(given) is not wanted:
+                raise ValueError(f"switch {name!r} takes a {wanted.__name__}, not {value!r}")
+            accepted[name] = given
+        for name, value in accepted.items():
+            setattr(self, name, value)

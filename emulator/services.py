@@ -1,0 +1,36 @@
+"""The two services of a running emulator, and going back to a scenario's start."""
+
+from emulator.azure_ml import AzureML
+from emulator.faults import Faults
+from emulator.purview import Purview
+from emulator.request_log import RequestLog
+from emulator.scenarios import EventFile, Scenario, load
+
+
+class Services:
+    """Everything that changes while the emulator runs; touched by its event loop only."""
+
+    azure_ml: AzureML
+    purview: Purview
+    events: tuple[EventFile, ...]
+
+    def __init__(self, scenario: Scenario, latency_ms: float = 0) -> None:
+        self.log = RequestLog()
+        self.faults = Faults()
+        self._latency_ms = latency_ms
+        self.use(scenario)
+
+    def use(self, scenario: Scenario) -> None:
+        """Start a scenario: its state, no faults, an empty log, the latency of the command line."""
+        seed = load(scenario)
+        self.scenario = scenario
+        self.azure_ml = AzureML(seed.azure_ml)
+        self.purview = Purview(seed.purview)
+        self.events = seed.events
+        self.faults.replace([])
+        self.faults.latency_ms = self._latency_ms
+        self.log.clear()
+
+    def reset(self) -> None:
+        """Start the current scenario again."""
+        self.use(self.scenario)

@@ -1,0 +1,153 @@
+"""The product against an emulator, as the tests drive it: replay events, then look at the catalog."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cli.graph import read_graph, to_json
+from cli.session import Report, drain
+from emulator.server import Emulator
+from shared.bootstrap import Services
+from shared.envelopes import split_events
+from shared.handlers.messages import Redelivery, enqueue
+from shared.qualified_names import QualifiedName
+from shared.settings import Settings
+
+WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-ml"
+    "/providers/Microsoft.MachineLearningServices/workspaces/ws-credit"
+)
+WS = "azureml://subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/rg-ml/workspaces/ws-credit"
+AT_ONCE = Redelivery(max_attempts=3, first_delay=timedelta(0))
+
+
+@dataclass
+class App:
+    """One deployment of the product: its services and the emulator it talks to."""
+
+    emulator: Emulator
+    services: Services
+
+    @classmethod
+    def on(cls, emulator: Emulator, storage: Path) -> "App":
+        return cls(emulator, Services(Settings.from_env(emulator.environment(f"sqlite:///{storage}"))))
+
+    def events(self) -> list[str]:
+        """Return the scenario's events as JSON texts, in the order of their files."""
+        return [event for _, body in self.emulator.control.events() for event in split_events(json.dumps(body))]
+
+    def replay(self, bodies: Iterable[str] | None = None) -> list[Report]:
+        """Publish events (the scenario's if none are given), bringing back at once what comes back."""
+        enqueue(list(self.events() if bodies is None else bodies), self.services.queue)
+        return list(drain(self.services, redelivery=AT_ONCE))
+
+    def graph(self, name: str) -> dict[str, list[dict[str, str]]]:
+        """Read everything connected to an entity through the catalog's lineage API."""
+        found = self.services.catalog.find([QualifiedName(name)])
+        return to_json(read_graph(self.services.catalog, found[QualifiedName(name)].guid, limit=5_000))
+
+    def edges(self, name: str) -> set[str]:
+        """Return the edges around an entity as `name -> name`."""
+        graph = self.graph(name)
+        names = {node["qualifiedName"]: node["name"] for node in graph["nodes"]}
+        return {f"{names[edge['from']]} -> {names[edge['to']]}" for edge in graph["edges"]}
+
+    def entity(self, name: str) -> dict[str, Any]:
+        """Return an entity as the catalog has it."""
+        found = self.services.catalog.get_entity(QualifiedName(name))
+        assert found is not None, name
+        return dict(found)
+
+    def writes(self) -> int:
+        """Count the writing requests the catalog got since its log was last cleared."""
+        return sum(
+            request.method in ("POST", "PUT", "DELETE") and "/entity" in request.path
+            for request in self.emulator.control.requests("purview")
+        )
+
+    def catalog_content(self) -> object:
+        """Return all the catalog holds, guids and times replaced by what they stand for."""
+        return normalise(self.emulator.control.state()["purview"])
+
+
+def run_completed(run_id: str, *, workspace: str = WORKSPACE, **data: object) -> str:
+    """Spell a RunCompleted event."""
+    return json.dumps(
+        {
+            "topic": workspace,
+            "subject": f"experiments/22222222-2222-2222-2222-222222222222/runs/{run_id}",
+            "eventType": "Microsoft.MachineLearningServices.RunCompleted",
+            "eventTime": "2026-07-01T10:02:05.5390469Z",
+            "id": f"event-of-{run_id}",
+            "dataVersion": "2",
+            "data": {"runId": run_id, **data},
+        }
+    )
+
+
+def model_registered(name: str, version: str, *, workspace: str = WORKSPACE) -> str:
+    """Spell a ModelRegistered event."""
+    return json.dumps(
+        {
+            "topic": workspace,
+            "subject": f"models/{name}:{version}",
+            "eventType": "Microsoft.MachineLearningServices.ModelRegistered",
+            "eventTime": "2026-07-01T10:02:05.5390469Z",
+            "id": f"event-of-{name}-{version}",
+            "dataVersion": "2",
+            "data": {"modelName": name, "modelVersion": version},
+        }
+    )
+
+
+_VOLATILE = frozenset(
+    {
+        "createTime",
+        "updateTime",
+        "lastModifiedTS",
+        "relationshipGuid",
+        "version",
+    }
+)
+
+
+def normalise(state: Any) -> object:
+    """Replace guids by qualifiedNames, drop times and counters, and order every list."""
+    guids: dict[str, str] = {}
+    _collect(state, guids)
+    return _normalise(state, guids)
+
+
+def _collect(value: Any, guids: dict[str, str]) -> None:
+    if isinstance(value, dict):
+        name = (
+            (value.get("attributes") or {}).get("qualifiedName") if isinstance(value.get("attributes"), dict) else None
+        )
+        if "guid" in value and name:
+            guids[str(value["guid"])] = f"guid of {value.get('typeName')} {name}"
+        for item in value.values():
+            _collect(item, guids)
+    elif isinstance(value, list):
+        for item in value:
+            _collect(item, guids)
+
+
+def _normalise(value: Any, guids: dict[str, str]) -> object:
+    if isinstance(value, dict):
+        kept = {guids.get(key, key): item for key, item in value.items() if key not in _VOLATILE}
+        if "end1" in kept:
+            del kept["guid"]  # a relationship is known by its ends
+        return {key: _normalise(item, guids) for key, item in sorted(kept.items())}
+    if isinstance(value, list):
+        return sorted((_normalise(item, guids) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    if isinstance(value, str):
+        return guids.get(value, value)
+    return value
+
+
+def outcomes(reports: Sequence[Report]) -> list[str]:
+    """Return how each attempt ended, in order."""
+    return [report.outcome.outcome for report in reports]

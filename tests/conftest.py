@@ -1,0 +1,32 @@
+"""Fixtures that more than one kind of test needs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulator.server import Emulator
+
+
+@pytest.fixture(scope="session")
+def emulator_server() -> Iterator[Emulator]:
+    """One server for the whole run; use ``emulator`` in tests."""
+    with Emulator(scenario="empty") as server:
+        yield server
+
+
+@pytest.fixture
+def emulator(emulator_server: Emulator) -> Emulator:
+    """The server at the start of scenario ``empty``; ``emulator.control.use(...)`` picks another."""
+    emulator_server.control.use("empty")
+    return emulator_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let goldens be written anew; what they hold is then reviewed like code."""
+    parser.addoption("--update-golden", action="store_true", help="write the goldens instead of only comparing")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether goldens are to be written."""
+    return bool(request.config.getoption("--update-golden"))

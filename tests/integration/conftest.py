@@ -1,0 +1,26 @@
+"""The product on the emulator, one catalog and one ledger a test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emulator.server import Emulator
+from tests.app import App
+
+
+@pytest.fixture
+def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
+    """Start a scenario with an empty ledger."""
+
+    def start(scenario: str, *, steps: int | None = None) -> App:
+        emulator.control.use(scenario, steps=steps)
+        return App.on(emulator, tmp_path / "lineage.sqlite")
+
+    return start
+
+
+@pytest.fixture
+def app(start_app: Callable[[str], App]) -> App:
+    """Scenario credit-risk, nothing published yet."""
+    return start_app("credit-risk")
