@@ -238,3 +238,44 @@ def test_request_without_a_token_is_refused(atlas: Atlas) -> None:
     del atlas.session.headers["Authorization"]
     response = atlas.send("GET", "/types/typedefs/headers")
     assert (response.status_code, response.json()["error"]["code"]) == (401, "Unauthorized")
+
+
+def test_single_attribute_update_takes_plain_values_only(atlas: Atlas) -> None:
+    """Lists cannot be set this way, and the attribute must exist."""
+    guid = atlas.write(process([], []))["guidAssignments"]["-100"]
+    assert atlas.refused("PUT", f"/entity/guid/{guid}", [], name="inputs")[1] == "ATLAS-400-00-027"
+    assert atlas.refused("PUT", f"/entity/guid/{guid}", "x", name="nonsense")[1] == "ATLAS-400-00-023"
+
+
+def test_labels_of_an_update_are_ignored(atlas: Atlas) -> None:
+    """Labels come with a new entity; later only their own endpoint changes them."""
+    guid = atlas.write({**dataset(1), "labels": ["unscanned"]})["guidAssignments"]["-1"]
+    assert atlas.write({**dataset(1), "labels": ["other"]}) == {"guidAssignments": {"-1": guid}}
+    assert atlas.entity(guid)["labels"] == ["unscanned"]
+    assert atlas.refused("PUT", f"/entity/guid/{guid}/labels", [])[1] == "ATLAS-400-00-01A"
+    assert atlas.send("POST", f"/entity/guid/{guid}/labels", []).status_code == 204
+    assert atlas.entity(guid)["labels"] == []
+
+
+def test_more_entities_than_the_service_takes_are_refused_by_the_gateway(atlas: Atlas, emulator: Emulator) -> None:
+    """Beyond its limit the service answers with a page about the URL, and stores nothing."""
+    emulator.control.switches(max_bulk=2)
+    assert atlas.send("POST", "/entity/bulk", {"entities": [dataset(n) for n in (1, 2, 3)]}).status_code == 414
+    assert emulator.control.state()["purview"]["entities"] == []
+
+
+def test_lists_grow_where_the_type_says_so(atlas: Atlas) -> None:
+    """The option of the type turns replacing into appending."""
+    appending = {
+        **entity_type("appender", parents=("Process",)),
+        "options": {"appendRelationshipsOnPartialUpdate": '["inputs"]'},
+    }
+    atlas.ok("POST", "/types/typedefs", {"entityDefs": [appending]})
+    first = {**process([1], []), "typeName": "appender"}
+    guids = atlas.write(dataset(1), dataset(2), first)["guidAssignments"]
+    atlas.write(dataset(2), {**process([2], []), "typeName": "appender"})
+    links = atlas.entity(guids["-100"])["relationshipAttributes"]["inputs"]
+    assert [(item["guid"], item["relationshipStatus"]) for item in links] == [
+        (guids["-1"], "ACTIVE"),
+        (guids["-2"], "ACTIVE"),
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +16,7 @@ def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
 
     def start(scenario: str, *, steps: int | None = None) -> App:
         emulator.control.use(scenario, steps=steps)
-        return App.on(emulator, tmp_path / "lineage.sqlite")
+        return App.on(emulator, tmp_path / f"{uuid4()}.sqlite")
 
     return start
 

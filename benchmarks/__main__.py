@@ -1,0 +1,145 @@
+"""Prints the cost table: our pipeline against one call an entity, measured in the same run."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.by_hand import publish_chain_by_hand
+from cli.session import drain
+from emulator.client import Control
+from shared.bootstrap import Services
+from shared.envelopes import split_events
+from shared.handlers.messages import enqueue
+from shared.settings import Settings
+
+STEPS = (4, 20, 100)
+LATENCIES_MS = (0, 50)
+_CHILDREN = "/children"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one publication took; Azure ML requests without the pages of children."""
+
+    catalog_requests: int
+    connections: int
+    azure_ml_requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """An emulator in a process of its own, so that its work is not measured as ours."""
+
+    environment: Mapping[str, str]
+    control: Control
+
+    def measure_by_hand(self, steps: int, latency_ms: int) -> Cost:
+        self._prepare(steps, latency_ms)
+        return self._measure(
+            lambda: publish_chain_by_hand(
+                self.environment["PURVIEW_ENDPOINT"], self.environment["LINEAGE_CA_BUNDLE"], steps
+            )
+        )
+
+    def measure_ours(self, steps: int, latency_ms: int) -> tuple[Cost, Cost]:
+        """Return the cost of the first publication, and of the same again."""
+        services = self._prepare(steps, latency_ms)
+        root = next(event for event in self._events() if "RunCompleted" in event and "azureml.PipelineRun" in event)
+        costs = [self._measure(lambda: _publish(services, root)) for _ in range(2)]
+        return costs[0], costs[1]
+
+    def _prepare(self, steps: int, latency_ms: int) -> Services:
+        """Start the chain anew with the types installed."""
+        self.control.use("chain", steps=steps)
+        folder = tempfile.mkdtemp(dir=Path(self.environment["LINEAGE_CA_BUNDLE"]).parent)
+        services = Services(Settings.from_env({**self.environment, "LINEAGE_STORAGE": f"sqlite:///{folder}/state"}))
+        services.catalog.apply_types(services.catalog.plan_types())
+        self.control.latency(latency_ms)
+        # The first use imports the SDK, which a warm worker has behind it. Nothing is cached: this object is dropped.
+        return Services(services.settings)
+
+    def _events(self) -> list[str]:
+        return [event for _, body in self.control.events() for event in split_events(json.dumps(body))]
+
+    def _measure(self, work: Callable[[], None]) -> Cost:
+        self.control.clear_requests()
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        catalog = self.control.requests("purview")
+        return Cost(
+            catalog_requests=len(catalog),
+            connections=len({request.connection for request in catalog}),
+            azure_ml_requests=sum(
+                not request.path.endswith(_CHILDREN) for request in self.control.requests("azure_ml")
+            ),
+            seconds=seconds,
+        )
+
+
+def _publish(services: Services, event: str) -> None:
+    enqueue([event], services.queue)
+    for report in drain(services):
+        if report.failed:
+            raise RuntimeError(report.outcome.reason)
+
+
+@contextmanager
+def running_emulator() -> Iterator[Bench]:
+    """Run the emulator beside us for the time of the benchmark."""
+    command = [sys.executable, "-m", "emulator", "--scenario", "chain:4"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is piped
+            first_line = json.loads(process.stdout.readline())
+            control = Control(first_line["azure_ml"], first_line["ca_bundle"])
+            yield Bench(first_line["env"], control)
+            control.close()
+        finally:
+            process.terminate()
+
+
+def main() -> int:
+    """Measure every size at every latency and print one table."""
+    table = Table(title="A chain of N steps, types installed: one call an entity by hand, and ours", show_lines=False)
+    for heading in (
+        "steps",
+        "ms a\nrequest",
+        "catalog requests\nby hand / ours / again",
+        "connections\nby hand / ours",
+        "Azure ML requests\ncold / warm",
+        "seconds, Azure ML included\nby hand / ours / again",
+        "ours\ntakes",
+    ):
+        table.add_column(heading, justify="right")
+    with running_emulator() as bench:
+        bench.measure_ours(STEPS[0], 0)  # warms imports up
+        for steps in STEPS:
+            for latency in LATENCIES_MS:
+                by_hand = bench.measure_by_hand(steps, latency)
+                ours, again = bench.measure_ours(steps, latency)
+                table.add_row(
+                    str(steps),
+                    str(latency),
+                    f"{by_hand.catalog_requests} / {ours.catalog_requests} / {again.catalog_requests}",
+                    f"{by_hand.connections} / {ours.connections}",
+                    f"{ours.azure_ml_requests} / {again.azure_ml_requests}",
+                    f"{by_hand.seconds:.2f} / {ours.seconds:.2f} / {again.seconds:.2f}",
+                    f"1/{by_hand.seconds / ours.seconds:.0f}",
+                )
+    Console(width=140).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
