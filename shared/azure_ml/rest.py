@@ -50,9 +50,7 @@ class RestClient:
         retry_backoff: float = 0.8,
     ) -> None:
         def retry() -> RetryPolicy[Any, Any]:
-            return RetryPolicy(
-                retry_total=3, retry_backoff_factor=retry_backoff, retry_on_methods=_RETRIED, retry_backoff_max=10
-            )
+            return RetryPolicy(retry_total=3, retry_backoff_factor=retry_backoff, retry_backoff_max=10)
 
         agent = UserAgentPolicy(base_user_agent="aml-purview-lineage")
         token = BearerTokenCredentialPolicy(credential, scope)
@@ -72,7 +70,12 @@ class RestClient:
     def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
         with translated_errors(f"{request.method} {request.url.partition('?')[0]}"):
             client = self._anonymous if anonymous else self._authorised
-            response = client.send_request(request, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+            response = client.send_request(
+                request,
+                connection_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
+                retry_on_methods=_RETRIED,  # a request's option: the policy's constructor ignores it
+            )
             response.raise_for_status()
             answer = response.json()
         if not isinstance(answer, dict):
