@@ -55,9 +55,10 @@ class Report:
 
 
 def drain(
-    services: Services, *, redelivery: Redelivery = DIRECT_REDELIVERY, sleep: Callable[[float], None] = time.sleep
+    services: Services, *, redelivery: Redelivery | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Report]:
     """Handle messages until the queue is empty, waiting for those that come back soon."""
+    redelivery = redelivery or DIRECT_REDELIVERY
     while True:
         handled = handle_next(
             services.queue, services.handle, dead_letters=services.dead_letters, redelivery=redelivery

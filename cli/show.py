@@ -54,27 +54,39 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
         if not found:
             raise click.UsageError(f"the catalog has no asset with the qualifiedName {asset}")
         return found[QualifiedName(asset)]
-    hits = [hit for hit in catalog.search(asset) if hit.name == asset or hit.name.rpartition(":")[0] == asset]
+    name, _, version = asset.partition(":")
+    hits = [hit for hit in catalog.search(name) if hit.name in (name, asset) or hit.name.rpartition(":")[0] == name]
     families: dict[str, list[Found]] = {}
     for hit in hits:
-        families.setdefault(hit.ref.qualified_name.removesuffix(hit.name.rpartition(":")[2]), []).append(hit)
+        families.setdefault(_family(hit), []).append(hit)
     if not families:
         raise click.UsageError(f"the catalog finds no asset named {asset}; search lags a little behind what is written")
     if len(families) > 1:
         names = "\n  ".join(sorted(str(hit.ref.qualified_name) for hit in hits))
         raise click.UsageError(f"{asset} is not the name of one asset; say which by its qualifiedName:\n  {names}")
-    return _newest(catalog, max(next(iter(families.values())), key=_version_order), asset)
+    family, members = next(iter(families.items()))
+    if version:
+        found = catalog.find([QualifiedName(f"{family}{version}")])
+        if not found:
+            raise click.UsageError(f"the catalog has no version {version} of {name}")
+        return next(iter(found.values()))
+    return _newest(catalog, family, max(members, key=_version_order))
 
 
-def _newest(catalog: "PurviewCatalog", hit: "Found", asset: str) -> "Found":
+def _family(hit: "Found") -> str:
+    """Return what the qualifiedNames of an asset's versions have in common."""
+    version = hit.name.rpartition(":")[2] if ":" in hit.name else ""
+    return hit.ref.qualified_name.removesuffix(version)
+
+
+def _newest(catalog: "PurviewCatalog", family: str, hit: "Found") -> "Found":
     """Look past what search knows: it lags, and the next versions can be asked for by name."""
     from shared.qualified_names import QualifiedName
 
     version = hit.name.rpartition(":")[2]
-    if hit.name == asset or not version.isdecimal():
+    if family == hit.ref.qualified_name or not version.isdecimal():
         return hit
-    base = hit.ref.qualified_name.removesuffix(version)
-    names = [QualifiedName(f"{base}{int(version) + step}") for step in range(1, _VERSIONS_AHEAD + 1)]
+    names = [QualifiedName(f"{family}{int(version) + step}") for step in range(1, _VERSIONS_AHEAD + 1)]
     found = catalog.find(names)
     newer = [found[name] for name in names if name in found]
     return newer[-1] if newer else hit

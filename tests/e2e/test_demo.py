@@ -1,0 +1,61 @@
+"""The demo as a newcomer runs it: a process of its own, its words, its files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.app import WS
+
+LINEAGE = str(Path(sys.executable).with_name("lineage"))
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(out: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([LINEAGE, "demo", "--out", str(out)], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+def test_demo_succeeds_and_says_how_every_event_ended(demo: subprocess.CompletedProcess[str]) -> None:
+    """Seventeen events: published, skipped with a reason, one dead-lettered."""
+    assert demo.returncode == 0, demo.stderr
+    assert demo.stderr == ""
+    lines = demo.stdout.splitlines()
+    ended = [line.split()[0] for line in lines if line.startswith(("published", "skipped", "dead-lettered"))]
+    assert (len(ended), ended.count("dead-lettered")) == (17, 1)
+
+
+def test_demo_shows_the_models_lineage_from_the_file_to_the_report(demo: subprocess.CompletedProcess[str]) -> None:
+    """Upstream to loan.csv, downstream to the Power BI report."""
+    tree = demo.stdout.partition("Lineage of creditrisk_model")[2]
+    assert tree.index("creditrisk_model:2 (model) comes from") < tree.index("loan.csv")
+    assert tree.index("creditrisk_model:2 (model) goes to") < tree.index("(powerbi report)")
+
+
+def test_demo_says_what_was_dead_lettered_and_what_it_took(demo: subprocess.CompletedProcess[str]) -> None:
+    """The reason, the raw body, and the counts."""
+    assert "MalformedEvent: data.runId: is missing" in demo.stdout
+    assert "Azure ML requests over 1 connection(s)" in demo.stdout
+    assert "catalog requests over 1 connection(s)" in demo.stdout
+
+
+@pytest.mark.usefixtures("demo")
+def test_demo_writes_what_it_shows_to_files(out: Path) -> None:
+    """Entities, lineage, a flowchart and a report."""
+    lineage = json.loads((out / "lineage.json").read_text())
+    assert f"{WS}/models/creditrisk_model/versions/2" in {node["qualifiedName"] for node in lineage["nodes"]}
+    assert (out / "lineage.mmd").read_text().startswith("flowchart LR")
+    report = json.loads((out / "report.json").read_text())
+    assert len(report["events"]) == 17
+    assert [letter["reason"] for letter in report["dead_letters"]] == ["MalformedEvent"]
+    assert report["catalog"]["connections"] == 1
+    names = {
+        item["attributes"]["qualifiedName"] for item in json.loads((out / "entities.json").read_text())["entities"]
+    }
+    assert {node["qualifiedName"] for node in lineage["nodes"]} <= names
