@@ -1,0 +1,71 @@
+"""Documentation that names commands, options, settings and types must name those that exist."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import cli
+from shared.lineage.typedefs import ENTITY_TYPES
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def _commands() -> dict[str, click.Command]:
+    context = click.Context(cli)
+    found: dict[str, click.Command] = {}
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found.update({f"{name} {verb}": item for verb, item in command.commands.items()})
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.mark.parametrize("name", _commands())
+def test_every_command_is_documented(name: str) -> None:
+    """In the README's table."""
+    assert f"`lineage {name}" in README
+
+
+@pytest.mark.parametrize("name", _commands())
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    """The example is of this very command."""
+    assert f"Example: lineage {name}" in (_commands()[name].help or "")
+
+
+def test_every_setting_is_documented_and_read() -> None:
+    """The README's table and the code name the same settings."""
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    read = set(re.findall(r'"((?:LINEAGE|PURVIEW)_[A-Z_]+)"', (ROOT / "shared/settings.py").read_text()))
+    assert documented == read
+    assert len(read) == len(fields(Settings))
+
+
+def test_every_type_is_documented() -> None:
+    """In the catalog model, but for the process that only maps columns."""
+    model = (ROOT / "docs/catalog-model.md").read_text(encoding="utf-8")
+    for item in ENTITY_TYPES:
+        assert f"`{item.name}`" in model or item.name == "ProcessWithColumnMapping", item.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """Relative links only; the others are not ours to keep."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_make_target_that_is_documented_exists() -> None:
+    """Across all pages."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in PAGES:
+        for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8")):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page.name, target)
