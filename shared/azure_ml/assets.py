@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
+from shared.azure_ml.job_settings import read_settings
 from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, translated_errors
 from shared.azure_ml.uris import AssetReference, parse_reference
 from shared.errors import RecordNotFoundError
@@ -95,6 +96,16 @@ class Assets:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
                 raise RecordNotFoundError(f"datastore {name}: of a kind the SDK cannot read ({error})") from error
+
+    def get_job_settings(self, run_id: str) -> dict[str, str]:
+        """
+        Return the settings of a top-level AutoML or sweep run.
+
+        Raises:
+            RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
+        """
+        with translated_errors(f"job {run_id}"):
+            return read_settings(self._client.jobs.get(run_id))
 
     def get_online_endpoint(self, name: str) -> Any:
         with translated_errors(f"online endpoint {name}"):

@@ -11,7 +11,7 @@ from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, list_bindings, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
-from shared.errors import RecordNotFoundError
+from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.model import (
     SUCCEEDED,
     AssetId,
@@ -87,6 +87,7 @@ class Resolver:
         bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
         data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
         mlflow = self._read_mlflow(reader.history, family)
+        settings, notes = _read_settings(reader.assets, family.root)
         runs = tuple(
             to_run(
                 record,
@@ -94,6 +95,8 @@ class Resolver:
                 inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
                 outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
                 mlflow=mlflow.get(record.run_id),
+                settings=settings,
+                notes=notes,
             )
             for record in family.workers
         )
@@ -212,6 +215,21 @@ class Resolver:
     def _experiment_name(self, reader: _Reader, experiment_id: str) -> str:
         key = (reader.record.workspace.id, "experiment", experiment_id)
         return self._cache.get(key, lambda: reader.history.get_experiment_name(experiment_id))
+
+
+def _read_settings(assets: Assets, root: Record) -> tuple[dict[str, str], str]:
+    """
+    Read what only the job of an AutoML or sweep run knows: such a root has no run definition.
+
+    Returns:
+        The settings, and a sentence if they cannot be read, which must not cost the run its lineage.
+    """
+    if root.is_pipeline or root.definition:
+        return {}, ""
+    try:
+        return assets.get_job_settings(root.run_id), ""
+    except (RequestRefusedError, RecordNotFoundError) as error:
+        return {}, f"The settings of this run cannot be read: {error}"
 
 
 def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:

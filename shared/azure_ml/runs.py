@@ -111,6 +111,8 @@ def to_run(
     inputs: Sequence[Port],
     outputs: Sequence[Port],
     mlflow: Json | None,
+    settings: Mapping[str, str],
+    notes: str,
 ) -> Run:
     """Assemble what the record says with the data it refers to; everything that may carry a secret is redacted."""
     metadata, properties = record.metadata, record.properties
@@ -127,10 +129,10 @@ def to_run(
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),
-        parameters=redact_mapping({**logged, **_literals(record.definition)}),
+        parameters=redact_mapping({**settings, **logged, **_literals(record.definition)}),
         metrics={str(item["key"]): float(item["value"]) for item in data.get("metrics") or []},
         column_mappings=mappings,
-        notes=problem,
+        notes=" ".join(filter(None, (notes, problem))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),

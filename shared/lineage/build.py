@@ -20,6 +20,16 @@ from shared.lineage.places import registered_from
 from shared.model import Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
 
 _METRIC_ATTRIBUTES = ("AUC", "Accuracy", "Precision", "Recall", "F1")
+_SETTING_ATTRIBUTES = (
+    "task_type",
+    "enable_early_stopping",
+    "experiment_timeout_minutes",
+    "primary_metric",
+    "compute_target",
+    "label_column_name",
+    "n_cross_validations",
+    "model_explainability",
+)
 
 
 def build_run_tree(
@@ -99,7 +109,7 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
         inputs.append(config)
         yield Entity(
             config,
-            attributes(f"{run.name} settings", parameters=as_json(run.parameters), compute_target=run.compute),
+            attributes(f"{run.name} settings", **_config_attributes(run)),
         )
     if run.metrics:
         metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
@@ -141,6 +151,11 @@ def _output_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterat
     # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
     if isinstance(data, DataAsset) and (location := registered_from(data)):
         yield ref_of_data(workspace, location, matches)
+
+
+def _config_attributes(run: Run) -> dict[str, str | bool]:
+    known = {name: run.parameters[name] for name in _SETTING_ATTRIBUTES if name in run.parameters}
+    return {"compute_target": run.compute, **known, "parameters": as_json(run.parameters)}
 
 
 def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
