@@ -1,6 +1,6 @@
 """Reads a connected lineage graph out of the catalog and draws it: text, Mermaid, JSON."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -40,9 +40,18 @@ def read_graph(catalog: "PurviewCatalog", guid: str, *, limit: int) -> "nx.DiGra
         for node in view.nodes:
             graph.add_node(node.guid, node=node)
         graph.add_edges_from((edge.source, edge.target) for edge in view.edges)
-        ends = [item for item in graph if graph.in_degree(item) == 0 or graph.out_degree(item) == 0]
-        waiting = [item for item in sorted(ends) if item not in asked]
+        waiting = [item for item in _ends(graph) if item not in asked]
     return graph
+
+
+def _ends(graph: "nx.DiGraph[str]") -> list[str]:
+    """Return one entity of each group (a cycle, or one alone) from which no data flows on, or into which none does."""
+    groups = nx.condensation(graph)
+    return sorted(
+        min(groups.nodes[group]["members"])
+        for group in groups
+        if groups.in_degree(group) == 0 or groups.out_degree(group) == 0
+    )
 
 
 def to_json(graph: "nx.DiGraph[str]") -> dict[str, list[dict[str, str]]]:
@@ -82,7 +91,7 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         _grow(tree, graph, guid, neighbours, shown)
         if tree.children:
             trees.append(tree)
-    for source in nx.lexicographical_topological_sort(graph, key=lambda item: _node(graph, item).qualified_name):
+    for source in _in_flow_order(graph):
         # What is left hangs below something shown already, or is another input of it.
         missing = [item for item in graph.successors(source) if item not in shown]
         if source in shown and not missing:
@@ -97,6 +106,18 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         for tree in trees:
             console.print(tree)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _in_flow_order(graph: "nx.DiGraph[str]") -> Iterator[str]:
+    """Yield entities as data flows, those of a cycle together; a run that rewrites what it reads makes one."""
+
+    def name(guid: str) -> str:
+        return _node(graph, guid).qualified_name
+
+    groups = nx.condensation(graph)
+    members = {group: sorted(groups.nodes[group]["members"], key=name) for group in groups}
+    for group in nx.lexicographical_topological_sort(groups, key=lambda group: name(members[group][0])):
+        yield from members[group]
 
 
 def _grow(

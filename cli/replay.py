@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from cli.session import Report
     from shared.bootstrap import Services
-    from shared.handlers.publish import Plan, Skip
+    from shared.handlers.plan import Plan, Skip
 
 STDIN = "-"
 
@@ -20,9 +20,10 @@ STDIN = "-"
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|- …")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
+@click.option("--force", is_flag=True, help="With --direct: write everything anew, whatever was written before.")
 @click.option("--dry-run", is_flag=True, help="Print what publishing would change; write nothing anywhere.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def replay(*, sources: tuple[str, ...], direct: bool, dry_run: bool, as_json: bool) -> None:
+def replay(*, sources: tuple[str, ...], direct: bool, force: bool, dry_run: bool, as_json: bool) -> None:
     """
     Replay events from files, folders of *.json files, or standard input.
 
@@ -31,15 +32,17 @@ def replay(*, sources: tuple[str, ...], direct: bool, dry_run: bool, as_json: bo
 
     Example: lineage replay emulator/scenarios/credit-risk/events --direct
     """
-    from cli.session import open_services
+    from cli.session import open_reading_services, open_services
     from shared.envelopes import split_events
 
     bodies = [event for text in _read(sources) for event in split_events(text)]
-    services = open_services()
+    services = open_reading_services() if dry_run else open_services()
+    if force and not direct:
+        raise click.UsageError("--force needs --direct")
     if dry_run:
         failed = _print_plans(services, bodies, as_json=as_json)
     elif direct:
-        failed = _publish(services, bodies, as_json=as_json)
+        failed = _publish(services, bodies, as_json=as_json, force=force)
     else:
         from shared.handlers.messages import enqueue
 
@@ -65,18 +68,23 @@ def _read(sources: tuple[str, ...]) -> Iterator[str]:
                 raise click.UsageError(f"{file}: {error}") from error
 
 
-def _publish(services: "Services", bodies: list[str], *, as_json: bool) -> int:
+def _publish(services: "Services", bodies: list[str], *, as_json: bool, force: bool) -> int:
     from cli.session import drain
     from shared.handlers.messages import enqueue
 
     enqueue(bodies, services.queue)
     counts: Counter[str] = Counter()
-    for report in drain(services):
+    for report in drain(services, force=force):
         counts[report.outcome.outcome] += 1
         click.echo(json.dumps(report.to_json()) if as_json else to_line(report))
     if not as_json:
         click.echo(", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in sorted(counts.items())))
-    return counts["dead_lettered"]
+    left = services.queue.next_visible_at()
+    if left:
+        click.echo(
+            f"Messages are left on the queue; the next is due at {left:%H:%M:%S} UTC. Replay again then.", err=True
+        )
+    return counts["dead_lettered"] + (1 if left else 0)
 
 
 def to_line(report: "Report") -> str:
@@ -93,13 +101,15 @@ def _print_plans(services: "Services", bodies: list[str], *, as_json: bool) -> i
     """Plan each event by itself: what an earlier one of them would write is not taken into account."""
     from cli.session import describe
     from shared.errors import LineageError
-    from shared.handlers.messages import read_event
+    from shared.handlers.messages import read_event, unknown_type
+    from shared.handlers.plan import Skip
 
     failed = 0
     for body in bodies:
         event_type, event_id = describe(body)
         try:
-            plan = services.publisher.plan(read_event(body, services.allowed))
+            unknown = unknown_type(body)
+            plan = Skip(unknown) if unknown else services.publisher.plan(read_event(body, services.allowed))
         except LineageError as error:
             failed += 1
             problem = {"event_type": event_type, "event_id": event_id, "error": error.reason, "detail": str(error)}
@@ -111,7 +121,7 @@ def _print_plans(services: "Services", bodies: list[str], *, as_json: bool) -> i
 
 
 def _to_json(plan: "Plan | Skip") -> dict[str, object]:
-    from shared.handlers.publish import Skip
+    from shared.handlers.plan import Skip
 
     if isinstance(plan, Skip):
         return {"would": "skip", "reason": plan.reason}
@@ -133,7 +143,7 @@ def _to_json(plan: "Plan | Skip") -> dict[str, object]:
 
 
 def _to_text(event_type: str, plan: "Plan | Skip") -> str:
-    from shared.handlers.publish import Skip
+    from shared.handlers.plan import Skip
 
     if isinstance(plan, Skip):
         return f"{event_type}: would be skipped: {plan.reason}"

@@ -3,15 +3,17 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.bootstrap import Services
-from shared.handlers.messages import DEAD_LETTERED, Redelivery, handle_next
-from shared.handlers.publish import Outcome
+from shared.handlers.messages import Redelivery, handle_next
+from shared.handlers.outcome import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
+from shared.state.ports import Message
+from shared.state.sqlite import Database
 
 DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
 """Here a person waits, so a message is tried less often and sooner than in the Functions host."""
@@ -26,6 +28,14 @@ def open_services() -> Services:
         ConfigurationError
     """
     return Services(Settings.from_env(os.environ))
+
+
+def open_reading_services() -> Services:
+    """Read the settings; state that does not exist yet is not created but kept in memory."""
+    services = open_services()
+    if not services.settings.storage.exists():
+        services.database = Database(":memory:", now=services.now)
+    return services
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +64,15 @@ class Report:
         }
 
 
-def drain(
-    services: Services, *, redelivery: Redelivery | None = None, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Report]:
+def drain(services: Services, *, redelivery: Redelivery | None = None, force: bool = False) -> Iterator[Report]:
     """Handle messages until the queue is empty, waiting for those that come back soon."""
     redelivery = redelivery or DIRECT_REDELIVERY
+
+    def handle(message: Message) -> Outcome:
+        return services.handle(message, force=force)
+
     while True:
-        handled = handle_next(
-            services.queue, services.handle, dead_letters=services.dead_letters, redelivery=redelivery
-        )
+        handled = handle_next(services.queue, handle, dead_letters=services.dead_letters, redelivery=redelivery)
         if handled:
             message, outcome = handled
             event_type, event_id = describe(message.body)
@@ -71,7 +81,7 @@ def drain(
         next_at = services.queue.next_visible_at()
         if next_at is None or next_at - services.now() > _LONGEST_WAIT:
             return
-        sleep(max((next_at - services.now()).total_seconds(), 0.0))
+        time.sleep(max((next_at - services.now()).total_seconds(), 0.0))
 
 
 def describe(body: str) -> tuple[str, str]:

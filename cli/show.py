@@ -34,6 +34,8 @@ def show(*, asset: str, as_json: bool, mermaid: bool, limit: int) -> None:
     catalog = open_services().catalog
     found = find_asset(catalog, asset)
     graph = read_graph(catalog, found.guid, limit=limit)
+    if len(graph) >= limit:
+        click.echo(f"The graph goes on: --limit {limit} is reached.", err=True)
     if as_json:
         click.echo(json.dumps(to_json(graph), indent=2))
     else:

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.handlers.messages import AllowList, handle_message
-from shared.handlers.publish import Outcome, Publisher
+from shared.handlers.outcome import Outcome
+from shared.handlers.publish import Publisher
 from shared.settings import Settings
 from shared.state.ports import Message
 from shared.state.sqlite import Database, SqliteDeadLetters, SqliteLedger, SqliteQueue
@@ -31,13 +32,14 @@ class Services:
     settings: Settings
     now: Callable[[], datetime] = utc_now
 
-    def handle(self, message: Message) -> Outcome:
+    def handle(self, message: Message, *, force: bool = False) -> Outcome:
         return handle_message(
             message.body,
             attempt=message.dequeue_count,
             allowed=self.allowed,
             publisher=self.publisher,
             dead_letters=self.dead_letters,
+            force=force,
         )
 
     @property

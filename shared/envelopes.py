@@ -35,9 +35,9 @@ def split_events(body: str) -> list[str]:
     """
     try:
         delivery = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [body]
-    return [json.dumps(item, ensure_ascii=False) for item in (delivery if isinstance(delivery, list) else [delivery])]
+    return [json.dumps(item) for item in (delivery if isinstance(delivery, list) else [delivery])]
 
 
 def parse_envelope(body: str) -> Envelope:
@@ -50,9 +50,36 @@ def parse_envelope(body: str) -> Envelope:
     Raises:
         MalformedEventError: names the member that is missing or wrong.
     """
+    members = _read_members(body)
+    cloud_event = "specversion" in members
+    for name in _CLOUD_EVENT_REQUIRED if cloud_event else _EVENT_GRID_REQUIRED:
+        value = members.get(name)
+        if value in (None, ""):
+            raise MalformedEventError(name, "is missing")
+        if not isinstance(value, dict if name == "data" else str):
+            raise MalformedEventError(name, f"is {value!r}")
+    moment = _parse_time("time" if cloud_event else "eventTime", members)
+    return (_from_cloud_event if cloud_event else _from_event_grid)(members, moment)
+
+
+def event_type_of(body: str) -> str:
+    """
+    Return the full name of an event's type before anything else of it is looked at, "" if it has none.
+
+    Events of a type we do not know need not look like those we do.
+    """
+    try:
+        members = _read_members(body)
+    except MalformedEventError:
+        return ""
+    value = members.get("type" if "specversion" in members else "eventType")
+    return value if isinstance(value, str) else ""
+
+
+def _read_members(body: str) -> dict[str, object]:
     try:
         raw = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedEventError("body", f"is not JSON ({error})") from error
     if isinstance(raw, list) and len(raw) == 1:
         raw = raw[0]
@@ -61,16 +88,7 @@ def parse_envelope(body: str) -> Envelope:
     members = lower_first(raw)
     if "specVersion" in members:  # so spelt in AML's own CloudEvents examples
         members["specversion"] = members.pop("specVersion")
-    cloud_event = "specversion" in members
-    for name in _CLOUD_EVENT_REQUIRED if cloud_event else _EVENT_GRID_REQUIRED:
-        if members.get(name) in (None, ""):
-            raise MalformedEventError(name, "is missing")
-    if not isinstance(members["data"], dict):
-        raise MalformedEventError("data", "is not an object")
-    for name in ("eventTime", "time"):
-        if name in members:
-            _check_time(name, members[name])
-    return _from_cloud_event(members) if cloud_event else _from_event_grid(members)
+    return members
 
 
 def lower_first(members: Mapping[str, object]) -> dict[str, object]:
@@ -83,37 +101,38 @@ def lower_first(members: Mapping[str, object]) -> dict[str, object]:
     return {key[:1].lower() + key[1:]: value for key, value in members.items()}
 
 
-def _from_event_grid(members: Mapping[str, object]) -> Envelope:
-    event = EventGridEvent.from_dict({"dataVersion": "", **members})
+def _from_event_grid(members: Mapping[str, object], moment: datetime) -> Envelope:
+    event = EventGridEvent.from_dict({**members, "dataVersion": "", "eventTime": moment.isoformat()})
     return Envelope(
         id=str(event.id),
         event_type=str(event.event_type),
         topic=str(event.topic),
         subject=str(event.subject),
-        time=event.event_time.astimezone(UTC),
+        time=moment,
         data=lower_first(event.data),
     )
 
 
-def _from_cloud_event(members: Mapping[str, object]) -> Envelope:
+def _from_cloud_event(members: Mapping[str, object], moment: datetime) -> Envelope:
     # Event Grid's dead-letter members come along as CloudEvents extensions; they say nothing about the event itself.
     known = {name: members[name] for name in _CLOUD_EVENT_REQUIRED}
-    event: CloudEvent[dict[str, object]] = CloudEvent.from_dict(known)
-    assert event.time is not None  # noqa: S101 - checked above, and the type cannot say so
+    event: CloudEvent[dict[str, object]] = CloudEvent.from_dict({**known, "time": moment.isoformat()})
     return Envelope(
         id=str(event.id),
         event_type=event.type,
         topic=event.source,
         subject=str(event.subject),
-        time=event.time.astimezone(UTC),
+        time=moment,
         data=lower_first(event.data or {}),
     )
 
 
-def _check_time(name: str, value: object) -> None:
+def _parse_time(name: str, members: Mapping[str, object]) -> datetime:
+    """Read a time as AML writes it, with 6 or 7 fractional digits; the SDK types are given what this makes of it."""
     try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise MalformedEventError(name, f"{value!r} is not a time") from error
-    if moment.tzinfo is None:
-        raise MalformedEventError(name, f"{value!r} has no time zone")
+        moment = datetime.fromisoformat(str(members[name]))
+        if moment.tzinfo is None:
+            raise MalformedEventError(name, f"{members[name]!r} has no time zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise MalformedEventError(name, f"{members[name]!r} is not a time") from error

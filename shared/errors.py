@@ -10,6 +10,7 @@ LineageError
     ForeignWorkspaceError     a workspace outside LINEAGE_WORKSPACES
     RecordNotFoundError       Azure ML has no such run, model or endpoint
     RequestRefusedError       a service refused the request itself (another 4xx)
+    UnreadableAnswerError     a service answered in a shape we do not know
     EntityRejectedError       the catalog refused an entity
   ConfigurationError        an app setting is missing or wrong; names every bad one at once
 """
@@ -76,6 +77,10 @@ class RequestRefusedError(TerminalError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class UnreadableAnswerError(TerminalError):
+    """A service answered in a shape we do not know; bringing the message back would show us the same."""
 
 
 class EntityRejectedError(TerminalError):

@@ -80,7 +80,7 @@ class Envelope(Protocol):
 
 def parse_event(envelope: Envelope) -> Event:
     """
-    Read an event; of an unknown type it is read as changing nothing, so that new types do not fill the dead letters.
+    Read an event of a known type.
 
     Raises:
         MalformedEventError: names the member that is missing, wrong, or contradicts the subject.
@@ -89,9 +89,15 @@ def parse_event(envelope: Envelope) -> Event:
         workspace = WorkspaceId.parse(envelope.topic)
     except ValueError as error:
         raise MalformedEventError("topic", str(error)) from error
-    parse = _PARSERS.get(envelope.event_type.removeprefix(NAMESPACE))
-    subject = parse(envelope) if parse else Nothing(f"events of type {envelope.event_type} are not known")
-    return Event(envelope.id, envelope.event_type.removeprefix(NAMESPACE), workspace, envelope.time, subject)
+    if not is_known(envelope.event_type):
+        raise MalformedEventError("eventType", f"{envelope.event_type!r} is not known")
+    name = envelope.event_type.removeprefix(NAMESPACE)
+    return Event(envelope.id, name, workspace, envelope.time, _PARSERS[name](envelope))
+
+
+def is_known(event_type: str) -> bool:
+    """Whether we know events of this type; others change nothing that we publish."""
+    return event_type.removeprefix(NAMESPACE) in _PARSERS
 
 
 def _parse_run(envelope: Envelope) -> RunSubject:
@@ -126,7 +132,10 @@ def _parse_model(envelope: Envelope) -> ModelSubject:
 def _parse_deployment(envelope: Envelope) -> EndpointSubject:
     name = _text(envelope.data, "serviceName")
     models = []
-    for label in filter(None, str(envelope.data.get("modelIds") or "").split(",")):
+    listed = envelope.data.get("modelIds") or ""
+    if not isinstance(listed, str):
+        raise MalformedEventError("data.modelIds", f"is {listed!r}")
+    for label in filter(None, listed.split(",")):
         model, colon, version = label.strip().rpartition(":")
         if not colon or not model or not version:
             raise MalformedEventError("data.modelIds", f"{label!r} is not name:version")

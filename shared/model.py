@@ -88,18 +88,26 @@ class Location:
 
     url: str
     is_folder: bool = False
-    run_private: bool = False
-    """Written by a run under its own id: nothing else can have put it there, nor scanned it before the run ended."""
+    run_id: str = ""
+    """The run whose id the path carries, in the places where AML puts outputs by default; "" elsewhere."""
     datastore: Datastore | None = None
     """The datastore it was addressed through, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataAsset:
-    """One version of a registered data asset."""
+    """
+    One version of a registered data asset.
+
+    Attributes:
+        datastore: the one it was registered through; known by its name even where it cannot be read.
+        registered_by_run: it is the output of a run that registered it, not data registered from where it lay.
+    """
 
     id: AssetId
     location: Location | None
+    datastore: Datastore | None = None
+    registered_by_run: bool = False
     data_type: str = ""
     description: str = ""
     created_by: str = ""
@@ -125,9 +133,18 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Data that Azure ML named but could not place; kept, so that lineage never shrinks because a look-up failed."""
+    """
+    Data that Azure ML named but could not place; kept, so that lineage never shrinks because a look-up failed.
 
-    asset_id: str
+    Attributes:
+        text: how Azure ML named it.
+        workspace: for an asset of another workspace, which one; that one's lineage may know it.
+        asset: for an asset of another workspace, which asset.
+    """
+
+    text: str
+    workspace: WorkspaceId | None = None
+    asset: AssetId | None = None
 
 
 Data = Location | DataAsset | ModelVersion | Unresolved

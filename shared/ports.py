@@ -48,24 +48,31 @@ class LineageView:
 
 class RunSource(Protocol):
     """
-    Azure ML. Every method may raise ServiceUnavailableError, AccessDeniedError, RequestRefusedError, and
-    RecordNotFoundError where there is no such thing.
+    Azure ML. Every method may raise ServiceUnavailableError, AccessDeniedError, RequestRefusedError,
+    UnreadableAnswerError, RunNotSettledError, and RecordNotFoundError where there is no such thing.
     """
 
     def get_workspace(self, workspace: WorkspaceId) -> Workspace: ...
 
-    def get_run_tree(self, workspace: WorkspaceId, run_id: str, *, orchestrates: bool = False) -> RunTree: ...
+    def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str: ...
 
-    def remember_experiment(self, workspace: WorkspaceId, experiment_id: str, name: str) -> None: ...
+    def get_run_tree(
+        self,
+        workspace: WorkspaceId,
+        run_id: str,
+        *,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] | None = None,
+    ) -> RunTree: ...
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
     def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None: ...
 
-    def get_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint: ...
+    def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 
 
-class Written(Protocol):
+class Upserted(Protocol):
     """What became of entities: the guid of each one written, the catalog's words for each one refused."""
 
     @property
@@ -82,4 +89,4 @@ class Catalog(Protocol):
 
     def find(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, Found]: ...
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> Written: ...
+    def upsert_entities(self, entities: Iterable[Entity]) -> Upserted: ...

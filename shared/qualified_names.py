@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import NewType
 
-from shared.model import AssetId, Location, WorkspaceId
+from shared.model import AssetId, Location, Unresolved, WorkspaceId
 
 QualifiedName = NewType("QualifiedName", str)
 
+_STORAGE_HOST = re.compile(r"^[^.]+\.(?:[^.]+\.)?(?P<service>dfs|blob)\.(?:core|storage)\.")
+"""An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is none."""
 _RESOURCE_SET_SUFFIX = "{SparkPartitions}"
 
 
@@ -86,8 +88,16 @@ def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
     return QualifiedName(f"{source}/powerbi/{kind.rpartition('/')[2]}/{identifier}")
 
 
-def of_unresolved(asset_id: str) -> QualifiedName:
-    return QualifiedName(asset_id)
+def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:
+    """
+    Name data that nobody could place: as its own workspace would, else below the workspace that spoke of it.
+
+    >>> of_unresolved(WorkspaceId("s", "rg", "ws"), Unresolved("azureml://datastores/x/paths/y"))
+    'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/unresolved/azureml://datastores/x/paths/y'
+    """
+    if data.workspace and data.asset:
+        return of_asset(data.workspace, data.asset)
+    return _in_workspace(workspace, f"unresolved/{data.text}")
 
 
 def of_location(location: Location) -> QualifiedName:
@@ -114,10 +124,9 @@ def of_location(location: Location) -> QualifiedName:
 def type_of_location(location: Location) -> str:
     """Name the Purview type that holds data at this place."""
     host = location.url.partition("://")[2].partition("/")[0].lower()
-    if re.search(r"\.dfs\.", host):
-        return "azure_datalake_gen2_path"
-    if re.search(r"\.blob\.", host):
-        return "azure_blob_path"
+    service = _STORAGE_HOST.match(host)
+    if service:
+        return "azure_datalake_gen2_path" if service["service"] == "dfs" else "azure_blob_path"
     return "custom_dataset"
 
 

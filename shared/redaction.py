@@ -7,53 +7,56 @@ from urllib.parse import urlsplit, urlunsplit
 
 REDACTED = "[redacted]"
 
-# A key is secret by its words, so that `maxTokens` (a setting) stays and `access_token` goes.
-_SECRET_KEY = re.compile(
-    r"(?:^|[^a-z])(?:api_?keys?|apikeys?|access_?keys?|account_?keys?|shared_?access(?:_?key|_?signature)?|secrets?|"
-    r"passw(?:or)?d|passwd|pwd|tokens?|credentials?|connection_?strings?|conn_?str|private_?keys?|"
-    r"sas(?:_?(?:url|uri|token))?|sig|authorization)(?:[^a-z]|$)"
+_SECRET_WITHIN = re.compile(
+    r"password|passwd|passphrase|secret|credential|connectionstring|connstr|sharedaccess|sastoken|sasur[il]|apikey"
 )
-_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-.\s]+")
+_SECRET_END = re.compile(
+    r"(?:pwd|token|authorization|"
+    r"(?:api|access|account|shared|storage|subscription|primary|secondary|private|encryption|signing|master|function|"
+    r"host|service|client|auth|admin|azure|cosmos|blob|sas)keys?)$"
+)
+_SECRET_WORDS = frozenset({"sas", "sig", "auth", "pat", "pwd"})
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
-_SIGNATURE = re.compile(r"\?[^\s\"'<>\\]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
-_BARE_SIGNATURE = re.compile(r"\b(sig)=[^&\s\"'<>;\\]+", re.IGNORECASE)
-_SECRET_PAIR = re.compile(
-    r"\b(AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd|ClientSecret|AccessKey|api[_-]?key)"
-    r"(\s*[=:]\s*)[^;,&\s\"'\\]+",
-    re.IGNORECASE,
-)
-_USER_INFO = re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+@")
-_BEARER = re.compile(r"\bBearer\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^/\s\"'\\]+)@", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}", re.IGNORECASE)
 _LONG_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==")
 """An Azure storage or Cosmos account key: 64 bytes in base64."""
-_SECRET_JSON_PAIR = re.compile(r"(\\?\"([A-Za-z0-9_.\- ]+)\\?\"\s*:\s*\\?\")((?:[^\"\\]|\\(?!\").)*)(\\?\")")
+_ASSIGNMENT = re.compile(
+    r"(?P<opening>(?P<dashes>--?)?\b(?P<name>[A-Za-z][A-Za-z0-9_.-]*)(?P<joint>\s*[=:]\s*|\s+))"
+    r"(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\]+)"
+)
+_JSON_PAIR = re.compile(r"(\\*\"([^\"\\]+)\\*\"\s*:\s*\\*\")(?:[^\"\\]|\\+[^\"\\])*", re.DOTALL)
 
 
 def is_secret_key(key: str) -> bool:
     """
     Tell whether a tag, parameter or property of this name is likely to hold a secret.
 
-    >>> is_secret_key("api_key"), is_secret_key("storageAccountKey"), is_secret_key("max_tokens_per_doc")
-    (True, True, False)
+    >>> is_secret_key("api_key"), is_secret_key("PGPASSWORD"), is_secret_key("accessToken"), is_secret_key("max_tokens")
+    (True, True, True, False)
     """
-    words = _WORD_BOUNDARY.sub("_", key).lower()
-    return _SECRET_KEY.search(words) is not None and not words.startswith(("max_", "num_", "n_"))
+    letters = re.sub(r"[^a-z]", "", key.lower())
+    words = {word.lower() for word in _WORDS.split(key)}
+    return bool(_SECRET_WITHIN.search(letters) or _SECRET_END.search(letters) or words & _SECRET_WORDS)
 
 
 def redact_text(text: str) -> str:
     """
-    Strip SAS tokens, account keys, passwords in URLs and connection strings from free text.
+    Strip SAS tokens, keys, passwords, users in URLs and the values of secret options from free text.
 
     >>> redact_text("https://a.blob.core.windows.net/c/f.csv?sv=2024&sig=abc done")
     'https://a.blob.core.windows.net/c/f.csv done'
     >>> redact_text("AccountName=a;AccountKey=abc==;EndpointSuffix=x")
     'AccountName=a;AccountKey=[redacted];EndpointSuffix=x'
+    >>> redact_text("HF_TOKEN=x python train.py --api-key y --lr 0.1")
+    'HF_TOKEN=[redacted] python train.py --api-key [redacted] --lr 0.1'
     """
-    text = _SIGNATURE.sub("", text)
-    text = _BARE_SIGNATURE.sub(rf"\1={REDACTED}", text)
-    text = _SECRET_PAIR.sub(rf"\1\2{REDACTED}", text)
-    text = _USER_INFO.sub("", text)
-    text = _BEARER.sub(f"Bearer {REDACTED}", text)
+    text = _SIGNED_QUERY.sub("", text)
+    text = _USER_INFO.sub(_without_user, text)
+    text = _BEARER.sub(rf"\1 {REDACTED}", text)
+    text = _ASSIGNMENT.sub(_without_value, text)
     return _LONG_KEY.sub(REDACTED, text)
 
 
@@ -65,15 +68,15 @@ def redact_body(body: str) -> str:
     '{"runTags": {"api_key": "[redacted]"}}'
     """
     try:
-        return json.dumps(_redact_json(json.loads(body)), ensure_ascii=False)
-    except ValueError:
-        return redact_text(_SECRET_JSON_PAIR.sub(_blank_secret_pair, body))
+        return json.dumps(_redact_json(json.loads(body)))
+    except (ValueError, RecursionError):
+        return redact_text(_JSON_PAIR.sub(_without_json_value, body))
 
 
 def redact_mapping(values: Mapping[str, object]) -> dict[str, str]:
     """Turn tags, parameters or properties into text, without the secret ones among them."""
     return {
-        key: REDACTED if is_secret_key(key) else redact_text("" if value is None else str(value))
+        redact_text(key): REDACTED if is_secret_key(key) else _redact_value("" if value is None else str(value))
         for key, value in values.items()
     }
 
@@ -85,26 +88,39 @@ def redact_url(url: str) -> str:
     >>> redact_url("https://user:pw@host/path/x.csv?sig=abc#part")
     'https://host/path/x.csv'
     """
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    # `abfss://filesystem@account` and `wasbs://container@account` name the container before the @, not a user.
-    netloc = parts.netloc if at and ":" not in user and parts.scheme.startswith(("abfs", "wasb")) else host
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    parts = urlsplit(_USER_INFO.sub(_without_user, url))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def _redact_value(text: str) -> str:
+    return redact_body(text) if text.lstrip().startswith(("{", "[")) else redact_text(text)
 
 
 def _redact_json(value: object) -> object:
     match value:
         case dict():
-            return {key: REDACTED if is_secret_key(key) else _redact_json(item) for key, item in value.items()}
+            return {
+                redact_text(key): REDACTED if is_secret_key(key) else _redact_json(item) for key, item in value.items()
+            }
         case list():
             return [_redact_json(item) for item in value]
-        case str() if value.startswith(("{", "[")):
-            return redact_body(value)  # AML puts JSON into strings: azureml.parameters, pipeline_spec
         case str():
-            return redact_text(value)
+            return _redact_value(value)  # AML puts JSON into strings: azureml.parameters, pipeline_spec
     return value
 
 
-def _blank_secret_pair(match: re.Match[str]) -> str:
-    opening, key, _, closing = match.groups()
-    return f"{opening}{REDACTED}{closing}" if is_secret_key(key) else match[0]
+def _without_user(match: re.Match[str]) -> str:
+    # `abfss://filesystem@account` and `wasbs://container@account` name the container before the @, not a user.
+    names_a_container = match["scheme"].lower().startswith(("abfs", "wasb")) and ":" not in match["user"]
+    return match[0] if names_a_container else f"{match['scheme']}://"
+
+
+def _without_value(match: re.Match[str]) -> str:
+    is_option = bool(match["joint"].strip() or match["dashes"])
+    secret = is_option and is_secret_key(match["name"]) and not match["value"].startswith("//")
+    return f"{match['opening']}{REDACTED}" if secret else match[0]
+
+
+def _without_json_value(match: re.Match[str]) -> str:
+    opening, key = match.groups()
+    return f"{opening}{REDACTED}" if is_secret_key(key) else match[0]

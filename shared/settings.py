@@ -1,6 +1,7 @@
 """The app settings, read once at start; every bad one is reported at once, by name."""
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Settings:
             storage=reader.storage("LINEAGE_STORAGE"),
             arm_endpoint=reader.url("LINEAGE_ARM_ENDPOINT", default=DEFAULT_ARM_ENDPOINT),
             credential=reader.choice("LINEAGE_CREDENTIAL", ("default", "emulator")),
-            ca_bundle=reader.file("LINEAGE_CA_BUNDLE"),
+            ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)
         if settings.credential == "emulator" and not all(_is_loopback(endpoint) for endpoint in endpoints):
@@ -90,6 +91,8 @@ class _Reader:
     def workspaces(self, name: str) -> tuple[str, ...]:
         text = self._required(name, "ARM ids of workspaces, resource groups or subscriptions, separated by commas")
         values = tuple(part.strip() for part in text.split(",") if part.strip())
+        if text and not values:
+            self.problems.append(f"{name}: {text!r} names no workspace")
         for value in values:
             if not value.casefold().startswith("/subscriptions/") or value.casefold().rstrip("/") == "/subscriptions":
                 self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
@@ -102,6 +105,8 @@ class _Reader:
             self.problems.append(f"{name}: {value!r} is not known; give sqlite:///path/to/file")
         elif value and not Path(path).absolute().parent.is_dir():
             self.problems.append(f"{name}: the folder of {path} does not exist")
+        elif value and Path(path).is_dir():
+            self.problems.append(f"{name}: {path} is a folder, not a file")
         return Path(path)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
@@ -110,10 +115,15 @@ class _Reader:
             self.problems.append(f"{name}: {value!r} is not one of {', '.join(choices)}")
         return value
 
-    def file(self, name: str) -> str | None:
+    def certificates(self, name: str) -> str | None:
         value = self.optional(name)
         if value and not Path(value).is_file():
             self.problems.append(f"{name}: there is no file {value}")
+        elif value:
+            try:
+                ssl.create_default_context(cafile=value)
+            except ssl.SSLError:
+                self.problems.append(f"{name}: {value} holds no certificates in PEM")
         return value or None
 
 

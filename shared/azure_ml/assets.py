@@ -10,7 +10,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
 from shared.azure_ml.job_settings import read_settings
-from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, translated_errors
+from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, BoundedRetryPolicy, translated_errors
 from shared.azure_ml.uris import AssetReference, parse_reference
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
@@ -129,6 +129,7 @@ def _build_client(
         enable_telemetry=False,
         show_progress=False,
         transport=transport,
+        retry_policy=BoundedRetryPolicy(),
         connection_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         **_cloud(arm_endpoint),

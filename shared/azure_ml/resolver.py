@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from shared.azure_ml.assets import Assets, model_reference, tags_of
 from shared.azure_ml.cache import Cache
@@ -11,7 +13,12 @@ from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, list_bindings, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
-from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.errors import (
+    RecordNotFoundError,
+    RequestRefusedError,
+    RunNotSettledError,
+    UnreadableAnswerError,
+)
 from shared.model import (
     SUCCEEDED,
     AssetId,
@@ -26,8 +33,28 @@ from shared.model import (
 )
 from shared.redaction import redact_text
 
+_ENDING = frozenset({"running", "finalizing"})
+"""Of a step whose pipeline has completed: its record lags, and soon says more."""
+
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _readable(method: Callable[P, R]) -> Callable[P, R]:
+    """Tell an answer of an unexpected shape from a defect: nothing outside an adapter knows the wire."""
+
+    @wraps(method)
+    def read(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnreadableAnswerError(f"Azure ML answered what we cannot read: {error!r}") from error
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +80,8 @@ class Resolver:
     """
     Azure ML as a source of lineage.
 
-    Every method may raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError, and
-    RecordNotFoundError where Azure ML has no such thing.
+    Every method may raise ServiceUnavailableError, AccessDeniedError, RequestRefusedError and UnreadableAnswerError,
+    RecordNotFoundError where Azure ML has no such thing, and RunNotSettledError where records contradict each other.
     """
 
     def __init__(
@@ -70,10 +97,24 @@ class Resolver:
         self._open_assets = open_assets
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
 
+    @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
         return self._reader(workspace).record.workspace
 
-    def get_run_tree(self, workspace: WorkspaceId, run_id: str, *, orchestrates: bool = False) -> RunTree:
+    @_readable
+    def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
+        """Return the status of a pipeline, in one request."""
+        return Record.from_json(self._reader(workspace).history.get_run(run_id)).status
+
+    @_readable
+    def get_run_tree(
+        self,
+        workspace: WorkspaceId,
+        run_id: str,
+        *,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] | None = None,
+    ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
 
@@ -81,6 +122,7 @@ class Resolver:
 
         Args:
             orchestrates: the run is known to be a pipeline, which saves the request that would find out.
+            experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
         """
         reader = self._reader(workspace)
         family = self._read_family(reader.history, run_id, orchestrates=orchestrates)
@@ -91,7 +133,8 @@ class Resolver:
         runs = tuple(
             to_run(
                 record,
-                experiment=self._experiment_name(reader, record.experiment_id),
+                experiment=(experiments or {}).get(record.experiment_id)
+                or self._experiment_name(reader, record.experiment_id),
                 inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
                 outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
                 mlflow=mlflow.get(record.run_id),
@@ -108,14 +151,12 @@ class Resolver:
             aliases=family.aliases,
         )
 
-    def remember_experiment(self, workspace: WorkspaceId, experiment_id: str, name: str) -> None:
-        """Take note of an experiment's name, which never changes, to save the request that would ask for it."""
-        self._cache.put((workspace, "experiment", experiment_id), name)
-
+    @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
         """Return the model version as it is now."""
         return self._reader(workspace).data.get_model(model, fresh=True)
 
+    @_readable
     def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None:
         """
         Find the run that made a model version, with its tree.
@@ -137,17 +178,21 @@ class Resolver:
                 return tree, by_path
         return None
 
-    def get_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint:
-        """Return an online endpoint with its deployments and the model versions they serve."""
+    @_readable
+    def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
+        """Return an online endpoint with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
-        endpoint = reader.assets.get_online_endpoint(name)
+        try:
+            endpoint = reader.assets.get_online_endpoint(name)
+        except RecordNotFoundError:
+            return None
         deployments = []
         for deployment in reader.assets.list_online_deployments(name):
             reference = model_reference(str(deployment.model or ""))
             deployments.append(
                 Deployment(
                     name=str(deployment.name),
-                    models=(reader.data.get_model(reference.asset),) if reference else (),
+                    models=(reader.data.get_model_or_name(reference.asset),) if reference else (),
                     environment=redact_text(str(deployment.environment or "")),
                     instance_type=str(deployment.instance_type or ""),
                     state=str(deployment.provisioning_state or ""),
@@ -186,24 +231,39 @@ class Resolver:
     def _read_pipeline(
         self, history: RunHistory, root_id: str, *, asked: Record | None, root: Record | None
     ) -> _Family:
-        children = list(_walk(history, root_id))
-        reused = {child.run_id: child.reused_run_id for child in children if child.reused_run_id}
-        wanted = [reused.get(child.run_id, child.run_id) for child in children if child.status.casefold() in SUCCEEDED]
-        answers = history.get_runs([*([] if root else [root_id]), *dict.fromkeys(wanted)])
-        records = {found: Record.from_json(answer) for found, answer in answers.items()}
-        root = root or records.pop(root_id, None)
+        children = {child.run_id: child for child in _walk(history, root_id)}
+        worked = [child for child in children.values() if child.status.casefold() in SUCCEEDED]
+        if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in worked}:
+            worked.append(children[asked.run_id])  # a model names the step that made it, however that step ends
+        answers = history.get_runs(
+            [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in worked)]
+        )
+        root = root or (Record.from_json(answers.pop(root_id)) if root_id in answers else None)
         if root is None:
             raise RecordNotFoundError(f"run {root_id} is not in the run history")
         if root.root_id != root_id:  # the event called a nested pipeline its root
             return self._read_pipeline(history, root.root_id, asked=asked, root=None)
-        aliases = dict(reused)
-        if asked and asked.run_id != root_id and asked.parent_id in records:
+        if root.status.casefold() in SUCCEEDED:
+            for child in children.values():
+                if child.status.casefold() in _ENDING:
+                    raise RunNotSettledError(f"run {root_id} is {root.status}, its step {child.run_id} {child.status}")
+        workers: dict[str, Record] = {}
+        aliases: dict[str, str] = {}
+        for child in worked:
+            record = _record_of(history, child, answers)
+            workers[record.run_id] = record
+            if record.run_id != child.run_id:
+                aliases[child.run_id] = record.run_id
+        if asked and asked.run_id != root_id and asked.parent_id in workers:
             aliases.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
-        return _Family(root, tuple(records.values()), aliases)
+        return _Family(root, tuple(workers.values()), aliases)
 
     def _read_mlflow(self, history: RunHistory, family: _Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
-            return {family.root.run_id: history.get_mlflow_run(family.root.run_id)}
+            try:
+                return {family.root.run_id: history.get_mlflow_run(family.root.run_id)}
+            except RecordNotFoundError:
+                return {}  # a run that MLflow never heard of has logged nothing
         # A reused step logged its metrics below the root it first ran under.
         roots = {(record.experiment_id, record.root_id) for record in family.workers}
         return {
@@ -230,6 +290,20 @@ def _read_settings(assets: Assets, root: Record) -> tuple[dict[str, str], str]:
         return assets.get_job_settings(root.run_id), ""
     except (RequestRefusedError, RecordNotFoundError) as error:
         return {}, f"The settings of this run cannot be read: {error}"
+
+
+def _record_of(history: RunHistory, child: Record, answers: Mapping[str, Json]) -> Record:
+    """
+    Return the full record of a step, or of the run it reuses.
+
+    A record that the batch left out is asked for alone. Where there is none any more, the step keeps its place in
+    the lineage with what the list of children said, which is neither inputs nor outputs.
+    """
+    run_id = child.reused_run_id or child.run_id
+    try:
+        return Record.from_json(answers[run_id] if run_id in answers else history.get_run(run_id))
+    except RecordNotFoundError:
+        return child
 
 
 def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from shared.azure_ml.rest import Json, RestClient
-from shared.errors import RequestRefusedError
+from shared.errors import RecordNotFoundError, RequestRefusedError
 
 BATCH = 200
 """Runs or assets asked for at once. The services' own limits are not documented; a refused batch is halved."""
@@ -30,7 +30,7 @@ class RunHistory:
         return self._rest.post(self._url("history", "rundata"), _selection(run_id))
 
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, Json]:
-        """Return what get_run does for many runs; a run that does not exist is left out."""
+        """Return what get_run does for many runs; a run the service has no answer for is left out."""
         found: dict[str, Json] = {}
         for answer in self._in_batches(run_ids, self._get_batch):
             found.update(answer.get("successfulResults") or {})
@@ -107,9 +107,9 @@ class RunHistory:
 def _ask_or_halve(ids: Sequence[str], ask: _Ask) -> Iterator[Json]:
     try:
         answer = ask(ids)
-    except RequestRefusedError:
+    except (RequestRefusedError, RecordNotFoundError):
         if len(ids) == 1:
-            raise
+            return  # this one has no answer; the others shall have theirs
         middle = len(ids) // 2
         yield from _ask_or_halve(ids[:middle], ask)
         yield from _ask_or_halve(ids[middle:], ask)

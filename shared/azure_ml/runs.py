@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shared.azure_ml.rest import Json
 from shared.azure_ml.uris import AssetReference, is_run_log, parse_reference
@@ -17,8 +18,11 @@ A tag in which a run declares what became of its columns; the only source of col
 """
 _PIPELINE = "azureml.PipelineRun"
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
-_CONDA_PIN = re.compile(r"^(?:[^:]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?:==?(?P<version>[^=\s,<>]+))?")
-_PIP_PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;,]+))?")
+_CONDA_PIN = re.compile(r"^(?:[^:]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)\s*(?:==?(?P<version>[^=\s,<>]+))?")
+_PIP_PIN = re.compile(
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;,]+)|$|[<>=!~;@\s])"
+)
+"""A requirement by name; neither an option of pip's, nor a URL or a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +83,54 @@ class Binding:
 
 
 def list_bindings(record: Record) -> Iterator[Binding]:
-    """Yield a run's inputs and outputs, without its log folder."""
+    """Yield a run's inputs and outputs, without its log folder; those of v1 and of batch scoring too."""
     declared_inputs, declared_outputs = record.definition.get("data") or {}, record.definition.get("outputData") or {}
     for name, value in sorted((record.metadata.get("inputs") or {}).items()):
-        uri = _uri_path(declared_inputs.get(name), "dataLocation")
-        yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False)
+        if value:
+            uri = _expand(_uri_path(declared_inputs.get(name), "dataLocation"), {})
+            yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False)
     for name, value in sorted((record.metadata.get("outputs") or {}).items()):
-        # `${{name}}` stays literal on the wire; it stands for the run's own id, a step's and not its root's.
-        uri = _uri_path(declared_outputs.get(name), "outputLocation").replace("${{name}}", record.run_id)
-        if name == "default" and _is_log(str(value["assetId"]), uri):
-            continue
-        yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=True)
+        if value:
+            # These stay literal on the wire; `name` stands for the run's own id, a step's and not its root's.
+            known = {"name": record.run_id, "output_name": name}
+            uri = _expand(_uri_path(declared_outputs.get(name), "outputLocation"), known)
+            if name != "default" or not _is_log(str(value["assetId"]), uri):
+                yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=True)
+    yield from _v1_bindings(record)
+    yield from _batch_scoring_bindings(record.definition)
+
+
+def _v1_bindings(record: Record) -> Iterator[Binding]:
+    """Yield v1 data sets by their saved ids, which only v1's own service could resolve."""
+    for member, details, is_output in (
+        ("inputDatasets", "inputDetails", False),
+        ("outputDatasets", "outputDetails", True),
+    ):
+        for number, item in enumerate(record.metadata.get(member) or ()):
+            saved = (item.get("identifier") or {}).get("savedId")
+            if saved:
+                name = (item.get(details) or {}).get("outputName" if is_output else "inputName") or f"{member}{number}"
+                yield Binding(str(name), f"saveddatasets/{saved}", "", "", is_output=is_output)
+
+
+def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
+    """Yield what a batch endpoint's scoring step names nowhere but in its arguments: the model and the scores."""
+    arguments = [str(item) for item in definition.get("arguments") or ()]
+    named = dict(pairwise(arguments))
+    if "--model_name" in named and "--model_version" in named:
+        model = f"azureml://models/{named['--model_name']}/versions/{named['--model_version']}"
+        yield Binding("model", model, "", "", is_output=False)
+        score = (definition.get("dataReferences") or {}).get("score") or {}
+        if score.get("dataStoreName"):
+            uri = f"azureml://datastores/{score['dataStoreName']}/paths/{score.get('pathOnDataStore') or ''}"
+            yield Binding("score", uri, "UriFolder", "", is_output=True)
+
+
+def _expand(uri: str, known: Mapping[str, str]) -> str:
+    """Fill a path's templates in; "" if one is left that nobody here can fill, so that the service is asked."""
+    for name, value in known.items():
+        uri = uri.replace(f"${{{{{name}}}}}", value)
+    return "" if "${{" in uri else uri
 
 
 def _uri_path(declaration: object, member: str) -> str:
@@ -167,8 +208,9 @@ def parse_environment(environment: object) -> Environment | None:
     conda = python.get("condaDependencies")
     if isinstance(conda, str):
         conda = json.loads(conda)
-    if conda and not python.get("userManagedDependencies"):
-        return Environment(asset, packages=tuple(sorted(_parse_conda(conda))))
+    if isinstance(conda, Mapping) and conda and not python.get("userManagedDependencies"):
+        by_name = {package.name: package for package in _parse_conda(conda)}  # pip has the last word
+        return Environment(asset, packages=tuple(by_name[name] for name in sorted(by_name)))
     origin = "a Dockerfile" if docker.get("baseDockerfile") else f"the image {docker.get('baseImage') or 'it names'}"
     return Environment(asset, packages=None, notes=f"Defined by {origin}; Azure ML does not list its packages.")
 

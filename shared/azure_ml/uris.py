@@ -1,10 +1,10 @@
 """Reads every form in which Azure ML refers to data, models, environments and storage."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from shared import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.redaction import redact_url
 
@@ -77,6 +77,7 @@ _FORMS = tuple(
         rf"azureml://registries/(?P<registry>[^/]+)/{_VERSIONED}",
         rf"{_LONG}/{_DATASTORE}",
         rf"{_LONG}/{_VERSIONED}",
+        rf"azureml://{_VERSIONED}",
         rf"azureml://workspaces/(?P<guid>[^/]+)/{_DATASTORE}",
         rf"azureml://{_DATASTORE}",
         r"azureml://jobs/(?P<run>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/(?P<path>.*))?",
@@ -126,7 +127,7 @@ def _to_reference(parts: Mapping[str, str | None]) -> Reference:
     if run := parts.get("run"):
         return RunOutput(run, parts.get("output") or "", path)
     if host := parts.get("host"):
-        return Url(f"https://{host}/{parts['container']}/{urlsplit(path).path}".rstrip("/"))
+        return Url(f"https://{host}/{parts['container']}/{path.partition('?')[0]}".rstrip("/"))
     return Url(redact_url(str(parts["url"])))
 
 
@@ -156,26 +157,31 @@ def is_run_log(path: str) -> bool:
     return match is not None and (match["rest"] or "/") == "/"
 
 
-def to_location(reference: DatastorePath, datastore: Datastore, *, hierarchical_account: str = "") -> Location:
+def to_location(
+    reference: DatastorePath,
+    datastore: Datastore,
+    workspace: WorkspaceId,
+    *,
+    hierarchical_accounts: Collection[str] = (),
+) -> Location:
     """
     Place a datastore path in storage.
 
     Args:
-        hierarchical_account: an account known to have a hierarchical namespace; Purview scans it as ADLS Gen2
+        hierarchical_accounts: accounts known to have a hierarchical namespace; Purview scans them as ADLS Gen2
             whatever kind of datastore leads there.
     """
-    path = urlsplit(reference.path).path.strip("/")
-    base = _base_url(datastore, hierarchical=datastore.account != "" and datastore.account == hierarchical_account)
-    last = path.rpartition("/")[2]
+    path = reference.path.partition("?")[0].strip("/")
+    base = _base_url(datastore, workspace, hierarchical=datastore.account in hierarchical_accounts)
     return Location(
         url=f"{base}/{path}" if path else base,
-        is_folder=reference.path.endswith("/") or path == "" or "." not in last,
-        run_private=run_of_path(path) is not None,
+        is_folder=reference.path.endswith("/") or path == "" or "." not in path.rpartition("/")[2],
+        run_id=run_of_path(path) or "",
         datastore=datastore,
     )
 
 
-def _base_url(datastore: Datastore, *, hierarchical: bool) -> str:
+def _base_url(datastore: Datastore, workspace: WorkspaceId, *, hierarchical: bool) -> str:
     endpoint = datastore.endpoint or "core.windows.net"
     match datastore.kind:
         case "AzureBlob":
@@ -187,5 +193,5 @@ def _base_url(datastore: Datastore, *, hierarchical: bool) -> str:
         case "OneLake":
             return f"https://{endpoint}/{datastore.account}/{datastore.container}"
         case _:
-            return f"azureml-datastore://{datastore.kind}/{datastore.name}"
+            return f"{qualified_names.of_datastore(workspace, datastore.name)}/paths"
     return f"https://{datastore.account}.{service}.{endpoint}/{datastore.container}"

@@ -17,8 +17,8 @@ class WorkspaceRecord:
     workspace: Workspace
     guid: str
     api_url: str
-    hierarchical_account: str
-    """The default storage account if it has a hierarchical namespace, else ""."""
+    hierarchical_accounts: frozenset[str]
+    """The default storage account, if it has a hierarchical namespace."""
 
 
 def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
@@ -38,5 +38,5 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
         workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),
         guid=str(properties["workspaceId"]),
         api_url=api,
-        hierarchical_account=account if properties.get("storageHnsEnabled") else "",
+        hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
     )

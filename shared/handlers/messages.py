@@ -5,19 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.envelopes import parse_envelope
-from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError, TransientError
-from shared.events import Event, parse_event
-from shared.handlers.publish import Outcome, Publisher
+from shared.envelopes import event_type_of, parse_envelope
+from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError
+from shared.events import Event, is_known, parse_event
+from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, SKIPPED, Outcome
+from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
 from shared.redaction import redact_body, redact_text
 from shared.state.ports import DeadLetters, Message, Queue
 
 logger = logging.getLogger(__name__)
-
-DEAD_LETTERED = "dead_lettered"
-CAME_BACK = "came_back"
-"""Not an outcome of a message but of one attempt at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,20 @@ def read_event(body: str, allowed: AllowList) -> Event:
     return event
 
 
+def unknown_type(body: str) -> str:
+    """Say that an event's type is not known, or nothing; new types must not fill the dead letters."""
+    event_type = event_type_of(body)
+    return f"events of type {event_type} are not known" if event_type and not is_known(event_type) else ""
+
+
 def handle_message(
-    body: str, *, attempt: int, allowed: AllowList, publisher: Publisher, dead_letters: DeadLetters
+    body: str,
+    *,
+    attempt: int,
+    allowed: AllowList,
+    publisher: Publisher,
+    dead_letters: DeadLetters,
+    force: bool = False,
 ) -> Outcome:
     """
     Process one message.
@@ -57,9 +66,13 @@ def handle_message(
     A terminal failure is dead-lettered *before* we return, so that a message is never both gone from the queue and
     absent from the dead letters. If the dead letter cannot be stored, we raise.
     """
+    unknown = unknown_type(body)
+    if unknown:
+        logger.info("message %s", SKIPPED, extra={"outcome": SKIPPED, "reason": unknown, "attempt": attempt})
+        return Outcome(SKIPPED, reason=unknown)
     try:
         event = read_event(body, allowed)
-        outcome = publisher.publish(event)
+        outcome = publisher.publish(event, force=force)
     except TerminalError as error:
         return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
     logger.info(
@@ -79,12 +92,17 @@ def handle_message(
     return outcome
 
 
-def set_aside(body: str, error: LineageError, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, LineageError) else f"Unexpected{type(error).__name__}"
+
+
+def set_aside(body: str, error: Exception, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
     """Dead-letter a message with the reason and its body, both free of secrets."""
     detail = redact_text(str(error))
-    dead_letters.put(reason=error.reason, detail=detail, body=redact_body(body), attempts=attempts)
-    logger.info("message %s", DEAD_LETTERED, extra={"outcome": DEAD_LETTERED, "reason": error.reason, "detail": detail})
-    return Outcome(DEAD_LETTERED, reason=f"{error.reason}: {detail}")
+    reason = _reason(error)
+    dead_letters.put(reason=reason, detail=detail, body=redact_body(body), attempts=attempts)
+    logger.info("message %s", DEAD_LETTERED, extra={"outcome": DEAD_LETTERED, "reason": reason, "detail": detail})
+    return Outcome(DEAD_LETTERED, reason=f"{reason}: {detail}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +125,9 @@ def handle_next(
     queue: Queue, handle: Callable[[Message], Outcome], *, dead_letters: DeadLetters, redelivery: Redelivery
 ) -> tuple[Message, Outcome] | None:
     """
-    Take one message and handle it, as the Functions host does for a queue trigger: delete on return, give back on a
-    transient failure, and set it aside with the last reason once it was tried often enough.
+    Take one message and handle it, as the Functions host does for a queue trigger: delete on return, give back on any
+    failure, and set it aside with the last reason once it was tried often enough. A failure that is none of ours is a
+    defect; it must cost neither the message nor those behind it.
 
     Returns:
         The message and how this attempt ended, or None if no message is visible now.
@@ -118,7 +137,7 @@ def handle_next(
         return None
     try:
         outcome = handle(message)
-    except TransientError as error:
+    except Exception as error:  # noqa: BLE001 - it is not swallowed: the message comes back or is set aside
         if message.dequeue_count >= redelivery.max_attempts:
             outcome = set_aside(message.body, error, attempts=message.dequeue_count, dead_letters=dead_letters)
         else:
@@ -126,7 +145,7 @@ def handle_next(
             if isinstance(error, ServiceUnavailableError) and error.retry_after:
                 delay = max(delay, timedelta(seconds=error.retry_after))
             queue.release(message, delay=delay)
-            return message, Outcome(CAME_BACK, reason=f"{error.reason}: {redact_text(str(error))}")
+            return message, Outcome(CAME_BACK, reason=f"{_reason(error)}: {redact_text(str(error))}")
     queue.delete(message)
     return message, outcome
 

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
 from shared.lineage.entities import Entity, Ref, as_json, attributes, ends
-from shared.lineage.places import Match, MatchKind, place_of, power_bi_places, registered_from
+from shared.lineage.places import (
+    Match,
+    MatchKind,
+    is_stranger,
+    place_of,
+    place_of_stranger,
+    power_bi_places,
+    registered_from,
+)
 from shared.model import (
     AssetId,
     Data,
@@ -32,14 +40,14 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
     match data:
         case Location():
             return matches[place_of(data).ref].ref
+        case DataAsset() | Unresolved() if is_stranger(data):
+            return matches[place_of_stranger(workspace, data).ref].ref
         case DataAsset():
-            in_datastore = data.location is not None and data.location.datastore is not None
-            type_name = "custom_ml_dataset" if in_datastore and not data.id.registry else "custom_dataset"
+            type_name = "custom_ml_dataset" if data.datastore else "custom_dataset"
             return Ref(type_name, qualified_names.of_asset(workspace, data.id))
         case ModelVersion():
             return ref_of_model(workspace, data.id)
-        case Unresolved(asset_id):
-            return Ref("custom_dataset", qualified_names.of_unresolved(asset_id))
+    raise AssertionError("an Unresolved is always a stranger")
 
 
 def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
@@ -67,19 +75,12 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
     match data:
         case Location():
             yield from _placeholder(data, matches)
+        case DataAsset() | Unresolved() if is_stranger(data):
+            yield from _stranger(workspace, data, matches)
         case DataAsset():
             yield from _data_asset(workspace, data, matches)
         case ModelVersion():
             yield build_model(workspace, data)
-        case Unresolved(asset_id):
-            yield Entity(
-                ref_of_data(workspace.id, data, matches),
-                attributes(
-                    asset_id.rstrip("/").rpartition("/")[2] or asset_id,
-                    description="Azure ML names this data but could not say where it lies.",
-                ),
-                labels=(UNRESOLVED,),
-            )
 
 
 def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
@@ -152,11 +153,28 @@ def _placeholder(location: Location, matches: Matches) -> Iterator[Entity]:
         yield Entity(match.ref, attributes(name, isFile=not location.is_folder), labels=(UNSCANNED,))
 
 
+def _stranger(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:
+    match = matches[place_of_stranger(workspace.id, data).ref]
+    if match.kind is not MatchKind.PLACEHOLDER:
+        return  # the catalog knows it from better days
+    if isinstance(data, DataAsset) and data.id.registry:
+        yield Entity(match.ref, attributes(data.id.label))
+        return
+    text = data.id.label if isinstance(data, DataAsset) else data.text
+    yield Entity(
+        match.ref,
+        attributes(
+            text.rstrip("/").rpartition("/")[2] or text,
+            description="Azure ML names this data but could not say where it lies.",
+        ),
+        labels=(UNRESOLVED,),
+    )
+
+
 def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
     ref = ref_of_data(workspace.id, asset, matches)
-    datastore = asset.location.datastore if asset.location else None
-    if ref.type_name == "custom_ml_dataset" and datastore:
-        store = _datastore(workspace, datastore)
+    if asset.datastore:
+        store = _datastore(workspace, asset.datastore)
         yield store
         yield Entity(
             ref,

@@ -1,12 +1,12 @@
-"""Which data outside Azure ML a run tree touches, and under which names a catalog may already hold it."""
+"""Which entities outside our own names a run tree touches, and under which names a catalog may already hold them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from shared import qualified_names
 from shared.lineage.entities import Ref
-from shared.model import Data, DataAsset, Location, RunTree
+from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
 from shared.qualified_names import QualifiedName
 
 POWER_BI_DATASET_TAG = "powerbi_dataset"
@@ -35,7 +35,7 @@ class Place:
     """
     Something to look up. `ref` is what we would create; the candidates are names, likeliest first.
 
-    A place without candidates is not looked up: nothing but the run itself can have put it there.
+    A place without candidates is not looked up: nobody but us can have put it into the catalog.
     """
 
     ref: Ref
@@ -43,13 +43,17 @@ class Place:
     resource_sets: tuple[QualifiedName, ...] = ()
 
 
-def place_of(location: Location) -> Place:
+def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
     """
-    >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_private=True)).exact
+    Tell how to look up a storage location.
+
+    What one of `own_runs` wrote below its own id is not looked up: no scan was there before the run ended.
+
+    >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_id="r"), own_runs=["r"]).exact
     ()
     """
     ref = Ref(qualified_names.type_of_location(location), qualified_names.of_location(location))
-    if location.run_private or ref.type_name == "custom_dataset":
+    if location.run_id in own_runs or ref.type_name == "custom_dataset":
         return Place(ref)
     return Place(
         ref,
@@ -58,24 +62,43 @@ def place_of(location: Location) -> Place:
     )
 
 
-def power_bi_place(type_name: str, url: str) -> Place:
-    name = QualifiedName(url.rstrip("/"))
-    return Place(Ref(type_name, name), exact=(name,))
+def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
+    """
+    Tell how to look up data of which we know no more than the name.
+
+    The catalog may know it from better days, under a type that only knowledge of its datastore would give it.
+    """
+    if isinstance(data, DataAsset):
+        name = qualified_names.of_asset(workspace, data.id)
+    else:
+        name = qualified_names.of_unresolved(workspace, data)
+    return Place(Ref("custom_dataset", name), exact=(name,))
+
+
+def is_stranger(data: Data) -> bool:
+    """Whether nothing but the name of some data is known."""
+    return isinstance(data, Unresolved) or (
+        isinstance(data, DataAsset) and data.location is None and data.datastore is None
+    )
 
 
 def list_places(tree: RunTree) -> tuple[Place, ...]:
     """Return every place the tree touches, each once, in the order of qualifiedNames."""
-    places = {place.ref: place for run in tree.runs for port in (*run.inputs, *run.outputs) for place in _of(port.data)}
+    own_runs = {tree.root_id, *(run.id for run in tree.runs)}
+    places = {
+        place.ref: place
+        for run in tree.runs
+        for port in (*run.inputs, *run.outputs)
+        for place in _of(tree.workspace.id, port.data, own_runs)
+    }
     return tuple(places[ref] for ref in sorted(places))
 
 
 def registered_from(asset: DataAsset) -> Location | None:
-    """
-    Return the storage path that a data asset was registered from, if a registration is worth showing.
-
-    A run that writes below its own id and registers the result made both in one go: the asset alone is shown.
-    """
-    return asset.location if asset.location and not asset.location.run_private else None
+    """Return the storage path that a data asset was registered from; None if a run made data and asset in one go."""
+    if asset.registered_by_run and asset.location and asset.location.run_id:
+        return None
+    return asset.location
 
 
 def power_bi_places(asset: DataAsset) -> tuple[Place, ...]:
@@ -86,27 +109,30 @@ def power_bi_places(asset: DataAsset) -> tuple[Place, ...]:
         url = asset.tags.get(tag, "")
         if not url.startswith("https://"):
             break  # a report without its dataset could not be linked
-        places.append(power_bi_place(type_name, url))
+        name = QualifiedName(url.rstrip("/"))
+        places.append(Place(Ref(type_name, name), exact=(name,)))
     return tuple(places)
 
 
-def _of(data: Data) -> Iterator[Place]:
-    if isinstance(data, Location):
-        yield place_of(data)
-    if isinstance(data, DataAsset):
-        if location := registered_from(data):
-            yield place_of(location)
-        yield from power_bi_places(data)
-
-
-def match_places(places: Iterable[Place], found: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
+def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
     """Choose for each place the entity that stands for it: exact, else resource set, else a placeholder."""
-    return {place.ref: _match(place, found) for place in places}
+    return {place.ref: _match(place, scanned) for place in places}
 
 
-def _match(place: Place, found: Mapping[QualifiedName, Ref]) -> Match:
+def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
     for names, kind in ((place.exact, MatchKind.EXACT), (place.resource_sets, MatchKind.RESOURCE_SET)):
         for name in names:
-            if name in found:
-                return Match(found[name], kind)
+            if name in scanned:
+                return Match(scanned[name], kind)
     return Match(place.ref, MatchKind.PLACEHOLDER)
+
+
+def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str]) -> Iterator[Place]:
+    if is_stranger(data) and isinstance(data, DataAsset | Unresolved):
+        yield place_of_stranger(workspace, data)
+    if isinstance(data, Location):
+        yield place_of(data, own_runs=own_runs)
+    if isinstance(data, DataAsset):
+        if location := registered_from(data):
+            yield place_of(location, own_runs=own_runs)
+        yield from power_bi_places(data)

@@ -11,6 +11,7 @@ from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
 from shared.qualified_names import QualifiedName
 
+_TYPE_EXISTS = "ATLAS-409-00-001"
 _DEPTH = 50
 _WIDTH = 1_000
 
@@ -69,9 +70,9 @@ class PurviewCatalog:
         try:
             return upsert_entities(self._client, wanted)
         except RequestRefusedError as error:
-            if error.code not in UNKNOWN_TYPE:
+            if error.code != UNKNOWN_TYPE:
                 raise
-            self.apply_types(self.plan_types())
+            self.install_types()
             return upsert_entities(self._client, wanted)
 
     def get_lineage(self, guid: str) -> LineageView:
@@ -100,6 +101,15 @@ class PurviewCatalog:
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
         return plan_types(self._client.get_all_typedefs())
+
+    def install_types(self) -> None:
+        """Bring our types into the catalog, beside others who may be doing the same right now."""
+        try:
+            self.apply_types(self.plan_types())
+        except RequestRefusedError as error:
+            if error.code != _TYPE_EXISTS:
+                raise
+            self.apply_types(self.plan_types())
 
     def apply_types(self, plan: TypePlan) -> None:
         """Create and update types as planned; a plan that is empty writes nothing."""

@@ -15,7 +15,7 @@ from shared.qualified_names import QualifiedName
 BATCH = 50
 """Entities in one request; what Microsoft's own clients use."""
 
-UNKNOWN_TYPE = frozenset({"ATLAS-400-00-014", "ATLAS-404-00-001"})
+UNKNOWN_TYPE = "ATLAS-400-00-014"
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted) -> 
     try:
         answer = client.upload_entities([_to_atlas(entity, numbers) for entity in batch])
     except (RequestRefusedError, RecordNotFoundError) as error:
-        if isinstance(error, RequestRefusedError) and error.code in UNKNOWN_TYPE:
+        if isinstance(error, RequestRefusedError) and error.code == UNKNOWN_TYPE:
             raise
         if len(batch) == 1:
             result.rejections[batch[0].ref.qualified_name] = str(error)

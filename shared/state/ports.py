@@ -1,6 +1,6 @@
 """What must be remembered between messages, worded by need; every adapter passes the same contract tests."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -75,7 +75,6 @@ class Row:
 
     Attributes:
         key: its qualifiedName.
-        models: for a run, the model versions registered from it; the run's own record does not say.
         matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
     """
 
@@ -86,17 +85,8 @@ class Row:
     status: str = ""
     event_id: str = ""
     event_time: datetime | None = None
-    models: tuple[QualifiedName, ...] = ()
     matches: Mapping[str, str] = field(default_factory=dict)
     updated_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What an entity was when it was last written, and the guid the catalog gave it."""
-
-    fingerprint: str
-    guid: str
 
 
 class Ledger(Protocol):
@@ -106,14 +96,30 @@ class Ledger(Protocol):
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
 
-    def get_written(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, Written]: ...
-
-    def put_written(self, written: Mapping[QualifiedName, Written]) -> None: ...
-
-    def forget_written(self, names: Iterable[QualifiedName]) -> None:
-        """Forget what was written: the catalog turned out not to have it."""
+    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
+        """Return the model versions registered from each run; the run's own record does not say."""
         ...
 
-    def get_matches(self, places: Iterable[Ref]) -> Mapping[Ref, Match]: ...
+    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
+        """Add to the models of runs; none is ever taken away, so that two workers cannot undo each other."""
+        ...
 
-    def put_matches(self, matches: Mapping[Ref, Match]) -> None: ...
+    def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
+        """Return what each entity was when it was last written."""
+        ...
+
+    def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None: ...
+
+    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
+        """Forget what was written: the catalog may not have it any more."""
+        ...
+
+    def get_matches(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
+        """Return how places were matched, without placeholders from before a time: a scan may have come since."""
+        ...
+
+    def put_matches(self, matches: Mapping[Ref, Match]) -> None:
+        """Remember matches, as of now."""
+        ...
+
+    def forget_matches(self, places: Iterable[Ref]) -> None: ...

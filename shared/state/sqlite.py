@@ -3,15 +3,16 @@
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import RLock
 
+from shared.errors import ConfigurationError
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message, Row, Written
+from shared.state.ports import DeadLetter, Message, Row
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -22,12 +23,12 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     attempts INTEGER NOT NULL, at TEXT NOT NULL, closed_at TEXT);
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
-    event_id TEXT NOT NULL, event_time TEXT, models TEXT NOT NULL, matches TEXT NOT NULL, updated_at TEXT);
-CREATE TABLE IF NOT EXISTS written (
-    qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, guid TEXT NOT NULL);
+    event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS models (run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (run, model));
+CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
-    kind TEXT NOT NULL, PRIMARY KEY (place_type, place_name));
+    kind TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (place_type, place_name));
 """
 _CHUNK = 500
 """Names in one IN (…); SQLite takes 999 parameters in its older builds."""
@@ -39,11 +40,14 @@ class Database:
     def __init__(self, path: str, *, now: Callable[[], datetime]) -> None:
         self.now = now
         self._lock = RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
-        self._connection.execute("PRAGMA secure_delete = ON")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -51,10 +55,10 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def select(self, statement: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
         with self._lock:
@@ -66,6 +70,12 @@ class Database:
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
             yield from self.select(f"{statement} ({', '.join('?' * len(chunk))})", chunk)
+
+    def write_many(self, statement: str, values: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each of the values, all or none."""
+        if values:
+            with self.transaction() as connection:
+                connection.executemany(statement, values)
 
     def close(self) -> None:
         self._connection.close()
@@ -159,50 +169,78 @@ class SqliteLedger:
 
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = _text(self._database.now())
-        values = [
-            (
-                row.key,
-                row.kind,
-                row.outcome,
-                row.reason,
-                row.status,
-                row.event_id,
-                _text(row.event_time) if row.event_time else None,
-                json.dumps(row.models),
-                json.dumps(dict(row.matches)),
-                now,
-            )
-            for row in rows
-        ]
-        with self._database.transaction() as connection:
-            connection.executemany("REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._database.write_many(
+            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    row.key,
+                    row.kind,
+                    row.outcome,
+                    row.reason,
+                    row.status,
+                    row.event_id,
+                    _text(row.event_time) if row.event_time else None,
+                    json.dumps(dict(row.matches)),
+                    now,
+                )
+                for row in rows
+            ],
+        )
 
-    def get_written(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, Written]:
-        rows = self._database.select_in("SELECT * FROM written WHERE qualified_name IN", names)
-        return {QualifiedName(row["qualified_name"]): Written(row["fingerprint"], row["guid"]) for row in rows}
+    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
+        found: dict[QualifiedName, set[QualifiedName]] = {}
+        for row in self._database.select_in("SELECT * FROM models WHERE run IN", runs):
+            found.setdefault(QualifiedName(row["run"]), set()).add(QualifiedName(row["model"]))
+        return {run: frozenset(models) for run, models in found.items()}
 
-    def put_written(self, written: Mapping[QualifiedName, Written]) -> None:
-        values = [(name, item.fingerprint, item.guid) for name, item in written.items()]
-        with self._database.transaction() as connection:
-            connection.executemany("REPLACE INTO written VALUES (?, ?, ?)", values)
+    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
+        values = [(run, model) for run, names in models.items() for model in names]
+        self._database.write_many("INSERT OR IGNORE INTO models VALUES (?, ?)", values)
 
-    def forget_written(self, names: Iterable[QualifiedName]) -> None:
-        with self._database.transaction() as connection:
-            connection.executemany("DELETE FROM written WHERE qualified_name = ?", [(name,) for name in names])
+    def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
+        rows = self._database.select_in("SELECT * FROM fingerprints WHERE qualified_name IN", names)
+        return {QualifiedName(row["qualified_name"]): row["fingerprint"] for row in rows}
 
-    def get_matches(self, places: Iterable[Ref]) -> Mapping[Ref, Match]:
-        wanted = {place.qualified_name: place for place in places}
-        rows = self._database.select_in("SELECT * FROM matches WHERE place_name IN", wanted)
-        found = {Ref(row["place_type"], row["place_name"]): _to_match(row) for row in rows}
-        return {place: match for place, match in found.items() if wanted[place.qualified_name] == place}
+    def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None:
+        self._database.write_many("REPLACE INTO fingerprints VALUES (?, ?)", list(fingerprints.items()))
+
+    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
+        self._database.write_many("DELETE FROM fingerprints WHERE qualified_name = ?", [(name,) for name in names])
+
+    def get_matches(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
+        wanted = set(places)
+        names = {place.qualified_name for place in wanted}
+        found = {}
+        for row in self._database.select_in("SELECT * FROM matches WHERE place_name IN", names):
+            place = Ref(row["place_type"], QualifiedName(row["place_name"]))
+            match = Match(Ref(row["type_name"], QualifiedName(row["qualified_name"])), MatchKind(row["kind"]))
+            stale = match.kind is MatchKind.PLACEHOLDER and datetime.fromisoformat(row["at"]) < placeholders_since
+            if place in wanted and not stale:
+                found[place] = match
+        return found
 
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
-        values = [
-            (place.type_name, place.qualified_name, match.ref.type_name, match.ref.qualified_name, match.kind.value)
-            for place, match in matches.items()
-        ]
-        with self._database.transaction() as connection:
-            connection.executemany("REPLACE INTO matches VALUES (?, ?, ?, ?, ?)", values)
+        now = _text(self._database.now())
+        self._database.write_many(
+            "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
+            "type_name = excluded.type_name, qualified_name = excluded.qualified_name, kind = excluded.kind, "
+            "at = excluded.at",
+            [
+                (
+                    place.type_name,
+                    place.qualified_name,
+                    match.ref.type_name,
+                    match.ref.qualified_name,
+                    match.kind.value,
+                    now,
+                )
+                for place, match in matches.items()
+            ],
+        )
+
+    def forget_matches(self, places: Iterable[Ref]) -> None:
+        values = [(place.type_name, place.qualified_name) for place in places]
+        self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
 
 
 def _to_row(row: sqlite3.Row) -> Row:
@@ -214,14 +252,9 @@ def _to_row(row: sqlite3.Row) -> Row:
         status=row["status"],
         event_id=row["event_id"],
         event_time=datetime.fromisoformat(row["event_time"]) if row["event_time"] else None,
-        models=tuple(json.loads(row["models"])),
         matches=json.loads(row["matches"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )
-
-
-def _to_match(row: sqlite3.Row) -> Match:
-    return Match(Ref(row["type_name"], QualifiedName(row["qualified_name"])), MatchKind(row["kind"]))
 
 
 def _text(moment: datetime) -> str:

@@ -1,0 +1,28 @@
+"""How one message ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
+
+CAME_BACK = "came_back"
+"""Not how a message ended but how one attempt at it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    How one attempt at a message ended.
+
+    Attributes:
+        subject: what it was about, for people.
+        reason: why it was skipped, set aside or came back.
+        written: entities written to the catalog.
+        matches: how each place was found: qualifiedName → "exact", "resource set" or "placeholder".
+    """
+
+    outcome: str
+    subject: str = ""
+    reason: str = ""
+    written: int = 0
+    matches: Mapping[str, str] = field(default_factory=dict)

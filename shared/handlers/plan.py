@@ -1,0 +1,248 @@
+"""Plans what publishing an event would write: resolve in Azure ML, match in the catalog, build, compare."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from shared import qualified_names
+from shared.errors import RecordNotFoundError, RunNotSettledError
+from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
+from shared.handlers.outcome import PUBLISHED, SKIPPED
+from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model, ref_of_model
+from shared.lineage.build import build_endpoint, build_run_tree
+from shared.lineage.entities import Entity, Ref
+from shared.lineage.places import Match, Place, list_places, match_places
+from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
+from shared.ports import Catalog, Found, RunSource
+from shared.qualified_names import QualifiedName
+from shared.state.ports import Ledger, Row
+
+MODEL = "custom_ml_model"
+
+YOUNG = timedelta(minutes=10)
+"""A record may be this late after its event; a 404 within that time is not yet the truth."""
+STALE = timedelta(hours=1)
+"""A placeholder is looked up again after this long: a scan may have found the data since."""
+_V1_COMPUTE = frozenset({"ACI", "AKS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """There is nothing to publish; `reason` is for people, `rows` are noted all the same."""
+
+    reason: str
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What publishing would write.
+
+    Attributes:
+        changed: those of `entities` that differ from what was written last.
+        matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
+        models: for each run of the tree, the model versions registered from it that `entities` take into account.
+    """
+
+    subject: str
+    entities: tuple[Entity, ...]
+    changed: tuple[Entity, ...]
+    rows: tuple[Row, ...]
+    matches: Mapping[Ref, Match] = field(default_factory=dict)
+    looked_up: Mapping[Ref, Match] = field(default_factory=dict)
+    models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+
+    @property
+    def explained(self) -> dict[str, str]:
+        """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
+        return {str(place.qualified_name): match.kind.value for place, match in self.matches.items()}
+
+
+class Planner:
+    """
+    Plans and writes nothing. May raise whatever its ports raise, and RunNotSettledError if Azure ML does not show yet
+    what the event announced.
+    """
+
+    def __init__(self, source: RunSource, catalog: Catalog, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+        self._source = source
+        self._catalog = catalog
+        self._ledger = ledger
+        self._now = now
+
+    def plan(self, event: Event) -> Plan | Skip:
+        """Work out what publishing an event would write."""
+        try:
+            match event.subject:
+                case Nothing(reason):
+                    return Skip(reason)
+                case RunSubject():
+                    return self._plan_run(event, event.subject)
+                case ModelSubject():
+                    return self._plan_model(event, event.subject)
+                case EndpointSubject():
+                    return self._plan_endpoint(event, event.subject)
+        except RecordNotFoundError as error:
+            if self._now() - event.time < YOUNG:
+                raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error
+            raise
+
+    def _plan_run(self, event: Event, run: RunSubject) -> Plan | Skip:
+        key = qualified_names.of_run(event.workspace, run.run_id)
+        if run.parent_pipeline:
+            row = self._ledger.get_rows([key]).get(key)
+            if row and row.outcome == PUBLISHED and row.status.casefold() in SUCCEEDED:
+                return Skip(f"already published with its pipeline {run.parent_pipeline}")
+            status = self._source.get_root_status(event.workspace, run.parent_pipeline)
+            if status.casefold() not in SETTLED:
+                return _not_yet(event, key, run.parent_pipeline, status)
+        tree = self._source.get_run_tree(
+            event.workspace,
+            run.parent_pipeline or run.run_id,
+            orchestrates=run.orchestrates or bool(run.parent_pipeline),
+            experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
+        )
+        if not tree.settled:
+            if tree.root_id == run.run_id:
+                raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
+            return _not_yet(event, key, tree.root_id, tree.root_status)
+        root = qualified_names.of_run(event.workspace, tree.root_id)
+        if tree.root_status.casefold() not in SUCCEEDED:
+            reason = f"run {tree.root_id} ended as {tree.root_status}; only completed runs are published"
+            return Skip(reason, (_row(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
+        if not tree.runs:
+            reason = f"pipeline {tree.root_id} has no step that did work"
+            return Skip(reason, (_row(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
+        return self._plan_tree(event, tree, subject=f"run {tree.root_id}")
+
+    def _plan_model(self, event: Event, subject: ModelSubject) -> Plan:
+        model = self._source.get_model(event.workspace, subject.model)
+        ref = ref_of_model(event.workspace, model.id)
+        label = f"model {model.id.label}"
+        made = self._source.find_maker(event.workspace, model)
+        row = _row(event, ref.qualified_name, "model", PUBLISHED)
+        if made is None:
+            entity = build_model(self._source.get_workspace(event.workspace), model)
+            return self._compare(label, (entity,), (row,))
+        tree, maker = made
+        # Of a tree that has not ended well, the run that made the model is all there is to tell.
+        only = "" if tree.root_status.casefold() in SUCCEEDED else maker
+        own = build_model(tree.workspace, model)
+        return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
+
+    def _plan_endpoint(self, event: Event, subject: EndpointSubject) -> Plan:
+        endpoint = self._source.find_endpoint(event.workspace, subject.name)
+        if endpoint is None:
+            if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
+                raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
+            endpoint = self._v1_endpoint(event.workspace, subject)
+        key = qualified_names.of_endpoint(event.workspace, endpoint.name)
+        rows = (_row(event, key, "endpoint", PUBLISHED, status=endpoint.state),)
+        return self._compare(f"endpoint {endpoint.name}", build_endpoint(endpoint), rows)
+
+    def _v1_endpoint(self, workspace: WorkspaceId, subject: EndpointSubject) -> Endpoint:
+        """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
+        models = tuple(self._source.get_model(workspace, model) for model in subject.models)
+        return Endpoint(
+            self._source.get_workspace(workspace),
+            subject.name,
+            compute_type=subject.compute_type,
+            deployments=(Deployment(subject.name, models),),
+        )
+
+    def _plan_tree(
+        self,
+        event: Event,
+        tree: RunTree,
+        *,
+        subject: str,
+        made: Mapping[str, Ref] | None = None,
+        own: tuple[tuple[Entity, Row], ...] = (),
+        only: str = "",
+    ) -> Plan:
+        keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
+        places = list_places(tree)
+        known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
+        unknown = [place for place in places if place.ref not in known]
+        rows = self._ledger.get_rows(keys.values())
+        # A run we never published may have been published from elsewhere: the models it made must not be lost.
+        strangers = [key for key in keys.values() if key not in rows or rows[key].outcome != PUBLISHED]
+        found = self._catalog.find([*_candidates(unknown), *strangers])
+        looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if _scanned(item)})
+        matches = {**known, **looked_up}
+        linked = self._ledger.get_models(keys.values())
+        models = {
+            run_id: _models_of(linked.get(key), found.get(key), (made or {}).get(run_id))
+            for run_id, key in keys.items()
+        }
+        entities = build_run_tree(
+            tree,
+            matches=matches,
+            models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
+            only=only,
+        )
+        explained = {str(place.qualified_name): match.kind.value for place, match in matches.items()}
+        noted = [key for run_id, key in keys.items() if only in ("", run_id)]
+        if not only:
+            others = (tree.root_id, *tree.aliases)
+            noted += [qualified_names.of_run(tree.workspace.id, other) for other in others if other not in keys]
+        plan = self._compare(
+            subject,
+            (*(entity for entity, _ in own), *entities),
+            (
+                *(row for _, row in own),
+                *(_row(event, key, "run", PUBLISHED, status=tree.root_status, matches=explained) for key in noted),
+            ),
+        )
+        of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
+        return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
+
+    def _compare(self, subject: str, entities: tuple[Entity, ...], rows: tuple[Row, ...]) -> Plan:
+        before = self._ledger.get_fingerprints(entity.ref.qualified_name for entity in entities)
+        changed = tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
+        return Plan(subject, entities, changed, rows)
+
+
+def _candidates(places: Iterable[Place]) -> list[QualifiedName]:
+    return [name for place in places for name in (*place.exact, *place.resource_sets)]
+
+
+def _scanned(found: Found) -> bool:
+    """Whether an entity is somebody else's; our own placeholders are ours to write."""
+    return not {UNSCANNED, UNRESOLVED} & set(found.labels)
+
+
+def _models_of(
+    linked: frozenset[QualifiedName] | None, found: Found | None, made: Ref | None
+) -> frozenset[QualifiedName]:
+    """Join what we know of the models a run made: from the ledger, from the catalog, from the event at hand."""
+    in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
+    return (linked or frozenset()) | in_catalog | ({made.qualified_name} if made else set())
+
+
+def _not_yet(event: Event, key: QualifiedName, root_id: str, status: str) -> Skip:
+    reason = f"its root {root_id} is still {status} and publishes it when it ends"
+    return Skip(reason, (_row(event, key, "run", SKIPPED, reason=reason, status=status),))
+
+
+def _row(
+    event: Event,
+    key: QualifiedName,
+    kind: str,
+    outcome: str,
+    *,
+    reason: str = "",
+    status: str = "",
+    matches: Mapping[str, str] | None = None,
+) -> Row:
+    return Row(
+        key,
+        kind,
+        outcome,
+        reason=reason,
+        status=status,
+        event_id=event.id,
+        event_time=event.time,
+        matches=matches or {},
+    )
