@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 REDACTED = "[redacted]"
 
@@ -18,16 +17,21 @@ _SECRET_END = re.compile(
 _SECRET_WORDS = frozenset({"sas", "sig", "auth", "pat", "pwd"})
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
-_SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^/\s\"'\\]+)@", re.IGNORECASE)
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}", re.IGNORECASE)
+_SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
+_USER_INFO = re.compile(
+    r"(?<![a-z0-9+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^/\s\"'\\]{1,500})@", re.IGNORECASE
+)
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
 _LONG_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==")
 """An Azure storage or Cosmos account key: 64 bytes in base64."""
 _ASSIGNMENT = re.compile(
-    r"(?P<opening>(?P<dashes>--?)?\b(?P<name>[A-Za-z][A-Za-z0-9_.-]*)(?P<joint>\s*[=:]\s*|\s+))"
+    r"(?P<opening>(?P<dashes>(?<![\w-])--?)?(?<![A-Za-z0-9_.])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})"
+    r"(?P<joint>\s{0,3}[=:]\s{0,3}|\s{1,3}))"
     r"(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\]+)"
 )
-_JSON_PAIR = re.compile(r"(\\*\"([^\"\\]+)\\*\"\s*:\s*\\*\")(?:[^\"\\]|\\+[^\"\\])*", re.DOTALL)
+_JSON_PAIR = re.compile(
+    r"((?<!\\)\\{0,7}\"([^\"\\]{1,200})\\{0,7}\"\s{0,9}:\s{0,9}\\{0,7}\")(?:[^\"\\]|\\+[^\"\\])*", re.DOTALL
+)
 
 
 def is_secret_key(key: str) -> bool:
@@ -88,8 +92,7 @@ def redact_url(url: str) -> str:
     >>> redact_url("https://user:pw@host/path/x.csv?sig=abc#part")
     'https://host/path/x.csv'
     """
-    parts = urlsplit(_USER_INFO.sub(_without_user, url))
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return re.split(r"[?#]", _USER_INFO.sub(_without_user, url), maxsplit=1)[0]
 
 
 def _redact_value(text: str) -> str:

@@ -83,8 +83,7 @@ class _Reader:
             or default
             or self._required(name, "a base URL such as https://{account}.purview.azure.com")
         )
-        parts = urlsplit(value)
-        if value and (parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query):
+        if value and not _is_base_url(value):
             self.problems.append(f"{name}: {value!r} is not a base URL; give https://host without a path")
         return value.rstrip("/")
 
@@ -127,7 +126,19 @@ class _Reader:
         return value or None
 
 
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_right = parts.port is None or parts.port > 0  # reading it is what checks it
+    except ValueError:
+        return False
+    rest = (parts.path.rstrip("/"), parts.query, parts.fragment, parts.username)
+    return parts.scheme == "https" and bool(parts.hostname) and port_is_right and not any(rest)
+
+
 def _is_loopback(endpoint: str) -> bool:
+    if not _is_base_url(endpoint):
+        return False
     host = urlsplit(endpoint).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

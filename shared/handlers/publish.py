@@ -51,7 +51,8 @@ class Publisher:
                 plan, force = self.plan(event), False
                 if isinstance(plan, Skip):
                     continue
-            written += self._write(event, plan)
+            plan = self._write(event, plan)
+            written += len(plan.changed)
             if not self._has_new_models(plan):
                 break
         else:
@@ -60,7 +61,8 @@ class Publisher:
             return Outcome(SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained)
         return Outcome(PUBLISHED, plan.subject, written=written, matches=plan.explained)
 
-    def _write(self, event: Event, plan: Plan) -> int:
+    def _write(self, event: Event, plan: Plan) -> Plan:
+        """Write a plan, or after a refusal a new one; return the one that was written."""
         # The models of a run are noted before it is written and compared after: of two workers that publish the same
         # run at once, the one that finishes last then knows of what the other added, and writes again.
         self._ledger.add_models(plan.models)
@@ -80,7 +82,7 @@ class Publisher:
         )
         if rejections:
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
-        return len(plan.changed)
+        return plan
 
     def _write_anew(self, event: Event, plan: Plan, refused: Upserted) -> tuple[Plan, Upserted]:
         """

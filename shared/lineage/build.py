@@ -181,7 +181,7 @@ def _column_mapping(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple
             }
         )
     text = json.dumps(mappings, ensure_ascii=False) if mappings else ""
-    if len(text) > VALUE_LIMIT:
+    if len(text.encode()) > VALUE_LIMIT:
         return "", "The column mapping is longer than the catalog takes (32 KB)."
     return text, ""
 

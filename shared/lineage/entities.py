@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 from shared.qualified_names import QualifiedName
 
 VALUE_LIMIT = 32_000
-"""Characters an attribute's value may have; Purview's limit is 32 KB."""
+"""Bytes an attribute's value may have; Purview's limit is 32 KB."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,7 +66,11 @@ def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
 
 def as_json(values: Mapping[str, object]) -> str:
     """Spell a mapping as one attribute value; "" if it is empty."""
-    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False) if values else ""
+    # NaN and infinity, which a diverged training logs, are no JSON numbers.
+    kept = {
+        key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()
+    }
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if values else ""
 
 
 def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
@@ -74,4 +79,7 @@ def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
 
 
 def _cut(value: str) -> str:
-    return value if len(value) <= VALUE_LIMIT else f"{value[: VALUE_LIMIT - 20]} … (cut at 32 KB)"
+    encoded = value.encode()
+    if len(encoded) <= VALUE_LIMIT:
+        return value
+    return f"{encoded[: VALUE_LIMIT - 30].decode(errors='ignore')} … (cut at 32 KB)"

@@ -10,7 +10,7 @@ import pytest
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetters, Ledger, Queue, Row, Written
+from shared.state.ports import DeadLetters, Ledger, Queue, Row
 from shared.state.sqlite import Database, SqliteDeadLetters, SqliteLedger, SqliteQueue
 
 HIDDEN = timedelta(minutes=1)
@@ -152,10 +152,10 @@ def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, cloc
         key,
         "run",
         "published",
+        reason="because",
         status="Completed",
         event_id="e1",
         event_time=clock.moment,
-        models=(QualifiedName("azureml://model"),),
         matches={"https://a": "exact"},
     )
     state.ledger.put_rows([replace(row, outcome="skipped"), row])
@@ -163,19 +163,43 @@ def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, cloc
     assert found == {key: replace(row, updated_at=clock.moment)}
 
 
-def test_written_entities_are_remembered_until_they_are_forgotten(state: State) -> None:
+def test_fingerprints_are_remembered_until_they_are_forgotten(state: State) -> None:
     """Any number of names may be asked for at once."""
     names = [QualifiedName(f"azureml://{number}") for number in range(1_200)]
-    state.ledger.put_written({name: Written(f"fingerprint of {name}", "guid") for name in names})
-    assert len(state.reopen().ledger.get_written([*names, QualifiedName("azureml://unknown")])) == 1_200
-    state.ledger.forget_written(names[:1_000])
-    assert set(state.ledger.get_written(names)) == set(names[1_000:])
+    state.ledger.put_fingerprints({name: f"of {name}" for name in names})
+    assert len(state.reopen().ledger.get_fingerprints([*names, QualifiedName("azureml://unknown")])) == 1_200
+    state.ledger.forget_fingerprints(names[:1_000])
+    assert state.ledger.get_fingerprints(names) == {name: f"of {name}" for name in names[1_000:]}
 
 
-def test_matches_are_remembered_by_place(state: State) -> None:
+def test_models_of_a_run_are_only_ever_added(state: State) -> None:
+    """Whoever adds last takes nothing away from whoever added before."""
+    run, other = QualifiedName("azureml://run"), QualifiedName("azureml://other")
+    first, second = QualifiedName("azureml://model/1"), QualifiedName("azureml://model/2")
+    state.ledger.add_models({run: [first], other: []})
+    state.ledger.add_models({run: [second, first]})
+    assert state.reopen().ledger.get_models([run, other]) == {run: frozenset({first, second})}
+
+
+def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, clock: Clock) -> None:
     """The same name under another type is another place."""
     blob = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/x"))
     scanned = Ref("azure_datalake_gen2_path", QualifiedName("https://a.dfs.core.windows.net/c/x"))
-    state.ledger.put_matches({blob: Match(scanned, MatchKind.EXACT)})
-    assert state.reopen().ledger.get_matches([blob, scanned]) == {blob: Match(scanned, MatchKind.EXACT)}
-    assert state.ledger.get_matches([Ref("azure_file", blob.qualified_name)]) == {}
+    match = Match(scanned, MatchKind.EXACT)
+    state.ledger.put_matches({blob: match})
+    assert state.reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment) == {blob: match}
+    stranger = Ref("azure_file", blob.qualified_name)
+    assert state.ledger.get_matches([stranger], placeholders_since=clock.moment) == {}
+    state.ledger.forget_matches([blob])
+    assert state.ledger.get_matches([blob], placeholders_since=clock.moment) == {}
+
+
+def test_placeholder_is_remembered_only_for_the_time_asked_for(state: State, clock: Clock) -> None:
+    """A scan may have found the data since; what a scan found stays found."""
+    place = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/x"))
+    found = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/y"))
+    state.ledger.put_matches({place: Match(place, MatchKind.PLACEHOLDER), found: Match(found, MatchKind.EXACT)})
+    since = clock.moment
+    assert set(state.ledger.get_matches([place, found], placeholders_since=since)) == {place, found}
+    clock.advance(timedelta(hours=2))
+    assert set(state.ledger.get_matches([place, found], placeholders_since=clock.moment)) == {found}
