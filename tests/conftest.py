@@ -1,5 +1,6 @@
 """Fixtures that more than one kind of test needs."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,13 @@ def emulator(emulator_server: Emulator) -> Emulator:
     """The server at the start of scenario ``empty``; ``emulator.control.use(...)`` picks another."""
     emulator_server.control.use("empty")
     return emulator_server
+
+
+@pytest.fixture(autouse=True)
+def _no_cloud_left_behind() -> Iterator[None]:
+    """Undo what MLClient's constructor does to the environment, which the processes of later tests would inherit."""
+    yield
+    os.environ.pop("AZUREML_CURRENT_CLOUD", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,93 @@
+"""What the catalog port promises, so that the fake of the unit tests can be trusted."""
+
+from pathlib import Path
+
+import pytest
+
+from emulator.server import Emulator
+from shared.lineage.assets import UNSCANNED
+from shared.lineage.entities import Entity, Ref, attributes
+from shared.ports import Catalog
+from shared.qualified_names import QualifiedName
+from tests.app import App
+from tests.fakes import FakeCatalog
+
+REFUSED = "azureml://refused"
+
+
+def ref(name: str, type_name: str = "custom_dataset") -> Ref:
+    return Ref(type_name, QualifiedName(f"azureml://{name}"))
+
+
+def dataset(name: str, **values: str) -> Entity:
+    return Entity(ref(name), attributes(name, **values))
+
+
+def process(name: str, inputs: list[str], outputs: list[str]) -> Entity:
+    return Entity(
+        ref(name, "ProcessWithColumnMapping"),
+        attributes(name),
+        inputs=tuple(ref(item) for item in inputs),
+        outputs=tuple(ref(item) for item in outputs),
+    )
+
+
+@pytest.fixture(params=["fake", "emulator"])
+def catalog(request: pytest.FixtureRequest, emulator: Emulator, tmp_path: Path) -> Catalog:
+    """Every implementation in turn; each refuses one entity."""
+    if request.param == "fake":
+        return FakeCatalog(refuse=[REFUSED])
+    emulator.control.switches(refuse=[REFUSED])
+    return App.on(emulator, tmp_path / "state.sqlite").services.catalog
+
+
+def test_entity_is_found_by_name_once_it_is_written(catalog: Catalog) -> None:
+    """With its type and guid; other names are left out."""
+    written = catalog.upsert_entities([dataset("a")])
+    found = catalog.find([QualifiedName("azureml://a"), QualifiedName("azureml://unknown")])
+    assert {name: (item.ref, item.guid) for name, item in found.items()} == {
+        "azureml://a": (ref("a"), written.guids[QualifiedName("azureml://a")])
+    }
+
+
+def test_nothing_asked_is_nothing_found(catalog: Catalog) -> None:
+    """And no error."""
+    assert catalog.find([]) == {}
+
+
+def test_entities_may_come_in_any_order_and_refer_to_what_was_there_before(catalog: Catalog) -> None:
+    """The process comes first, one of its ends was written earlier."""
+    catalog.upsert_entities([dataset("a")])
+    written = catalog.upsert_entities([process("p", ["a"], ["b"]), dataset("b")])
+    assert not written.rejections
+    found = catalog.find([QualifiedName("azureml://p")])
+    assert found[QualifiedName("azureml://p")].outputs == (ref("b"),)
+
+
+def test_process_written_again_has_the_outputs_of_the_last_time(catalog: Catalog) -> None:
+    """A list is the whole truth."""
+    catalog.upsert_entities([dataset("a"), dataset("b"), dataset("c"), process("p", ["a"], ["b"])])
+    catalog.upsert_entities([process("p", ["a"], ["c"])])
+    assert catalog.find([QualifiedName("azureml://p")])[QualifiedName("azureml://p")].outputs == (ref("c"),)
+
+
+def test_labels_are_found(catalog: Catalog) -> None:
+    """Our placeholders are known by them."""
+    catalog.upsert_entities([Entity(ref("a"), attributes("a"), labels=(UNSCANNED,))])
+    assert catalog.find([QualifiedName("azureml://a")])[QualifiedName("azureml://a")].labels == (UNSCANNED,)
+
+
+def test_refused_entity_and_what_needs_it_are_named_and_the_others_written(catalog: Catalog) -> None:
+    """No process is written with an end missing."""
+    written = catalog.upsert_entities(
+        [dataset("a"), dataset("refused"), dataset("b"), process("p", ["refused"], ["b"]), process("q", ["a"], ["b"])]
+    )
+    assert set(written.rejections) == {"azureml://refused", "azureml://p"}
+    assert set(written.guids) == {"azureml://a", "azureml://b", "azureml://q"}
+    assert all(written.rejections.values())
+
+
+def test_reference_to_nothing_is_refused(catalog: Catalog) -> None:
+    """There are no shells."""
+    written = catalog.upsert_entities([dataset("b"), process("p", ["nowhere"], ["b"])])
+    assert set(written.rejections) == {"azureml://p"}

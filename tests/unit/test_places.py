@@ -1,0 +1,184 @@
+"""Places: data outside Azure ML is matched with what a scan already put into the catalog, and it can be told how."""
+
+import pytest
+
+from shared.lineage.entities import Ref
+from shared.lineage.places import (
+    Match,
+    MatchKind,
+    list_places,
+    match_places,
+    place_of,
+    power_bi_places,
+    registered_from,
+)
+from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
+from shared.qualified_names import QualifiedName
+from tests.unit.examples import LAKE_URL, WS, at, data_asset, model, run, tree
+
+DFS = "https://contosolake.dfs.core.windows.net/fs"
+BLOB = "https://contosolake.blob.core.windows.net/fs"
+PART_FILES = "{SparkPartitions}"
+DATASET_URL = "https://app.powerbi.com/groups/g/datasets/d"
+OUTPUT = at("azureml/cmd_1/out/", run_id="cmd_1")
+REPORT_URL = "https://app.powerbi.com/groups/g/reports/r"
+
+
+def scanned(*names: str) -> dict[QualifiedName, Ref]:
+    """Spell a catalog in which a scan found these."""
+    return {QualifiedName(name): Ref("scanned", QualifiedName(name)) for name in names}
+
+
+def match(location: Location, *names: str) -> tuple[str, MatchKind]:
+    place = place_of(location)
+    found = match_places([place], scanned(*names))[place.ref]
+    return str(found.ref.qualified_name), found.kind
+
+
+@pytest.mark.parametrize("name", [f"{DFS}/raw", f"{DFS}/raw/", f"{BLOB}/raw", f"{BLOB}/raw/"])
+def test_scanned_folder_is_found_under_any_of_its_names(name: str) -> None:
+    """Both hosts, with and without the trailing slash: the entity keeps the name the scan gave it."""
+    assert match(at("raw/"), name) == (name, MatchKind.EXACT)
+
+
+@pytest.mark.parametrize("name", [f"{DFS}/raw/{PART_FILES}", f"{BLOB}/raw/{PART_FILES}"])
+def test_folder_of_part_files_is_found_as_a_resource_set(name: str) -> None:
+    """Purview folds a Spark output into one asset."""
+    assert match(at("raw/"), name) == (name, MatchKind.RESOURCE_SET)
+
+
+def test_place_that_no_scan_found_is_a_placeholder() -> None:
+    """It gets the name and type that a scan will use, so that the scan updates it."""
+    place = place_of(at("raw/a.CSV"))
+    expected = Ref("azure_datalake_gen2_path", QualifiedName(f"{DFS}/raw/a.csv"))
+    assert match_places([place], {}) == {expected: Match(expected, MatchKind.PLACEHOLDER)}
+
+
+def test_exact_match_comes_before_a_resource_set() -> None:
+    """The folder itself says more than the pattern it was folded into, even on the other host."""
+    assert match(at("raw/"), f"{DFS}/raw/{PART_FILES}", f"{BLOB}/raw/") == (f"{BLOB}/raw/", MatchKind.EXACT)
+
+
+def test_own_host_comes_before_the_other() -> None:
+    """Where an account was scanned both ways, the datastore decides."""
+    assert match(at("raw/"), f"{BLOB}/raw", f"{DFS}/raw") == (f"{DFS}/raw", MatchKind.EXACT)
+
+
+def test_file_is_never_a_resource_set() -> None:
+    """Part files lie in folders."""
+    place = place_of(at("raw/a.csv"))
+    assert place.resource_sets == ()
+    assert match(at("raw/a.csv"), f"{DFS}/raw/a.csv/{PART_FILES}")[1] is MatchKind.PLACEHOLDER
+
+
+def test_name_that_differs_in_case_is_another_place() -> None:
+    """Names in the catalog are case sensitive."""
+    assert match(at("Raw/a.csv"), f"{DFS}/raw/a.csv")[1] is MatchKind.PLACEHOLDER
+
+
+def test_place_outside_catalogued_storage_is_not_looked_up() -> None:
+    """Purview scans no public URL."""
+    place = place_of(Location("https://example.com/iris.csv"))
+    assert (place.exact, place.resource_sets) == ((), ())
+
+
+def test_path_that_a_run_of_the_tree_wrote_below_its_own_id_is_not_looked_up() -> None:
+    """Nothing but the run can have put data there, and no scan came by before it ended."""
+    (place,) = list_places(tree(run("cmd_1", outputs={"out": OUTPUT})))
+    assert (place.exact, place.resource_sets) == ((), ())
+
+
+def test_path_that_an_earlier_run_wrote_is_looked_up() -> None:
+    """A scan may have come by since."""
+    (place,) = list_places(tree(run("cmd_2", inputs={"in": OUTPUT})))
+    assert f"{DFS}/azureml/cmd_1/out" in place.exact
+
+
+def test_places_of_a_tree_are_listed_once_and_in_order() -> None:
+    """Whatever the order of runs and however many of them touch a place."""
+    one = run("one", inputs={"x": at("b.csv")}, outputs={"y": at("c.csv")})
+    two = run("two", inputs={"x": at("c.csv"), "z": data_asset("loan", at("a.csv"))})
+    expected = [f"{LAKE_URL}/{name}" for name in ("a.csv", "b.csv", "c.csv")]
+    assert [place.ref.qualified_name for place in list_places(tree(one, two, root_id="root"))] == expected
+    assert list_places(tree(two, one, root_id="root")) == list_places(tree(one, two, root_id="root"))
+
+
+def test_model_touches_no_place() -> None:
+    """It is named by us alone."""
+    assert list_places(tree(run("one", inputs={"m": model("churn")}))) == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (Unresolved("azureml://datastores/x/paths/y"), f"{WS}/unresolved/azureml://datastores/x/paths/y"),
+        (
+            Unresolved("?", WorkspaceId("s", "rg", "other"), AssetId("data", "loan", "3")),
+            "azureml://subscriptions/s/resourcegroups/rg/workspaces/other/data/loan/versions/3",
+        ),
+        (data_asset("iris", None, registry="reg"), "azureml://registries/reg/data/iris/versions/1"),
+        (data_asset("deleted", None), f"{WS}/data/deleted/versions/1"),
+    ],
+    ids=["unresolved", "another workspace's", "registry", "deleted"],
+)
+def test_data_known_by_name_alone_is_looked_up_by_name(data: Data, name: str) -> None:
+    """The catalog may know it from better days, under a type that we can no longer tell."""
+    (place,) = list_places(tree(run("one", inputs={"x": data})))
+    assert (place.ref, place.exact) == (Ref("custom_dataset", QualifiedName(name)), (name,))
+
+
+def test_asset_registered_from_a_path_touches_it() -> None:
+    """Source data joins the graph through the registration of the asset."""
+    assert registered_from(data_asset("loan", at("loan.csv"))) == at("loan.csv")
+
+
+def test_asset_that_a_run_wrote_and_registered_in_one_go_has_no_source() -> None:
+    """Below its own id nothing else can read the path: the asset alone is shown."""
+    assert registered_from(data_asset("predictions", OUTPUT, by_run=True)) is None
+
+
+def test_asset_that_somebody_registered_from_a_runs_path_afterwards_has_it_as_source() -> None:
+    """The run wrote the path, a person the registration: both are shown."""
+    assert registered_from(data_asset("predictions", OUTPUT)) == OUTPUT
+
+
+def test_asset_that_a_run_registered_at_a_path_of_its_own_choosing_has_it_as_source() -> None:
+    """Others read that path directly, so it must be in the graph."""
+    assert registered_from(data_asset("scores", at("scores/"), by_run=True)) == at("scores/")
+
+
+def test_asset_without_a_location_has_no_source() -> None:
+    """There is nothing to show."""
+    assert registered_from(data_asset("iris", None, registry="reg")) is None
+
+
+def test_power_bi_tags_name_a_dataset_and_its_report() -> None:
+    """By URL, as a scan of Power BI names them, in the order data flows."""
+    asset = data_asset("p", None, powerbi_dataset=f"{DATASET_URL}/", powerbi_report=REPORT_URL)
+    assert [place.ref for place in power_bi_places(asset)] == [
+        Ref("powerbi_dataset", QualifiedName(DATASET_URL)),
+        Ref("powerbi_report", QualifiedName(REPORT_URL)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "count"),
+    [
+        ({}, 0),
+        ({"powerbi_dataset": DATASET_URL}, 1),
+        ({"powerbi_report": REPORT_URL}, 0),
+        ({"powerbi_dataset": "my dataset", "powerbi_report": REPORT_URL}, 0),
+        ({"powerbi_dataset": DATASET_URL, "powerbi_report": ""}, 1),
+    ],
+)
+def test_power_bi_is_linked_as_far_as_the_tags_lead(tags: dict[str, str], count: int) -> None:
+    """A report without its dataset could not be linked to anything."""
+    asset = DataAsset(AssetId("data", "p", "1"), None, tags=tags)
+    assert len(power_bi_places(asset)) == count
+
+
+def test_scanned_power_bi_dataset_is_found_by_its_url() -> None:
+    """Power BI's assets are matched like files."""
+    (place,) = power_bi_places(data_asset("p", None, powerbi_dataset=DATASET_URL))
+    found = match_places([place], scanned(DATASET_URL))[place.ref]
+    assert found == Match(Ref("scanned", QualifiedName(DATASET_URL)), MatchKind.EXACT)

@@ -1,0 +1,286 @@
+"""Redaction: no secret reaches the catalog, the ledger, a dead letter or a log, and nothing else is taken away."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.redaction import is_secret_key, redact_body, redact_mapping, redact_text, redact_url
+
+KEY = "q7Zk" * 21 + "Ab=="
+"""The form of a storage account key: 64 bytes in base64."""
+SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rl&se=2027-01-01T00:00:00Z&sig=hunter2hunter2%3D"
+
+# Each has a secret in it that shows by its form alone.
+SECRETS = {
+    "signed URL": f"https://acct.blob.core.windows.net/c/f.csv?{SAS}",
+    "URL with a signature alone": "https://acct.blob.core.windows.net/c/f.csv?sig=hunter2hunter2",
+    "URL with a function key": "https://app.azurewebsites.net/api/f?code=hunter2hunter2==",
+    "URL with a user": "https://user:hunter2hunter2@example.com/x",
+    "connection string": f"AccountName=a;AccountKey={KEY};EndpointSuffix=core.windows.net",
+    "connection string with a signature": "BlobEndpoint=https://a.example.com/;SharedAccessSignature=hunter2hunter2",
+    "service bus connection string": "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=hunter2hunter2=",
+    "database connection string": "Server=tcp:s.database.windows.net;User ID=u;Password=hunter2hunter2;Encrypt=True",
+    "bearer token": "Authorization: Bearer hunter2hunter2.hunter2hunter2",
+    "account key": KEY,
+}
+secret_texts = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+
+SECRET_NAMES = (
+    "api_key",
+    "apiKey",
+    "API-KEY",
+    "x-api-key",
+    "openai.api.key",
+    "storageAccountKey",
+    "accessToken",
+    "token",
+    "sas_token",
+    "sasUri",
+    "clientSecret",
+    "secret",
+    "password",
+    "db_pwd",
+    "connectionString",
+    "private_key",
+    "credential",
+    "Authorization",
+)
+PLAIN_NAMES = (
+    "max_tokens",
+    "maxTokens",
+    "num_tokens",
+    "n_tokens",
+    "key",
+    "keyboard",
+    "primary_key_column",
+    "tokenizer",
+    "tokenization",
+    "author",
+    "signal",
+    "design",
+    "passenger_count",
+    "area",
+)
+
+
+def leaked(text: str) -> bool:
+    return "hunter2" in text or KEY[:40] in text
+
+
+@pytest.mark.parametrize("name", [*SECRET_NAMES, "AZURE_STORAGE_KEY", "PGPASSWORD"])
+def test_name_of_a_secret_is_known(name: str) -> None:
+    """Whatever the style of the name: its words say it."""
+    assert is_secret_key(name)
+
+
+@pytest.mark.parametrize("name", PLAIN_NAMES)
+def test_name_of_a_setting_is_no_secret(name: str) -> None:
+    """A parameter that only resembles a secret is part of what people look for in lineage."""
+    assert not is_secret_key(name)
+
+
+@secret_texts
+def test_secret_that_shows_by_its_form_is_stripped_from_text(secret: str) -> None:
+    """Whatever the member is called: URLs, connection strings and keys are known by their form."""
+    assert not leaked(redact_text(f"see {secret} for more"))
+
+
+@secret_texts
+def test_text_around_a_secret_stays(secret: str) -> None:
+    """A message must remain useful after redaction."""
+    redacted = redact_text(f"see '{secret}' for more")
+    assert redacted.startswith("see '")
+    assert redacted.endswith("' for more")
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "hunter2@hunter2", "hunter2:hunter2"])
+def test_password_in_a_url_is_stripped_whatever_it_contains(secret: str) -> None:
+    """An @ in a password does not end it: the host begins after the last one."""
+    assert not leaked(redact_text(f"https://user:{secret}@example.com/x"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Ünïcödé text, nothing secret",
+        "https://acct.blob.core.windows.net/c/f.csv",
+        "abfss://fs@acct.dfs.core.windows.net/raw/a.csv",
+        "wasbs://c@acct.blob.core.windows.net/raw/a.csv",
+        "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111/data/churn/versions/3",
+        "python train.py --data DatasetConsumptionConfig:raw --lr 0.01 --max-tokens 512",
+        "0000000000000000000000000000000000000001",
+        "scikit-learn==1.5.1",
+        "Basic statistics of the loans",
+        "Bearer bonds of 2026",
+        "keys: customer and date",
+        "The token: a unit of text",
+    ],
+)
+def test_text_without_a_secret_is_left_alone(text: str) -> None:
+    """Redaction that eats lineage is a fault as well."""
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize("flag", ["--api-key hunter2", "--password hunter2", "--password=hunter2", "--token hunter2"])
+def test_secret_given_to_an_option_is_stripped_from_a_command(flag: str) -> None:
+    """A run's command becomes an attribute that every reader of the catalog sees."""
+    redacted = redact_text(f"python train.py {flag} --data raw")
+    assert not leaked(redacted)
+    assert redacted.endswith("--data raw")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"https://acct.blob.core.windows.net/c/f.csv?{SAS}#x", "https://acct.blob.core.windows.net/c/f.csv"),
+        ("https://user:pw@host/path", "https://host/path"),
+        ("https://token@host/path", "https://host/path"),
+        ("abfss://fs@acct.dfs.core.windows.net/a?sig=x", "abfss://fs@acct.dfs.core.windows.net/a"),
+        ("wasbs://c@acct.blob.core.windows.net/a", "wasbs://c@acct.blob.core.windows.net/a"),
+    ],
+)
+def test_url_keeps_only_what_names_a_place(url: str, expected: str) -> None:
+    """The container before the @ of an abfss URL is a place; a user before the @ of an https URL is not."""
+    assert redact_url(url) == expected
+
+
+def test_tag_with_a_secret_name_is_redacted_whatever_its_value() -> None:
+    """A mapping becomes text, and secret ones among its values go."""
+    values = {"api_key": "abc", "lr": 0.01, "none": None, "url": f"https://h/c?{SAS}"}
+    assert redact_mapping(values) == {"api_key": "[redacted]", "lr": "0.01", "none": "", "url": "https://h/c"}
+
+
+def test_body_keeps_everything_that_is_no_secret() -> None:
+    """A dead letter can be replayed, so what is not secret must be there to the letter."""
+    body = {"topic": "/subscriptions/s", "data": {"runId": "ü", "n": 1, "f": 0.5, "b": True, "x": None, "l": ["a"]}}
+    assert json.loads(redact_body(json.dumps(body))) == body
+
+
+@pytest.mark.parametrize("value", ["abc", 5, ["abc"], {"inner": "abc"}, json.dumps({"inner": "abc"})])
+def test_member_with_a_secret_name_is_redacted_with_all_below_it(value: object) -> None:
+    """`secrets: {a: …, b: …}` hides both."""
+    assert json.loads(redact_body(json.dumps({"secrets": value, "area": "x"}))) == {
+        "secrets": "[redacted]",
+        "area": "x",
+    }
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+def test_json_in_a_string_is_redacted_by_name(space: str) -> None:
+    """AML puts JSON into strings (`azureml.parameters`), however it is indented."""
+    inner = space + json.dumps({"api_key": "hunter2", "lr": "0.01"})
+    redacted = redact_body(json.dumps({"azureml.parameters": inner}))
+    assert not leaked(redacted)
+    assert json.loads(json.loads(redacted)["azureml.parameters"])["lr"] == "0.01"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"runTags": {"api_key": "hunter2"',
+        '{"runTags": {"api_key": "hunter2',
+        'oops {"api_key": "hunter2"}',
+        '{"azureml.parameters": "{\\"api_key\\": \\"hunter2\\"}"',
+        f'oops "https://acct.blob.core.windows.net/c?{SAS}"',
+    ],
+)
+def test_secret_in_a_body_that_is_not_json_is_stripped(body: str) -> None:
+    """A body cut short is dead-lettered as well."""
+    assert not leaked(redact_body(body))
+
+
+def _insert(structure: Any, secret: str, path: list[int]) -> Any:
+    """Put a secret at a place in a structure: in place of a leaf, or as the name of a member."""
+    if isinstance(structure, list) and structure:
+        index = (path.pop() if path else 0) % len(structure)
+        return [_insert(item, secret, path) if number == index else item for number, item in enumerate(structure)]
+    if isinstance(structure, dict) and structure:
+        names = sorted(structure)
+        name = names[(path.pop() if path else 0) % len(names)]
+        return {**structure, name: _insert(structure[name], secret, path)}
+    return secret
+
+
+plain_text = st.text(st.characters(codec="utf-8", exclude_characters='{["'), max_size=8)
+structures = st.recursive(
+    st.none() | st.booleans() | st.integers() | plain_text,
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(plain_text, children, max_size=4),
+    max_leaves=12,
+)
+paths = st.lists(st.integers(0, 3), max_size=6)
+
+
+@given(structures, st.sampled_from(sorted(SECRETS.values())), paths)
+def test_secret_in_any_value_of_a_body_does_not_survive(structure: Any, secret: str, path: list[int]) -> None:
+    """However deep, in a list or in an object: what shows by its form goes."""
+    assert not leaked(redact_body(json.dumps(_insert(structure, secret, path))))
+
+
+@given(structures, st.sampled_from(SECRET_NAMES), paths)
+def test_secret_under_any_telling_name_in_a_body_does_not_survive(structure: Any, name: str, path: list[int]) -> None:
+    """However deep, whatever its form: what its name gives away goes."""
+    body = _insert(structure, "PLACE", path)
+    text = json.dumps(body).replace('"PLACE"', json.dumps({name: "hunter2"}))
+    assert not leaked(redact_body(text))
+
+
+@given(structures, st.sampled_from(SECRET_NAMES), paths, st.integers(0, 2))
+def test_secret_in_json_within_json_does_not_survive(structure: Any, name: str, path: list[int], depth: int) -> None:
+    """JSON may stand in a string in JSON in a string."""
+    inner = json.dumps({name: "hunter2"})
+    for _ in range(depth):
+        inner = json.dumps({"parameters": inner})
+    assert not leaked(redact_body(json.dumps(_insert(structure, inner, path))))
+
+
+@secret_texts
+def test_secret_in_the_name_of_a_member_does_not_survive(secret: str) -> None:
+    """A name is a position in a body too; a map keyed by URL is not unheard of."""
+    assert not leaked(redact_body(json.dumps({"inputs": {secret: "x"}})))
+
+
+@given(structures, st.sampled_from(sorted(SECRETS.values())), paths)
+def test_body_redacted_twice_is_as_redacted_once(structure: Any, secret: str, path: list[int]) -> None:
+    """A body is redacted when it is enqueued and again when it is dead-lettered."""
+    once = redact_body(json.dumps(_insert(structure, secret, path)))
+    assert redact_body(once) == once
+
+
+pieces = st.sampled_from(
+    (
+        *SECRETS.values(),
+        *("https://", "user:pw@", "a:b@c:d@", "?sig=a", "sig=", "Password=", "pwd: ", "Bearer ", "AccountKey="),
+        *("abcdefgh", " ", ";", "&", '"', "\\", "@", "://", "/", "?", "=", "[redacted]", "api-key"),
+    )
+)
+
+
+@given(st.lists(pieces | plain_text, max_size=8).map("".join))
+@example("https://a:b@c:d@host")
+def test_text_redacted_twice_is_as_redacted_once(text: str) -> None:
+    """What redaction leaves behind does not look like a secret."""
+    assert redact_text(redact_text(text)) == redact_text(text)
+
+
+@given(st.text())
+def test_any_body_is_redacted_without_an_exception(body: str) -> None:
+    """A dead letter that cannot be redacted could not be stored."""
+    assert isinstance(redact_body(body), str)
+
+
+def test_body_nested_beyond_reason_is_redacted_without_an_exception() -> None:
+    """A body that exhausts the JSON parser must still find its way to the dead letters."""
+    assert not leaked(redact_body("[" * 100_000 + '{"api_key": "hunter2"}'))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ["a", "Ab3", "a.", "?", "a://", '"a', "\\", '{"a":', "sig=", "Bearer "])
+def test_long_text_is_redacted_in_time_that_grows_with_its_length(piece: str) -> None:
+    """A message may have 64 KB, and a tag's value may be one long word: no pattern may try every pair of places."""
+    text = piece * (60_000 // len(piece))
+    assert isinstance(redact_body(text), str)
+    assert isinstance(redact_text(text), str)

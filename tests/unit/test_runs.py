@@ -1,0 +1,367 @@
+"""Runs: what run history records of a run is read as it is, and nothing is read into it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.azure_ml.runs import (
+    COLUMN_MAPPING_TAG,
+    Binding,
+    Record,
+    list_bindings,
+    parse_column_mappings,
+    parse_environment,
+    to_run,
+)
+from shared.model import AssetId, ColumnMapping, Environment, Package, Run
+
+LOC = "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111"
+RUN_ID = "aaaaaaaa-0000-0000-0000-000000000001"
+CHURN = {"assetId": f"{LOC}/data/churn/versions/3", "type": "UriFolder"}
+
+
+def anonymous(output: str) -> dict[str, str]:
+    return {"assetId": f"{LOC}/data/azureml_{RUN_ID}_output_data_{output}/versions/1", "type": "UriFolder"}
+
+
+def record(*, definition: dict[str, Any] | None = None, **metadata: Any) -> Record:
+    """Read a rundata answer in which the members at hand are set."""
+    described = {"runId": RUN_ID, "rootRunId": "pipe_0001", "status": "Completed", **metadata}
+    return Record.from_json({"runMetadata": described, "runDefinition": definition})
+
+
+def read(
+    *,
+    mlflow: dict[str, Any] | None = None,
+    definition: dict[str, Any] | None = None,
+    settings: dict[str, str] | None = None,
+    notes: str = "",
+    **metadata: Any,
+) -> Run:
+    found = record(definition=definition, **metadata)
+    return to_run(
+        found, experiment="churn-train", inputs=[], outputs=[], mlflow=mlflow, settings=settings or {}, notes=notes
+    )
+
+
+def conda(*dependencies: object) -> dict[str, Any]:
+    return {"name": "e", "version": "7", "python": {"condaDependencies": {"dependencies": list(dependencies)}}}
+
+
+def packages(environment: object) -> tuple[Package, ...] | None:
+    parsed = parse_environment(environment)
+    assert parsed is not None
+    return parsed.packages
+
+
+CONDA = {"channels": ["conda-forge"], "dependencies": ["python=3.10", {"pip": ["scikit-learn==1.5.1", "mlflow==2.14"]}]}
+PACKAGES = (Package("mlflow", "2.14"), Package("python", "3.10"), Package("scikit-learn", "1.5.1"))
+
+
+@pytest.mark.parametrize("value", [CONDA, json.dumps(CONDA)], ids=["object", "JSON text"])
+def test_conda_environment_lists_its_packages(value: object) -> None:
+    """An object on the wire, JSON text in older records; pip's packages count like conda's."""
+    environment = {"name": "train-env", "version": "7", "python": {"condaDependencies": value}}
+    assert parse_environment(environment) == Environment(AssetId("environments", "train-env", "7"), PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("dependency", "package"),
+    [
+        ("numpy=1.26.4", Package("numpy", "1.26.4")),
+        ("numpy==1.26.4", Package("numpy", "1.26.4")),
+        ("numpy=1.26.4=py310h_0", Package("numpy", "1.26.4")),
+        ("conda-forge::numpy=1.26.4", Package("numpy", "1.26.4")),
+        ("numpy", Package("numpy")),
+        ("numpy>=1.26", Package("numpy")),
+        ({"pip": ["pandas==2.2.0"]}, Package("pandas", "2.2.0")),
+        ({"pip": ["pandas[excel]==2.2.0 ; python_version > '3.8'"]}, Package("pandas", "2.2.0")),
+        ({"pip": ["pandas~=2.2.0"]}, Package("pandas")),
+        ({"pip": ["pandas>=2,<3"]}, Package("pandas")),
+        ({"pip": ["ours @ https://example.com/ours.whl"]}, Package("ours")),
+    ],
+)
+def test_only_a_pinned_version_is_a_version(dependency: object, package: Package) -> None:
+    """A range says what would do, not what was there."""
+    assert packages(conda(dependency)) == (package,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-r requirements.txt",
+        "--extra-index-url https://pypi.example.com/simple",
+        "-e .",
+        "git+https://github.com/contoso/ours.git",
+        "https://example.com/ours.whl",
+        "./wheels/ours.whl",
+    ],
+)
+def test_pip_line_that_names_no_package_is_no_package(line: str) -> None:
+    """Options, paths and URLs are allowed in a conda file's pip section; none of them is called `-r` or `git`."""
+    assert packages(conda({"pip": [line, "pandas==2.2.0"]})) == (Package("pandas", "2.2.0"),)
+
+
+def test_packages_are_in_order() -> None:
+    """The order of lines in a conda file says nothing."""
+    assert packages(conda("b=1", "a=1")) == packages(conda("a=1", "b=1"))
+
+
+def test_environment_from_a_dockerfile_lists_no_packages() -> None:
+    """Only the Dockerfile in storage knows them, and the notes say so."""
+    environment = {"name": "e", "version": "1", "docker": {"baseDockerfile": "FROM base\nRUN pip install pandas"}}
+    expected = "Defined by a Dockerfile; Azure ML does not list its packages."
+    assert parse_environment(environment) == Environment(AssetId("environments", "e", "1"), None, expected)
+
+
+def test_conda_stub_beside_a_dockerfile_is_not_believed() -> None:
+    """With userManagedDependencies the conda section is a stub (`python=3.6.2`) and the Dockerfile is the truth."""
+    environment = {
+        "name": "e",
+        "version": "1",
+        "python": {"userManagedDependencies": True, "condaDependencies": {"dependencies": ["python=3.6.2"]}},
+        "docker": {"baseDockerfile": "FROM base"},
+    }
+    assert packages(environment) is None
+
+
+def test_environment_from_an_image_names_the_image() -> None:
+    """An image is all there is to tell."""
+    environment = {"name": "e", "version": "1", "docker": {"baseImage": "base-image:tag"}}
+    parsed = parse_environment(environment)
+    assert parsed is not None
+    assert (parsed.packages, "base-image:tag" in parsed.notes) == (None, True)
+
+
+def test_registry_environment_keeps_its_registry() -> None:
+    """A curated environment is the registry's, not the workspace's."""
+    asset = "azureml://registries/azureml/environments/sklearn-1.5/versions/40"
+    parsed = parse_environment({"name": "sklearn-1.5", "version": "40", "assetId": asset})
+    assert parsed is not None
+    assert parsed.id == AssetId("environments", "sklearn-1.5", "40", "azureml")
+
+
+@pytest.mark.parametrize("environment", [None, {}, {"name": None}, {"name": ""}, "text"])
+def test_run_without_an_environment_has_none(environment: object) -> None:
+    """A pipeline or an imported run names no environment."""
+    assert parse_environment(environment) is None
+
+
+def test_parameters_come_from_mlflow_the_definition_and_the_environment() -> None:
+    """Three places record literals; all of them are settings of the run."""
+    found = read(
+        mlflow={"data": {"params": [{"key": "lr", "value": "0.01"}]}},
+        definition={
+            "parameters": {"epochs": 5},
+            "environmentVariables": {"AZUREML_PARAMETER_Node_Count": "1", "PATH": "/bin"},
+        },
+    )
+    assert found.parameters == {"lr": "0.01", "epochs": "5", "Node_Count": "1"}
+
+
+def test_settings_of_the_job_are_parameters_too() -> None:
+    """What only an AutoML or sweep job knows stands beside what the run logged; what was logged is what was used."""
+    found = read(
+        settings={"primary_metric": "AUC", "lr": "?"}, mlflow={"data": {"params": [{"key": "lr", "value": "1"}]}}
+    )
+    assert found.parameters == {"primary_metric": "AUC", "lr": "1"}
+
+
+@pytest.mark.parametrize("parameters", [[], None])
+def test_definition_without_parameters_has_none(parameters: object) -> None:
+    """The wire has an empty list where there are none."""
+    assert read(definition={"parameters": parameters}).parameters == {}
+
+
+def test_secret_parameter_is_redacted() -> None:
+    """By its name, or by what its value shows."""
+    found = read(
+        definition={
+            "parameters": {"api_key": "hunter2", "source": "https://a.blob.core.windows.net/c/f.csv?sv=1&sig=hunter2"}
+        }
+    )
+    assert found.parameters == {"api_key": "[redacted]", "source": "https://a.blob.core.windows.net/c/f.csv"}
+
+
+def test_secret_on_the_command_line_is_redacted() -> None:
+    """A command is shown in the catalog to everyone who reads lineage."""
+    assert "hunter2" not in read(definition={"command": "python train.py --api-key hunter2 --data raw"}).command
+
+
+def test_metrics_are_the_last_values_logged() -> None:
+    """As MLflow's answer has them."""
+    logged = {"data": {"metrics": [{"key": "accuracy", "value": 0.973, "step": 0}, {"key": "AUC", "value": 1}]}}
+    assert read(mlflow=logged).metrics == {"accuracy": 0.973, "AUC": 1.0}
+
+
+def test_run_without_an_mlflow_record_has_neither_parameters_nor_metrics() -> None:
+    """Not every run logs."""
+    found = read(mlflow=None)
+    assert (found.parameters, found.metrics) == ({}, {})
+
+
+def test_run_is_named_as_people_see_it() -> None:
+    """The display name, else the name, else the id."""
+    assert [read(displayName="Prep", name="prep").name, read(name="prep").name, read().name] == ["Prep", "prep", RUN_ID]
+
+
+def test_git_and_component_come_from_the_properties() -> None:
+    """Who asks which code made a model is answered here."""
+    found = read(
+        properties={
+            "mlflow.source.git.repoURL": "https://user:hunter2@github.com/contoso/churn.git",
+            "mlflow.source.git.branch": "main",
+            "mlflow.source.git.commit": "0000000000000000000000000000000000000001",
+            "azureml.git.dirty": "True",
+            "azureml.moduleName": "prep",
+            "azureml.moduleVersion": "1",
+        }
+    )
+    assert (found.git_repository, found.git_branch, found.git_commit, found.git_dirty, found.component) == (
+        "https://github.com/contoso/churn.git",
+        "main",
+        "0000000000000000000000000000000000000001",
+        "True",
+        "prep:1",
+    )
+
+
+def test_recorded_input_and_output_become_bindings_with_their_declared_path() -> None:
+    """The asset ids come from the metadata, the paths from the definition."""
+    definition = {
+        "data": {"raw": {"dataLocation": {"uri": {"path": "azureml://datastores/lake/paths/raw/churn/"}}}},
+        "outputData": {"prepared": {"outputLocation": {"uri": {"path": "azureml://datastores/lake/paths/out/"}}}},
+    }
+    found = record(definition=definition, inputs={"raw": CHURN}, outputs={"prepared": anonymous("prepared")})
+    assert list(list_bindings(found)) == [
+        Binding("raw", CHURN["assetId"], "UriFolder", "azureml://datastores/lake/paths/raw/churn/", is_output=False),
+        Binding(
+            "prepared",
+            anonymous("prepared")["assetId"],
+            "UriFolder",
+            "azureml://datastores/lake/paths/out/",
+            is_output=True,
+        ),
+    ]
+
+
+def test_name_placeholder_in_an_output_path_is_the_runs_own_id() -> None:
+    """`${{name}}` stays literal on the wire; for a step it is the step's id, not its root's."""
+    path = "azureml://datastores/workspaceblobstore/paths/azureml/${{name}}/prepared/"
+    definition = {"outputData": {"prepared": {"outputLocation": {"uri": {"path": path}}}}}
+    (binding,) = list_bindings(record(definition=definition, outputs={"prepared": anonymous("prepared")}))
+    assert binding.declared_uri == f"azureml://datastores/workspaceblobstore/paths/azureml/{RUN_ID}/prepared/"
+
+
+@pytest.mark.parametrize("members", [{"inputs": None, "outputs": None}, {}, {"inputs": {}, "outputs": {}}])
+def test_run_without_inputs_and_outputs_has_no_bindings(members: dict[str, Any]) -> None:
+    """Run history writes null, nothing or an empty object."""
+    assert list(list_bindings(record(**members))) == []
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        None,
+        {"dataset": None, "uri": None},
+        {"uri": {"path": "azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.x", "isFile": False}},
+    ],
+)
+def test_default_output_is_hidden(declared: object) -> None:
+    """It holds logs and MLflow files; it is no data set."""
+    definition = {"outputData": {"default": {"outputLocation": declared}}}
+    assert list(list_bindings(record(definition=definition, outputs={"default": anonymous("default")}))) == []
+
+
+def test_default_output_with_a_path_of_its_own_is_shown() -> None:
+    """Somebody who names an output `default` and says where it goes means data."""
+    definition = {"outputData": {"default": {"outputLocation": {"uri": {"path": "azureml://datastores/d/paths/x/"}}}}}
+    (binding,) = list_bindings(record(definition=definition, outputs={"default": anonymous("default")}))
+    assert binding.name == "default"
+
+
+def test_registered_default_output_is_shown() -> None:
+    """A registered asset is never a log."""
+    (binding,) = list_bindings(record(outputs={"default": CHURN}))
+    assert binding.asset_id == CHURN["assetId"]
+
+
+def test_bindings_are_in_order_of_their_names() -> None:
+    """The order of a JSON object says nothing."""
+    found = record(inputs={"b": CHURN, "a": CHURN}, outputs={"d": anonymous("d"), "c": CHURN})
+    assert [binding.name for binding in list_bindings(found)] == ["a", "b", "c", "d"]
+
+
+def test_declared_column_mapping_is_read() -> None:
+    """The tag is the only source of column lineage there is."""
+    tag = [{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount", "grade": "grade"}}]
+    expected = ColumnMapping("loan", "prepared_data", (("grade", "grade"), ("loanAmount", "amount")))
+    assert parse_column_mappings({COLUMN_MAPPING_TAG: json.dumps(tag)}) == ((expected,), "")
+
+
+@pytest.mark.parametrize("tags", [{}, {COLUMN_MAPPING_TAG: ""}, {COLUMN_MAPPING_TAG: None}, {"other": "x"}])
+def test_run_without_the_tag_maps_no_columns(tags: dict[str, object]) -> None:
+    """Nothing is invented."""
+    assert parse_column_mappings(tags) == ((), "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "not json",
+        "5",
+        '"text"',
+        "[5]",
+        "[null]",
+        '{"input":"loan","output":"prepared","columns":{}}',
+        '[{"input":"loan"}]',
+        '[{"input":"loan","output":"prepared","columns":["a"]}]',
+        '[{"input":"loan","output":"prepared","columns":{}},{}]',
+    ],
+)
+def test_column_mapping_that_cannot_be_read_is_told_in_the_notes(value: str) -> None:
+    """A bad tag does not sink the run: nothing is mapped, and its author reads why."""
+    found = read(tags={COLUMN_MAPPING_TAG: value})
+    assert found.column_mappings == ()
+    assert found.notes.startswith(f"Tag {COLUMN_MAPPING_TAG} cannot be read")
+
+
+def test_notes_on_the_settings_and_on_the_column_mapping_stand_together() -> None:
+    """Two things may be wrong with one run."""
+    notes = read(notes="The settings of this run cannot be read.", tags={COLUMN_MAPPING_TAG: "5"}).notes
+    assert notes.startswith(f"The settings of this run cannot be read. Tag {COLUMN_MAPPING_TAG} cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"azureml.isreused": "true", "azureml.reusedrunid": "old"}, "old"),
+        ({"azureml.isreused": "True", "azureml.reusedrunid": "old"}, "old"),
+        ({"azureml.isreused": "false", "azureml.reusedrunid": "old"}, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_reused_step_names_the_run_it_took_over(properties: dict[str, str] | None, expected: str) -> None:
+    """A cached step did no work; the run it names did."""
+    assert record(properties=properties).reused_run_id == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"runType": "azureml.PipelineRun"}, True),
+        ({"runType": None, "properties": {"azureml.runsource": "azureml.PipelineRun"}}, True),
+        ({"runType": "azureml.StepRun", "properties": {"azureml.runsource": "azureml.StepRun"}}, False),
+        ({"runType": None}, False),
+    ],
+)
+def test_pipeline_is_told_by_its_type_or_its_source(metadata: dict[str, Any], expected: bool) -> None:
+    """The type may be null, so both are looked at."""
+    assert record(**metadata).is_pipeline is expected
+
+
+def test_run_without_a_root_is_its_own_root() -> None:
+    """A plain job is a tree of one."""
+    assert record(rootRunId=None).root_id == RUN_ID

@@ -1,0 +1,206 @@
+"""Settings: every app setting is read, and every bad one is named, all at once, at start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.settings import Settings
+from tests.unit.examples import ARM_ID
+
+LOOPBACK = {"PURVIEW_ENDPOINT": "https://127.0.0.1:8443", "LINEAGE_ARM_ENDPOINT": "https://localhost:8444"}
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The settings that must be there."""
+    return {
+        "PURVIEW_ENDPOINT": "https://acct.purview.azure.com",
+        "LINEAGE_WORKSPACES": ARM_ID,
+        "LINEAGE_STORAGE": f"sqlite:///{tmp_path}/lineage.sqlite",
+    }
+
+
+def problems(environ: Mapping[str, str]) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env(environ)
+    return refused.value.problems
+
+
+def test_required_settings_are_enough(environ: dict[str, str], tmp_path: Path) -> None:
+    """Everything else has a default that suits Azure."""
+    assert Settings.from_env(environ) == Settings(
+        purview_endpoint="https://acct.purview.azure.com",
+        workspaces=(ARM_ID,),
+        storage=tmp_path / "lineage.sqlite",
+        purview_collection="",
+        arm_endpoint="https://management.azure.com",
+        credential="default",
+        ca_bundle=None,
+    )
+
+
+def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
+    """None of them is a word in the documentation only."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("")
+    every = {
+        **environ,
+        **LOOPBACK,
+        "PURVIEW_COLLECTION": "ml",
+        "LINEAGE_CREDENTIAL": "emulator",
+        "LINEAGE_CA_BUNDLE": str(bundle),
+    }
+    assert Settings.from_env(every) == Settings(
+        purview_endpoint="https://127.0.0.1:8443",
+        workspaces=(ARM_ID,),
+        storage=tmp_path / "lineage.sqlite",
+        purview_collection="ml",
+        arm_endpoint="https://localhost:8444",
+        credential="emulator",
+        ca_bundle=str(bundle),
+    )
+
+
+def test_unknown_settings_are_ignored(environ: dict[str, str]) -> None:
+    """An environment is full of other people's variables."""
+    assert Settings.from_env({**environ, "PATH": "/bin", "LINEAGE_SOMETHING": "x"}) == Settings.from_env(environ)
+
+
+@pytest.mark.parametrize("name", ["PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"])
+@pytest.mark.parametrize("value", [None, "", "   "], ids=["absent", "empty", "blank"])
+def test_required_setting_that_is_not_set_is_named_once(environ: dict[str, str], name: str, value: str | None) -> None:
+    """One sentence for one setting, beginning with its name and saying what to give."""
+    del environ[name]
+    if value is not None:
+        environ[name] = value
+    (problem,) = problems(environ)
+    assert problem.startswith(f"{name}: is not set; give ")
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    """Nobody wants to deploy seven times to learn of seven slips."""
+    environ = {
+        "PURVIEW_ENDPOINT": "acct.purview.azure.com",
+        "LINEAGE_WORKSPACES": "ws-ml",
+        "LINEAGE_STORAGE": "lineage.sqlite",
+        "LINEAGE_ARM_ENDPOINT": "management.azure.com",
+        "LINEAGE_CREDENTIAL": "secret",
+        "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
+    }
+    assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
+
+
+def test_error_text_names_every_problem_on_a_line_of_its_own() -> None:
+    """What is printed at start is enough to mend it."""
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env({})
+    lines = str(refused.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"]
+
+
+@pytest.mark.parametrize("name", ["PURVIEW_ENDPOINT", "LINEAGE_ARM_ENDPOINT"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://acct.purview.azure.com",
+        "acct.purview.azure.com",
+        "https://",
+        "https:///path",
+        "https://acct.purview.azure.com/datamap/api",
+        "https://acct.purview.azure.com?x=1",
+        "https://acct.purview.azure.com#x",
+        "https://acct.purview.azure.com:port",
+        "https://[acct",
+    ],
+)
+def test_endpoint_that_is_no_base_url_is_refused(environ: dict[str, str], name: str, value: str) -> None:
+    """The API's path is ours to add, and a slip shows now and not with the first event."""
+    (problem,) = problems({**environ, name: value})
+    assert problem.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", ["PURVIEW_ENDPOINT", "LINEAGE_ARM_ENDPOINT"])
+def test_trailing_slash_and_blanks_around_an_endpoint_do_not_matter(environ: dict[str, str], name: str) -> None:
+    """A portal shows it with a slash, a paste adds a blank."""
+    settings = Settings.from_env({**environ, name: " https://host.example.com/ "})
+    assert "https://host.example.com" in (settings.purview_endpoint, settings.arm_endpoint)
+
+
+def test_allow_list_takes_workspaces_groups_and_subscriptions(environ: dict[str, str]) -> None:
+    """Prefixes of ARM ids, separated by commas."""
+    text = f" {ARM_ID} , /subscriptions/s/resourceGroups/g,/SUBSCRIPTIONS/s, "
+    settings = Settings.from_env({**environ, "LINEAGE_WORKSPACES": text})
+    assert settings.workspaces == (ARM_ID, "/subscriptions/s/resourceGroups/g", "/SUBSCRIPTIONS/s")
+
+
+@pytest.mark.parametrize(
+    "value", ["ws-ml", "*", "/", "/subscriptions", "/subscriptions/", "/resourceGroups/g", ",", ", ,"]
+)
+def test_allow_list_that_would_let_in_all_or_nobody_is_refused(environ: dict[str, str], value: str) -> None:
+    """An empty prefix is everybody's workspace; an empty list sets every event aside."""
+    (problem,) = problems({**environ, "LINEAGE_WORKSPACES": value})
+    assert problem.startswith("LINEAGE_WORKSPACES: ")
+
+
+def test_every_bad_entry_of_the_allow_list_is_named(environ: dict[str, str]) -> None:
+    """One problem each."""
+    found = problems({**environ, "LINEAGE_WORKSPACES": f"one,{ARM_ID},two"})
+    assert ["'one'" in found[0], "'two'" in found[1], len(found)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    "value", ["lineage.sqlite", "postgres://x", "sqlite:///", "sqlite:///nowhere/to/be/found.sqlite"]
+)
+def test_storage_that_is_not_known_is_refused(environ: dict[str, str], value: str) -> None:
+    """A typing error must not silently become a new, empty ledger."""
+    (problem,) = problems({**environ, "LINEAGE_STORAGE": value})
+    assert problem.startswith("LINEAGE_STORAGE: ")
+
+
+def test_ca_bundle_that_is_not_there_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
+    """Before the first request fails for a reason that nobody understands."""
+    (problem,) = problems({**environ, "LINEAGE_CA_BUNDLE": str(tmp_path)})
+    assert problem == f"LINEAGE_CA_BUNDLE: there is no file {tmp_path}"
+
+
+def test_unknown_credential_is_refused(environ: dict[str, str]) -> None:
+    """There are two."""
+    (problem,) = problems({**environ, "LINEAGE_CREDENTIAL": "Default"})
+    assert problem == "LINEAGE_CREDENTIAL: 'Default' is not one of default, emulator"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST"])
+def test_emulator_credential_is_accepted_on_this_machine(environ: dict[str, str], host: str) -> None:
+    """With any loopback address."""
+    local = {"PURVIEW_ENDPOINT": f"https://{host}:1", "LINEAGE_ARM_ENDPOINT": f"https://{host}:2"}
+    settings = Settings.from_env({**environ, **local, "LINEAGE_CREDENTIAL": "emulator"})
+    assert settings.credential == "emulator"
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "https://acct.purview.azure.com",
+        "https://localhost.example.com",
+        "https://127.0.0.1.example.com",
+        "https://127.0.0.1@example.com",
+        "https://10.0.0.1",
+        "https://0.0.0.0",
+    ],
+)
+@pytest.mark.parametrize("name", ["PURVIEW_ENDPOINT", "LINEAGE_ARM_ENDPOINT"])
+def test_emulator_credential_is_refused_where_any_endpoint_is_elsewhere(
+    environ: dict[str, str], name: str, remote: str
+) -> None:
+    """A fixed token never leaves this machine."""
+    found = problems({**environ, **LOOPBACK, name: remote, "LINEAGE_CREDENTIAL": "emulator"})
+    assert any(problem.startswith("LINEAGE_CREDENTIAL: 'emulator' is only for an emulator") for problem in found)
+
+
+def test_emulator_credential_is_refused_with_the_default_endpoint(environ: dict[str, str]) -> None:
+    """Forgetting LINEAGE_ARM_ENDPOINT would send the fixed token to Azure."""
+    local = {"PURVIEW_ENDPOINT": "https://127.0.0.1:1", "LINEAGE_CREDENTIAL": "emulator"}
+    (problem,) = problems({**environ, **local})
+    assert problem.startswith("LINEAGE_CREDENTIAL: ")
