@@ -22,12 +22,15 @@ _USER_INFO = re.compile(
     r"(?<![a-z0-9+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^/\s\"'\\]{1,500})@", re.IGNORECASE
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_AUTHORIZATION = re.compile(
+    r"\b(authorization\s{0,3}[:=]\s{0,3})(?:(?:Bearer|Basic)\s{1,3})?[^\s'\",;\\]+", re.IGNORECASE
+)
 _LONG_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==")
 """An Azure storage or Cosmos account key: 64 bytes in base64."""
 _ASSIGNMENT = re.compile(
     r"(?P<opening>(?P<dashes>(?<![\w-])--?)?(?<![A-Za-z0-9_.])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})"
     r"(?P<joint>\s{0,3}[=:]\s{0,3}|\s{1,3}))"
-    r"(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\]+)"
+    r"(?P<value>(?:\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\])+)"
 )
 _JSON_PAIR = re.compile(
     r"((?<!\\)\\{0,7}\"([^\"\\]{1,200})\\{0,7}\"\s{0,9}:\s{0,9}\\{0,7}\")(?:[^\"\\]|\\+[^\"\\])*", re.DOTALL
@@ -59,6 +62,7 @@ def redact_text(text: str) -> str:
     """
     text = _SIGNED_QUERY.sub("", text)
     text = _USER_INFO.sub(_without_user, text)
+    text = _AUTHORIZATION.sub(rf"\1{REDACTED}", text)
     text = _BEARER.sub(rf"\1 {REDACTED}", text)
     text = _ASSIGNMENT.sub(_without_value, text)
     return _LONG_KEY.sub(REDACTED, text)

@@ -134,6 +134,22 @@ def test_secret_given_to_an_option_is_stripped_from_a_command(flag: str) -> None
 
 
 @pytest.mark.parametrize(
+    "header", ["Authorization: Basic dTpodW50ZXIy", "curl -H 'Authorization: Basic dTpodW50ZXIy' x"]
+)
+def test_whole_value_of_an_authorization_header_is_stripped(header: str) -> None:
+    """The scheme is not the secret; what follows it is, however short."""
+    assert "dTpodW50ZXIy" not in redact_text(header)
+
+
+@pytest.mark.parametrize(
+    "text", ["password=''hunter2", "password='x'hunter2", 'token="x"hunter2', "--password ''hunter2"]
+)
+def test_secret_does_not_end_at_a_quote_within_it(text: str) -> None:
+    """A shell joins quoted and bare pieces into one word, and so do we."""
+    assert not leaked(redact_text(text))
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         (f"https://acct.blob.core.windows.net/c/f.csv?{SAS}#x", "https://acct.blob.core.windows.net/c/f.csv"),

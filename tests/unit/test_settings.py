@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 
 from shared.errors import ConfigurationError
 from shared.settings import Settings
@@ -44,7 +45,7 @@ def test_required_settings_are_enough(environ: dict[str, str], tmp_path: Path) -
 def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
     """None of them is a word in the documentation only."""
     bundle = tmp_path / "ca.pem"
-    bundle.write_text("")
+    trustme.CA().cert_pem.write_to_path(str(bundle))
     every = {
         **environ,
         **LOOPBACK,
@@ -112,6 +113,7 @@ def test_error_text_names_every_problem_on_a_line_of_its_own() -> None:
         "https://acct.purview.azure.com?x=1",
         "https://acct.purview.azure.com#x",
         "https://acct.purview.azure.com:port",
+        "https://user:password@acct.purview.azure.com",
         "https://[acct",
     ],
 )
@@ -159,10 +161,27 @@ def test_storage_that_is_not_known_is_refused(environ: dict[str, str], value: st
     assert problem.startswith("LINEAGE_STORAGE: ")
 
 
+def test_storage_that_is_a_folder_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
+    """SQLite would say no more than that it cannot open it."""
+    (problem,) = problems({**environ, "LINEAGE_STORAGE": f"sqlite:///{tmp_path}"})
+    assert problem.startswith("LINEAGE_STORAGE: ")
+
+
 def test_ca_bundle_that_is_not_there_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
     """Before the first request fails for a reason that nobody understands."""
     (problem,) = problems({**environ, "LINEAGE_CA_BUNDLE": str(tmp_path)})
     assert problem == f"LINEAGE_CA_BUNDLE: there is no file {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "not a certificate", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"]
+)
+def test_ca_bundle_without_a_certificate_is_refused(environ: dict[str, str], tmp_path: Path, content: str) -> None:
+    """A file of another kind would make every request fail, saying nothing of the setting."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(content)
+    (problem,) = problems({**environ, "LINEAGE_CA_BUNDLE": str(bundle)})
+    assert problem.startswith("LINEAGE_CA_BUNDLE: ")
 
 
 def test_unknown_credential_is_refused(environ: dict[str, str]) -> None:
