@@ -105,6 +105,8 @@ def _redact_value(text: str) -> str:
 
 def _redact_json(value: object) -> object:
     match value:
+        case dict() if "value" in value and is_secret_key(str(value.get("key") or value.get("name") or "")):
+            return {key: REDACTED if key == "value" else _redact_json(item) for key, item in value.items()}
         case dict():
             return {
                 redact_text(key): REDACTED if is_secret_key(key) else _redact_json(item) for key, item in value.items()

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 from shared.azure_ml.assets import Assets, model_reference, tags_of
 from shared.azure_ml.cache import Cache
 from shared.azure_ml.data import DataReader
+from shared.azure_ml.families import Family, read_family
 from shared.azure_ml.rest import Json, RestClient
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, list_bindings, to_run
@@ -16,11 +17,9 @@ from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
 from shared.errors import (
     RecordNotFoundError,
     RequestRefusedError,
-    RunNotSettledError,
     UnreadableAnswerError,
 )
 from shared.model import (
-    SUCCEEDED,
     AssetId,
     Deployment,
     Endpoint,
@@ -32,9 +31,6 @@ from shared.model import (
     WorkspaceId,
 )
 from shared.redaction import redact_text
-
-_ENDING = frozenset({"running", "finalizing"})
-"""Of a step whose pipeline has completed: its record lags, and soon says more."""
 
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000
@@ -65,15 +61,6 @@ class _Reader:
     history: RunHistory
     assets: Assets
     data: DataReader
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """A root's record, the records of the runs below it that did work, and which run stands for which."""
-
-    root: Record
-    workers: tuple[Record, ...]
-    aliases: Mapping[str, str]
 
 
 class Resolver:
@@ -125,7 +112,7 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
         """
         reader = self._reader(workspace)
-        family = self._read_family(reader.history, run_id, orchestrates=orchestrates)
+        family = read_family(reader.history, run_id, orchestrates=orchestrates)
         bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
         data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
         mlflow = self._read_mlflow(reader.history, family)
@@ -218,47 +205,7 @@ class Resolver:
         assets = self._open_assets(workspace)
         return _Reader(record, history, assets, DataReader(record, history, assets, self._cache))
 
-    def _read_family(self, history: RunHistory, run_id: str, *, orchestrates: bool) -> _Family:
-        asked = None if orchestrates else Record.from_json(history.get_run(run_id))
-        root_id = asked.root_id if asked else run_id
-        root = asked if asked and asked.run_id == root_id else None
-        if asked and not root:
-            root = Record.from_json(history.get_run(root_id))
-        if root and not root.is_pipeline:
-            return _Family(root, (root,), {} if run_id == root_id else {run_id: root_id})
-        return self._read_pipeline(history, root_id, asked=asked, root=root)
-
-    def _read_pipeline(
-        self, history: RunHistory, root_id: str, *, asked: Record | None, root: Record | None
-    ) -> _Family:
-        children = {child.run_id: child for child in _walk(history, root_id)}
-        worked = [child for child in children.values() if child.status.casefold() in SUCCEEDED]
-        if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in worked}:
-            worked.append(children[asked.run_id])  # a model names the step that made it, however that step ends
-        answers = history.get_runs(
-            [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in worked)]
-        )
-        root = root or (Record.from_json(answers.pop(root_id)) if root_id in answers else None)
-        if root is None:
-            raise RecordNotFoundError(f"run {root_id} is not in the run history")
-        if root.root_id != root_id:  # the event called a nested pipeline its root
-            return self._read_pipeline(history, root.root_id, asked=asked, root=None)
-        if root.status.casefold() in SUCCEEDED:
-            for child in children.values():
-                if child.status.casefold() in _ENDING:
-                    raise RunNotSettledError(f"run {root_id} is {root.status}, its step {child.run_id} {child.status}")
-        workers: dict[str, Record] = {}
-        aliases: dict[str, str] = {}
-        for child in worked:
-            record = _record_of(history, child, answers)
-            workers[record.run_id] = record
-            if record.run_id != child.run_id:
-                aliases[child.run_id] = record.run_id
-        if asked and asked.run_id != root_id and asked.parent_id in workers:
-            aliases.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
-        return _Family(root, tuple(workers.values()), aliases)
-
-    def _read_mlflow(self, history: RunHistory, family: _Family) -> dict[str, Json]:
+    def _read_mlflow(self, history: RunHistory, family: Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
             try:
                 return {family.root.run_id: history.get_mlflow_run(family.root.run_id)}
@@ -290,30 +237,6 @@ def _read_settings(assets: Assets, root: Record) -> tuple[dict[str, str], str]:
         return assets.get_job_settings(root.run_id), ""
     except (RequestRefusedError, RecordNotFoundError) as error:
         return {}, f"The settings of this run cannot be read: {error}"
-
-
-def _record_of(history: RunHistory, child: Record, answers: Mapping[str, Json]) -> Record:
-    """
-    Return the full record of a step, or of the run it reuses.
-
-    A record that the batch left out is asked for alone. Where there is none any more, the step keeps its place in
-    the lineage with what the list of children said, which is neither inputs nor outputs.
-    """
-    run_id = child.reused_run_id or child.run_id
-    try:
-        return Record.from_json(answers[run_id] if run_id in answers else history.get_run(run_id))
-    except RecordNotFoundError:
-        return child
-
-
-def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:
-    """Yield the runs below a pipeline that did work, through nested pipelines; a sweep's trials are its own affair."""
-    for body in history.list_children(run_id):
-        child = Record(metadata=body, definition={})
-        if child.is_pipeline:
-            yield from _walk(history, child.run_id)
-        else:
-            yield child
 
 
 def _witnesses(model: ModelVersion) -> Iterator[str]:

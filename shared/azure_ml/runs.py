@@ -171,7 +171,11 @@ def to_run(
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),
         parameters=redact_mapping({**settings, **logged, **_literals(record.definition)}),
-        metrics={str(item["key"]): float(item["value"]) for item in data.get("metrics") or []},
+        metrics={
+            str(item["key"]): float(item["value"])
+            for item in data.get("metrics") or []
+            if item.get("value") is not None
+        },
         column_mappings=mappings,
         notes=" ".join(filter(None, (notes, problem))),
         command=redact_text(str(record.definition.get("command") or "")),
@@ -207,7 +211,10 @@ def parse_environment(environment: object) -> Environment | None:
     python, docker = environment.get("python") or {}, environment.get("docker") or {}
     conda = python.get("condaDependencies")
     if isinstance(conda, str):
-        conda = json.loads(conda)
+        try:
+            conda = json.loads(conda)
+        except ValueError:
+            return Environment(asset, packages=None, notes="Its list of packages cannot be read: it is not JSON.")
     if isinstance(conda, Mapping) and conda and not python.get("userManagedDependencies"):
         by_name = {package.name: package for package in _parse_conda(conda)}  # pip has the last word
         return Environment(asset, packages=tuple(by_name[name] for name in sorted(by_name)))

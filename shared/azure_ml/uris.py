@@ -127,7 +127,7 @@ def _to_reference(parts: Mapping[str, str | None]) -> Reference:
     if run := parts.get("run"):
         return RunOutput(run, parts.get("output") or "", path)
     if host := parts.get("host"):
-        return Url(f"https://{host}/{parts['container']}/{path.partition('?')[0]}".rstrip("/"))
+        return Url(f"https://{host}/{parts['container']}/{path.partition('?')[0]}")
     return Url(redact_url(str(parts["url"])))
 
 

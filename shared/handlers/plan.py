@@ -11,7 +11,7 @@ from shared.handlers.outcome import PUBLISHED, SKIPPED
 from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
 from shared.lineage.entities import Entity, Ref
-from shared.lineage.places import Match, Place, list_places, match_places
+from shared.lineage.places import Match, Place, list_places, match_places, places_of_run
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
 from shared.ports import Catalog, Found, RunSource
 from shared.qualified_names import QualifiedName
@@ -56,7 +56,7 @@ class Plan:
     @property
     def explained(self) -> dict[str, str]:
         """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
-        return {str(place.qualified_name): match.kind.value for place, match in self.matches.items()}
+        return _explain(self.matches)
 
 
 class Planner:
@@ -165,9 +165,9 @@ class Planner:
         places = list_places(tree)
         known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
         unknown = [place for place in places if place.ref not in known]
-        rows = self._ledger.get_rows(keys.values())
+        before = self._ledger.get_rows(keys.values())
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
-        strangers = [key for key in keys.values() if key not in rows or rows[key].outcome != PUBLISHED]
+        strangers = [key for key in keys.values() if key not in before or before[key].outcome != PUBLISHED]
         found = self._catalog.find([*_candidates(unknown), *strangers])
         looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if _scanned(item)})
         matches = {**known, **looked_up}
@@ -182,19 +182,17 @@ class Planner:
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
         )
-        explained = {str(place.qualified_name): match.kind.value for place, match in matches.items()}
-        noted = [key for run_id, key in keys.items() if only in ("", run_id)]
-        if not only:
-            others = (tree.root_id, *tree.aliases)
-            noted += [qualified_names.of_run(tree.workspace.id, other) for other in others if other not in keys]
-        plan = self._compare(
-            subject,
-            (*(entity for entity, _ in own), *entities),
-            (
-                *(row for _, row in own),
-                *(_row(event, key, "run", PUBLISHED, status=tree.root_status, matches=explained) for key in noted),
-            ),
-        )
+        rows = [row for _, row in own]
+        for run in tree.runs:
+            if only in ("", run.id):
+                explained = _explain({place.ref: matches[place.ref] for place in places_of_run(tree, run)})
+                row = _row(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained)
+                rows.append(row)
+        for other in () if only else (tree.root_id, *tree.aliases):
+            if other not in keys:
+                key = qualified_names.of_run(tree.workspace.id, other)
+                rows.append(_row(event, key, "run", PUBLISHED, status=tree.root_status))
+        plan = self._compare(subject, (*(entity for entity, _ in own), *entities), tuple(rows))
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
         return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
 
@@ -202,6 +200,10 @@ class Planner:
         before = self._ledger.get_fingerprints(entity.ref.qualified_name for entity in entities)
         changed = tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
         return Plan(subject, entities, changed, rows)
+
+
+def _explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
+    return {str(place.qualified_name): match.kind.value for place, match in matches.items()}
 
 
 def _candidates(places: Iterable[Place]) -> list[QualifiedName]:

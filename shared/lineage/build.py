@@ -155,12 +155,13 @@ def _output_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterat
 
 def _config_attributes(run: Run) -> dict[str, str | bool]:
     known = {name: run.parameters[name] for name in _SETTING_ATTRIBUTES if name in run.parameters}
-    return {"compute_target": run.compute, **known, "parameters": as_json(run.parameters)}
+    return {**known, **({"compute_target": run.compute} if run.compute else {}), "parameters": as_json(run.parameters)}
 
 
 def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
     by_name = {name.casefold(): value for name, value in metrics.items()}
-    known = {name: repr(by_name[name.casefold()]) for name in _METRIC_ATTRIBUTES if name.casefold() in by_name}
+    chosen = {name: metrics.get(name, by_name.get(name.casefold())) for name in _METRIC_ATTRIBUTES}
+    known = {name: repr(value) for name, value in chosen.items() if value is not None}
     return {**known, "metrics": as_json(metrics)}
 
 

@@ -65,12 +65,18 @@ def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
 
 
 def as_json(values: Mapping[str, object]) -> str:
-    """Spell a mapping as one attribute value; "" if it is empty."""
+    """Spell a mapping as one attribute value; "" if it is empty. What makes it too long is left out, and that said."""
     # NaN and infinity, which a diverged training logs, are no JSON numbers.
     kept = {
         key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()
     }
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if values else ""
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
+    for key in sorted(kept, key=lambda key: len(str(kept[key])), reverse=True):
+        if len(text.encode()) <= VALUE_LIMIT:
+            break
+        kept[key] = "(left out: too long)"
+        text = json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return text
 
 
 def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:

@@ -87,7 +87,7 @@ def data(name: str, version: str, registry: str = "") -> AssetId:
         ("https://acct.blob.core.windows.net/c/p/ref.csv", Url("https://acct.blob.core.windows.net/c/p/ref.csv")),
         ("wasbs://c@acct.blob.core.windows.net/p/a.csv", Url("https://acct.blob.core.windows.net/c/p/a.csv")),
         ("abfss://fs@acct.dfs.core.windows.net/p/a.csv", Url("https://acct.dfs.core.windows.net/fs/p/a.csv")),
-        ("abfs://fs@acct.dfs.core.windows.net", Url("https://acct.dfs.core.windows.net/fs")),
+        ("abfs://fs@acct.dfs.core.windows.net", Url("https://acct.dfs.core.windows.net/fs/")),
         ("http://example.com/iris.csv", Url("http://example.com/iris.csv")),
         # 10: batch endpoint outputs
         (f"{ARM_ID}/datastores/lake/paths/azureml/x/score/", DatastorePath("lake", "azureml/x/score/", WORKSPACE_ID)),
