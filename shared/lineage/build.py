@@ -17,19 +17,8 @@ from shared.lineage.assets import (
 )
 from shared.lineage.entities import VALUE_LIMIT, Entity, Ref, as_json, attributes, ends
 from shared.lineage.places import registered_from
+from shared.lineage.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
 from shared.model import Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
-
-_METRIC_ATTRIBUTES = ("AUC", "Accuracy", "Precision", "Recall", "F1")
-_SETTING_ATTRIBUTES = (
-    "task_type",
-    "enable_early_stopping",
-    "experiment_timeout_minutes",
-    "primary_metric",
-    "compute_target",
-    "label_column_name",
-    "n_cross_validations",
-    "model_explainability",
-)
 
 
 def build_run_tree(
@@ -154,13 +143,13 @@ def _output_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterat
 
 
 def _config_attributes(run: Run) -> dict[str, str | bool]:
-    known = {name: run.parameters[name] for name in _SETTING_ATTRIBUTES if name in run.parameters}
+    known = {name: run.parameters[name] for name in SETTING_ATTRIBUTES if name in run.parameters}
     return {**known, **({"compute_target": run.compute} if run.compute else {}), "parameters": as_json(run.parameters)}
 
 
 def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
     by_name = {name.casefold(): value for name, value in metrics.items()}
-    chosen = {name: metrics.get(name, by_name.get(name.casefold())) for name in _METRIC_ATTRIBUTES}
+    chosen = {name: metrics.get(name, by_name.get(name.casefold())) for name in METRIC_ATTRIBUTES}
     known = {name: repr(value) for name, value in chosen.items() if value is not None}
     return {**known, "metrics": as_json(metrics)}
 

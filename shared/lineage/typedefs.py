@@ -27,6 +27,19 @@ class Containment:
     parent_attribute: str
 
 
+SETTING_ATTRIBUTES = (
+    "task_type",
+    "enable_early_stopping",
+    "experiment_timeout_minutes",
+    "primary_metric",
+    "compute_target",
+    "label_column_name",
+    "n_cross_validations",
+    "model_explainability",
+)
+METRIC_ATTRIBUTES = ("AUC", "Accuracy", "Precision", "Recall", "F1")
+"""What the accelerator gave an attribute of its own; all settings and metrics are in one JSON attribute beside them."""
+
 _WORKSPACE_OF = ("workspace_name", "workspace_subscription_id", "workspace_resource_group")
 
 ENTITY_TYPES = (
@@ -99,14 +112,7 @@ ENTITY_TYPES = (
         "DataSet",
         "The settings of a run.",
         (
-            "task_type",
-            "enable_early_stopping",
-            "experiment_timeout_minutes",
-            "primary_metric",
-            "compute_target",
-            "label_column_name",
-            "n_cross_validations",
-            "model_explainability",
+            *SETTING_ATTRIBUTES,
             "parameters",
         ),
     ),
@@ -114,7 +120,7 @@ ENTITY_TYPES = (
         "custom_ml_model_metrics",
         "DataSet",
         "The metrics a run logged.",
-        ("AUC", "Accuracy", "Precision", "Recall", "F1", "metrics"),
+        (*METRIC_ATTRIBUTES, "metrics"),
     ),
     EntityType(
         "custom_ml_model",

@@ -25,3 +25,16 @@ def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
 def app(start_app: Callable[[str], App]) -> App:
     """Scenario credit-risk, nothing published yet."""
     return start_app("credit-risk")
+
+
+Add = Callable[..., None]
+
+
+@pytest.fixture
+def add(app: App) -> Add:
+    """Add runs, models, data and datastores to the workspace of scenario credit-risk."""
+
+    def add_to_workspace(**parts: object) -> None:
+        app.emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": parts}})
+
+    return add_to_workspace

@@ -19,16 +19,6 @@ STEP = "cccccccc-0000-4000-8000-000000000003"
 ROOT = run_completed("creditrisk_pipeline", runType="azureml.PipelineRun")
 
 
-@pytest.fixture
-def add(app: App) -> Add:
-    """Add runs, models and data to the scenario's workspace."""
-
-    def add_to_workspace(**parts: object) -> None:
-        app.emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": parts}})
-
-    return add_to_workspace
-
-
 def command(**parts: object) -> dict[str, object]:
     """Describe a command run."""
     return {"kind": "command", "experiment": "odd", "command": "python x.py", **parts}

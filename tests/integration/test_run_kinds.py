@@ -3,21 +3,9 @@
 import json
 from collections.abc import Callable
 
-import pytest
-
 from tests.app import WORKSPACE, WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
-
-
-@pytest.fixture
-def add(app: App) -> Add:
-    """Add runs, models and data to the scenario's workspace."""
-
-    def add_to_workspace(**parts: object) -> None:
-        app.emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": parts}})
-
-    return add_to_workspace
 
 
 def test_automl_run_is_one_step_with_its_settings_and_the_model_of_its_best_trial(app: App, add: Add) -> None:
