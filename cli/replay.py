@@ -47,7 +47,8 @@ def replay(*, sources: tuple[str, ...], direct: bool, force: bool, dry_run: bool
         from shared.handlers.messages import enqueue
 
         enqueue(bodies, services.queue)
-        click.echo(json.dumps({"enqueued": len(bodies)}) if as_json else f"{len(bodies)} events are on the queue.")
+        noun = "event is" if len(bodies) == 1 else "events are"
+        click.echo(json.dumps({"enqueued": len(bodies)}) if as_json else f"{len(bodies)} {noun} on the queue.")
         failed = 0
     sys.exit(1 if failed else 0)
 
@@ -92,7 +93,7 @@ def to_line(report: "Report") -> str:
     outcome = report.outcome
     words = [f"{outcome.outcome.replace('_', '-'):<13}", f"{report.event_type:<20}", outcome.subject or report.event_id]
     if outcome.written:
-        words.append(f"({outcome.written} entities written)")
+        words.append(f"({outcome.written} {'entity' if outcome.written == 1 else 'entities'} written)")
     line = " ".join(words)
     return f"{line}: {outcome.reason}" if outcome.reason else line
 

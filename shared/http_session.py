@@ -1,6 +1,7 @@
 """A pooled, TLS-verified requests session, one for each service we talk to."""
 
 import ssl
+from functools import cache
 from typing import Any
 
 import requests
@@ -22,13 +23,20 @@ def build_session(ca_bundle: str | None = None) -> requests.Session:
     return session
 
 
+@cache
+def _trust(ca_bundle: str | None) -> ssl.SSLContext:
+    """Load the authorities once: that takes longer than most requests."""
+    context = ssl.create_default_context()
+    if ca_bundle:
+        context.load_verify_locations(ca_bundle)
+    return context
+
+
 class _PooledAdapter(HTTPAdapter):
     """requests takes either the usual authorities or a file of others; this one takes both."""
 
     def __init__(self, ca_bundle: str | None) -> None:
-        self._context = ssl.create_default_context()
-        if ca_bundle:
-            self._context.load_verify_locations(ca_bundle)
+        self._context = _trust(ca_bundle)
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -157,17 +157,18 @@ class DataReader:
 
     def _datastore(self, name: str) -> Datastore:
         """Return a datastore; of one that cannot be read, its name."""
-        listed = self._datastores()
+        listed = self.datastores()
         if name in listed:
             return listed[name]
         return self._cache.get((self._record.workspace.id, "datastores", name), lambda: self._get_datastore(name))
 
-    def _datastores(self) -> Mapping[str, Datastore]:
+    def datastores(self) -> Mapping[str, Datastore]:
+        """Return the datastores of the workspace by name, as far as they can be listed."""
         return self._cache.get((self._record.workspace.id, "datastores"), self._list_datastores)
 
     def _hierarchical_accounts(self) -> frozenset[str]:
         """Return the accounts that Purview scans as ADLS Gen2: the default one if it says so, and every known lake."""
-        lakes = {store.account for store in self._datastores().values() if store.kind == "AzureDataLakeGen2"}
+        lakes = {store.account for store in self.datastores().values() if store.kind == "AzureDataLakeGen2"}
         return self._record.hierarchical_accounts | lakes
 
     def _list_datastores(self) -> Mapping[str, Datastore]:

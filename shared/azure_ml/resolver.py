@@ -1,6 +1,7 @@
 """Works out what a run consumed and produced, which run made a model, and what an endpoint serves."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -112,10 +113,14 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
         """
         reader = self._reader(workspace)
-        family = read_family(reader.history, run_id, orchestrates=orchestrates)
-        bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
-        data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
-        mlflow = self._read_mlflow(reader.history, family)
+        with ThreadPoolExecutor(max_workers=1) as beside:  # what does not depend on each other is asked at once
+            datastores = beside.submit(reader.data.datastores)
+            family = read_family(reader.history, run_id, orchestrates=orchestrates)
+            datastores.result()
+            metrics = beside.submit(self._read_mlflow, reader.history, family)
+            bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
+            data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
+            mlflow = metrics.result()
         settings, notes = _read_settings(reader.assets, family.root)
         runs = tuple(
             to_run(

@@ -236,6 +236,6 @@ def test_replay_without_direct_enqueues(run: Run, environment: dict[str, str], e
     """The events wait for a publisher; no request is made."""
     result = run("replay", "emulator/scenarios/credit-risk/events/02-run-completed-train.json")
     assert result.exit_code == 0
-    assert "1 events are on the queue" in result.stdout
+    assert "1 event is on the queue" in result.stdout
     assert emulator.control.requests() == []
     assert Services(Settings.from_env(environment)).queue.next_visible_at() is not None
