@@ -34,12 +34,12 @@ lock-check: lock
 	git diff --exit-code -- requirements.txt requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 $(READY): requirements-dev.txt pyproject.toml
 	@echo "Setting up $(VENV) (once; about a minute) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
-		|| { echo "Python 3.11, 3.12 or 3.13 is needed; this is $$($(PYTHON) --version). Try: make demo PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none. Try: make demo PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

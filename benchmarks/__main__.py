@@ -126,6 +126,7 @@ def main() -> int:
         bench.measure_ours(STEPS[0], 0)  # warms imports up
         for steps in STEPS:
             for latency in LATENCIES_MS:
+                print(f"{steps} steps at {latency} ms a request ...", file=sys.stderr)  # noqa: T201 - progress
                 by_hand = bench.measure_by_hand(steps, latency)
                 ours, again = bench.measure_ours(steps, latency)
                 table.add_row(

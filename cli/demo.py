@@ -18,7 +18,7 @@ _SCENARIO = "credit-risk"
 _ASSET = "creditrisk_model"
 
 
-@click.command()
+@click.command(short_help="The whole journey on an emulated Azure, in seconds.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Also write what came of it here.")
 @click.option("--seed", default=7, show_default=True, help="Shuffles the events; any order gives the same lineage.")
 def demo(*, out: Path | None, seed: int) -> None:

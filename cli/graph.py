@@ -13,6 +13,8 @@ from shared.ports import LineageNode
 if TYPE_CHECKING:
     from shared.purview.catalog import PurviewCatalog
 
+_WIDTH = 100_000
+"""Nothing is ever wrapped or cut: a terminal does that better, and a chain of runs is deep."""
 _KINDS = {
     "custom_ml_experiment_step": "run",
     "custom_ml_exp_config": "settings",
@@ -101,8 +103,9 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         shown.add(source)
         _grow(tree, graph, source, graph.successors, shown, only=only)
         trees.append(tree)
-    console = Console(width=160, no_color=True, highlight=False)
+    console = Console(width=_WIDTH, no_color=True, highlight=False)
     with console.capture() as capture:
+        console.print(_node(graph, guid).qualified_name)
         for tree in trees:
             console.print(tree)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -1,6 +1,7 @@
 """The entry point `lineage`: its verbs, its exit codes, and how errors reach people."""
 
 import importlib
+import logging
 import sys
 from typing import Any
 
@@ -43,6 +44,16 @@ class _Verbs(click.Group):
             sys.exit(FAILED)
 
 
+class _Facts(logging.Formatter):
+    """Appends what a record carries in `extra` to its line."""
+
+    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {name: value for name, value in vars(record).items() if name not in self._OWN and value not in ("", {})}
+        return " ".join([super().format(record), *(f"{name}={value}" for name, value in facts.items())])
+
+
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
 @click.version_option(package_name="aml-purview-lineage")
@@ -54,13 +65,9 @@ def cli(*, verbose: bool) -> None:
 
     Exit codes: 0 done, 1 some of it failed, 2 wrong usage or settings.
     """
-    import logging
-
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Facts("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     # azure-core's INFO lines hold whole requests.
     logging.getLogger("azure").setLevel(logging.WARNING if verbose else logging.ERROR)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-@click.command()
+@click.command(short_help="Publish events from files or standard input.")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|- …")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
 @click.option("--force", is_flag=True, help="With --direct: write everything anew, whatever was written before.")
@@ -36,6 +36,8 @@ def replay(*, sources: tuple[str, ...], direct: bool, force: bool, dry_run: bool
     from shared.envelopes import split_events
 
     bodies = [event for text in _read(sources) for event in split_events(text)]
+    if not bodies:
+        raise click.UsageError("there is no event in what was given")
     services = open_reading_services() if dry_run else open_services()
     if force and not direct:
         raise click.UsageError("--force needs --direct")
@@ -56,7 +58,9 @@ def replay(*, sources: tuple[str, ...], direct: bool, force: bool, dry_run: bool
 def _read(sources: tuple[str, ...]) -> Iterator[str]:
     for source in sources:
         if source == STDIN:
-            yield sys.stdin.read()
+            text = sys.stdin.read()
+            if text.strip():
+                yield text
             continue
         path = Path(source)
         files = sorted(path.glob("*.json")) if path.is_dir() else [path]
@@ -65,18 +69,22 @@ def _read(sources: tuple[str, ...]) -> Iterator[str]:
         for file in files:
             try:
                 yield file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise click.UsageError(f"{file}: {error}") from error
+            except OSError as error:
+                raise click.UsageError(f"{file}: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise click.UsageError(f"{file}: is not UTF-8 text") from error
 
 
 def _publish(services: "Services", bodies: list[str], *, as_json: bool, force: bool) -> int:
     from cli.session import drain
     from shared.handlers.messages import enqueue
+    from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
 
     enqueue(bodies, services.queue)
     counts: Counter[str] = Counter()
     for report in drain(services, force=force):
-        counts[report.outcome.outcome] += 1
+        if report.outcome.outcome != CAME_BACK:
+            counts[report.outcome.outcome] += 1
         click.echo(json.dumps(report.to_json()) if as_json else to_line(report))
     if not as_json:
         click.echo(", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in sorted(counts.items())))
@@ -85,13 +93,15 @@ def _publish(services: "Services", bodies: list[str], *, as_json: bool, force: b
         click.echo(
             f"Messages are left on the queue; the next is due at {left:%H:%M:%S} UTC. Replay again then.", err=True
         )
-    return counts["dead_lettered"] + (1 if left else 0)
+    return counts[DEAD_LETTERED] + (1 if left else 0)
 
 
 def to_line(report: "Report") -> str:
     """Say in one line how a message ended."""
     outcome = report.outcome
     words = [f"{outcome.outcome.replace('_', '-'):<13}", f"{report.event_type:<20}", outcome.subject or report.event_id]
+    if report.attempt > 1:
+        words.append(f"(attempt {report.attempt})")
     if outcome.written:
         words.append(f"({outcome.written} {'entity' if outcome.written == 1 else 'entities'} written)")
     line = " ".join(words)
@@ -149,6 +159,7 @@ def _to_text(event_type: str, plan: "Plan | Skip") -> str:
     if isinstance(plan, Skip):
         return f"{event_type}: would be skipped: {plan.reason}"
     lines = [f"{event_type}: {plan.subject}: {len(plan.changed)} of {len(plan.entities)} entities would be written"]
-    lines += [f"  {entity.ref.type_name:<32} {entity.ref.qualified_name}" for entity in plan.changed]
-    lines += [f"  {match.kind.value:<32} {place.qualified_name}" for place, match in sorted(plan.matches.items())]
+    lines += [f"    {entity.ref.type_name:<32} {entity.ref.qualified_name}" for entity in plan.changed]
+    lines += ["  data outside Azure ML, and how the catalog knows it:"] if plan.matches else []
+    lines += [f"    {match.kind.value:<32} {place.qualified_name}" for place, match in sorted(plan.matches.items())]
     return "\n".join(lines)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+import click
+
 from shared.bootstrap import Services
 from shared.handlers.messages import Redelivery, handle_next
 from shared.handlers.outcome import DEAD_LETTERED, Outcome
@@ -17,6 +19,7 @@ from shared.state.sqlite import Database
 
 DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
 """Here a person waits, so a message is tried less often and sooner than in the Functions host."""
+_SILENT_WAIT = 5.0
 _LONGEST_WAIT = timedelta(minutes=1)
 
 
@@ -81,7 +84,10 @@ def drain(services: Services, *, redelivery: Redelivery | None = None, force: bo
         next_at = services.queue.next_visible_at()
         if next_at is None or next_at - services.now() > _LONGEST_WAIT:
             return
-        time.sleep(max((next_at - services.now()).total_seconds(), 0.0))
+        seconds = max((next_at - services.now()).total_seconds(), 0.0)
+        if seconds > _SILENT_WAIT:
+            click.echo(f"Waiting {seconds:.0f} s for messages that come back.", err=True)
+        time.sleep(seconds)
 
 
 def describe(body: str) -> tuple[str, str]:
@@ -94,9 +100,9 @@ def describe(body: str) -> tuple[str, str]:
     try:
         event = json.loads(body)
     except ValueError:
-        return "?", redact_text(body[:40])
+        return "?", repr(redact_text(body[:40]))
     if not isinstance(event, dict):
-        return "?", redact_text(body[:40])
+        return "?", repr(redact_text(body[:40]))
     members = {key.casefold(): value for key, value in event.items()}
     event_type = str(members.get("eventtype") or members.get("type") or "?")
     return event_type.rpartition(".")[2], str(members.get("id") or "?")

@@ -1,6 +1,7 @@
 """`lineage show`: the lineage of one asset, as the catalog has it."""
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -11,13 +12,20 @@ if TYPE_CHECKING:
 
 
 _VERSIONS_AHEAD = 20
+_WORKSPACE_PART = re.compile(r"^azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+", re.IGNORECASE)
 
 
-@click.command()
+@click.command(short_help="Draw the lineage of an asset.")
 @click.argument("asset")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
-@click.option("--limit", default=1000, show_default=True, help="Stop following the graph after this many entities.")
+@click.option(
+    "--limit",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Ask no further once this many entities are known.",
+)
 def show(*, asset: str, as_json: bool, mermaid: bool, limit: int) -> None:
     """
     Show where an asset comes from, where it goes, and what else takes part.
@@ -47,30 +55,37 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
     Find the one asset that people mean by a qualifiedName, a name, or a name and version.
 
     Raises:
-        click.UsageError: there is none, or there are several in different places.
+        click.ClickException: there is none.
+        click.UsageError: there are several in different places.
     """
     from shared.qualified_names import QualifiedName
 
+    if not asset:
+        raise click.UsageError("ASSET is empty")
     if "://" in asset:
-        found = catalog.find([QualifiedName(asset)])
+        wanted = QualifiedName(_WORKSPACE_PART.sub(lambda match: match[0].lower(), asset))
+        found = catalog.find([wanted])
         if not found:
-            raise click.UsageError(f"the catalog has no asset with the qualifiedName {asset}")
-        return found[QualifiedName(asset)]
+            raise click.ClickException(f"the catalog has no asset with the qualifiedName {wanted}")
+        return found[wanted]
     name, _, version = asset.partition(":")
-    hits = [hit for hit in catalog.search(name) if hit.name in (name, asset) or hit.name.rpartition(":")[0] == name]
     families: dict[str, list[Found]] = {}
-    for hit in hits:
-        families.setdefault(_family(hit), []).append(hit)
+    for hit in catalog.search(name):
+        versioned = hit.name.rpartition(":")[0] == name
+        if versioned or (hit.name == name and not version):
+            families.setdefault(_family(hit), []).append(hit)
     if not families:
-        raise click.UsageError(f"the catalog finds no asset named {asset}; search lags a little behind what is written")
+        raise click.ClickException(
+            f"search finds no asset named {asset}; it lags behind what is written: try again, or give the qualifiedName"
+        )
     if len(families) > 1:
-        names = "\n  ".join(sorted(str(hit.ref.qualified_name) for hit in hits))
+        names = "\n  ".join(sorted(str(hit.ref.qualified_name) for hits in families.values() for hit in hits))
         raise click.UsageError(f"{asset} is not the name of one asset; say which by its qualifiedName:\n  {names}")
     family, members = next(iter(families.items()))
     if version:
         found = catalog.find([QualifiedName(f"{family}{version}")])
         if not found:
-            raise click.UsageError(f"the catalog has no version {version} of {name}")
+            raise click.ClickException(f"the catalog has no version {version} of {name}")
         return next(iter(found.values()))
     return _newest(catalog, family, max(members, key=_version_order))
 

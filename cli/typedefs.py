@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from shared.purview.typedefs import TypePlan
 
 
-@click.group()
+@click.group(short_help="Plan or apply the types that lineage needs.")
 def typedefs() -> None:
     """Plan or apply the types that lineage needs in the catalog; nothing is ever taken away."""
 

@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 
 from emulator.scenarios import UnknownScenarioError, scenario_names
 from emulator.server import Emulator
@@ -13,8 +14,10 @@ from emulator.server import Emulator
 def main() -> int:
     """Print where everything is as one JSON line, then serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m emulator", description="Azure ML and Purview on loopback.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--scenario", default="empty", help=f"{', '.join(scenario_names())}; chain:100 has 100 steps")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, takes a free one")
+    parser.add_argument(
+        "--scenario", default="empty", help=f"{', '.join(scenario_names())}; chain:100 has 100 steps; default: empty"
+    )
     parser.add_argument("--latency-ms", type=float, default=0, help="wait this long before every answer of a service")
     options = parser.parse_args()
 
@@ -25,7 +28,11 @@ def main() -> int:
         server = Emulator(options.scenario, port=options.port, latency_ms=options.latency_ms)
     except UnknownScenarioError as problem:
         parser.error(str(problem))
-    with server as emulator:
+    with ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(server)
+        except (OSError, OverflowError) as problem:
+            parser.error(f"port {options.port} cannot be used: {problem}")
         first_line = {
             "azure_ml": emulator.url,
             "purview": emulator.url,

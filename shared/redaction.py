@@ -126,7 +126,9 @@ def _without_user(match: re.Match[str]) -> str:
 
 def _without_value(match: re.Match[str]) -> str:
     is_option = bool(match["joint"].strip() or match["dashes"])
-    secret = is_option and is_secret_key(match["name"]) and not match["value"].startswith("//")
+    # Prose such as "EnvironmentCredential: not available" names a class of azure-identity.
+    is_class = re.fullmatch(r"(?:[A-Z][a-z]+)+Credential", match["name"]) is not None
+    secret = is_option and is_secret_key(match["name"]) and not is_class and not match["value"].startswith("//")
     return f"{match['opening']}{REDACTED}" if secret else match[0]
 
 

@@ -9,15 +9,20 @@ DEFAULT_LIMIT = 50
 
 
 def query(catalog: Catalog, body: Json) -> Json:
-    """Find active entities by words in their names; entities of the latest writes are not in the index yet."""
+    """
+    Find active entities by words in their names.
+
+    Entities that the latest writes created are not in the index yet; a query lets it catch up for the next.
+    """
     words = str(body.get("keywords") or "*").strip("*").lower().split()
     conditions = as_object(body.get("filter") or {}, "filter")
-    horizon = catalog.store.writes - catalog.switches.search_lag
+    horizon = max(catalog.store.indexed, catalog.store.writes - catalog.switches.search_lag)
+    catalog.store.indexed = catalog.store.writes
     found = [
         entity
         for entity in catalog.store.entities.values()
         if entity.status is Status.ACTIVE
-        and entity.written <= horizon
+        and entity.created_by_write <= horizon
         and all(word in _text(entity) for word in words)
         and _matches(catalog, entity, conditions)
     ]

@@ -33,6 +33,7 @@ class Entity:
     collection: str = ROOT_COLLECTION
     revision: int = 1
     written: int = 0  # number of the write request that last touched it
+    created_by_write: int = 0
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Store:
         self.entities: dict[str, Entity] = {}
         self.relationships: dict[str, Relationship] = {}
         self.writes = 0
+        self.indexed = 0  # how many of the writes search knows of
         self._by_unique: dict[tuple[str, str], list[str]] = {}
         self._links: dict[tuple[str, str], list[Relationship]] = {}
         self._active: dict[tuple[str, str, str], Relationship] = {}

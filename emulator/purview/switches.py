@@ -15,7 +15,7 @@ class Switches:
         max_bulk: most entities in one request.
         max_url: longest path and query, in bytes, that the gateway lets pass.
         max_attribute_bytes: longest attribute value (the documented quota is 32 KB).
-        search_lag: how many write requests search is behind.
+        search_lag: how many of the latest writes the first search after them does not see; the next one does.
         refuse: qualifiedNames that are refused, and with them the whole request.
     """
 

@@ -92,6 +92,7 @@ class _Upsert:
             attributes=dict(draft.entity_type.blank),
             collection=self.collection or ROOT_COLLECTION,
             written=store.writes,
+            created_by_write=store.writes,
             labels=validate_labels(draft.body.get("labels")),
         )
         for name in draft.entity_type.unique:

@@ -25,6 +25,7 @@ from shared.errors import (
     ServiceUnavailableError,
 )
 from shared.redaction import redact_text
+from shared.sign_in import no_token
 
 Json = dict[str, Any]
 
@@ -103,7 +104,9 @@ def translated_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ClientAuthenticationError as error:
-        raise AccessDeniedError(f"{what}: {_words(error)}") from error
+        if error.response is None:
+            raise AccessDeniedError(f"{what}: {no_token('Azure Resource Manager', error)}") from error
+        raise _from_response(what, error) from error
     except HttpResponseError as error:
         raise _from_response(what, error) from error
     except (ServiceRequestError, ServiceResponseError) as error:
@@ -118,7 +121,7 @@ def _from_response(what: str, error: HttpResponseError) -> Exception:
     status = error.status_code or 0
     message = f"{what}: HTTP {status}: {_words(error)}"
     if status in (401, 403):
-        return AccessDeniedError(f"{message}. The identity needs read access to the workspace.")
+        return AccessDeniedError(f"{message.rstrip('.')}. The identity needs read access to the workspace.")
     if status == 404:
         return RecordNotFoundError(message)
     if status in _UNAVAILABLE or status >= 500:
@@ -128,5 +131,6 @@ def _from_response(what: str, error: HttpResponseError) -> Exception:
 
 
 def _words(error: Exception) -> str:
-    message = getattr(error, "message", "") or str(error)
-    return redact_text(" ".join(str(message).split()))[:500]
+    message = str(getattr(error, "message", "") or error).strip()
+    # azure-core says everything twice, the second time below "Code:" and "Message:".
+    return redact_text(" ".join(message.partition("\nCode:")[0].split()))[:500]

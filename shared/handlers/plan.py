@@ -71,14 +71,14 @@ class Planner:
         self._ledger = ledger
         self._now = now
 
-    def plan(self, event: Event) -> Plan | Skip:
-        """Work out what publishing an event would write."""
+    def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
+        """Work out what publishing an event would write; with force, also where its pipeline was published before."""
         try:
             match event.subject:
                 case Nothing(reason):
                     return Skip(reason)
                 case RunSubject():
-                    return self._plan_run(event, event.subject)
+                    return self._plan_run(event, event.subject, force=force)
                 case ModelSubject():
                     return self._plan_model(event, event.subject)
                 case EndpointSubject():
@@ -88,11 +88,11 @@ class Planner:
                 raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error
             raise
 
-    def _plan_run(self, event: Event, run: RunSubject) -> Plan | Skip:
+    def _plan_run(self, event: Event, run: RunSubject, *, force: bool) -> Plan | Skip:
         key = qualified_names.of_run(event.workspace, run.run_id)
         if run.parent_pipeline:
             row = self._ledger.get_rows([key]).get(key)
-            if row and row.outcome == PUBLISHED and row.status.casefold() in SUCCEEDED:
+            if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SUCCEEDED:
                 return Skip(f"already published with its pipeline {run.parent_pipeline}")
             status = self._source.get_root_status(event.workspace, run.parent_pipeline)
             if status.casefold() not in SETTLED:

@@ -29,9 +29,9 @@ class Publisher:
         self._catalog = catalog
         self._ledger = ledger
 
-    def plan(self, event: Event) -> Plan | Skip:
+    def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
         """Work out what publishing would write, writing nothing."""
-        return self._planner.plan(event)
+        return self._planner.plan(event, force=force)
 
     def publish(self, event: Event, *, force: bool = False) -> Outcome:
         """
@@ -41,16 +41,13 @@ class Publisher:
             force: write everything and look everything up anew, whatever the ledger says.
         """
         written = 0
+        if force and isinstance(plan := self.plan(event, force=True), Plan):
+            self._forget(plan)
         for _ in range(_TRIES):
-            plan = self.plan(event)
+            plan = self.plan(event, force=force)
             if isinstance(plan, Skip):
                 self._ledger.put_rows(plan.rows)
                 return Outcome(SKIPPED, _subject_of(event), plan.reason)
-            if force:
-                self._forget(plan)
-                plan, force = self.plan(event), False
-                if isinstance(plan, Skip):
-                    continue
             plan = self._write(event, plan)
             written += len(plan.changed)
             if not self._has_new_models(plan):

@@ -20,6 +20,7 @@ from shared.errors import (
     ServiceUnavailableError,
 )
 from shared.redaction import redact_text
+from shared.sign_in import no_token
 
 API_PATH = "/datamap/api/atlas/v2"
 API_VERSION = "2023-09-01"
@@ -44,7 +45,7 @@ class _Token(AtlasAuthBase):
         try:
             token = self._credential.get_token(SCOPE).token
         except AzureError as error:
-            raise AccessDeniedError(f"no token for {SCOPE}: {redact_text(str(error))}") from error
+            raise AccessDeniedError(no_token(SCOPE, error)) from error
         return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
@@ -127,7 +128,9 @@ class PurviewClient(AtlasClient):
                 timeout=_TIMEOUTS,
             )
         except requests.RequestException as error:
-            raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {redact_text(str(error))}") from error
+            hint = " Is its authority in LINEAGE_CA_BUNDLE?" if isinstance(error, requests.exceptions.SSLError) else ""
+            words = redact_text(str(error))
+            raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {words}.{hint}") from error
         if not response.ok:
             raise _to_error(what, response)
         return _Answer(response)
@@ -151,7 +154,7 @@ def _to_error(what: str, response: requests.Response) -> Exception:
     code, words = _error_of(response)
     message = f"{what}: HTTP {status}: {words}"
     if status in (401, 403):
-        return AccessDeniedError(f"{message}. The identity needs Data Curator on the collection.")
+        return AccessDeniedError(f"{message.rstrip('.')}. The identity needs Data Curator on the collection.")
     if status in _UNAVAILABLE or status >= 500:
         after = response.headers.get("Retry-After", "")
         return ServiceUnavailableError(message, retry_after=float(after) if after.isdigit() else None)

@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it: a process of its own, its words, its files."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def test_demo_shows_the_models_lineage_from_the_file_to_the_report(demo: subproc
 def test_demo_says_what_was_dead_lettered_and_what_it_took(demo: subprocess.CompletedProcess[str]) -> None:
     """The reason, the raw body, and the counts."""
     assert "MalformedEvent: data.runId: is missing" in demo.stdout
-    assert "Azure ML requests over 1 connection(s)" in demo.stdout
+    assert re.search(r"It took \d+ Azure ML requests over [12] connection\(s\)", demo.stdout)
     assert "catalog requests over 1 connection(s)" in demo.stdout
 
 

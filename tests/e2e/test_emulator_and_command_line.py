@@ -61,7 +61,9 @@ def test_replay_does_what_the_demo_does(replayed: "subprocess.CompletedProcess[s
 def test_show_prints_the_same_graph_as_text_json_and_mermaid(lineage: Lineage) -> None:
     """A name alone means its latest version."""
     text = lineage("show", "creditrisk_model")
-    assert text.stdout.startswith("creditrisk_model:2 (model) comes from")
+    first, second = text.stdout.splitlines()[:2]
+    assert first.endswith("/workspaces/ws-credit/models/creditrisk_model/versions/2")
+    assert second == "creditrisk_model:2 (model) comes from"
     graph = json.loads(lineage("show", "creditrisk_model:1", "--json").stdout)
     flowchart = lineage("show", "creditrisk_model", "--mermaid").stdout
     assert flowchart.count("-->") == len(graph["edges"])

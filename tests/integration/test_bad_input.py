@@ -188,9 +188,8 @@ def test_catalog_that_is_down_brings_the_message_back_and_then_sets_it_aside(
 @pytest.mark.usefixtures("untouched")
 def test_settings_that_are_wrong_are_all_named_at_once(run: Run) -> None:
     """Exit code 2, one line for each."""
-    result = run(
-        "replay", "-", "--direct", PURVIEW_ENDPOINT="http://x", LINEAGE_WORKSPACES="ws", LINEAGE_STORAGE="redis://x"
-    )
+    wrong = {"PURVIEW_ENDPOINT": "http://x", "LINEAGE_WORKSPACES": "ws", "LINEAGE_STORAGE": "redis://x"}
+    result = run("replay", "-", "--direct", stdin=run_completed("creditrisk_train"), **wrong)
     assert result.exit_code == 2
     for name in ("PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"):
         assert f"{name}:" in result.stderr
@@ -211,11 +210,56 @@ def test_wrong_usage_exits_with_two(run: Run, arguments: tuple[str, ...]) -> Non
     assert result.stderr
 
 
-def test_asset_that_does_not_exist_is_named(run: Run) -> None:
+@pytest.mark.parametrize("name", ["no_such_model", "no_such_model:3", "azureml://no/such"])
+def test_asset_that_does_not_exist_is_named(run: Run, name: str) -> None:
     """`show` says which name it looked for."""
-    result = run("show", "no_such_model")
+    result = run("show", name)
+    assert result.exit_code == 1
+    assert name in result.stderr
+
+
+def test_name_in_two_workspaces_is_answered_with_both_qualified_names(
+    run: Run, emulator: Emulator, environment: dict[str, str]
+) -> None:
+    """Nobody can guess which one is meant."""
+    emulator.control.use("two-workspaces")
+    workspaces = ",".join(emulator.services.azure_ml.workspace_ids())
+    run("replay", "emulator/scenarios/two-workspaces/events", "--direct", LINEAGE_WORKSPACES=workspaces)
+    run("show", "churn_model")  # search catches up
+    result = run("show", "churn_model")
     assert result.exit_code == 2
-    assert "no_such_model" in result.stderr
+    assert "workspaces/ws-east/models/churn_model" in result.stderr
+    assert "workspaces/ws-west/models/churn_model" in result.stderr
+
+
+def test_qualified_name_may_be_spelt_as_azure_spells_it(run: Run) -> None:
+    """Azure prints `resourceGroups`; names compare workspaces without regard to case."""
+    run("replay", "-", "--direct", stdin=run_completed("creditrisk_train"))
+    shown = run(
+        "show",
+        f"{WS.replace('resourcegroups', 'resourceGroups').replace('ws-credit', 'WS-Credit')}/runs/creditrisk_train",
+    )
+    assert shown.stdout.splitlines()[0] == f"{WS}/runs/creditrisk_train"
+
+
+@pytest.mark.parametrize("stdin", ["", "  ", "[]"])
+def test_input_without_an_event_is_wrong_usage(run: Run, environment: dict[str, str], stdin: str) -> None:
+    """Nothing is enqueued, nothing dead-lettered."""
+    assert run("replay", "-", "--direct", stdin=stdin).exit_code == 2
+    assert dead_letters(environment) == []
+
+
+def test_forced_replay_fills_a_catalog_that_was_emptied(run: Run, emulator: Emulator) -> None:
+    """Whatever the ledger believes, from a step's event too."""
+    events = "emulator/scenarios/credit-risk/events"
+    run("replay", events, "--direct")
+    full = emulator.control.state()["purview"]["entities"]
+    emulator.control.reset()
+    assert run("replay", events, "--direct", "--force").exit_code == 1  # one event is malformed
+    again = emulator.control.state()["purview"]["entities"]
+    assert {item["attributes"]["qualifiedName"] for item in again} == {
+        item["attributes"]["qualifiedName"] for item in full
+    }
 
 
 @pytest.mark.usefixtures("untouched")
