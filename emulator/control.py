@@ -69,7 +69,10 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         return web.json_response(services.faults.to_json())
 
     async def set_latency(request: web.Request) -> web.Response:
-        services.faults.latency_ms = float(str((await _object(request))["ms"]))
+        latency_ms = float(str((await _object(request))["ms"]))
+        if latency_ms < 0:
+            raise ValueError("ms must not be negative")
+        services.faults.latency_ms = latency_ms
         return web.Response(status=204)
 
     async def add_to_azure_ml(request: web.Request) -> web.Response:

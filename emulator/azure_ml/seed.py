@@ -26,6 +26,9 @@ _KEYS = {
 
 def read_workspaces(seed: Node) -> list[Workspace]:
     """Read all workspaces of a seed document."""
+    unknown = set(seed) - {"registries", "workspaces"}
+    if unknown:
+        raise ValueError(f"unknown keys: {sorted(unknown)}")
     curated = {
         f"azureml://registries/{registry}/environments/{name}/versions/{version}": EnvironmentVersion(
             **_version(f"{name}:{version}", node), **_environment(node), registry=registry
