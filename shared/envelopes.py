@@ -1,7 +1,7 @@
 """Reads what Event Grid delivers: either schema, single or in an array, any casing of keys, live or dead-lettered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
+from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,24 @@ class Envelope:
 
 
 _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "data")
+_ENVELOPE_IDENTITY = frozenset(
+    {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
+)
+_DATA_IDENTITY = frozenset(
+    {
+        "runid",
+        "runstatus",
+        "runtype",
+        "experimentid",
+        "experimentname",
+        "modelname",
+        "modelversion",
+        "modelids",
+        "servicename",
+        "servicecomputetype",
+    }
+)
+"""Members that say what an event is about, in lower case."""
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
 
 
@@ -74,6 +93,46 @@ def event_type_of(body: str) -> str:
         return ""
     value = members.get("type" if "specversion" in members else "eventType")
     return value if isinstance(value, str) else ""
+
+
+def redact_event(body: str) -> str:
+    """
+    Strip secrets from an event, which tags and properties may carry, and leave what it is about as it is.
+
+    A model may well be called `password-strength:3`; the names and ids we read are no secrets, so that what is queued
+    or dead-lettered can be replayed.
+    """
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return redact_body(body)
+    if not isinstance(event, dict):
+        return redact_body(body)
+    return json.dumps(
+        {
+            name: value
+            if _is_identity(name, value, _ENVELOPE_IDENTITY)
+            else _redact_data(value)
+            if name.lower() == "data" and isinstance(value, dict)
+            else _redact_member(name, value)
+            for name, value in event.items()
+        }
+    )
+
+
+def _redact_data(data: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value if _is_identity(name, value, _DATA_IDENTITY) else _redact_member(name, value)
+        for name, value in data.items()
+    }
+
+
+def _redact_member(name: str, value: object) -> object:
+    return REDACTED if is_secret_key(name) else redact_json(value)
+
+
+def _is_identity(name: str, value: object, members: Collection[str]) -> bool:
+    return isinstance(value, str | int) and name.casefold() in members
 
 
 def _read_members(body: str) -> dict[str, object]:

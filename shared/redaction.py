@@ -76,9 +76,25 @@ def redact_body(body: str) -> str:
     '{"runTags": {"api_key": "[redacted]"}}'
     """
     try:
-        return json.dumps(_redact_json(json.loads(body)))
+        return json.dumps(redact_json(json.loads(body)))
     except (ValueError, RecursionError):
         return redact_text(_JSON_PAIR.sub(_without_json_value, body))
+
+
+def redact_json(value: object) -> object:
+    """Strip secrets from a JSON value: by the name of a member, and by what text shows."""
+    match value:
+        case dict() if "value" in value and is_secret_key(str(value.get("key") or value.get("name") or "")):
+            return {key: REDACTED if key == "value" else redact_json(item) for key, item in value.items()}
+        case dict():
+            return {
+                redact_text(key): REDACTED if is_secret_key(key) else redact_json(item) for key, item in value.items()
+            }
+        case list():
+            return [redact_json(item) for item in value]
+        case str():
+            return _redact_value(value)  # AML puts JSON into strings: azureml.parameters, pipeline_spec
+    return value
 
 
 def redact_mapping(values: Mapping[str, object]) -> dict[str, str]:
@@ -101,21 +117,6 @@ def redact_url(url: str) -> str:
 
 def _redact_value(text: str) -> str:
     return redact_body(text) if text.lstrip().startswith(("{", "[")) else redact_text(text)
-
-
-def _redact_json(value: object) -> object:
-    match value:
-        case dict() if "value" in value and is_secret_key(str(value.get("key") or value.get("name") or "")):
-            return {key: REDACTED if key == "value" else _redact_json(item) for key, item in value.items()}
-        case dict():
-            return {
-                redact_text(key): REDACTED if is_secret_key(key) else _redact_json(item) for key, item in value.items()
-            }
-        case list():
-            return [_redact_json(item) for item in value]
-        case str():
-            return _redact_value(value)  # AML puts JSON into strings: azureml.parameters, pipeline_spec
-    return value
 
 
 def _without_user(match: re.Match[str]) -> str:

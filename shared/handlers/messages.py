@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.envelopes import event_type_of, parse_envelope
+from shared.envelopes import event_type_of, parse_envelope, redact_event
 from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError
 from shared.events import Event, is_known, parse_event
 from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, SKIPPED, Outcome
 from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
-from shared.redaction import redact_body, redact_text
+from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Queue
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def set_aside(body: str, error: Exception, *, attempts: int, dead_letters: DeadL
     """Dead-letter a message with the reason and its body, both free of secrets."""
     detail = redact_text(str(error))
     reason = _reason(error)
-    dead_letters.put(reason=reason, detail=detail, body=redact_body(body), attempts=attempts)
+    dead_letters.put(reason=reason, detail=detail, body=redact_event(body), attempts=attempts)
     logger.info("message %s", DEAD_LETTERED, extra={"outcome": DEAD_LETTERED, "reason": reason, "detail": detail})
     return Outcome(DEAD_LETTERED, reason=f"{reason}: {detail}")
 
@@ -153,4 +153,4 @@ def handle_next(
 def enqueue(bodies: Sequence[str], queue: Queue) -> None:
     """Put events on the queue, without the secrets that tags and properties may carry."""
     for body in bodies:
-        queue.put(redact_body(body))
+        queue.put(redact_event(body))

@@ -12,7 +12,7 @@ from azure.eventgrid import EventGridEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.envelopes import event_type_of, parse_envelope, split_events
+from shared.envelopes import event_type_of, parse_envelope, redact_event, split_events
 from shared.errors import MalformedEventError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject, Subject, is_known, parse_event
 from shared.model import AssetId
@@ -516,3 +516,19 @@ def test_unsettled_status_changes_nothing(status: str) -> None:
     """A run is published when it ends; until then its changes are skipped, saying so."""
     body = event_grid("RunStatusChanged", f"experiments/{EXPERIMENT}/runs/{ROOT}", {**RUN_DATA, "runStatus": status})
     assert read(body).subject == Nothing(f"run {ROOT} is {status}; it is published when it ends")
+
+
+@pytest.mark.parametrize("name", ["password-strength", "secret_santa", "hf_token", "api_key"])
+def test_names_that_sound_secret_survive_the_redaction_of_an_event(name: str) -> None:
+    """A model may be called anything; what is queued must still be about it."""
+    body = {
+        "topic": ARM_ID,
+        "subject": f"models/{name}:3",
+        "eventType": "Microsoft.MachineLearningServices.ModelRegistered",
+        "eventTime": "2026-07-01T10:00:00Z",
+        "id": "e",
+        "data": {"modelName": name, "modelVersion": "3", "modelTags": {"api_key": "hunter2", "note": "token=hunter2"}},
+    }
+    redacted = redact_event(json.dumps(body))
+    assert "hunter2" not in redacted
+    assert parse_event(parse_envelope(redacted)).subject == ModelSubject(AssetId("models", name, "3"))

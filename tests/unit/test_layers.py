@@ -1,0 +1,51 @@
+"""Who may import whom: dependencies point inwards, and the emulator knows nothing of the product."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp")
+PURE = ("shared.events", "shared.qualified_names", "shared.redaction", "shared.lineage.build", "shared.handlers.plan")
+
+
+def imports(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield every module below a folder with each name it imports."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [item.name for item in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                yield str(path.relative_to(ROOT)), name
+
+
+def test_emulator_knows_nothing_of_the_product() -> None:
+    """It is written from the services' documentation; a test against it could otherwise not fail."""
+    assert [found for found in imports("emulator") if found[1].partition(".")[0] in ("shared", "cli")] == []
+
+
+def test_product_knows_nothing_of_what_is_around_it() -> None:
+    """Neither the command line nor the emulator nor the tests."""
+    outside = ("cli", "emulator", "tests", "benchmarks")
+    assert [found for found in imports("shared") if found[1].partition(".")[0] in outside] == []
+
+
+def test_only_bootstrap_and_the_adapters_know_the_adapters() -> None:
+    """Handlers and the core see ports."""
+    inner = [found for found in imports("shared") if not found[0].startswith(("shared/azure_ml", "shared/purview"))]
+    assert {
+        path for path, name in inner if name.startswith(("shared.azure_ml", "shared.purview", "shared.state.sqlite"))
+    } == {"shared/bootstrap.py"}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_core_loads_no_sdk(module: str) -> None:
+    """Nor any HTTP library."""
+    program = f"import sys, {module}\nprint([name for name in {SDKS!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"
