@@ -48,6 +48,8 @@ def test_model_registered_by_a_step_that_still_runs_is_linked_to_it(app: App, ad
 
 def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app: App) -> None:
     """One plans the run, the other publishes the model, then the first writes: the model stays linked."""
+    # With Atlas's revival bug a link that was removed once stays so; whether Purview has it is not known.
+    app.emulator.control.switches(strict_revival=False)
     services = app.services
     run = parse_event(parse_envelope(run_completed("creditrisk_train")))
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
@@ -66,8 +68,10 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
             return planned
 
     Interrupted(services.runs, services.catalog, services.ledger, now=services.now).publish(run)
-    app.emulator.control.switches(strict_revival=False)
-    assert "creditrisk_train -> creditrisk_model:2" in app.edges(f"{WS}/models/creditrisk_model/versions/2")
+    # Lineage goes on drawing removed links, so the process itself is asked.
+    step = QualifiedName(f"{WS}/runs/creditrisk_train")
+    outputs = {ref.qualified_name for ref in services.catalog.find([step])[step].outputs}
+    assert f"{WS}/models/creditrisk_model/versions/2" in outputs
 
 
 def test_step_that_lags_behind_its_completed_pipeline_is_waited_for(app: App) -> None:
