@@ -365,3 +365,37 @@ def test_pipeline_is_told_by_its_type_or_its_source(metadata: dict[str, Any], ex
 def test_run_without_a_root_is_its_own_root() -> None:
     """A plain job is a tree of one."""
     assert record(rootRunId=None).root_id == RUN_ID
+
+
+def test_v1_data_sets_are_bound_by_their_saved_ids() -> None:
+    """Only v1's own service could resolve them; that they took part is not lost."""
+    found = record(
+        inputDatasets=[
+            {"identifier": {"savedId": "in-1"}, "inputDetails": {"inputName": "loan"}},
+            {"identifier": None},
+        ],
+        outputDatasets=[{"identifier": {"savedId": "out-1"}, "outputDetails": {"outputName": "scores"}}],
+    )
+    assert list(list_bindings(found)) == [
+        Binding("loan", "saveddatasets/in-1", "", "", is_output=False),
+        Binding("scores", "saveddatasets/out-1", "", "", is_output=True),
+    ]
+
+
+def test_batch_scoring_names_its_model_and_scores_in_its_arguments() -> None:
+    """Recorded in 2022-11: nothing else of such a step says what it read and wrote."""
+    found = record(
+        definition={
+            "arguments": ["--model_name", "churn", "--model_version", "5"],
+            "dataReferences": {"score": {"dataStoreName": "blobstore", "pathOnDataStore": "azureml/child/score"}},
+        }
+    )
+    assert list(list_bindings(found)) == [
+        Binding("model", "azureml://models/churn/versions/5", "", "", is_output=False),
+        Binding("score", "azureml://datastores/blobstore/paths/azureml/child/score", "UriFolder", "", is_output=True),
+    ]
+
+
+def test_data_references_of_other_runs_are_no_scores() -> None:
+    """Only a run that names a model in its arguments scores."""
+    assert list(list_bindings(record(definition={"dataReferences": {"score": {"dataStoreName": "b"}}}))) == []
