@@ -14,7 +14,6 @@ from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
 
 LEGACY_PATH = "/catalog/api/atlas/v2"
 AROUND_THE_STEPS = 19
-A_STEP = 10
 
 
 class _Token(AtlasAuthBase):

@@ -11,7 +11,7 @@ from shared.handlers.outcome import PUBLISHED, SKIPPED
 from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
 from shared.lineage.entities import Entity, Ref
-from shared.lineage.places import Match, Place, list_places, match_places, places_of_run
+from shared.lineage.places import Match, Place, list_places, match_places, places_by_run
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
 from shared.ports import Catalog, Found, RunSource
 from shared.qualified_names import QualifiedName
@@ -183,9 +183,10 @@ class Planner:
             only=only,
         )
         rows = [row for _, row in own]
+        touched = places_by_run(tree)
         for run in tree.runs:
             if only in ("", run.id):
-                explained = _explain({place.ref: matches[place.ref] for place in places_of_run(tree, run)})
+                explained = _explain({place.ref: matches[place.ref] for place in touched[run.id]})
                 row = _row(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained)
                 rows.append(row)
         for other in () if only else (tree.root_id, *tree.aliases):

@@ -28,7 +28,7 @@ def build_run_tree(
     Build the entities of a tree.
 
     Args:
-        matches: what the catalog holds for every place of `list_places(tree)`.
+        matches: what the catalog holds for every place of `places_by_run(tree)`.
         models: run id → the model versions registered from that run, which the run itself does not record.
         only: build just this run (of a tree that has not ended).
     """

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from shared import qualified_names
 from shared.lineage.entities import Ref
-from shared.model import Data, DataAsset, Location, Run, RunTree, Unresolved, WorkspaceId
+from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
 from shared.qualified_names import QualifiedName
 
 POWER_BI_DATASET_TAG = "powerbi_dataset"
@@ -82,17 +82,21 @@ def is_stranger(data: Data) -> bool:
     )
 
 
-def list_places(tree: RunTree) -> tuple[Place, ...]:
-    """Return every place the tree touches, each once, in the order of qualifiedNames."""
-    places = {place.ref: place for run in tree.runs for place in places_of_run(tree, run)}
-    return tuple(places[ref] for ref in sorted(places))
-
-
-def places_of_run(tree: RunTree, run: Run) -> Iterator[Place]:
-    """Yield the places that one run of a tree touches."""
+def places_by_run(tree: RunTree) -> dict[str, tuple[Place, ...]]:
+    """Return the places that each run of a tree touches, by run id."""
     own_runs = {tree.root_id, *(run.id for run in tree.runs)}
-    for port in (*run.inputs, *run.outputs):
-        yield from _of(tree.workspace.id, port.data, own_runs)
+    return {
+        run.id: tuple(
+            place for port in (*run.inputs, *run.outputs) for place in _of(tree.workspace.id, port.data, own_runs)
+        )
+        for run in tree.runs
+    }
+
+
+def list_places(tree: RunTree) -> tuple[Place, ...]:
+    """Return every place that a tree touches, each once, in the order of qualifiedNames."""
+    places = {place.ref: place for touched in places_by_run(tree).values() for place in touched}
+    return tuple(places[ref] for ref in sorted(places))
 
 
 def registered_from(asset: DataAsset) -> Location | None:

@@ -60,3 +60,12 @@ def test_demo_writes_what_it_shows_to_files(out: Path) -> None:
         item["attributes"]["qualifiedName"] for item in json.loads((out / "entities.json").read_text())["entities"]
     }
     assert {node["qualifiedName"] for node in lineage["nodes"]} <= names
+
+
+def test_readme_tells_what_the_demo_really_costs(demo: subprocess.CompletedProcess[str]) -> None:
+    """The counts printed there are those printed here; a thread may or may not find a connection free."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    counts = (
+        r"It took (\d+) Azure ML requests over \d connection\(s\) and (\d+) catalog requests over 1 connection\(s\)\."
+    )
+    assert re.findall(counts, readme) == re.findall(counts, demo.stdout) != []
