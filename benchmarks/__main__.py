@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.by_hand import publish_chain_by_hand
-from cli.session import drain
+from cli.session import drain, local_queue
 from emulator.client import Control
 from shared.bootstrap import Services
 from shared.envelopes import split_events
-from shared.handlers.messages import enqueue
+from shared.handlers.message_body import REPLAY
+from shared.handlers.receive import enqueue
 from shared.settings import Settings
 
 STEPS = (4, 20, 100)
@@ -88,8 +89,9 @@ class Bench:
 
 
 def _publish(services: Services, event: str) -> None:
-    enqueue([event], services.queue)
-    for report in drain(services):
+    queue = local_queue(services)
+    enqueue([event], queue, services.dead_letters, source=REPLAY, now=services.now)
+    for report in drain(services, queue):
         if report.failed:
             raise RuntimeError(report.outcome.reason)
 

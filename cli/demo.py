@@ -38,11 +38,12 @@ def demo(*, out: Path | None, seed: int) -> None:
         ) from error
     from cli.graph import read_graph, to_json, to_mermaid, to_text
     from cli.replay import to_line
-    from cli.session import drain
+    from cli.session import drain, local_queue
     from cli.show import find_asset
     from shared.bootstrap import Services
     from shared.envelopes import split_events
-    from shared.handlers.messages import enqueue
+    from shared.handlers.message_body import REPLAY
+    from shared.handlers.receive import enqueue
     from shared.settings import Settings
 
     with Emulator(scenario=_SCENARIO) as emulator:
@@ -53,9 +54,10 @@ def demo(*, out: Path | None, seed: int) -> None:
 
         bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
         random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret
-        enqueue(bodies, services.queue)
+        queue = local_queue(services)
+        enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
         reports = []
-        for report in drain(services):
+        for report in drain(services, queue):
             reports.append(report)
             click.echo(to_line(report))
         publishing = emulator.control.requests()

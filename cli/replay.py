@@ -46,9 +46,10 @@ def replay(*, sources: tuple[str, ...], direct: bool, force: bool, dry_run: bool
     elif direct:
         failed = _publish(services, bodies, as_json=as_json, force=force)
     else:
-        from shared.handlers.messages import enqueue
+        from shared.handlers.message_body import REPLAY
+        from shared.handlers.receive import enqueue
 
-        enqueue(bodies, services.queue)
+        enqueue(bodies, services.queue, services.dead_letters, source=REPLAY, now=services.now)
         noun = "event is" if len(bodies) == 1 else "events are"
         click.echo(json.dumps({"enqueued": len(bodies)}) if as_json else f"{len(bodies)} {noun} on the queue.")
         failed = 0
@@ -76,19 +77,21 @@ def _read(sources: tuple[str, ...]) -> Iterator[str]:
 
 
 def _publish(services: "Services", bodies: list[str], *, as_json: bool, force: bool) -> int:
-    from cli.session import drain
-    from shared.handlers.messages import enqueue
+    from cli.session import drain, local_queue
+    from shared.handlers.message_body import REPLAY
     from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
+    from shared.handlers.receive import enqueue
 
-    enqueue(bodies, services.queue)
+    queue = local_queue(services)
+    enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
     counts: Counter[str] = Counter()
-    for report in drain(services, force=force):
+    for report in drain(services, queue, force=force):
         if report.outcome.outcome != CAME_BACK:
             counts[report.outcome.outcome] += 1
         click.echo(json.dumps(report.to_json()) if as_json else to_line(report))
     if not as_json:
         click.echo(", ".join(f"{count} {outcome.replace('_', '-')}" for outcome, count in sorted(counts.items())))
-    left = services.queue.next_visible_at()
+    left = queue.next_visible_at()
     if left:
         click.echo(
             f"Messages are left on the queue; the next is due at {left:%H:%M:%S} UTC. Replay again then.", err=True

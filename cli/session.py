@@ -6,16 +6,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from shared.bootstrap import Services
+from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import Redelivery, handle_next
 from shared.handlers.outcome import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.state.ports import Message
-from shared.state.sqlite import Database
+from shared.state.sqlite import Database, SqliteQueue, open_state
 
 DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
 """Here a person waits, so a message is tried less often and sooner than in the Functions host."""
@@ -36,9 +38,20 @@ def open_services() -> Services:
 def open_reading_services() -> Services:
     """Read the settings; state that does not exist yet is not created but kept in memory."""
     services = open_services()
-    if not services.settings.storage.exists():
-        services.database = Database(":memory:", now=services.now)
+    storage = services.settings.storage
+    if isinstance(storage, Path) and not storage.exists():
+        services.state = open_state(":memory:", now=services.now)
     return services
+
+
+def local_queue(services: Services) -> SqliteQueue:
+    """
+    Return the queue to publish from here: the one in the SQLite file.
+
+    With a storage account it is one in memory, since the queue there is the app's.
+    """
+    queue = services.queue
+    return queue if isinstance(queue, SqliteQueue) else SqliteQueue(Database(":memory:", now=services.now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,9 @@ class Report:
         }
 
 
-def drain(services: Services, *, redelivery: Redelivery | None = None, force: bool = False) -> Iterator[Report]:
+def drain(
+    services: Services, queue: SqliteQueue, *, redelivery: Redelivery | None = None, force: bool = False
+) -> Iterator[Report]:
     """Handle messages until the queue is empty, waiting for those that come back soon."""
     redelivery = redelivery or DIRECT_REDELIVERY
 
@@ -75,13 +90,13 @@ def drain(services: Services, *, redelivery: Redelivery | None = None, force: bo
         return services.handle(message, force=force)
 
     while True:
-        handled = handle_next(services.queue, handle, dead_letters=services.dead_letters, redelivery=redelivery)
+        handled = handle_next(queue, handle, dead_letters=services.dead_letters, redelivery=redelivery)
         if handled:
             message, outcome = handled
-            event_type, event_id = describe(message.body)
+            event_type, event_id = describe(MessageBody.parse(message.body, message_id=message.id).event)
             yield Report(event_type, event_id, message.dequeue_count, outcome)
             continue
-        next_at = services.queue.next_visible_at()
+        next_at = queue.next_visible_at()
         if next_at is None or next_at - services.now() > _LONGEST_WAIT:
             return
         seconds = max((next_at - services.now()).total_seconds(), 0.0)

@@ -1,20 +1,24 @@
 """The only place that constructs clients, and not before they are needed: importing this touches nothing."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.handlers.deliver import Deliveries
+from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
 from shared.settings import Settings
-from shared.state.ports import Message
-from shared.state.sqlite import Database, SqliteDeadLetters, SqliteLedger, SqliteQueue
+from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
 
 if TYPE_CHECKING:
+    import azure.functions as func
     from azure.core.credentials import TokenCredential
 
     from shared.azure_ml.resolver import Resolver
@@ -23,6 +27,23 @@ if TYPE_CHECKING:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@cache
+def services() -> "Services":
+    """
+    Return the services of this process, made of its environment.
+
+    Raises:
+        ConfigurationError
+    """
+    return Services(Settings.from_env(os.environ))
+
+
+def to_message(message: "func.QueueMessage") -> Message:
+    """Translate what the Functions host hands over."""
+    body = message.get_body().decode("utf-8", errors="replace")
+    return Message(message.id or "", body, message.dequeue_count or 1, message.pop_receipt or "")
 
 
 @dataclass
@@ -34,7 +55,7 @@ class Services:
 
     def handle(self, message: Message, *, force: bool = False) -> Outcome:
         return handle_message(
-            message.body,
+            MessageBody.parse(message.body, message_id=message.id),
             attempt=message.dequeue_count,
             allowed=self.allowed,
             publisher=self.publisher,
@@ -46,25 +67,35 @@ class Services:
     def allowed(self) -> AllowList:
         return AllowList(self.settings.workspaces)
 
-    @cached_property
-    def database(self) -> Database:
-        return Database(str(self.settings.storage), now=self.now)
+    @property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.state.queue, self.state.dead_letters, self.state.notes, self.publisher, self.allowed)
 
     @cached_property
-    def queue(self) -> SqliteQueue:
-        return SqliteQueue(self.database)
+    def state(self) -> State:
+        if isinstance(self.settings.storage, Path):
+            from shared.state.sqlite import open_state
 
-    @cached_property
-    def dead_letters(self) -> SqliteDeadLetters:
-        return SqliteDeadLetters(self.database)
+            return open_state(str(self.settings.storage), now=self.now)
+        from shared.state.azure import open_state as open_azure_state
 
-    @cached_property
-    def ledger(self) -> SqliteLedger:
-        return SqliteLedger(self.database)
+        return open_azure_state(self.settings.storage, token=lambda: self._credential, now=self.now)
+
+    @property
+    def queue(self) -> Queue:
+        return self.state.queue
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return self.state.dead_letters
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.state.ledger
 
     @cached_property
     def publisher(self) -> Publisher:
-        return Publisher(self.runs, self.catalog, self.ledger, now=self.now)
+        return Publisher(self.runs, self.catalog, self.state.ledger, self.state.leases, now=self.now)
 
     @cached_property
     def catalog(self) -> "PurviewCatalog":

@@ -120,6 +120,39 @@ def redact_event(body: str) -> str:
     )
 
 
+_HINTS = {"runtags": ("azureml.pipeline",), "runproperties": ("azureml.pipelinerunid", "azureml.runsource")}
+"""Of a run's tags and properties, those that `shared.events` reads."""
+_DRIFT = frozenset({"datadriftname"})
+
+
+def compact_event(event: object) -> object:
+    """
+    Keep of an event what is ever read of it, and nothing else: a few hundred bytes, whatever tags and properties weigh.
+
+    Whatever is there of the kept members stays as it came, so that a malformed event is still seen to be malformed.
+
+    >>> compact_event({"id": "e", "data": {"runId": "r", "runProperties": {"big": "x", "azureml.runsource": "s"}}})
+    {'id': 'e', 'data': {'runId': 'r', 'runProperties': {'azureml.runsource': 's'}}}
+    """
+    if not isinstance(event, dict):
+        return event
+    kept = {name: value for name, value in event.items() if name.casefold() in _ENVELOPE_IDENTITY}
+    return kept | {name: _compact_data(value) for name, value in event.items() if name.casefold() == "data"}
+
+
+def _compact_data(data: object) -> object:
+    if not isinstance(data, dict):
+        return data
+    compact: dict[str, object] = {}
+    for name, value in data.items():
+        hints = _HINTS.get(name.casefold())
+        if hints and isinstance(value, dict):
+            compact[name] = {hint: value[hint] for hint in hints if hint in value}
+        elif hints or name.casefold() in _DATA_IDENTITY | _DRIFT:
+            compact[name] = value
+    return compact
+
+
 def _redact_data(data: Mapping[str, object]) -> dict[str, object]:
     return {
         name: value if _is_identity(name, value, _DATA_IDENTITY) else _redact_member(name, value)

@@ -5,6 +5,7 @@ LineageError
     ServiceUnavailableError   429, 408, 5xx, timeout, cut connection
     AccessDeniedError         401, 403: most often a role that has not propagated yet
     RunNotSettledError        the event overtook the record it speaks of
+    LeaseHeldError            another worker is publishing the same, or took over from us
   TerminalError             a retry cannot help: the message is dead-lettered
     MalformedEventError       a field is missing or wrong
     ForeignWorkspaceError     a workspace outside LINEAGE_WORKSPACES
@@ -44,6 +45,10 @@ class AccessDeniedError(TransientError):
 
 class RunNotSettledError(TransientError):
     """The record does not yet show what the event announced."""
+
+
+class LeaseHeldError(TransientError):
+    """Another worker is publishing the same run tree, or took it over because we were too slow."""
 
 
 class TerminalError(LineageError):

@@ -11,15 +11,17 @@ POOL_SIZE = 4
 """Connections kept to one host; a worker rarely has more requests in flight."""
 
 
-def build_session(ca_bundle: str | None = None) -> requests.Session:
+def build_session(ca_bundle: str | None = None, *, size: int = POOL_SIZE) -> requests.Session:
     """
     Build a session that keeps its connections open.
 
     Args:
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
+        size: connections kept to one host.
     """
     session = requests.Session()
-    session.mount("https://", _PooledAdapter(ca_bundle))
+    session.mount("https://", _PooledAdapter(ca_bundle, size))
+    session.mount("http://", HTTPAdapter(pool_maxsize=size, pool_block=True))
     return session
 
 
@@ -35,9 +37,9 @@ def _trust(ca_bundle: str | None) -> ssl.SSLContext:
 class _PooledAdapter(HTTPAdapter):
     """requests takes either the usual authorities or a file of others; this one takes both."""
 
-    def __init__(self, ca_bundle: str | None) -> None:
+    def __init__(self, ca_bundle: str | None, size: int) -> None:
         self._context = _trust(ca_bundle)
-        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, pool_block=True)
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=size, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs["ssl_context"] = self._context

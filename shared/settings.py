@@ -1,6 +1,7 @@
 """The app settings, read once at start; every bad one is reported at once, by name."""
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,24 @@ from urllib.parse import urlsplit
 
 from shared.errors import ConfigurationError
 
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+
 DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAccount:
+    """An Azure Storage account, reached with the app's identity."""
+
+    blob_endpoint: str
+    """`https://{account}.blob.core.windows.net`; queue and table endpoints differ in that one word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Azurite:
+    """Azure Storage on this machine: blob, queue and table on three ports in a row."""
+
+    base_port: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +40,7 @@ class Settings:
         purview_endpoint: base URL of the catalog, without path.
         purview_collection: the collection for new entities; "" for the root collection.
         workspaces: allow-list of workspace ARM ids, or prefixes of them.
-        storage: path of the SQLite file that holds queue, ledger and dead letters.
+        storage: what holds queue, ledger and dead letters: a SQLite file, a storage account, or Azurite.
         arm_endpoint: base URL of Azure Resource Manager.
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
@@ -30,7 +48,7 @@ class Settings:
 
     purview_endpoint: str
     workspaces: tuple[str, ...]
-    storage: Path
+    storage: Path | StorageAccount | Azurite
     purview_collection: str = ""
     arm_endpoint: str = DEFAULT_ARM_ENDPOINT
     credential: str = "default"
@@ -97,11 +115,21 @@ class _Reader:
                 self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
         return values
 
-    def storage(self, name: str) -> Path:
-        value = self._required(name, "sqlite:///path/to/file")
+    def storage(self, name: str) -> Path | StorageAccount | Azurite:
+        value = self._required(name, "sqlite:///path/to/file, the name of a storage account, or azurite")
+        word, _, port = value.partition(":")
+        if value == "azurite" or (word == "azurite" and port.isdecimal() and 0 < int(port) < 65_534):
+            return Azurite(int(port)) if port else Azurite()
+        if _ACCOUNT.fullmatch(value):
+            return StorageAccount(f"https://{value}.blob.core.windows.net")
+        if value.startswith("https://") and _is_base_url(value) and ".blob." in value:
+            return StorageAccount(value.rstrip("/"))
         path = value.removeprefix("sqlite:///")
         if value and (path == value or not path):
-            self.problems.append(f"{name}: {value!r} is not known; give sqlite:///path/to/file")
+            self.problems.append(
+                f"{name}: {value!r} is not known; give sqlite:///path/to/file, the name or the blob endpoint of a "
+                "storage account, or azurite (azurite:PORT for another port than 10000)"
+            )
         elif value and not Path(path).absolute().parent.is_dir():
             self.problems.append(f"{name}: the folder of {path} does not exist")
         elif value and Path(path).is_dir():

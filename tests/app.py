@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cli.graph import read_graph, to_json
-from cli.session import Report, drain
+from cli.session import Report, drain, local_queue
 from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.envelopes import split_events
-from shared.handlers.messages import Redelivery, enqueue
+from shared.handlers.message_body import REPLAY
+from shared.handlers.messages import Redelivery
+from shared.handlers.receive import enqueue
 from shared.qualified_names import QualifiedName
 from shared.settings import Settings
 
@@ -41,8 +43,10 @@ class App:
 
     def replay(self, bodies: Iterable[str] | None = None) -> list[Report]:
         """Publish events (the scenario's if none are given), bringing back at once what comes back."""
-        enqueue(list(self.events() if bodies is None else bodies), self.services.queue)
-        return list(drain(self.services, redelivery=AT_ONCE))
+        queue = local_queue(self.services)
+        events = list(self.events() if bodies is None else bodies)
+        enqueue(events, queue, self.services.dead_letters, source=REPLAY, now=self.services.now)
+        return list(drain(self.services, queue, redelivery=AT_ONCE))
 
     def graph(self, name: str) -> dict[str, list[dict[str, str]]]:
         """Read everything connected to an entity through the catalog's lineage API."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from emulator import azurite
+from emulator.azurite import Azurite
 from emulator.server import Emulator
 
 
@@ -20,6 +22,18 @@ def emulator(emulator_server: Emulator) -> Emulator:
     """The server at the start of scenario ``empty``; ``emulator.control.use(...)`` picks another."""
     emulator_server.control.use("empty")
     return emulator_server
+
+
+@pytest.fixture(scope="session")
+def azurite_server() -> Iterator[Azurite]:
+    """One Azure Storage for the whole run; skips where Node is missing, unless nothing may be skipped."""
+    missing = azurite.missing()
+    if missing and os.environ.get("LINEAGE_TESTS_SKIP_NOTHING"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    with Azurite() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

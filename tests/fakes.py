@@ -129,12 +129,17 @@ class FakeDeadLetters(Script):
         self.letters: list[DeadLetter] = []
         self.closed: set[str] = set()
 
-    def put(self, *, reason: str, detail: str, body: str, attempts: int) -> DeadLetter:
+    def put(self, *, reason: str, detail: str, body: str, attempts: int, id: str = "") -> DeadLetter:
         self.called("put")
-        self.letters.append(DeadLetter(str(len(self.letters)), reason, detail, body, attempts, NOON))
-        return self.letters[-1]
+        letter = DeadLetter(id or str(len(self.letters)), reason, detail, body, attempts, NOON)
+        self.letters = [*(other for other in self.letters if other.id != letter.id), letter]
+        self.closed.discard(letter.id)
+        return letter
 
-    def list_open(self) -> list[DeadLetter]:
+    def get(self, dead_letter_id: str) -> DeadLetter | None:
+        return next((letter for letter in self.letters if letter.id == dead_letter_id), None)
+
+    def list_open(self, *, reason: str = "", since: datetime | None = None) -> list[DeadLetter]:
         return [letter for letter in self.letters if letter.id not in self.closed]
 
     def close(self, dead_letter_id: str) -> None:
@@ -163,3 +168,19 @@ class FakeQueue:
 
     def next_visible_at(self) -> datetime | None:
         return NOON if self.messages else None
+
+    def count(self) -> int:
+        return len(self.messages)
+
+
+class FreeLeases:
+    """Leases that nobody else wants."""
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        return True
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        return True
+
+    def release(self, name: str, *, holder: str) -> None:
+        """Nothing to do."""

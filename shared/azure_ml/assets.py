@@ -10,7 +10,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
 from shared.azure_ml.job_settings import read_settings
-from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, BoundedRetryPolicy, translated_errors
+from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, BoundedRetryPolicy, azure_ml_errors
 from shared.azure_ml.uris import AssetReference, parse_reference
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
@@ -28,7 +28,7 @@ _KNOWN_CLOUDS = {
 
 class Assets:
     """
-    The SDK client of one workspace. Methods may raise what `translated_errors` raises.
+    The SDK client of one workspace. Methods may raise what `azure_ml_errors` raises.
 
     azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
     """
@@ -45,7 +45,7 @@ class Assets:
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str]:
         """Return a data asset version without its location, and the URI it was registered from."""
-        with translated_errors(f"data {asset.label}"):
+        with azure_ml_errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
         created_by, created_at = _creation(data)
         found = DataAsset(
@@ -60,7 +60,7 @@ class Assets:
         return found, str(data.path or "")
 
     def get_model(self, asset: AssetId) -> ModelVersion:
-        with translated_errors(f"model {asset.label}"):
+        with azure_ml_errors(f"model {asset.label}"):
             model = self._client.models.get(asset.name, asset.version)
         created_by, created_at = _creation(model)
         return ModelVersion(
@@ -83,7 +83,7 @@ class Assets:
         Raises:
             RecordNotFoundError: the SDK cannot read one of them; ask for those you need by name.
         """
-        with translated_errors("datastores"):
+        with azure_ml_errors("datastores"):
             try:
                 return {store.name: _to_datastore(store) for store in self._client.datastores.list()}
             except AttributeError as error:
@@ -91,7 +91,7 @@ class Assets:
                 raise RecordNotFoundError(f"datastores: the SDK cannot read one of them ({error})") from error
 
     def get_datastore(self, name: str) -> Datastore:
-        with translated_errors(f"datastore {name}"):
+        with azure_ml_errors(f"datastore {name}"):
             try:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
@@ -104,15 +104,15 @@ class Assets:
         Raises:
             RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
         """
-        with translated_errors(f"job {run_id}"):
+        with azure_ml_errors(f"job {run_id}"):
             return read_settings(self._client.jobs.get(run_id))
 
     def get_online_endpoint(self, name: str) -> Any:
-        with translated_errors(f"online endpoint {name}"):
+        with azure_ml_errors(f"online endpoint {name}"):
             return self._client.online_endpoints.get(name)
 
     def list_online_deployments(self, endpoint: str) -> list[Any]:
-        with translated_errors(f"deployments of {endpoint}"):
+        with azure_ml_errors(f"deployments of {endpoint}"):
             return list(self._client.online_deployments.list(endpoint))
 
 

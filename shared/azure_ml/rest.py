@@ -1,31 +1,18 @@
-"""One HTTP pipeline for Azure ML's REST services, and the translation of what can go wrong in it."""
+"""One HTTP pipeline for Azure ML's REST services."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy, UserAgentPolicy
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
-from shared.errors import (
-    AccessDeniedError,
-    RecordNotFoundError,
-    RequestRefusedError,
-    ServiceUnavailableError,
-)
-from shared.redaction import redact_text
-from shared.sign_in import no_token
+from shared.azure_errors import translated_errors
+from shared.errors import RequestRefusedError
 
 Json = dict[str, Any]
 
@@ -33,7 +20,6 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 LONGEST_WAIT = 30.0
 _RETRIED = frozenset({"GET", "POST"})  # every POST here is a read
-_UNAVAILABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
@@ -83,7 +69,7 @@ class RestClient:
         return self._send(HttpRequest("POST", url, json=body))
 
     def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
-        with translated_errors(f"{request.method} {request.url.partition('?')[0]}"):
+        with azure_ml_errors(f"{request.method} {request.url.partition('?')[0]}"):
             client = self._anonymous if anonymous else self._authorised
             response = client.send_request(
                 request,
@@ -98,39 +84,6 @@ class RestClient:
         return answer
 
 
-@contextmanager
-def translated_errors(what: str) -> Iterator[None]:
-    """Turn azure-core's exceptions into ours; `what` names the request or the SDK call, without its query."""
-    try:
-        yield
-    except ClientAuthenticationError as error:
-        if error.response is None:
-            raise AccessDeniedError(f"{what}: {no_token('Azure Resource Manager', error)}") from error
-        raise _from_response(what, error) from error
-    except HttpResponseError as error:
-        raise _from_response(what, error) from error
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise ServiceUnavailableError(f"{what}: {_words(error)}") from error
-    except AzureError as error:
-        raise RequestRefusedError(f"{what}: {_words(error)}", status=0) from error
-    except ValueError as error:
-        raise ServiceUnavailableError(f"{what}: the answer is not JSON ({_words(error)})") from error
-
-
-def _from_response(what: str, error: HttpResponseError) -> Exception:
-    status = error.status_code or 0
-    message = f"{what}: HTTP {status}: {_words(error)}"
-    if status in (401, 403):
-        return AccessDeniedError(f"{message.rstrip('.')}. The identity needs read access to the workspace.")
-    if status == 404:
-        return RecordNotFoundError(message)
-    if status in _UNAVAILABLE or status >= 500:
-        header = str(getattr(error.response, "headers", {}).get("Retry-After") or "")
-        return ServiceUnavailableError(message, retry_after=float(header) if header.isdigit() else None)
-    return RequestRefusedError(message, status=status)
-
-
-def _words(error: Exception) -> str:
-    message = str(getattr(error, "message", "") or error).strip()
-    # azure-core says everything twice, the second time below "Code:" and "Message:".
-    return redact_text(" ".join(message.partition("\nCode:")[0].split()))[:500]
+def azure_ml_errors(what: str) -> AbstractContextManager[None]:
+    """Turn azure-core's exceptions into ours; `what` names the request or the SDK call."""
+    return translated_errors(what, needs="read access to the workspace")

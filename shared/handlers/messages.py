@@ -1,13 +1,14 @@
 """Handles one message under the delivery contract: returning means done with it, raising means bring it back."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.envelopes import event_type_of, parse_envelope, redact_event
 from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError
 from shared.events import Event, is_known, parse_event
+from shared.handlers.message_body import MessageBody
 from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, SKIPPED, Outcome
 from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
@@ -52,7 +53,7 @@ def unknown_type(body: str) -> str:
 
 
 def handle_message(
-    body: str,
+    body: MessageBody,
     *,
     attempt: int,
     allowed: AllowList,
@@ -66,21 +67,25 @@ def handle_message(
     A terminal failure is dead-lettered *before* we return, so that a message is never both gone from the queue and
     absent from the dead letters. If the dead letter cannot be stored, we raise.
     """
-    unknown = unknown_type(body)
-    if unknown:
-        logger.info("message %s", SKIPPED, extra={"outcome": SKIPPED, "reason": unknown, "attempt": attempt})
-        return Outcome(SKIPPED, reason=unknown)
     try:
-        event = read_event(body, allowed)
-        outcome = publisher.publish(event, force=force)
+        unknown = unknown_type(body.event)
+        if unknown:
+            outcome = Outcome(SKIPPED, reason=unknown)
+            facts: dict[str, object] = {}
+        else:
+            event = read_event(body.event, allowed)
+            facts = {"event_id": event.id, "workspace_id": event.workspace.arm_id}
+            outcome = publisher.publish(event, force=force)
     except TerminalError as error:
         return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
+    if body.closes:
+        dead_letters.close(body.closes)
     logger.info(
         "message %s",
         outcome.outcome,
         extra={
-            "event_id": event.id,
-            "workspace_id": event.workspace.arm_id,
+            **body.facts,
+            **facts,
             "subject": outcome.subject,
             "outcome": outcome.outcome,
             "reason": outcome.reason,
@@ -92,16 +97,28 @@ def handle_message(
     return outcome
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Give the word that dead letters and logs group by."""
     return error.reason if isinstance(error, LineageError) else f"Unexpected{type(error).__name__}"
 
 
-def set_aside(body: str, error: Exception, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
-    """Dead-letter a message with the reason and its body, both free of secrets."""
-    detail = redact_text(str(error))
-    reason = _reason(error)
-    dead_letters.put(reason=reason, detail=detail, body=redact_event(body), attempts=attempts)
-    logger.info("message %s", DEAD_LETTERED, extra={"outcome": DEAD_LETTERED, "reason": reason, "detail": detail})
+def set_aside(body: MessageBody, error: Exception, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+    """Dead-letter a message because of an error."""
+    return dead_letter(body, reason_of(error), str(error), attempts=attempts, dead_letters=dead_letters)
+
+
+def dead_letter(body: MessageBody, reason: str, detail: str, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+    """Store a message's event with the reason, both free of secrets; doing so again replaces the dead letter."""
+    detail = redact_text(detail)
+    dead_letters.put(
+        reason=reason,
+        detail=detail,
+        body=redact_event(body.event),
+        attempts=attempts,
+        id=body.closes or body.operation_id,
+    )
+    facts = {"outcome": DEAD_LETTERED, "reason": reason, "detail": detail, "attempt": attempts}
+    logger.info("message %s", DEAD_LETTERED, extra={**body.facts, **facts})
     return Outcome(DEAD_LETTERED, reason=f"{reason}: {detail}")
 
 
@@ -139,18 +156,13 @@ def handle_next(
         outcome = handle(message)
     except Exception as error:  # noqa: BLE001 - it is not swallowed: the message comes back or is set aside
         if message.dequeue_count >= redelivery.max_attempts:
-            outcome = set_aside(message.body, error, attempts=message.dequeue_count, dead_letters=dead_letters)
+            body = MessageBody.parse(message.body, message_id=message.id)
+            outcome = set_aside(body, error, attempts=message.dequeue_count, dead_letters=dead_letters)
         else:
             delay = redelivery.delay_after(message.dequeue_count)
             if isinstance(error, ServiceUnavailableError) and error.retry_after:
                 delay = max(delay, timedelta(seconds=error.retry_after))
             queue.release(message, delay=delay)
-            return message, Outcome(CAME_BACK, reason=f"{_reason(error)}: {redact_text(str(error))}")
+            return message, Outcome(CAME_BACK, reason=f"{reason_of(error)}: {redact_text(str(error))}")
     queue.delete(message)
     return message, outcome
-
-
-def enqueue(bodies: Sequence[str], queue: Queue) -> None:
-    """Put events on the queue, without the secrets that tags and properties may carry."""
-    for body in bodies:
-        queue.put(redact_event(body))

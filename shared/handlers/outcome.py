@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
 
-CAME_BACK = "came_back"
-"""Not how a message ended but how one attempt at it did."""
+CAME_BACK, DEFERRED = "came_back", "deferred"
+"""Not how a message ended but how one attempt at it did: it is on the queue again, or a copy of it with a delay."""
 
 
 @dataclass(frozen=True, slots=True)

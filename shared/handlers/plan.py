@@ -40,12 +40,14 @@ class Plan:
     What publishing would write.
 
     Attributes:
+        root: what one worker at a time may write: the root run of the tree, the endpoint, the model version.
         changed: those of `entities` that differ from what was written last.
         matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
     """
 
     subject: str
+    root: QualifiedName
     entities: tuple[Entity, ...]
     changed: tuple[Entity, ...]
     rows: tuple[Row, ...]
@@ -124,7 +126,7 @@ class Planner:
         row = _row(event, ref.qualified_name, "model", PUBLISHED)
         if made is None:
             entity = build_model(self._source.get_workspace(event.workspace), model)
-            return self._compare(label, (entity,), (row,))
+            return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made
         # Of a tree that has not ended well, the run that made the model is all there is to tell.
         only = "" if tree.root_status.casefold() in SUCCEEDED else maker
@@ -139,7 +141,7 @@ class Planner:
             endpoint = self._v1_endpoint(event.workspace, subject)
         key = qualified_names.of_endpoint(event.workspace, endpoint.name)
         rows = (_row(event, key, "endpoint", PUBLISHED, status=endpoint.state),)
-        return self._compare(f"endpoint {endpoint.name}", build_endpoint(endpoint), rows)
+        return self._compare(f"endpoint {endpoint.name}", key, build_endpoint(endpoint), rows)
 
     def _v1_endpoint(self, workspace: WorkspaceId, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
@@ -193,14 +195,15 @@ class Planner:
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
                 rows.append(_row(event, key, "run", PUBLISHED, status=tree.root_status))
-        plan = self._compare(subject, (*(entity for entity, _ in own), *entities), tuple(rows))
+        root = qualified_names.of_run(tree.workspace.id, tree.root_id)
+        plan = self._compare(subject, root, (*(entity for entity, _ in own), *entities), tuple(rows))
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
         return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
 
-    def _compare(self, subject: str, entities: tuple[Entity, ...], rows: tuple[Row, ...]) -> Plan:
+    def _compare(self, subject: str, root: QualifiedName, entities: tuple[Entity, ...], rows: tuple[Row, ...]) -> Plan:
         before = self._ledger.get_fingerprints(entity.ref.qualified_name for entity in entities)
         changed = tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
-        return Plan(subject, entities, changed, rows)
+        return Plan(subject, root, entities, changed, rows)
 
 
 def _explain(matches: Mapping[Ref, Match]) -> dict[str, str]:

@@ -1,30 +1,45 @@
 """Publishes what one event is about, and notes in the ledger what was written."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from shared.errors import EntityRejectedError, RunNotSettledError
+from shared.errors import EntityRejectedError, LeaseHeldError, RunNotSettledError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Planner, Skip
 from shared.lineage.entities import Entity
 from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
-from shared.state.ports import Ledger
+from shared.state.ports import Leases, Ledger
 
 _TRIES = 3
+LEASE = timedelta(minutes=5)
+"""How long a worker that died keeps the others waiting; a write with all its retries takes less."""
 
 
 class Publisher:
     """
     The publish use case.
 
-    May raise whatever planning raises, whatever the ports raise, and EntityRejectedError, after everything else was
-    written, if the catalog refused some entity.
+    May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
+    written, if the catalog refused some entity, and LeaseHeldError: the catalog has no optimistic locking, so one
+    worker at a time writes a run tree.
     """
 
-    def __init__(self, source: RunSource, catalog: Catalog, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: RunSource,
+        catalog: Catalog,
+        ledger: Ledger,
+        leases: Leases,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._leases = leases
+        self._now = now
         self._planner = Planner(source, catalog, ledger, now=now)
         self._catalog = catalog
         self._ledger = ledger
@@ -40,23 +55,58 @@ class Publisher:
         Args:
             force: write everything and look everything up anew, whatever the ledger says.
         """
+        started = self._now()
+        plan = self.plan(event, force=force)
+        if isinstance(plan, Skip):
+            self._ledger.put_rows(plan.rows)
+            return Outcome(SKIPPED, _subject_of(event), plan.reason)
+        if not plan.changed and not force:
+            self._note(plan)
+            return _unchanged(plan)
+        with self._lease(plan.root) as lease:
+            if force:
+                self._forget(plan)
+            if force or self._written_since(started, plan):
+                plan = self.plan(event, force=force)
+            return self._publish(event, plan, lease)
+
+    def _publish(self, event: Event, plan: Plan | Skip, lease: "_Lease") -> Outcome:
         written = 0
-        if force and isinstance(plan := self.plan(event, force=True), Plan):
-            self._forget(plan)
         for _ in range(_TRIES):
-            plan = self.plan(event, force=force)
             if isinstance(plan, Skip):
                 self._ledger.put_rows(plan.rows)
                 return Outcome(SKIPPED, _subject_of(event), plan.reason)
+            lease.check()
             plan = self._write(event, plan)
             written += len(plan.changed)
             if not self._has_new_models(plan):
-                break
-        else:
-            raise RunNotSettledError(f"{_subject_of(event)}: models keep being registered while it is published")
-        if not written:
-            return Outcome(SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained)
-        return Outcome(PUBLISHED, plan.subject, written=written, matches=plan.explained)
+                return (
+                    Outcome(PUBLISHED, plan.subject, written=written, matches=plan.explained)
+                    if written
+                    else (_unchanged(plan))
+                )
+            plan = self.plan(event)
+        raise RunNotSettledError(f"{_subject_of(event)}: models keep being registered while it is published")
+
+    def _written_since(self, started: datetime, plan: Plan) -> bool:
+        """Whether another worker wrote some of this after we began to read Azure ML; what we read may be older."""
+        rows = self._ledger.get_rows(row.key for row in plan.rows)
+        return any(row.updated_at is not None and row.updated_at > started for row in rows.values())
+
+    @contextmanager
+    def _lease(self, root: QualifiedName) -> "Iterator[_Lease]":
+        lease = _Lease(self._leases, str(root), uuid.uuid4().hex)
+        if not self._leases.acquire(lease.name, holder=lease.holder, duration=LEASE):
+            raise LeaseHeldError(f"{root} is being published by another worker")
+        try:
+            yield lease
+        finally:
+            self._leases.release(lease.name, holder=lease.holder)
+
+    def _note(self, plan: Plan) -> None:
+        """Note what was found out though nothing was written."""
+        self._ledger.put_matches(plan.looked_up)
+        self._ledger.put_rows(plan.rows)
 
     def _write(self, event: Event, plan: Plan) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
@@ -113,6 +163,24 @@ class Publisher:
             else replace(entity, outputs=tuple(ref for ref in entity.outputs if ref.qualified_name not in gone))
             for entity in entities
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """Our turn to write a run tree."""
+
+    leases: Leases
+    name: str
+    holder: str
+
+    def check(self) -> None:
+        """Extend our turn before each write; we may have been too slow and another may have begun."""
+        if not self.leases.renew(self.name, holder=self.holder, duration=LEASE):
+            raise LeaseHeldError(f"the lease on {self.name} was lost: another worker has taken it over")
+
+
+def _unchanged(plan: Plan) -> Outcome:
+    return Outcome(SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained)
 
 
 def _subject_of(event: Event) -> str:

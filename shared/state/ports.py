@@ -1,6 +1,6 @@
 """What must be remembered between messages, worded by need; every adapter passes the same contract tests."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -37,8 +37,8 @@ class Queue(Protocol):
         """Give a message back; it is visible again after `delay`."""
         ...
 
-    def next_visible_at(self) -> datetime | None:
-        """Tell when the next message can be received (maybe in the past); None if the queue is empty."""
+    def count(self) -> int:
+        """Count messages, also those on loan or delayed; the service may only estimate."""
         ...
 
 
@@ -59,9 +59,15 @@ class DeadLetter:
 class DeadLetters(Protocol):
     """The place to replay from."""
 
-    def put(self, *, reason: str, detail: str, body: str, attempts: int) -> DeadLetter: ...
+    def put(self, *, reason: str, detail: str, body: str, attempts: int, id: str = "") -> DeadLetter:
+        """Store a dead letter; one of the same id takes its place and is open again."""
+        ...
 
-    def list_open(self) -> Sequence[DeadLetter]:
+    def get(self, dead_letter_id: str) -> DeadLetter | None:
+        """Return a dead letter, also one that was closed."""
+        ...
+
+    def list_open(self, *, reason: str = "", since: datetime | None = None) -> Sequence[DeadLetter]:
         """Return dead letters that no replay has closed, oldest first."""
         ...
 
@@ -123,3 +129,49 @@ class Ledger(Protocol):
         ...
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
+
+    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
+        """Return a page of the rows of a kind (`run`, `model` or `endpoint`) whose keys come after one, by key."""
+        ...
+
+
+class Leases(Protocol):
+    """Whose turn it is; a holder that dies loses its turn when the duration is over."""
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        """
+        Take a lease that is free, over, or ours already; False if another has it.
+
+        One that ends later than `duration` from now was taken by a clock that was wrong, and counts as over.
+        """
+        ...
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        """Make our lease last `duration` from now; False if it is not ours any more."""
+        ...
+
+    def release(self, name: str, *, holder: str) -> None:
+        """Give our lease up; of no effect if it is not ours any more."""
+        ...
+
+
+class Notes(Protocol):
+    """Small JSON objects by name: checkpoints, watermarks, the last reason a message failed."""
+
+    def get(self, name: str) -> Mapping[str, object] | None: ...
+
+    def put(self, name: str, note: Mapping[str, object]) -> None: ...
+
+    def forget(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All five over one store."""
+
+    queue: Queue
+    dead_letters: DeadLetters
+    ledger: Ledger
+    leases: Leases
+    notes: Notes
+    close: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Queue, ledger and dead letters in one SQLite file: for the demo, for tests, and for publishing from a laptop."""
+"""All state in one SQLite file: for the demo, for tests, and for publishing from a laptop."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message, Row
+from shared.state.ports import DeadLetter, Message, Row, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -29,13 +29,15 @@ CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, finger
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
     kind TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (place_type, place_name));
+CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
 """
 _CHUNK = 500
 """Names in one IN (…); SQLite takes 999 parameters in its older builds."""
 
 
 class Database:
-    """The file, and the one connection all three adapters share; `:memory:` lives as long as the object."""
+    """The file, and the one connection all adapters share; `:memory:` lives as long as the object."""
 
     def __init__(self, path: str, *, now: Callable[[], datetime]) -> None:
         self.now = now
@@ -117,8 +119,12 @@ class SqliteQueue:
             )
 
     def next_visible_at(self) -> datetime | None:
+        """Tell when the next message can be received (maybe in the past); None if the queue is empty."""
         value = self._database.select("SELECT MIN(visible_at) AS at FROM messages")[0]["at"]
         return datetime.fromisoformat(value) if value else None
+
+    def count(self) -> int:
+        return int(self._database.select("SELECT COUNT(*) AS messages FROM messages")[0]["messages"])
 
 
 class SqliteDeadLetters:
@@ -127,28 +133,25 @@ class SqliteDeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, *, reason: str, detail: str, body: str, attempts: int) -> DeadLetter:
-        letter = DeadLetter(uuid.uuid4().hex, reason, detail, body, attempts, self._database.now())
+    def put(self, *, reason: str, detail: str, body: str, attempts: int, id: str = "") -> DeadLetter:
+        letter = DeadLetter(id or uuid.uuid4().hex, reason, detail, body, attempts, self._database.now())
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                "REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, NULL)",
                 (letter.id, reason, detail, body, attempts, _text(letter.at)),
             )
         return letter
 
-    def list_open(self) -> Sequence[DeadLetter]:
-        rows = self._database.select("SELECT * FROM dead_letters WHERE closed_at IS NULL ORDER BY at, rowid")
-        return [
-            DeadLetter(
-                row["id"],
-                row["reason"],
-                row["detail"],
-                row["body"],
-                row["attempts"],
-                datetime.fromisoformat(row["at"]),
-            )
-            for row in rows
-        ]
+    def get(self, dead_letter_id: str) -> DeadLetter | None:
+        rows = self._database.select("SELECT * FROM dead_letters WHERE id = ?", (dead_letter_id,))
+        return _to_letter(rows[0]) if rows else None
+
+    def list_open(self, *, reason: str = "", since: datetime | None = None) -> Sequence[DeadLetter]:
+        rows = self._database.select(
+            "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? AND ? IN ('', reason) ORDER BY at, rowid",
+            (_text(since) if since else "", reason),
+        )
+        return [_to_letter(row) for row in rows]
 
     def close(self, dead_letter_id: str) -> None:
         with self._database.transaction() as connection:
@@ -241,6 +244,79 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
+
+    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
+        statement = "SELECT * FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
+        return [_to_row(row) for row in self._database.select(statement, (kind, after, limit))]
+
+
+class SqliteLeases:
+    """The lease port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        now, ends_at = self._database.now(), self._database.now() + duration
+        with self._database.transaction() as connection:
+            taken = connection.execute(
+                "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
+                "ends_at = excluded.ends_at WHERE holder = excluded.holder OR ends_at <= ? OR ends_at > ?",
+                (name, holder, _text(ends_at), _text(now), _text(ends_at)),
+            )
+            return taken.rowcount == 1
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        ends_at = _text(self._database.now() + duration)
+        with self._database.transaction() as connection:
+            renewed = connection.execute(
+                "UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
+            )
+            return renewed.rowcount == 1
+
+    def release(self, name: str, *, holder: str) -> None:
+        self._database.write_many("DELETE FROM leases WHERE name = ? AND holder = ?", [(name, holder)])
+
+
+class SqliteNotes:
+    """The notes port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> Mapping[str, object] | None:
+        rows = self._database.select("SELECT note FROM notes WHERE name = ?", (name,))
+        note: Mapping[str, object] | None = json.loads(rows[0]["note"]) if rows else None
+        return note
+
+    def put(self, name: str, note: Mapping[str, object]) -> None:
+        self._database.write_many("REPLACE INTO notes VALUES (?, ?)", [(name, json.dumps(note))])
+
+    def forget(self, name: str) -> None:
+        self._database.write_many("DELETE FROM notes WHERE name = ?", [(name,)])
+
+
+def open_state(path: str, *, now: Callable[[], datetime]) -> State:
+    """
+    Open or create a file.
+
+    Raises:
+        ConfigurationError: it cannot be used as a SQLite file.
+    """
+    database = Database(path, now=now)
+    return State(
+        SqliteQueue(database),
+        SqliteDeadLetters(database),
+        SqliteLedger(database),
+        SqliteLeases(database),
+        SqliteNotes(database),
+        database.close,
+    )
+
+
+def _to_letter(row: sqlite3.Row) -> DeadLetter:
+    at = datetime.fromisoformat(row["at"])
+    return DeadLetter(row["id"], row["reason"], row["detail"], row["body"], row["attempts"], at)
 
 
 def _to_row(row: sqlite3.Row) -> Row:

@@ -1,6 +1,7 @@
 """What queue, ledger and dead letters promise, whatever stores them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetters, Ledger, Queue, Row
-from shared.state.sqlite import Database, SqliteDeadLetters, SqliteLedger, SqliteQueue
+from shared.settings import Azurite
+from shared.state import azure, sqlite
+from shared.state.ports import Queue, Row, State
+from tests.storage import empty, no_token
 
-HIDDEN = timedelta(minutes=1)
+HIDDEN = timedelta(seconds=1)
+"""The shortest that Azure's queue knows: on Azurite these tests really wait."""
 
 
 @dataclass
@@ -21,22 +25,19 @@ class Clock:
     """Time as the test sets it."""
 
     moment: datetime = field(default=datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
+    service_follows: bool = True
 
     def __call__(self) -> datetime:
         return self.moment
 
     def advance(self, by: timedelta) -> None:
+        """Let time pass; a service with a clock of its own needs to be waited for."""
         self.moment += by
+        if not self.service_follows:
+            time.sleep(by.total_seconds() + 0.1)
 
 
-@dataclass
-class State:
-    """The three ports over one store."""
-
-    queue: Queue
-    ledger: Ledger
-    dead_letters: DeadLetters
-    reopen: Callable[[], "State"]
+Open = Callable[[], State]
 
 
 @pytest.fixture
@@ -44,97 +45,148 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite"])
-def state(clock: Clock, tmp_path: Path) -> State:
-    """Every adapter in turn."""
+@pytest.fixture(params=["sqlite", "azurite"])
+def reopen(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Open]:
+    """Every adapter in turn; each call opens the same store once more."""
+    opened: list[State] = []
 
     def open_sqlite() -> State:
-        database = Database(str(tmp_path / "state.sqlite"), now=clock)
-        return State(SqliteQueue(database), SqliteLedger(database), SqliteDeadLetters(database), open_sqlite)
+        opened.append(sqlite.open_state(str(tmp_path / "state.sqlite"), now=clock))
+        return opened[-1]
 
-    return open_sqlite()
+    def open_azurite() -> State:
+        opened.append(azure.open_state(where, token=no_token, now=clock))
+        return opened[-1]
+
+    if request.param == "sqlite":
+        yield open_sqlite
+    else:
+        where = Azurite(request.getfixturevalue("azurite_server").base_port)
+        empty(where)
+        yield open_azurite
+    for state in opened:
+        state.close()
 
 
-def test_message_is_hidden_while_it_is_on_loan_and_comes_back_after(state: State, clock: Clock) -> None:
+@pytest.fixture
+def state(reopen: Open) -> State:
+    return reopen()
+
+
+@pytest.fixture
+def queue(state: State, reopen: Open, clock: Clock) -> Queue:
+    """The queue, on a clock that waits where the service has its own."""
+    clock.service_follows = isinstance(state.queue, sqlite.SqliteQueue)
+    return state.queue
+
+
+def test_message_is_hidden_while_it_is_on_loan_and_comes_back_after(queue: Queue, clock: Clock) -> None:
     """Nobody deleted it: it is not lost."""
-    state.queue.put("a")
-    first = state.queue.receive(visibility=HIDDEN)
+    queue.put("a")
+    first = queue.receive(visibility=HIDDEN)
     assert first is not None
     assert (first.body, first.dequeue_count) == ("a", 1)
-    assert state.queue.receive(visibility=HIDDEN) is None
+    assert queue.receive(visibility=HIDDEN) is None
     clock.advance(HIDDEN)
-    second = state.queue.receive(visibility=HIDDEN)
+    second = queue.receive(visibility=HIDDEN)
     assert second is not None
     assert (second.body, second.dequeue_count) == ("a", 2)
 
 
-def test_deleted_message_is_gone(state: State, clock: Clock) -> None:
+def test_deleted_message_is_gone(queue: Queue, clock: Clock) -> None:
     """Done is done."""
-    state.queue.put("a")
-    message = state.queue.receive(visibility=HIDDEN)
+    queue.put("a")
+    message = queue.receive(visibility=HIDDEN)
     assert message is not None
-    state.queue.delete(message)
+    queue.delete(message)
     clock.advance(2 * HIDDEN)
-    assert state.queue.receive(visibility=HIDDEN) is None
-    assert state.queue.next_visible_at() is None
+    assert queue.receive(visibility=HIDDEN) is None
+    assert queue.count() == 0
 
 
-def test_delete_with_a_loan_that_has_run_out_leaves_the_message_to_its_new_holder(state: State, clock: Clock) -> None:
+def test_delete_with_a_loan_that_has_run_out_leaves_the_message_to_its_new_holder(queue: Queue, clock: Clock) -> None:
     """Who was too slow must not delete what another is working on."""
-    state.queue.put("a")
-    late = state.queue.receive(visibility=HIDDEN)
+    queue.put("a")
+    late = queue.receive(visibility=HIDDEN)
     clock.advance(HIDDEN)
-    current = state.queue.receive(visibility=HIDDEN)
+    current = queue.receive(visibility=HIDDEN)
     assert late is not None
     assert current is not None
-    state.queue.delete(late)
-    state.queue.release(late, delay=timedelta(0))
-    assert state.queue.receive(visibility=HIDDEN) is None
+    queue.delete(late)
+    queue.release(late, delay=timedelta(0))
+    assert queue.receive(visibility=HIDDEN) is None
     clock.advance(HIDDEN)
-    assert state.queue.receive(visibility=HIDDEN) is not None
+    assert queue.receive(visibility=HIDDEN) is not None
 
 
-def test_released_message_is_visible_after_its_delay(state: State, clock: Clock) -> None:
+def test_released_message_is_visible_after_its_delay(queue: Queue, clock: Clock) -> None:
     """And counts its attempts on."""
-    state.queue.put("a")
-    message = state.queue.receive(visibility=HIDDEN)
+    queue.put("a")
+    message = queue.receive(visibility=HIDDEN)
     assert message is not None
-    state.queue.release(message, delay=timedelta(seconds=5))
-    assert state.queue.next_visible_at() == clock.moment + timedelta(seconds=5)
-    assert state.queue.receive(visibility=HIDDEN) is None
-    clock.advance(timedelta(seconds=5))
-    again = state.queue.receive(visibility=HIDDEN)
+    queue.release(message, delay=timedelta(seconds=1))
+    assert queue.receive(visibility=HIDDEN) is None
+    clock.advance(timedelta(seconds=1))
+    again = queue.receive(visibility=HIDDEN)
     assert again is not None
     assert again.dequeue_count == 2
 
 
-def test_message_put_with_a_delay_is_not_visible_before(state: State, clock: Clock) -> None:
+def test_message_put_with_a_delay_is_not_visible_before(queue: Queue, clock: Clock) -> None:
     """A run that is not settled is looked at later."""
-    state.queue.put("later", delay=timedelta(seconds=30))
-    state.queue.put("now")
-    message = state.queue.receive(visibility=HIDDEN)
+    queue.put("later", delay=timedelta(seconds=1))
+    queue.put("now")
+    message = queue.receive(visibility=HIDDEN)
     assert message is not None
     assert message.body == "now"
-    clock.advance(timedelta(seconds=30))
-    message = state.queue.receive(visibility=HIDDEN)
+    clock.advance(timedelta(seconds=1))
+    message = queue.receive(visibility=HIDDEN)
     assert message is not None
     assert message.body == "later"
 
 
-def test_queue_outlives_the_process(state: State) -> None:
+def test_queue_outlives_the_process(state: State, reopen: Open) -> None:
     """What was accepted is there after a restart."""
     state.queue.put("a")
-    message = state.reopen().queue.receive(visibility=HIDDEN)
+    message = reopen().queue.receive(visibility=HIDDEN)
     assert message is not None
     assert message.body == "a"
 
 
-def test_dead_letter_keeps_reason_body_and_attempts_until_it_is_closed(state: State, clock: Clock) -> None:
+def test_message_that_was_invisible_for_too_long_is_worked_on_by_another_and_counted(
+    queue: Queue, clock: Clock
+) -> None:
+    """Who holds it too long finds it taken; what he does then neither deletes nor hides it."""
+    queue.put("slow")
+    first = queue.receive(visibility=HIDDEN)
+    clock.advance(HIDDEN)
+    second = queue.receive(visibility=timedelta(minutes=1))
+    assert first is not None
+    assert second is not None
+    assert second.dequeue_count == 2
+    queue.delete(first)
+    assert queue.count() == 1
+    queue.delete(second)
+    assert queue.count() == 0
+
+
+def test_any_text_comes_back_as_it_was_put(queue: Queue) -> None:
+    """Angle brackets and control characters too, which XML would not carry."""
+    text = 'ü <a>&amp; \u0001 "quoted" \U0001f600'
+    queue.put(text)
+    message = queue.receive(visibility=HIDDEN)
+    assert message is not None
+    assert message.body == text
+
+
+def test_dead_letter_keeps_reason_body_and_attempts_until_it_is_closed(
+    state: State, reopen: Open, clock: Clock
+) -> None:
     """Open ones are listed oldest first."""
     first = state.dead_letters.put(reason="MalformedEvent", detail="data.runId: is missing", body="{}", attempts=1)
     clock.advance(timedelta(seconds=1))
     second = state.dead_letters.put(reason="AccessDenied", detail="no role", body="[]", attempts=5)
-    assert list(state.reopen().dead_letters.list_open()) == [first, second]
+    assert list(reopen().dead_letters.list_open()) == [first, second]
     assert (first.reason, first.detail, first.body, first.attempts) == (
         "MalformedEvent",
         "data.runId: is missing",
@@ -145,7 +197,7 @@ def test_dead_letter_keeps_reason_body_and_attempts_until_it_is_closed(state: St
     assert list(state.dead_letters.list_open()) == [second]
 
 
-def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, clock: Clock) -> None:
+def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, reopen: Open, clock: Clock) -> None:
     """One row for each run, model version or endpoint."""
     key = QualifiedName("azureml://run")
     row = Row(
@@ -159,35 +211,35 @@ def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, cloc
         matches={"https://a": "exact"},
     )
     state.ledger.put_rows([replace(row, outcome="skipped"), row])
-    found = state.reopen().ledger.get_rows([key, QualifiedName("azureml://other")])
+    found = reopen().ledger.get_rows([key, QualifiedName("azureml://other")])
     assert found == {key: replace(row, updated_at=clock.moment)}
 
 
-def test_fingerprints_are_remembered_until_they_are_forgotten(state: State) -> None:
+def test_fingerprints_are_remembered_until_they_are_forgotten(state: State, reopen: Open) -> None:
     """Any number of names may be asked for at once."""
     names = [QualifiedName(f"azureml://{number}") for number in range(1_200)]
     state.ledger.put_fingerprints({name: f"of {name}" for name in names})
-    assert len(state.reopen().ledger.get_fingerprints([*names, QualifiedName("azureml://unknown")])) == 1_200
+    assert len(reopen().ledger.get_fingerprints([*names, QualifiedName("azureml://unknown")])) == 1_200
     state.ledger.forget_fingerprints(names[:1_000])
     assert state.ledger.get_fingerprints(names) == {name: f"of {name}" for name in names[1_000:]}
 
 
-def test_models_of_a_run_are_only_ever_added(state: State) -> None:
+def test_models_of_a_run_are_only_ever_added(state: State, reopen: Open) -> None:
     """Whoever adds last takes nothing away from whoever added before."""
     run, other = QualifiedName("azureml://run"), QualifiedName("azureml://other")
     first, second = QualifiedName("azureml://model/1"), QualifiedName("azureml://model/2")
     state.ledger.add_models({run: [first], other: []})
     state.ledger.add_models({run: [second, first]})
-    assert state.reopen().ledger.get_models([run, other]) == {run: frozenset({first, second})}
+    assert reopen().ledger.get_models([run, other]) == {run: frozenset({first, second})}
 
 
-def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, clock: Clock) -> None:
+def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, reopen: Open, clock: Clock) -> None:
     """The same name under another type is another place."""
     blob = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/x"))
     scanned = Ref("azure_datalake_gen2_path", QualifiedName("https://a.dfs.core.windows.net/c/x"))
     match = Match(scanned, MatchKind.EXACT)
     state.ledger.put_matches({blob: match})
-    assert state.reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment) == {blob: match}
+    assert reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment) == {blob: match}
     stranger = Ref("azure_file", blob.qualified_name)
     assert state.ledger.get_matches([stranger], placeholders_since=clock.moment) == {}
     state.ledger.forget_matches([blob])
@@ -203,3 +255,108 @@ def test_placeholder_is_remembered_only_for_the_time_asked_for(state: State, clo
     assert set(state.ledger.get_matches([place, found], placeholders_since=since)) == {place, found}
     clock.advance(timedelta(hours=2))
     assert set(state.ledger.get_matches([place, found], placeholders_since=clock.moment)) == {found}
+
+
+def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_open_again(state: State) -> None:
+    """A message that is set aside twice, since the worker died in between, is one dead letter."""
+    state.dead_letters.put(reason="First", detail="", body="{}", attempts=1, id="op/1")
+    state.dead_letters.put(reason="Second", detail="", body="{}", attempts=2, id="op/1")
+    assert [letter.reason for letter in state.dead_letters.list_open()] == ["Second"]
+    state.dead_letters.close("op/1")
+    assert list(state.dead_letters.list_open()) == []
+    closed = state.dead_letters.get("op/1")
+    assert closed is not None
+    assert closed.reason == "Second"
+    state.dead_letters.put(reason="Third", detail="", body="{}", attempts=3, id="op/1")
+    assert [letter.reason for letter in state.dead_letters.list_open()] == ["Third"]
+
+
+def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:
+    """The on-call engineer replays what one cause brought, since it began."""
+    state.dead_letters.put(reason="AccessDenied", detail="", body="1", attempts=1)
+    clock.advance(timedelta(hours=1))
+    since = clock.moment
+    state.dead_letters.put(reason="AccessDenied", detail="", body="2", attempts=1)
+    state.dead_letters.put(reason="MalformedEvent", detail="", body="3", attempts=1)
+    letters = state.dead_letters
+    assert [letter.body for letter in letters.list_open(reason="AccessDenied")] == ["1", "2"]
+    assert [letter.body for letter in letters.list_open(since=since, reason="AccessDenied")] == ["2"]
+    assert [letter.body for letter in letters.list_open(reason="Nothing")] == []
+    assert letters.get("unknown") is None
+    letters.close("unknown")
+
+
+def test_rows_are_listed_by_kind_page_by_page(state: State) -> None:
+    """Each row once; a page goes on after the last key of the one before."""
+    keys = {QualifiedName(f"azureml://model/{number}") for number in range(7)}
+    state.ledger.put_rows([Row(key, "model", "published") for key in keys])
+    state.ledger.put_rows([Row(QualifiedName("azureml://run"), "run", "published")])
+    seen: list[QualifiedName] = []
+    while page := state.ledger.list_rows("model", after=seen[-1] if seen else "", limit=3):
+        assert len(page) <= 3
+        seen += [row.key for row in page]
+    assert len(seen) == 7
+    assert set(seen) == keys
+
+
+def test_row_of_any_length_and_any_character_is_kept(state: State) -> None:
+    """A run may touch thousands of places, and their names hold what keys of a table may not."""
+    key = QualifiedName("azureml://x/with/#?%\\'quotes'/ü")
+    row = Row(key, "run", "published", matches={f"https://a/{number}/{'x' * 200}": "exact" for number in range(3_000)})
+    state.ledger.put_rows([row])
+    assert state.ledger.get_rows([key])[key].matches == row.matches
+
+
+def test_lease_is_held_by_one_until_it_is_released(state: State, reopen: Open) -> None:
+    """Whoever comes second has to wait, in another process too."""
+    minute = timedelta(minutes=1)
+    assert state.leases.acquire("run", holder="a", duration=minute)
+    assert not reopen().leases.acquire("run", holder="b", duration=minute)
+    assert state.leases.acquire("run", holder="a", duration=minute)
+    assert state.leases.acquire("other run", holder="b", duration=minute)
+    state.leases.release("run", holder="b")
+    assert not state.leases.acquire("run", holder="b", duration=minute)
+    state.leases.release("run", holder="a")
+    assert state.leases.acquire("run", holder="b", duration=minute)
+
+
+def test_lease_of_a_holder_that_died_is_taken_over_and_lost_to_him(state: State, clock: Clock) -> None:
+    """When he wakes up he can neither renew nor release what is another's now."""
+    minute = timedelta(minutes=1)
+    assert state.leases.acquire("run", holder="dead", duration=minute)
+    clock.advance(minute)
+    assert state.leases.acquire("run", holder="alive", duration=minute)
+    assert not state.leases.renew("run", holder="dead", duration=minute)
+    state.leases.release("run", holder="dead")
+    assert state.leases.renew("run", holder="alive", duration=minute)
+    assert not state.leases.renew("never taken", holder="alive", duration=minute)
+
+
+def test_renewed_lease_lasts_from_now(state: State, clock: Clock) -> None:
+    """A long publication keeps its turn."""
+    minute = timedelta(minutes=1)
+    assert state.leases.acquire("run", holder="a", duration=minute)
+    clock.advance(minute / 2)
+    assert state.leases.renew("run", holder="a", duration=minute)
+    clock.advance(minute / 2)
+    assert not state.leases.acquire("run", holder="b", duration=minute)
+
+
+def test_lease_taken_by_a_clock_that_was_ahead_is_over(state: State, clock: Clock) -> None:
+    """A clock that jumped to tomorrow and back must not block a run tree until tomorrow."""
+    minute = timedelta(minutes=1)
+    clock.advance(timedelta(days=1))
+    assert state.leases.acquire("run", holder="ahead", duration=minute)
+    clock.advance(-timedelta(days=1))
+    assert state.leases.acquire("run", holder="b", duration=minute)
+    assert not state.leases.renew("run", holder="ahead", duration=minute)
+
+
+def test_note_is_read_back_until_it_is_forgotten(state: State, reopen: Open) -> None:
+    """Checkpoints and watermarks."""
+    state.notes.put("backfill/ws", {"after": "run-1"})
+    state.notes.put("backfill/ws", {"after": "run-2", "pages": [1, 2]})
+    assert reopen().notes.get("backfill/ws") == {"after": "run-2", "pages": [1, 2]}
+    state.notes.forget("backfill/ws")
+    state.notes.forget("backfill/ws")
+    assert state.notes.get("backfill/ws") is None

@@ -29,7 +29,7 @@ def test_any_order_gives_the_same_catalog(emulator: Emulator, tmp_path: Path) ->
         random.Random(seed).shuffle(events)  # noqa: S311 - an order, not a secret
         app.replay(events)
         contents.append(json.dumps(app.catalog_content(), sort_keys=True))
-        app.services.database.close()
+        app.services.state.close()
     assert len(set(contents)) == 1
 
 

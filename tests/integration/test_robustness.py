@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from shared.handlers.plan import Plan, Skip
 from shared.handlers.publish import Publisher
 from shared.qualified_names import QualifiedName
 from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.fakes import FreeLeases
 
 Add = Callable[..., None]
 STEP = "cccccccc-0000-4000-8000-000000000003"
@@ -53,7 +55,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     services = app.services
     run = parse_event(parse_envelope(run_completed("creditrisk_train")))
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
-    other = Publisher(services.runs, services.catalog, services.ledger, now=services.now)
+    other = Publisher(services.runs, services.catalog, services.ledger, FreeLeases(), now=services.now)
 
     class Interrupted(Publisher):
         """A worker that is overtaken between planning and writing, once."""
@@ -67,7 +69,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
                 other.publish(model)
             return planned
 
-    Interrupted(services.runs, services.catalog, services.ledger, now=services.now).publish(run)
+    Interrupted(services.runs, services.catalog, services.ledger, FreeLeases(), now=services.now).publish(run)
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")
     outputs = {ref.qualified_name for ref in services.catalog.find([step])[step].outputs}
@@ -106,7 +108,7 @@ def test_data_asset_that_is_gone_keeps_its_edge(app: App, add: Add) -> None:
     app.replay()
     before = app.edges(f"{WS}/data/LoanData/versions/1")
     app.emulator.control.faults({"service": "azure_ml", "path": "/data/LoanData", "statuses": [404] * 20})
-    fresh = App.on(app.emulator, app.services.settings.storage)
+    fresh = App.on(app.emulator, Path(str(app.services.settings.storage)))
     assert "dead_lettered" not in outcomes(fresh.replay([ROOT]))
     assert fresh.edges(f"{WS}/data/LoanData/versions/1") == before
     types = {node["typeName"] for node in fresh.graph(f"{WS}/data/LoanData/versions/1")["nodes"]}

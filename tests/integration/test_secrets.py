@@ -27,8 +27,8 @@ def test_secrets_of_a_workspace_are_nowhere(
     written = app.emulator.control.state()["purview"]
     assert any(entity["typeName"] == "custom_ml_experiment_step" for entity in written["entities"])
     assert "SECRET" not in json.dumps(written)
-    app.services.database.close()
-    assert b"SECRET" not in Path(app.services.settings.storage).read_bytes()
+    app.services.state.close()
+    assert b"SECRET" not in Path(str(app.services.settings.storage)).read_bytes()
     assert "SECRET" not in caplog.text
     output = capfd.readouterr()
     assert "SECRET" not in output.out + output.err

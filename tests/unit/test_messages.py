@@ -20,13 +20,15 @@ from shared.errors import (
     ServiceUnavailableError,
     TransientError,
 )
-from shared.handlers.messages import AllowList, Redelivery, enqueue, handle_message, handle_next, read_event
+from shared.handlers.message_body import REPLAY, MessageBody
+from shared.handlers.messages import AllowList, Redelivery, handle_message, handle_next, read_event
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
+from shared.handlers.receive import enqueue
 from shared.model import WorkspaceId
 from shared.state.ports import Message
 from shared.state.sqlite import Database, SqliteLedger
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource
+from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases
 from tests.unit.examples import ARM_ID, WORKSPACE_ID, answers, at, event_grid, run, tree, ws
 
 EXPERIMENT = "experiments/22222222-2222-2222-2222-222222222222"
@@ -53,8 +55,14 @@ class Desk:
         self.clock = FakeClock()
 
     def handle(self, body: str, *, attempt: int = 1) -> Outcome:
-        publisher = Publisher(self.source, self.catalog, self.ledger, now=self.clock)
-        return handle_message(body, attempt=attempt, allowed=OURS, publisher=publisher, dead_letters=self.dead_letters)
+        publisher = Publisher(self.source, self.catalog, self.ledger, FreeLeases(), now=self.clock)
+        return handle_message(
+            MessageBody.parse(body, message_id="m"),
+            attempt=attempt,
+            allowed=OURS,
+            publisher=publisher,
+            dead_letters=self.dead_letters,
+        )
 
     def handle_next(self, queue: FakeQueue, redelivery: Redelivery = TWICE) -> Outcome | None:
         handled = handle_next(
@@ -365,11 +373,17 @@ def test_secret_in_a_failure_that_comes_back_is_not_reported(desk: Desk) -> None
 
 def test_events_are_enqueued_one_by_one_without_their_secrets() -> None:
     """What never entered the queue cannot leak from it."""
-    queue = FakeQueue()
-    enqueue([completed(), completed(data={"runId": "train", "runProperties": {"password": "hunter2"}})], queue)
-    bodies = [message.body for message in queue.messages]
-    assert json.loads(bodies[0]) == json.loads(completed())
-    assert json.loads(bodies[1])["data"]["runProperties"] == {"password": "[redacted]"}
+    queue, letters = FakeQueue(), FakeDeadLetters()
+    secret = {
+        "runId": "train",
+        "runProperties": {"azureml.runsource": "https://h/c?sig=hunter2", "password": "hunter2"},
+    }
+    enqueue([completed(), completed(data=secret)], queue, letters, source=REPLAY, now=FakeClock())
+    events = [json.loads(MessageBody.parse(message.body, message_id="m").event) for message in queue.messages]
+    assert events[0]["data"] == json.loads(completed())["data"]
+    assert "metadataVersion" not in events[0]
+    assert "hunter2" not in queue.messages[1].body
+    assert events[1]["data"]["runId"] == "train"
 
 
 @pytest.mark.parametrize(

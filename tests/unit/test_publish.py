@@ -21,7 +21,7 @@ from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Deployment, Endpoint, RunTree
 from shared.qualified_names import QualifiedName
 from shared.state.sqlite import Database, SqliteLedger
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten
+from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
 from tests.unit.examples import LAKE_URL, WORKSPACE, WS, answers, at, data_asset, event, model, run, short, tree, ws
 
 PREPARED = at("azureml/prep/prepared/", run_id="prep")
@@ -66,7 +66,7 @@ class Desk:
 
     @property
     def publisher(self) -> Publisher:
-        return Publisher(self.source, self.catalog, self.ledger, now=self.clock)
+        return Publisher(self.source, self.catalog, self.ledger, FreeLeases(), now=self.clock)
 
     def publish(self, *subjects: Subject) -> list[Outcome]:
         return [self.publisher.publish(event(subject)) for subject in subjects]

@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from shared.errors import ConfigurationError
-from shared.settings import Settings
+from shared.settings import Azurite, Settings, StorageAccount
 from tests.unit.examples import ARM_ID
 
 LOOPBACK = {"PURVIEW_ENDPOINT": "https://127.0.0.1:8443", "LINEAGE_ARM_ENDPOINT": "https://localhost:8444"}
@@ -157,6 +157,30 @@ def test_every_bad_entry_of_the_allow_list_is_named(environ: dict[str, str]) -> 
 )
 def test_storage_that_is_not_known_is_refused(environ: dict[str, str], value: str) -> None:
     """A typing error must not silently become a new, empty ledger."""
+    (problem,) = problems({**environ, "LINEAGE_STORAGE": value})
+    assert problem.startswith("LINEAGE_STORAGE: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "storage"),
+    [
+        ("azurite", Azurite()),
+        ("azurite:20000", Azurite(20_000)),
+        ("stlineage", StorageAccount("https://stlineage.blob.core.windows.net")),
+        ("https://stlineage.blob.core.windows.net/", StorageAccount("https://stlineage.blob.core.windows.net")),
+        ("https://st.blob.core.chinacloudapi.cn", StorageAccount("https://st.blob.core.chinacloudapi.cn")),
+    ],
+)
+def test_storage_in_azure_is_an_account_or_azurite(environ: dict[str, str], value: str, storage: object) -> None:
+    """A sovereign cloud's account is named by its blob endpoint."""
+    assert Settings.from_env({**environ, "LINEAGE_STORAGE": value}).storage == storage
+
+
+@pytest.mark.parametrize(
+    "value", ["azurite:", "azurite:x", "azurite:65534", "https://stlineage.queue.core.windows.net"]
+)
+def test_storage_in_azure_that_is_misspelt_is_refused(environ: dict[str, str], value: str) -> None:
+    """The two ports after the first must exist, and the endpoint must be the blobs'."""
     (problem,) = problems({**environ, "LINEAGE_STORAGE": value})
     assert problem.startswith("LINEAGE_STORAGE: ")
 

@@ -1,0 +1,9 @@
+"""What the Functions host loads: it registers the triggers and does nothing else."""
+
+import azure.functions as func
+
+from functions import collect_poison, health, publish_lineage, receive_event, replay
+
+app = func.FunctionApp()
+for module in (receive_event, publish_lineage, collect_poison, replay, health):
+    app.register_functions(module.bp)

@@ -1,0 +1,27 @@
+"""Tells whether the app is alive, and whether what it needs can be reached."""
+
+import json
+
+import azure.functions as func
+
+bp = func.Blueprint()
+
+
+@bp.function_name("live")
+@bp.route(route="health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def live(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer without doing anything: the process runs."""
+    return func.HttpResponse(status_code=204)
+
+
+@bp.function_name("ready")
+@bp.route(route="health/ready", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+def ready(req: func.HttpRequest) -> func.HttpResponse:
+    """Check settings, storage, token and catalog; 503 if one of them is not right."""
+    from shared import bootstrap
+    from shared.handlers.readiness import check_readiness
+
+    checks = check_readiness(bootstrap.services)
+    body = json.dumps({check.name: check.problem or "ok" for check in checks})
+    status = 503 if any(check.problem for check in checks) else 200
+    return func.HttpResponse(body, status_code=status, mimetype="application/json")

@@ -1,0 +1,119 @@
+"""Handles messages of the queue in the Functions host: what may get better later waits, what cannot is set aside."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.errors import LeaseHeldError, LineageError, ServiceUnavailableError, TransientError
+from shared.handlers.message_body import MessageBody
+from shared.handlers.messages import AllowList, dead_letter, handle_message, reason_of, set_aside
+from shared.handlers.outcome import DEFERRED, Outcome
+from shared.handlers.publish import Publisher
+from shared.redaction import redact_text
+from shared.state.ports import DeadLetters, Message, Notes, Queue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """
+    How long a message waits for what may get better, and how often.
+
+    It waits as a copy with a delay, so that an outage of hours does not use up the host's few attempts. Twice as long
+    each time, to `longest`: with these numbers about a day.
+    """
+
+    first: timedelta = timedelta(seconds=30)
+    first_for_lease: timedelta = timedelta(seconds=2)
+    longest: timedelta = timedelta(hours=1)
+    longest_for_lease: timedelta = timedelta(seconds=30)
+    deferrals: int = 30
+
+    def delay(self, error: TransientError, deferrals: int) -> timedelta:
+        """
+        >>> Patience().delay(TransientError(), 3)
+        datetime.timedelta(seconds=240)
+        """
+        held = isinstance(error, LeaseHeldError)
+        first, longest = (self.first_for_lease, self.longest_for_lease) if held else (self.first, self.longest)
+        delay = min(first * int(2 ** min(deferrals, 20)), longest)
+        if isinstance(error, ServiceUnavailableError) and error.retry_after:
+            delay = max(delay, min(timedelta(seconds=error.retry_after), self.longest))
+        return delay
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The use case of the queue trigger and of the trigger on its poison queue."""
+
+    queue: Queue
+    dead_letters: DeadLetters
+    notes: Notes
+    publisher: Publisher
+    allowed: AllowList
+    patience: Patience = Patience()
+
+    def publish(self, message: Message) -> Outcome:
+        """
+        Process one message. Returning means done with it; raising means that the host brings it back.
+
+        Whatever follows from a message (its copy with a delay, its dead letter) is stored before we return.
+        """
+        body = MessageBody.parse(message.body, message_id=message.id)
+        try:
+            outcome = handle_message(
+                body,
+                attempt=message.dequeue_count,
+                allowed=self.allowed,
+                publisher=self.publisher,
+                dead_letters=self.dead_letters,
+            )
+        except TransientError as error:
+            if body.deferrals < self.patience.deferrals:
+                return self._defer(body, error)
+            outcome = set_aside(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
+        except Exception as error:
+            self._note_failure(body, message, error)
+            raise
+        if message.dequeue_count > 1:
+            self.notes.forget(_note_name(body))
+        return outcome
+
+    def collect_poison(self, message: Message) -> Outcome:
+        """Dead-letter a message that the host gave up on, with the last reason we noted before it did."""
+        body = MessageBody.parse(message.body, message_id=message.id)
+        noted = self.notes.get(_note_name(body)) or {}
+        attempts = noted.get("attempt")
+        outcome = dead_letter(
+            body,
+            str(noted.get("reason") or "PoisonMessage"),
+            str(noted.get("detail") or "the host gave up on it and no attempt said why: was the process killed?"),
+            attempts=attempts if isinstance(attempts, int) else 0,
+            dead_letters=self.dead_letters,
+        )
+        self.notes.forget(_note_name(body))
+        return outcome
+
+    def _defer(self, body: MessageBody, error: TransientError) -> Outcome:
+        delay = self.patience.delay(error, body.deferrals)
+        self.queue.put(body.deferred().to_json(), delay=delay)
+        reason = f"{reason_of(error)}: {redact_text(str(error))}"
+        facts = {"outcome": DEFERRED, "reason": reason, "delay_seconds": delay.total_seconds()}
+        logger.info("message %s", DEFERRED, extra={**body.facts, **facts})
+        return Outcome(DEFERRED, reason=reason)
+
+    def _note_failure(self, body: MessageBody, message: Message, error: Exception) -> None:
+        note = {
+            "reason": reason_of(error),
+            "detail": redact_text(str(error)),
+            "attempt": message.dequeue_count,
+        }
+        try:
+            self.notes.put(_note_name(body), note)
+        except LineageError as second:
+            error.add_note(f"Nor could this failure be noted: {second}")
+
+
+def _note_name(body: MessageBody) -> str:
+    return f"failure/{body.operation_id}"

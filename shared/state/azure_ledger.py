@@ -1,0 +1,150 @@
+"""The ledger, the leases and the notes in one table of Azure Storage."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from shared.lineage.entities import Ref
+from shared.lineage.places import Match, MatchKind
+from shared.qualified_names import QualifiedName
+from shared.state.azure_table import Document, DocumentTable, row_key
+from shared.state.ports import Row
+
+_ROW, _MODEL, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "model", "fingerprint", "match", "lease", "note"
+
+
+class AzureLedger:
+    """The ledger port."""
+
+    def __init__(self, table: DocumentTable, *, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._now = now
+
+    def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
+        return {QualifiedName(key): _to_row(found) for key, found in self._table.get_many(_ROW, keys).items()}
+
+    def put_rows(self, rows: Iterable[Row]) -> None:
+        now = self._now().isoformat()
+        documents = {
+            str(row.key): {
+                **asdict(row),
+                "event_time": row.event_time.isoformat() if row.event_time else None,
+                "updated_at": now,
+            }
+            for row in rows
+        }
+        self._table.put_many(_ROW, documents, columns=("kind", "outcome", "reason", "status", "event_id"))
+
+    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
+        page = self._table.list_page(_ROW, where={"kind": kind}, after=row_key(after) if after else "", limit=limit)
+        return [_to_row(document) for document in page]
+
+    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
+        return {
+            QualifiedName(run): frozenset(map(QualifiedName, models))
+            for run, models in self._table.list_members(_MODEL, runs).items()
+        }
+
+    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
+        self._table.add_keys(_MODEL, [(run, model) for run, names in models.items() for model in names])
+
+    def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
+        found = self._table.get_many(_FINGERPRINT, names)
+        return {QualifiedName(name): str(document["fingerprint"]) for name, document in found.items()}
+
+    def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None:
+        documents = {str(name): {"fingerprint": fingerprint} for name, fingerprint in fingerprints.items()}
+        self._table.put_many(_FINGERPRINT, documents)
+
+    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
+        self._table.delete_many(_FINGERPRINT, list(names))
+
+    def get_matches(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
+        wanted = {_place_name(place): place for place in places}
+        found = {}
+        for name, document in self._table.get_many(_MATCH, wanted).items():
+            ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
+            match = Match(ref, MatchKind(document["kind"]))
+            stale = datetime.fromisoformat(document["at"]) < placeholders_since
+            if not (match.kind is MatchKind.PLACEHOLDER and stale):
+                found[wanted[name]] = match
+        return found
+
+    def put_matches(self, matches: Mapping[Ref, Match]) -> None:
+        now = self._now().isoformat()
+        documents = {
+            _place_name(place): {
+                "type_name": match.ref.type_name,
+                "qualified_name": match.ref.qualified_name,
+                "kind": match.kind.value,
+                "at": now,
+            }
+            for place, match in matches.items()
+        }
+        self._table.put_many(_MATCH, documents)
+
+    def forget_matches(self, places: Iterable[Ref]) -> None:
+        self._table.delete_many(_MATCH, [_place_name(place) for place in places])
+
+
+class AzureLeases:
+    """The lease port; the table's tags decide who of two was first."""
+
+    def __init__(self, table: DocumentTable, *, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._now = now
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        lease = self._lease(holder, duration)
+        found = self._table.get_tagged(_LEASE, name)
+        if found is None:
+            return self._table.insert(_LEASE, name, lease)
+        current, tag = found
+        now, ends_at = self._now(), datetime.fromisoformat(current["ends_at"])
+        if current["holder"] != holder and now < ends_at <= now + duration:
+            return False
+        return self._table.replace(_LEASE, name, lease, tag=tag)
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        tag = self._tag_of(name, holder)
+        return bool(tag) and self._table.replace(_LEASE, name, self._lease(holder, duration), tag=tag)
+
+    def release(self, name: str, *, holder: str) -> None:
+        tag = self._tag_of(name, holder)
+        if tag:
+            self._table.delete(_LEASE, name, tag=tag)
+
+    def _lease(self, holder: str, duration: timedelta) -> Document:
+        return {"holder": holder, "ends_at": (self._now() + duration).isoformat()}
+
+    def _tag_of(self, name: str, holder: str) -> str:
+        found = self._table.get_tagged(_LEASE, name)
+        return found[1] if found and found[0]["holder"] == holder else ""
+
+
+class AzureNotes:
+    """The notes port."""
+
+    def __init__(self, table: DocumentTable) -> None:
+        self._table = table
+
+    def get(self, name: str) -> Mapping[str, object] | None:
+        return self._table.get(_NOTE, name)
+
+    def put(self, name: str, note: Mapping[str, object]) -> None:
+        self._table.put_many(_NOTE, {name: note})
+
+    def forget(self, name: str) -> None:
+        self._table.delete(_NOTE, name)
+
+
+def _place_name(place: Ref) -> str:
+    return f"{place.type_name} {place.qualified_name}"
+
+
+def _to_row(document: Document) -> Row:
+    times = {
+        name: datetime.fromisoformat(document[name]) if document[name] else None
+        for name in ("event_time", "updated_at")
+    }
+    return Row(**{**document, **times, "key": QualifiedName(document["key"])})

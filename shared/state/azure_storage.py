@@ -1,0 +1,113 @@
+"""Opens the clients of one storage account, all over the same connections."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import requests
+from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.core.exceptions import ResourceExistsError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableClient
+from azure.storage.blob import ContainerClient
+from azure.storage.blob import ExponentialRetry as BlobRetry
+from azure.storage.queue import ExponentialRetry as QueueRetry
+from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+
+from shared.azure_errors import translated_errors
+from shared.http_session import build_session
+from shared.settings import Azurite, StorageAccount
+
+QUEUE, POISON_QUEUE = "lineage-requests", "lineage-requests-poison"
+TABLE = "lineageledger"
+DEAD_LETTERS, UNDELIVERED = "dead-letters", "eventgrid-deadletter"
+"""The second is where Event Grid itself leaves what it could not deliver."""
+
+PARALLEL = 16
+"""Requests in flight at once; a table has no request that reads many rows by key."""
+CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30
+_AZURITE = AzureNamedKeyCredential(
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+)
+
+
+@dataclass
+class Storage:
+    """One storage account: Azure's, with the app's identity, or Azurite."""
+
+    where: StorageAccount | Azurite
+    token: Callable[[], TokenCredential]
+
+    def queue(self, name: str = QUEUE) -> QueueClient:
+        # The Functions host reads and writes base64, and so must everybody else.
+        return QueueClient(
+            self._endpoint("queue"),
+            name,
+            credential=self._credential,
+            transport=self._transport,
+            retry_policy=QueueRetry(initial_backoff=1, increment_base=2),
+            message_encode_policy=TextBase64EncodePolicy(),
+            message_decode_policy=TextBase64DecodePolicy(),
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+
+    def table(self) -> TableClient:
+        return TableClient(
+            self._endpoint("table"),
+            TABLE,
+            credential=self._credential,
+            transport=self._transport,
+            retry_backoff_factor=0.5,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+
+    def container(self, name: str) -> ContainerClient:
+        return ContainerClient(
+            self._endpoint("blob"),
+            name,
+            credential=self._credential,
+            transport=self._transport,
+            retry_policy=BlobRetry(initial_backoff=1, increment_base=2),
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+
+    def create(self) -> None:
+        """Create the queues, the table and the containers that are not there; in Azure the deployment does that."""
+        with translated_errors("creating queues, table and containers", needs="a key", service="Azure Storage"):
+            for create in (
+                self.queue().create_queue,
+                self.queue(POISON_QUEUE).create_queue,
+                self.table().create_table,
+                self.container(DEAD_LETTERS).create_container,
+                self.container(UNDELIVERED).create_container,
+            ):
+                with suppress(ResourceExistsError):
+                    create()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        return build_session(size=PARALLEL)
+
+    @cached_property
+    def _transport(self) -> RequestsTransport:
+        return RequestsTransport(session=self._session, session_owner=False)
+
+    @cached_property
+    def _credential(self) -> TokenCredential | AzureNamedKeyCredential:
+        # Azurite takes no token over plain HTTP; the key it publishes opens nothing else.
+        return _AZURITE if isinstance(self.where, Azurite) else self.token()
+
+    def _endpoint(self, service: str) -> str:
+        if isinstance(self.where, Azurite):
+            port = self.where.base_port + ("blob", "queue", "table").index(service)
+            return f"http://127.0.0.1:{port}/{_AZURITE.named_key.name}"
+        return self.where.blob_endpoint.replace(".blob.", f".{service}.", 1)

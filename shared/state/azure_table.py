@@ -1,0 +1,178 @@
+"""JSON documents by name in one table of Azure Storage."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableClient, UpdateMode
+
+from shared.azure_errors import translated_errors
+from shared.state.azure_storage import PARALLEL
+
+Document = Mapping[str, Any]
+_Sliced = TypeVar("_Sliced", list[dict[str, Any]], bytes)
+
+_IN_TRANSACTION = 100
+_IN_PROPERTY = 30_000
+"""Characters or bytes; a property takes 64 KiB, and a character two bytes of it."""
+
+
+class DocumentTable:
+    """
+    Documents of several kinds; a kind is a partition, so that one transaction writes many and a list needs no scan.
+
+    A row key takes neither any length nor any character, so it is the hash of the name, which is a column beside it.
+    A table answers about a name at a time: reads of many names go out in parallel.
+    """
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="table")
+
+    def get_many(self, kind: str, names: Iterable[str]) -> dict[str, Document]:
+        """Return the documents that exist."""
+        wanted = list(dict.fromkeys(names))
+        found = [self.get(kind, wanted[0])] if len(wanted) == 1 else self._pool.map(lambda n: self.get(kind, n), wanted)
+        return {name: document for name, document in zip(wanted, found, strict=True) if document is not None}
+
+    def get(self, kind: str, name: str) -> Document | None:
+        found = self.get_tagged(kind, name)
+        return found[0] if found else None
+
+    def get_tagged(self, kind: str, name: str) -> tuple[Document, str] | None:
+        """Return a document and the tag that `replace` wants to see."""
+        with self._errors("get_entity"):
+            try:
+                entity = self._client.get_entity(kind, row_key(name))
+            except ResourceNotFoundError as error:
+                if str(getattr(error, "error_code", "")).endswith("TableNotFound"):
+                    raise
+                return None
+        return _unpack(entity), str(entity.metadata["etag"])
+
+    def put_many(self, kind: str, documents: Mapping[str, Document], *, columns: Sequence[str] = ()) -> None:
+        """Write documents over what is there; `columns` names members that people and filters see as well."""
+        entities = [_pack(kind, name, document, columns) for name, document in documents.items()]
+        for chunk in _chunks(entities, _IN_TRANSACTION):
+            self._upsert(chunk)
+
+    def _upsert(self, entities: Sequence[dict[str, Any]]) -> None:
+        small = [entity for entity in entities if "part0" not in entity]
+        large = [entity for entity in entities if "part0" in entity]  # a transaction takes four megabytes
+        with self._errors("upsert_entity"):
+            if small:
+                self._client.submit_transaction([("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in small])
+            for entity in large:
+                self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    def add_keys(self, kind: str, names: Iterable[tuple[str, str]]) -> None:
+        """Write (name, member) pairs, each under a key of its own; `list_members` finds those of a name."""
+        entities = [
+            {"PartitionKey": kind, "RowKey": f"{row_key(name)}.{row_key(member)}", "name": name, "member": member}
+            for name, member in dict.fromkeys(names)
+        ]
+        for chunk in _chunks(entities, _IN_TRANSACTION):
+            self._upsert(chunk)
+
+    def list_members(self, kind: str, names: Iterable[str]) -> dict[str, frozenset[str]]:
+        wanted = list(dict.fromkeys(names))
+        found = self._pool.map(lambda name: self._list_members(kind, name), wanted)
+        return {name: members for name, members in zip(wanted, found, strict=True) if members}
+
+    def _list_members(self, kind: str, name: str) -> frozenset[str]:
+        key = row_key(name)
+        query = f"PartitionKey eq '{kind}' and RowKey ge '{key}.' and RowKey lt '{key}/'"
+        with self._errors("query_entities"):
+            return frozenset(str(entity["member"]) for entity in self._client.query_entities(query, select=["member"]))
+
+    def list_page(self, kind: str, *, where: Mapping[str, str], after: str, limit: int) -> list[Document]:
+        """Return documents in the order of their row keys, from the one after `after`."""
+        conditions = ["PartitionKey eq @partition", *(f"{name} eq @{name}" for name in where)]
+        conditions += ["RowKey gt @after"] if after else []
+        query, parameters = " and ".join(conditions), {"partition": kind, "after": after, **where}
+        with self._errors("query_entities"):
+            pages = self._client.query_entities(query, parameters=parameters, results_per_page=limit).by_page()
+            found: list[Document] = []
+            for page in pages:
+                found += [_unpack(entity) for entity in page]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def insert(self, kind: str, name: str, document: Document) -> bool:
+        """Write a document unless there is one; False if there is."""
+        with self._errors("create_entity"):
+            try:
+                self._client.create_entity(_pack(kind, name, document, ()))
+            except ResourceExistsError:
+                return False
+        return True
+
+    def replace(self, kind: str, name: str, document: Document, *, tag: str) -> bool:
+        """Write a document over the one that was read with a tag; False if that is not there any more."""
+        with self._errors("update_entity"):
+            try:
+                self._client.update_entity(
+                    _pack(kind, name, document, ()),
+                    mode=UpdateMode.REPLACE,
+                    etag=tag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+        return True
+
+    def delete(self, kind: str, name: str, *, tag: str = "") -> None:
+        """Delete a document; with a tag, only the one that was read with it."""
+        condition = MatchConditions.IfNotModified if tag else None
+        with self._errors("delete_entity"):
+            try:
+                self._client.delete_entity(kind, row_key(name), etag=tag or None, match_condition=condition)
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return
+
+    def delete_many(self, kind: str, names: Collection[str]) -> None:
+        list(self._pool.map(lambda name: self.delete(kind, name), dict.fromkeys(names)))
+
+    @contextmanager
+    def _errors(self, call: str) -> Iterator[None]:
+        with translated_errors(
+            f"{call} in table {self._client.table_name}",
+            needs="the role Storage Table Data Contributor",
+            service="Azure Storage",
+        ):
+            yield
+
+
+def row_key(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _pack(kind: str, name: str, document: Document, columns: Sequence[str]) -> dict[str, Any]:
+    text = json.dumps(dict(document))
+    entity = {"PartitionKey": kind, "RowKey": row_key(name), "name": name[:_IN_PROPERTY]}
+    entity |= {column: str(document.get(column, ""))[:_IN_PROPERTY] for column in columns}
+    if len(text) <= _IN_PROPERTY:
+        return {**entity, "document": text}
+    parts = enumerate(_chunks(zlib.compress(text.encode()), _IN_PROPERTY))
+    return {**entity, **{f"part{number}": part for number, part in parts}}
+
+
+def _unpack(entity: Mapping[str, Any]) -> Document:
+    text = entity.get("document")
+    if text is None:
+        parts = sorted((name for name in entity if name.startswith("part")), key=lambda name: int(name[4:]))
+        text = zlib.decompress(b"".join(entity[name] for name in parts)).decode()
+    document: Document = json.loads(text)
+    return document
+
+
+def _chunks(values: _Sliced, size: int) -> Iterator[_Sliced]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
