@@ -1,0 +1,132 @@
+"""The worker half: Microsoft's ``azure-functions-runtime``, booted in this process on an event loop of its own."""
+
+import asyncio
+import importlib
+import json
+import sys
+import threading
+import uuid
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from emulator.functions_host.bindings import Function, parse_function
+
+TARGET = Path(sys.prefix) / "functions-runtime"
+"""Where `make` installs the library: apart, because it asks for Python 3.13 though it works on 3.11."""
+
+
+class BootError(RuntimeError):
+    """The worker did not take the app; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How one run of a function ended; values are the library's ``Datum`` (``type`` and ``value``)."""
+
+    id: str
+    ok: bool
+    return_value: Any = None
+    outputs: tuple[tuple[str, Any], ...] = ()
+    error: str = ""
+
+
+class _Message(SimpleNamespace):
+    """Stands for any protobuf message: the library only sets and reads members."""
+
+
+class _StatusResult(_Message):
+    Failure, Success = 0, 1
+
+
+class _BindingInfo(_Message):
+    undefined, out, inout = 0, 1, 2
+
+
+_PROTOS = SimpleNamespace(
+    BindingInfo=_BindingInfo,
+    FunctionMetadataResponse=_Message,
+    RpcException=_Message,
+    RpcFunctionMetadata=_Message,
+    RpcRetryOptions=_Message,
+    StatusResult=_StatusResult,
+    WorkerInitResponse=_Message,
+    WorkerMetadata=_Message,
+)
+
+
+class Runtime:
+    """
+    An app, indexed and ready to run.
+
+    The library keeps its state in modules: one boot per process. A second one raises BootError.
+    """
+
+    _booted = False
+
+    def __init__(self, app_dir: Path) -> None:
+        self._app_dir = app_dir.resolve()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="functions-runtime", daemon=True)
+        self.functions: dict[str, Function] = {}
+
+    def start(self) -> None:
+        """Import the app and index its functions; raises BootError with the library's reason."""
+        if Runtime._booted:
+            raise BootError("the Functions runtime boots once per process")
+        Runtime._booted = True
+        for path in (str(TARGET), str(self._app_dir)):
+            if path not in sys.path:
+                sys.path.insert(0, path)
+        try:
+            self._library = importlib.import_module("azure_functions_runtime")
+        except ModuleNotFoundError as error:
+            raise BootError(f"the Functions runtime is not in {TARGET}; run make") from error
+        self._datum = importlib.import_module("azure_functions_runtime.bindings.datumdef").Datum
+        self._invoke = importlib.import_module("azure_functions_runtime.native_invocation").invocation_request_native
+        self._thread.start()
+        self.functions = self._submit(self._boot()).result()
+
+    def stop(self) -> None:
+        """Wait for the functions that run and end the loop."""
+        if self._thread.is_alive():
+            self._library.stop_threadpool_executor()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    def datum(self, value: Any, kind: str) -> Any:
+        """Wrap a value as the library's functions take it: kind is ``string``, ``bytes``, ``json`` or ``http``."""
+        return self._datum(json.dumps(value) if kind == "json" else value, kind)
+
+    def invoke(
+        self, name: str, data: Any, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+    ) -> Invocation:
+        """Run a function on its trigger's data and wait; what it raises comes back as ``error``. Thread-safe."""
+        function = self.functions[name]
+        invocation_id = str(uuid.uuid4())
+        inputs = [(function.trigger["name"], data)]
+        ok, value, outputs, error, _ = self._submit(
+            self._invoke(invocation_id, function.id, inputs, dict(metadata or {}), trace_parent=traceparent)
+        ).result()
+        return Invocation(invocation_id, ok, value, tuple(outputs), error or "")
+
+    def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def _boot(self) -> dict[str, Function]:
+        request = SimpleNamespace(capabilities={}, function_app_directory=str(self._app_dir))
+        envelope = SimpleNamespace(
+            request=SimpleNamespace(worker_init_request=request),
+            properties={"host": "127.0.0.1", "protos": _PROTOS},
+        )
+        for step in (self._library.worker_init_request, self._library.functions_metadata_request):
+            answer = await step(envelope)
+            if answer.result.status != _StatusResult.Success:
+                raise BootError(answer.result.exception.message)
+        self._library.start_threadpool_executor()
+        found = answer.function_metadata_results or []
+        return {item.name: parse_function(item.name, item.function_id, item.raw_bindings) for item in found}
