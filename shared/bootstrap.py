@@ -14,14 +14,18 @@ from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
+from shared.handlers.reconcile import Reconciler
 from shared.settings import Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
 
 if TYPE_CHECKING:
     import azure.functions as func
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import RequestsTransport
 
+    from shared.azure_ml.inventory import Inventory
     from shared.azure_ml.resolver import Resolver
+    from shared.azure_ml.rest import RestClient
     from shared.purview.catalog import PurviewCatalog
 
 
@@ -97,6 +101,10 @@ class Services:
     def publisher(self) -> Publisher:
         return Publisher(self.runs, self.catalog, self.state.ledger, self.state.leases, now=self.now)
 
+    @property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now)
+
     @cached_property
     def catalog(self) -> "PurviewCatalog":
         from shared.http_session import build_session
@@ -113,24 +121,39 @@ class Services:
 
     @cached_property
     def runs(self) -> "Resolver":
-        from azure.core.pipeline.transport import RequestsTransport
-
         from shared.azure_ml.assets import Assets
         from shared.azure_ml.resolver import Resolver
-        from shared.azure_ml.rest import RestClient
-        from shared.http_session import build_session
 
         arm = self.settings.arm_endpoint
-        # One transport for the SDK's twenty clients and for ours: they share its connections.
-        transport = RequestsTransport(session=build_session(self.settings.ca_bundle), session_owner=False)
         return Resolver(
-            RestClient(self._credential, transport, scope=f"{arm}/.default"),
+            self._rest,
             arm_endpoint=arm,
             open_assets=lambda workspace: Assets(
-                workspace, arm_endpoint=arm, credential=self._credential, transport=transport
+                workspace, arm_endpoint=arm, credential=self._credential, transport=self._transport
             ),
             clock=time.monotonic,
         )
+
+    @cached_property
+    def inventory(self) -> "Inventory":
+        from shared.azure_ml.inventory import Inventory
+
+        return Inventory(self._rest, arm_endpoint=self.settings.arm_endpoint)
+
+    @cached_property
+    def _rest(self) -> "RestClient":
+        from shared.azure_ml.rest import RestClient
+
+        return RestClient(self._credential, self._transport, scope=f"{self.settings.arm_endpoint}/.default")
+
+    @cached_property
+    def _transport(self) -> "RequestsTransport":
+        """One transport for the SDK's twenty clients and for ours: they share its connections."""
+        from azure.core.pipeline.transport import RequestsTransport
+
+        from shared.http_session import build_session
+
+        return RequestsTransport(session=build_session(self.settings.ca_bundle), session_owner=False)
 
     @cached_property
     def _credential(self) -> "TokenCredential":

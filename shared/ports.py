@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.lineage.entities import Entity, Ref
@@ -11,13 +12,20 @@ from shared.qualified_names import QualifiedName
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entity the catalog has. `outputs` are those of a process."""
+    """
+    An entity the catalog has.
+
+    Attributes:
+        outputs: those of a process.
+        touched: somebody else than its creator has written it since, as a scan does.
+    """
 
     ref: Ref
     guid: str
     outputs: tuple[Ref, ...] = ()
     labels: tuple[str, ...] = ()
     name: str = ""
+    touched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,45 @@ class RunSource(Protocol):
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """
+    Something a workspace holds.
+
+    Attributes:
+        kind: `run` (a root run), `model` (a version of one) or `endpoint`.
+        status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
+    """
+
+    kind: str
+    name: str
+    version: str = ""
+    status: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryPage:
+    """Some of what a workspace holds, and the name of the page that goes on; "" after the last."""
+
+    items: tuple[Listed, ...]
+    next: str = ""
+
+
+class Inventory(Protocol):
+    """What a workspace holds. Methods raise what those of `RunSource` raise."""
+
+    def list_workspaces(self, scope: str) -> Sequence[WorkspaceId]: ...
+
+    def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
+        """Return root runs, newest first."""
+        ...
+
+    def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage: ...
+
+    def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]: ...
+
+
 class Upserted(Protocol):
     """What became of entities: the guid of each one written, the catalog's words for each one refused."""
 
@@ -90,3 +137,11 @@ class Catalog(Protocol):
     def find(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, Found]: ...
 
     def upsert_entities(self, entities: Iterable[Entity]) -> Upserted: ...
+
+    def is_linked(self, name: QualifiedName) -> bool:
+        """Whether a process reads or writes this entity now."""
+        ...
+
+    def remove_entity(self, found: Found) -> None: ...
+
+    def remove_label(self, found: Found, label: str) -> None: ...

@@ -116,6 +116,15 @@ class FakeCatalog(Script):
         self.entities |= {ref.qualified_name: entity for ref, entity in batch.items()}
         return FakeWritten({ref.qualified_name: f"guid {ref}" for ref in batch}, rejections)
 
+    def is_linked(self, name: QualifiedName) -> bool:
+        return any(name in {ref.qualified_name for ref in entity.references} for entity in self.entities.values())
+
+    def remove_entity(self, found: Found) -> None:
+        del self.entities[found.ref.qualified_name]
+
+    def remove_label(self, found: Found, label: str) -> None:
+        self.entities[found.ref.qualified_name] = replace(self.entities[found.ref.qualified_name], labels=())
+
     def _takes(self, entity: Entity, batch: Mapping[Ref, Entity]) -> bool:
         known = {*batch, *(stored.ref for stored in self.entities.values())}
         return entity.ref.qualified_name not in self.refuse and known.issuperset(entity.references)

@@ -115,6 +115,14 @@ class Assets:
         with azure_ml_errors(f"deployments of {endpoint}"):
             return list(self._client.online_deployments.list(endpoint))
 
+    def get_batch_endpoint(self, name: str) -> Any:
+        with azure_ml_errors(f"batch endpoint {name}"):
+            return self._client.batch_endpoints.get(name)
+
+    def list_batch_deployments(self, endpoint: str) -> list[Any]:
+        with azure_ml_errors(f"deployments of {endpoint}"):
+            return list(self._client.batch_deployments.list(endpoint))
+
 
 def _build_client(
     workspace: WorkspaceId, arm_endpoint: str, credential: TokenCredential, transport: HttpTransport[Any, Any]

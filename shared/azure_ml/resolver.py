@@ -172,28 +172,33 @@ class Resolver:
 
     @_readable
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
-        """Return an online endpoint with its deployments and the model versions they serve, or None."""
+        """Return an online or batch endpoint with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
         try:
-            endpoint = reader.assets.get_online_endpoint(name)
+            endpoint, kind = reader.assets.get_online_endpoint(name), ""
         except RecordNotFoundError:
-            return None
+            try:
+                endpoint, kind = reader.assets.get_batch_endpoint(name), "Batch"
+            except RecordNotFoundError:
+                return None
+        listed = reader.assets.list_batch_deployments if kind else reader.assets.list_online_deployments
         deployments = []
-        for deployment in reader.assets.list_online_deployments(name):
-            reference = model_reference(str(deployment.model or ""))
+        for deployment in listed(name):
+            # That of a pipeline component has no model.
+            reference = model_reference(str(getattr(deployment, "model", None) or ""))
             deployments.append(
                 Deployment(
                     name=str(deployment.name),
                     models=(reader.data.get_model_or_name(reference.asset),) if reference else (),
-                    environment=redact_text(str(deployment.environment or "")),
-                    instance_type=str(deployment.instance_type or ""),
+                    environment=redact_text(str(getattr(deployment, "environment", None) or "")),
+                    instance_type=str(getattr(deployment, "instance_type", None) or ""),
                     state=str(deployment.provisioning_state or ""),
                 )
             )
         return Endpoint(
             workspace=reader.record.workspace,
             name=str(endpoint.name),
-            compute_type=str(endpoint.kind or "Managed"),
+            compute_type=kind or str(endpoint.kind or "Managed"),
             scoring_uri=redact_text(str(endpoint.scoring_uri or "")),
             state=str(endpoint.provisioning_state or ""),
             description=redact_text(str(endpoint.description or "")),

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.envelopes import event_type_of, parse_envelope, redact_event
-from shared.errors import ForeignWorkspaceError, LineageError, ServiceUnavailableError, TerminalError
+from shared.errors import (
+    EntityRejectedError,
+    ForeignWorkspaceError,
+    LineageError,
+    ServiceUnavailableError,
+    TerminalError,
+)
 from shared.events import Event, is_known, parse_event
 from shared.handlers.message_body import MessageBody
 from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, SKIPPED, Outcome
@@ -67,17 +73,20 @@ def handle_message(
     A terminal failure is dead-lettered *before* we return, so that a message is never both gone from the queue and
     absent from the dead letters. If the dead letter cannot be stored, we raise.
     """
+    event: Event | None = None
     try:
         unknown = unknown_type(body.event)
         if unknown:
             outcome = Outcome(SKIPPED, reason=unknown)
-            facts: dict[str, object] = {}
         else:
             event = read_event(body.event, allowed)
-            facts = {"event_id": event.id, "workspace_id": event.workspace.arm_id}
             outcome = publisher.publish(event, force=force)
     except TerminalError as error:
-        return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
+        ended = set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
+        if event is not None and not isinstance(error, EntityRejectedError):  # that one the publisher has noted itself
+            publisher.note_failure(event, ended.reason)
+        return ended
+    facts = {"event_id": event.id, "workspace_id": event.workspace.arm_id} if event else {}
     if body.closes:
         dead_letters.close(body.closes)
     logger.info(

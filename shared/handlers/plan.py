@@ -140,7 +140,13 @@ class Planner:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(event.workspace, subject)
         key = qualified_names.of_endpoint(event.workspace, endpoint.name)
-        rows = (_row(event, key, "endpoint", PUBLISHED, status=endpoint.state),)
+        rows = (
+            _row(event, key, "endpoint", PUBLISHED, status=endpoint.state),
+            *(
+                _row(event, qualified_names.of_deployment(key, each.name), "deployment", PUBLISHED, status=each.state)
+                for each in endpoint.deployments
+            ),
+        )
         return self._compare(f"endpoint {endpoint.name}", key, build_endpoint(endpoint), rows)
 
     def _v1_endpoint(self, workspace: WorkspaceId, subject: EndpointSubject) -> Endpoint:
@@ -171,7 +177,7 @@ class Planner:
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         strangers = [key for key in keys.values() if key not in before or before[key].outcome != PUBLISHED]
         found = self._catalog.find([*_candidates(unknown), *strangers])
-        looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if _scanned(item)})
+        looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if is_scanned(item)})
         matches = {**known, **looked_up}
         linked = self._ledger.get_models(keys.values())
         models = {
@@ -214,9 +220,9 @@ def _candidates(places: Iterable[Place]) -> list[QualifiedName]:
     return [name for place in places for name in (*place.exact, *place.resource_sets)]
 
 
-def _scanned(found: Found) -> bool:
-    """Whether an entity is somebody else's; our own placeholders are ours to write."""
-    return not {UNSCANNED, UNRESOLVED} & set(found.labels)
+def is_scanned(found: Found) -> bool:
+    """Whether an entity is somebody else's, or has become so; our own placeholders are ours to write."""
+    return found.touched or not {UNSCANNED, UNRESOLVED} & set(found.labels)
 
 
 def _models_of(

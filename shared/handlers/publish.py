@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared import qualified_names
 from shared.errors import EntityRejectedError, LeaseHeldError, RunNotSettledError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
@@ -13,7 +14,7 @@ from shared.handlers.plan import MODEL, Plan, Planner, Skip
 from shared.lineage.entities import Entity
 from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
-from shared.state.ports import Leases, Ledger
+from shared.state.ports import Leases, Ledger, Row
 
 _TRIES = 3
 LEASE = timedelta(minutes=5)
@@ -69,6 +70,14 @@ class Publisher:
             if force or self._written_since(started, plan):
                 plan = self.plan(event, force=force)
             return self._publish(event, plan, lease)
+
+    def note_failure(self, event: Event, reason: str) -> None:
+        """Note that an event was set aside, so that coverage can say why there is no lineage."""
+        key = key_of_subject(event)
+        if key is not None:
+            kind = {RunSubject: "run", ModelSubject: "model", EndpointSubject: "endpoint"}[type(event.subject)]
+            row = Row(key, kind, DEAD_LETTERED, reason=reason, event_id=event.id, event_time=event.time)
+            self._ledger.put_rows([row])
 
     def _publish(self, event: Event, plan: Plan | Skip, lease: "_Lease") -> Outcome:
         written = 0
@@ -181,6 +190,19 @@ class _Lease:
 
 def _unchanged(plan: Plan) -> Outcome:
     return Outcome(SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained)
+
+
+def key_of_subject(event: Event) -> QualifiedName | None:
+    """Name the ledger's row of what an event is about."""
+    match event.subject:
+        case RunSubject(run_id):
+            return qualified_names.of_run(event.workspace, run_id)
+        case ModelSubject(model):
+            return qualified_names.of_asset(event.workspace, model)
+        case EndpointSubject(name):
+            return qualified_names.of_endpoint(event.workspace, name)
+        case Nothing():
+            return None
 
 
 def _subject_of(event: Event) -> str:

@@ -43,6 +43,8 @@ class PurviewCatalog:
                     str(entity["guid"]),
                     outputs=_active_outputs(entity),
                     labels=tuple(entity.get("labels") or ()),
+                    name=str(entity["attributes"].get("name") or ""),
+                    touched=bool(entity.get("updatedBy")) and entity.get("updatedBy") != entity.get("createdBy"),
                 )
         return found
 
@@ -128,12 +130,28 @@ class PurviewCatalog:
         entities = (self._client._get_http(url).body or {}).get("entities") or []
         return dict(entities[0]) if entities else None
 
+    def is_linked(self, name: QualifiedName) -> bool:
+        """Whether a process reads or writes this entity now."""
+        entity = self.get_entity(name) or {}
+        return any(_active(entity, attribute) for attribute in ("inputToProcesses", "outputFromProcesses"))
+
+    def remove_entity(self, found: Found) -> None:
+        """Delete an entity; the catalog keeps a trace of it that no look-up finds."""
+        self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}")
+
+    def remove_label(self, found: Found, label: str) -> None:
+        self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=[label])
+
 
 def _active_outputs(entity: Json) -> tuple[Ref, ...]:
-    """Read a process's present outputs; Atlas goes on listing removed ones, marked DELETED."""
-    listed = (entity.get("relationshipAttributes") or {}).get("outputs") or []
     return tuple(
         Ref(str(item["typeName"]), QualifiedName(str(item["qualifiedName"])))
-        for item in listed
-        if item.get("qualifiedName") and "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))
+        for item in _active(entity, "outputs")
+        if item.get("qualifiedName")
     )
+
+
+def _active(entity: Mapping[str, Any], attribute: str) -> list[Json]:
+    """Read present relationships; Atlas goes on listing removed ones, marked DELETED."""
+    listed = (entity.get("relationshipAttributes") or {}).get(attribute) or []
+    return [item for item in listed if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]

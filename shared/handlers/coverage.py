@@ -1,0 +1,149 @@
+"""What reconciling knows of a workspace between two ticks: how far it has looked, what is missing, and why."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from shared.model import WorkspaceId
+from shared.ports import Listed
+from shared.state.ports import Notes
+
+GAPS_LIMIT = 20_000
+"""Gaps that are remembered; with so many open the walk through the inventory waits."""
+KINDS = ("run", "model", "endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something Azure ML holds whose lineage is not in the catalog; `enqueued_at` is "" if it waits for a person."""
+
+    kind: str
+    name: str
+    version: str
+    reason: str
+    enqueued_at: str = ""
+
+    @property
+    def listed(self) -> Listed:
+        return Listed(self.kind, self.name, self.version)
+
+
+@dataclass
+class RunWalk:
+    """
+    A walk through the runs, newest first, from the newest down to those of the walk before.
+
+    Attributes:
+        page: where it goes on; "" where a new walk begins.
+        newest: the creation time of the newest run this walk began with.
+        lowest: the creation time it has come down to; what is listed above it again was counted already.
+        floor: where it ends: `newest` of the walk before, or "" for the first walk.
+        recent: runs counted since shortly before `newest`, with creation times: a list may lag behind.
+        waiting: runs that had not ended when they were listed, with creation times.
+    """
+
+    page: str = ""
+    newest: str = ""
+    lowest: str = ""
+    floor: str = ""
+    recent: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """
+    Attributes:
+        totals: for each kind, how many there are in Azure ML, as far as it was looked through.
+        complete: the kinds that were looked through from end to end at least once.
+        counting: for each kind, the count of the walk that is under way.
+        pages: for each walk by name, where it goes on.
+    """
+
+    workspace: str
+    runs: RunWalk = field(default_factory=RunWalk)
+    totals: dict[str, int] = field(default_factory=dict)
+    complete: dict[str, bool] = field(default_factory=dict)
+    counting: dict[str, int] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    at: str = ""
+
+    @classmethod
+    def load(cls, notes: Notes, workspace: WorkspaceId) -> Self:
+        note: Mapping[str, Any] = notes.get(_name(workspace)) or {"workspace": workspace.arm_id}
+        return cls(
+            **{
+                **note,
+                "runs": RunWalk(**note.get("runs", {})),
+                "gaps": {key: Gap(**gap) for key, gap in note.get("gaps", {}).items()},
+            }
+        )
+
+    def save(self, notes: Notes, *, now: datetime) -> None:
+        self.at = now.isoformat(timespec="seconds")
+        notes.put(_name(WorkspaceId.parse(self.workspace)), asdict(self))
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.gaps) >= GAPS_LIMIT
+
+    def coverage(self) -> "Coverage":
+        gaps = {kind: sum(gap.kind == kind for gap in self.gaps.values()) for kind in KINDS}
+        return Coverage(
+            workspace=self.workspace,
+            at=self.at,
+            totals={kind: self.totals.get(kind, 0) for kind in KINDS},
+            linked={kind: self.totals.get(kind, 0) - gaps[kind] for kind in KINDS},
+            complete=all(self.complete.get(kind) for kind in KINDS),
+            gaps=tuple(sorted(self.gaps.values(), key=lambda gap: (gap.kind, gap.name, gap.version))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """
+    How much of a workspace is in the catalog.
+
+    Attributes:
+        at: when it was looked at last, ISO 8601.
+        totals, linked: completed runs, model versions and endpoints by kind; those of them with lineage.
+        complete: the whole inventory has been looked through; if not, `totals` is what was seen so far.
+        gaps: all that is missing, each with its reason.
+    """
+
+    workspace: str
+    at: str
+    totals: Mapping[str, int]
+    linked: Mapping[str, int]
+    complete: bool
+    gaps: tuple[Gap, ...]
+
+    @property
+    def percent(self) -> float:
+        """
+        >>> Coverage("ws", "", {"run": 3}, {"run": 2}, True, ()).percent
+        66.7
+        """
+        total = sum(self.totals.values())
+        return round(100 * sum(self.linked.values()) / total, 1) if total else 100.0
+
+
+def read_coverage(notes: Notes) -> list[Coverage]:
+    """Return the coverage of every workspace that was ever reconciled."""
+    known = notes.get(_WORKSPACES) or {}
+    ids = known.get("ids")
+    workspaces = ids if isinstance(ids, list) else []
+    return [Progress.load(notes, WorkspaceId.parse(workspace)).coverage() for workspace in workspaces]
+
+
+def note_workspaces(notes: Notes, workspaces: list[WorkspaceId]) -> None:
+    notes.put(_WORKSPACES, {"ids": [workspace.arm_id for workspace in workspaces]})
+
+
+_WORKSPACES = "reconcile/workspaces"
+
+
+def _name(workspace: WorkspaceId) -> str:
+    return f"reconcile/{workspace.arm_id}"

@@ -1,0 +1,137 @@
+"""The use case of the timer: Azure ML's inventory against the ledger, and the catalog against both."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.errors import LineageError
+from shared.events import Event
+from shared.handlers.coverage import Coverage, Progress, note_workspaces
+from shared.handlers.hints import hint_of, key_of
+from shared.handlers.messages import AllowList, read_event, reason_of
+from shared.handlers.missing import MissingFinder
+from shared.handlers.plan import Plan
+from shared.handlers.publish import Publisher
+from shared.handlers.rematch import Rematcher
+from shared.handlers.retired import RetiredFinder
+from shared.model import WorkspaceId
+from shared.ports import Catalog, Inventory, RunSource
+from shared.qualified_names import QualifiedName
+from shared.redaction import redact_text
+from shared.state.ports import State
+
+logger = logging.getLogger(__name__)
+
+_LEASE = timedelta(minutes=30)
+"""As long as a function may run; a tick that died makes the next ones wait no longer than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """One tick does a bounded part of the work and notes how far it came; any number of ticks do all of it."""
+
+    inventory: Inventory
+    source: RunSource
+    catalog: Catalog
+    publisher: Publisher
+    state: State
+    allowed: AllowList
+    now: Callable[[], datetime]
+
+    def tick(self) -> list[Coverage]:
+        """
+        Look at every workspace on the allow-list.
+
+        Returns:
+            The coverage of those that could be looked at; none if another tick is under way.
+
+        Raises:
+            LineageError: the first failure, after everything else was looked at.
+        """
+        holder = uuid.uuid4().hex
+        if not self.state.leases.acquire("reconcile", holder=holder, duration=_LEASE):
+            logger.info("another tick is under way")
+            return []
+        try:
+            return self._tick()
+        finally:
+            self.state.leases.release("reconcile", holder=holder)
+
+    def _tick(self) -> list[Coverage]:
+        failures: list[LineageError] = []
+        coverages = []
+        workspaces = sorted({each for scope in self.allowed.prefixes for each in self.inventory.list_workspaces(scope)})
+        note_workspaces(self.state.notes, workspaces)
+        for workspace in workspaces:
+            try:
+                coverages.append(self._look_at(workspace))
+            except LineageError as error:
+                failures.append(error)
+                words = redact_text(str(error))
+                facts = {"workspace_id": workspace.arm_id, "reason": reason_of(error), "detail": words}
+                logger.warning("reconcile failed", extra=facts)
+        Rematcher(self.catalog, self.state, self.now).tick()
+        if failures:
+            raise failures[0]
+        return coverages
+
+    def _look_at(self, workspace: WorkspaceId) -> Coverage:
+        progress = Progress.load(self.state.notes, workspace)
+        missing = MissingFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        retired = RetiredFinder(
+            workspace, progress, self.inventory, self.source, self.catalog, self.publisher, self.state, self._read
+        )
+        try:
+            missing.look_at_gaps()
+            missing.look_at_runs()
+            missing.look_at_models()
+            retired.mark_restored(missing.listed_rows)
+            retired.mark_deleted_endpoints(self._look_at_endpoints(missing))
+            retired.mark_archived()
+            retired.mark_deleted_models()
+        finally:
+            progress.save(self.state.notes, now=self.now())
+        coverage = progress.coverage()
+        facts = {
+            "workspace_id": workspace.arm_id,
+            "coverage_percent": coverage.percent,
+            "gaps": len(coverage.gaps),
+            "complete": coverage.complete,
+        }
+        logger.info("reconciled", extra=facts)
+        return coverage
+
+    def _look_at_endpoints(self, missing: MissingFinder) -> set[QualifiedName]:
+        """
+        Plan every endpoint, since a v2 deployment may raise no event, and give a hint where something would change.
+
+        Returns:
+            The ledger's names of the endpoints and deployments there are.
+        """
+        present: set[QualifiedName] = set()
+        items = self.inventory.list_endpoints(missing.workspace)
+        for item in items:
+            key = key_of(missing.workspace, item)
+            plan = self.publisher.plan(self._read(hint_of(missing.workspace, item, now=self.now())))
+            present.add(key)
+            if not isinstance(plan, Plan):
+                continue
+            present |= {row.key for row in plan.rows}
+            if not plan.changed:
+                missing.progress.gaps.pop(str(key), None)
+                continue
+            before = missing.progress.gaps.get(str(key))
+            if before is None or not missing.is_waiting(before):
+                missing.give_hint(item, "its deployments differ from what was published; it is on the queue")
+        missing.progress.totals["endpoint"] = len(items)
+        missing.progress.complete["endpoint"] = True
+        keys = {str(key_of(missing.workspace, item)) for item in items}
+        missing.progress.gaps = {
+            key: gap for key, gap in missing.progress.gaps.items() if gap.kind != "endpoint" or key in keys
+        }
+        return present
+
+    def _read(self, hint: str) -> Event:
+        return read_event(hint, self.allowed)
