@@ -16,7 +16,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m emulator", description="Azure ML and Purview on loopback.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, takes a free one")
     parser.add_argument(
-        "--scenario", default="empty", help=f"{', '.join(scenario_names())}; chain:100 has 100 steps; default: empty"
+        "--scenario",
+        default="empty",
+        help=f"{', '.join(scenario_names())}; chain:100 has 100 steps, fleet:100 has 100 runs; default: empty",
     )
     parser.add_argument("--latency-ms", type=float, default=0, help="wait this long before every answer of a service")
     options = parser.parse_args()

@@ -1,5 +1,6 @@
 """The control plane from the client's side, for tests and benchmarks."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,18 @@ class Control:
         """Go back to the start of the current scenario; faults and log are cleared."""
         self._send("POST", "reset")
 
-    def use(self, name: str, steps: int | None = None) -> None:
-        """Start another scenario."""
-        self._send("POST", "scenario", {"name": name, "steps": steps})
+    def use(
+        self,
+        name: str,
+        steps: int | None = None,
+        *,
+        runs: int | None = None,
+        seed: int | None = None,
+        shape: str | None = None,
+    ) -> None:
+        """Start another scenario; ``steps`` are for ``chain``, the rest for ``fleet``."""
+        body = {"name": name, "steps": steps, "runs": runs, "seed": seed, "shape": shape}
+        self._send("POST", "scenario", body)
 
     def scenario(self) -> str:
         """Name the current scenario."""
@@ -56,18 +66,27 @@ class Control:
         """Clear the log and nothing else."""
         self._send("DELETE", "requests")
 
-    def events(self) -> list[tuple[str, Any]]:
-        """Give the events of the scenario, file by file: name and body."""
-        return [(entry["name"], entry["body"]) for entry in self._send("GET", "events")]
+    def events(self, start: int = 0, count: int | None = None) -> list[tuple[str, Any]]:
+        """Give the events of the scenario, file by file: name and body; all of them, or some of a large fleet's."""
+        path = f"events?start={start}" + ("" if count is None else f"&count={count}")
+        return [(entry["name"], entry["body"]) for entry in self._send("GET", path)]
 
     def faults(self, *script: Mapping[str, object]) -> None:
         """Replace the fault script; without arguments, behave."""
         self._send("POST", "faults", list(script))
 
     def pending_faults(self) -> list[dict[str, Any]]:
-        """List the faults that are not used up."""
+        """List the faults that are not used up; those with a rate never are."""
         faults: list[dict[str, Any]] = self._send("GET", "faults")
         return faults
+
+    def injected_faults(self, service: str | None = None) -> dict[str, int]:
+        """Count what the faults with a rate injected, by kind, of one service or of both."""
+        counts: Counter[str] = Counter()
+        for fault in self.pending_faults():
+            if service in (None, fault["service"]):
+                counts.update(fault.get("injected", {}))
+        return dict(counts)
 
     def latency(self, ms: float) -> None:
         """Make every service request wait this long."""
@@ -82,9 +101,49 @@ class Control:
         """Merge a fragment of an ``azure_ml.yaml`` into the state."""
         self._send("POST", "azure_ml", fragment)
 
+    def archive(
+        self,
+        kind: str,
+        name: str,
+        version: str | None = None,
+        *,
+        workspace: str | None = None,
+        archived: bool = True,
+    ) -> None:
+        """
+        Archive one of ``jobs``, ``models``, ``data``, ``environments``, ``components``, or restore it.
+
+        Without a version it is the asset's container. The workspace is needed if there are several.
+        """
+        body = {"workspace": workspace, "kind": kind, "name": name, "version": version, "archived": archived}
+        self._send("POST", "azure_ml/archive", body)
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        version: str | None = None,
+        *,
+        deployment: str | None = None,
+        workspace: str | None = None,
+    ) -> None:
+        """Delete a version of ``models``, or one of ``onlineEndpoints`` or ``batchEndpoints`` or its deployment."""
+        body = {"workspace": workspace, "kind": kind, "name": name, "version": version, "deployment": deployment}
+        self._send("POST", "azure_ml/delete", body)
+
     def switches(self, **switches: object) -> None:
         """Set switches of the emulated Purview."""
         self._send("POST", "purview/switches", switches)
+
+    def scan(self, *paths: Mapping[str, object]) -> list[dict[str, str]]:
+        """
+        Let Purview's scanner find assets: ``typeName``, ``qualifiedName`` and plain attributes of each.
+
+        Gives ``typeName``, ``qualifiedName``, ``guid`` and ``outcome`` of each:
+        ``created``, ``updated`` or ``unchanged``.
+        """
+        found: list[dict[str, str]] = self._send("POST", "purview/scan", {"paths": list(paths)})
+        return found
 
     def state(self) -> dict[str, Any]:
         """Give the whole state of both services."""

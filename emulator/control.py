@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from emulator.faults import error_response
+from emulator.fault_answers import error_response
 from emulator.scenarios import Scenario, scenario_names
 from emulator.services import Services
 
@@ -31,6 +32,19 @@ async def _object(request: web.Request) -> Mapping[str, object]:
     return body
 
 
+def _known(body: Mapping[str, object], *keys: str) -> Mapping[str, object]:
+    """Refuse members that nobody reads."""
+    unknown = body.keys() - set(keys)
+    if unknown:
+        raise ValueError(f"unknown members: {sorted(unknown)}")
+    return body
+
+
+def _text(body: Mapping[str, object], key: str) -> str | None:
+    value = body.get(key)
+    return None if value is None else str(value)
+
+
 def control_routes(services: Services) -> list[web.AbstractRouteDef]:
     """Build the routes of the control plane."""
 
@@ -47,16 +61,21 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
 
     async def get_scenario(_: web.Request) -> web.Response:
         current = services.scenario
-        return web.json_response({"name": current.name, "steps": current.steps, "names": scenario_names()})
+        body = {key: value for key, value in asdict(current).items() if value is not None or key == "steps"}
+        return web.json_response({**body, "names": scenario_names()})
 
     async def use_scenario(request: web.Request) -> web.Response:
-        body = await _object(request)
-        steps = body.get("steps")
-        services.use(Scenario(str(body["name"]), int(str(steps)) if steps is not None else None).checked())
+        body = _known(await _object(request), "name", "steps", "runs", "seed", "shape")
+        numbers = {key: int(str(body[key])) for key in ("steps", "runs", "seed") if body.get(key) is not None}
+        services.use(Scenario(str(body["name"]), **numbers, shape=_text(body, "shape")).checked())
         return await get_scenario(request)
 
-    async def list_events(_: web.Request) -> web.Response:
-        return web.json_response([{"name": file.name, "body": file.body} for file in services.events])
+    async def list_events(request: web.Request) -> web.Response:
+        start, count = int(request.query.get("start", "0")), int(request.query.get("count", str(len(services.events))))
+        if start < 0 or count < 0:
+            raise ValueError("start and count must not be negative")
+        files = services.events[start : start + count]
+        return web.json_response([{"name": file.name, "body": file.body} for file in files])
 
     async def get_faults(_: web.Request) -> web.Response:
         return web.json_response(services.faults.to_json())
@@ -91,9 +110,35 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         )
         return web.Response(status=204)
 
+    async def archive(request: web.Request) -> web.Response:
+        body = _known(await _object(request), "workspace", "kind", "name", "version", "archived")
+        services.azure_ml.archive(
+            _text(body, "workspace"),
+            str(body["kind"]),
+            str(body["name"]),
+            _text(body, "version"),
+            archived=bool(body.get("archived", True)),
+        )
+        return web.Response(status=204)
+
+    async def delete(request: web.Request) -> web.Response:
+        body = _known(await _object(request), "workspace", "kind", "name", "version", "deployment")
+        services.azure_ml.delete(
+            _text(body, "workspace"),
+            str(body["kind"]),
+            str(body["name"]),
+            _text(body, "version"),
+            _text(body, "deployment"),
+        )
+        return web.Response(status=204)
+
     async def set_switches(request: web.Request) -> web.Response:
         services.purview.switches.update(await _object(request))
         return web.Response(status=204)
+
+    async def scan(request: web.Request) -> web.Response:
+        body = _known(await _object(request), "paths")
+        return web.json_response(services.purview.scan(body.get("paths")))
 
     async def get_state(_: web.Request) -> web.Response:
         return web.json_response({"azure_ml": services.azure_ml.dump(), "purview": services.purview.dump()})
@@ -110,6 +155,9 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         web.post(f"{PREFIX}/latency", set_latency),
         web.post(f"{PREFIX}/azure_ml", add_to_azure_ml),
         web.post(f"{PREFIX}/azure_ml/runs/{{run_id}}/transitions", set_transitions),
+        web.post(f"{PREFIX}/azure_ml/archive", archive),
+        web.post(f"{PREFIX}/azure_ml/delete", delete),
         web.post(f"{PREFIX}/purview/switches", set_switches),
+        web.post(f"{PREFIX}/purview/scan", scan),
         web.get(f"{PREFIX}/state", get_state),
     ]

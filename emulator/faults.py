@@ -1,4 +1,4 @@
-"""Scripted misbehaviour: error statuses in a given order, delays and cut connections."""
+"""Scripted misbehaviour: error statuses in a given order, delays and cut connections; and the dice beside it."""
 
 import asyncio
 import math
@@ -11,32 +11,13 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from emulator.request_log import CONTROL, PURVIEW, SERVICES, service_of
+from emulator.fault_answers import cut, error_response, path_pattern, service_in_words
+from emulator.rate_faults import RateFault
+from emulator.request_log import CONTROL, SERVICES, service_of
 
 PASS = 200
 
-CODES = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    408: "RequestTimeout",
-    409: "Conflict",
-    412: "PreconditionFailed",
-    429: "TooManyRequests",
-    500: "InternalServerError",
-    502: "BadGateway",
-    503: "ServiceUnavailable",
-    504: "GatewayTimeout",
-}
-
 _KEYS = {"service", "method", "path", "statuses", "retry_after", "delay_ms", "cut", "body", "times"}
-
-
-def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with the error envelope that ARM and Purview's gateway share."""
-    body = {"error": {"code": CODES.get(status, "Error"), "message": message}}
-    return web.json_response(body, status=status, headers=headers)
 
 
 @dataclass(slots=True)
@@ -73,7 +54,7 @@ class Fault:
             service=str(service),
             pending=deque(statuses * int(str(entry.get("times", 1)))),
             method=str(method).upper() if method else None,
-            path=_pattern(str(path)) if path else None,
+            path=path_pattern(str(path)) if path else None,
             retry_after=float(str(retry_after)) if retry_after is not None else None,
             delay_ms=float(str(entry.get("delay_ms", 0))),
             cut=bool(entry.get("cut", False)),
@@ -97,7 +78,7 @@ class Fault:
             return web.Response(text=self.body, status=status, headers=headers)
         if self.body is not None:
             return web.json_response(self.body, status=status, headers=headers)
-        who = "Microsoft Purview" if self.service == PURVIEW else "Azure Machine Learning"
+        who = service_in_words(self.service)
         return error_response(status, f"{who} was told by the emulator's fault script to answer {status}.", headers)
 
     def to_json(self) -> dict[str, object]:
@@ -117,17 +98,24 @@ class Faults:
 
     latency_ms: float = 0
     _script: list[Fault] = field(default_factory=list)
+    _rates: list[RateFault] = field(default_factory=list)
 
     def replace(self, entries: Iterable[Mapping[str, object]]) -> None:
-        """Put a new script in force; an empty one is normal behaviour."""
-        self._script = [Fault.parse(entry) for entry in entries]
+        """Put a new script in force; an empty one is normal behaviour. Entries with a ``rate`` never run out."""
+        entries = list(entries)
+        script = [Fault.parse(entry) for entry in entries if "rate" not in entry]
+        self._rates = [RateFault.parse(entry) for entry in entries if "rate" in entry]
+        self._script = script
 
     def to_json(self) -> list[dict[str, object]]:
-        """List the entries that are not used up."""
-        return [fault.to_json() for fault in self._script if fault.pending]
+        """List the entries that are not used up; those with a rate with what they injected."""
+        return [
+            *(fault.to_json() for fault in self._script if fault.pending),
+            *(fault.to_json() for fault in self._rates),
+        ]
 
     def middleware(self) -> Middleware:
-        """Build the middleware that plays the script."""
+        """Build the middleware that plays the script, and throws the dice for what the script lets through."""
 
         @web.middleware
         async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -141,20 +129,15 @@ class Faults:
                 await asyncio.sleep(delay / 1000)
             if fault and fault.cut:
                 return cut(request)
-            return await handler(request) if fault is None or status == PASS else fault.answer(status)
+            if fault:
+                return await handler(request) if status == PASS else fault.answer(status)
+            return await self._throw_dice(service, request, handler)
 
         return play
 
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as problem:
-        raise ValueError(f"path of a fault is not a regular expression: {problem}") from problem
-
-
-def cut(request: web.Request) -> web.Response:
-    """Close the TCP connection without an answer; what is returned never leaves."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
+    async def _throw_dice(self, service: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+        decisions = [(rule, rule.decide(service, request.method, request.path)) for rule in self._rates]
+        for rule, decision in decisions:
+            if decision is not None:
+                return await rule.inject(decision, request, handler)
+        return await handler(request)

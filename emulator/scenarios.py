@@ -1,18 +1,27 @@
 """Scenarios: what the two services hold at the start, and the events Azure ML sends about it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
+from emulator.azure_ml.families import Families
 from emulator.chain import Chain
+from emulator.event_files import EventFile
+from emulator.fleet import Fleet
+from emulator.fleet_events import FleetEvents
+from emulator.fleet_plan import MIXED, SHAPES
+from emulator.fleet_seed import azure_ml_of, purview_of
 from emulator.merge import merge
 
 FOLDER = Path(__file__).parent / "scenarios"
-CHAIN = "chain"
+CHAIN, FLEET = "chain", "fleet"
 DEFAULT_STEPS = 10
+DEFAULT_RUNS = 100
+MAX_RUNS = 999_999  # ids have six digits
 
 
 class UnknownScenarioError(ValueError):
@@ -21,23 +30,32 @@ class UnknownScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario by name; ``steps`` is the length of the generated ``chain``."""
+    """
+    A scenario by name.
+
+    ``steps`` is the length of the generated ``chain``; ``runs``, ``seed`` and
+    ``shape`` describe the generated ``fleet``.
+    """
 
     name: str
     steps: int | None = None
+    runs: int | None = None
+    seed: int | None = None
+    shape: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """
         Read a scenario as the command line spells it.
 
-        >>> Scenario.parse("chain:100")
-        Scenario(name='chain', steps=100)
+        >>> Scenario.parse("chain:100").steps, Scenario.parse("fleet:100").runs
+        (100, 100)
         """
-        name, _, steps = text.partition(":")
-        if steps and not steps.isdecimal():
-            raise UnknownScenarioError(f"the number of steps in {text!r} is not a number")
-        return cls(name, int(steps) if steps else None).checked()
+        name, _, number = text.partition(":")
+        if number and not number.isdecimal():
+            raise UnknownScenarioError(f"the number in {text!r} is not a number")
+        count = int(number) if number else None
+        return (cls(name, runs=count) if name == FLEET else cls(name, count)).checked()
 
     def checked(self) -> Self:
         """Return the scenario itself if it exists."""
@@ -45,37 +63,44 @@ class Scenario:
             raise UnknownScenarioError(f"no scenario {self.name!r}; there are {', '.join(scenario_names())}")
         if self.steps is not None and (self.name != CHAIN or self.steps < 1):
             raise UnknownScenarioError("only chain takes a number of steps, at least 1")
+        if (self.runs, self.seed, self.shape) != (None, None, None) and self.name != FLEET:
+            raise UnknownScenarioError("only fleet takes runs, seed and shape")
+        if self.runs is not None and not 1 <= self.runs <= MAX_RUNS:
+            raise UnknownScenarioError(f"a fleet has 1 to {MAX_RUNS} runs")
+        if self.shape is not None and self.shape not in SHAPES:
+            raise UnknownScenarioError(f"a fleet has the shape {' or '.join(SHAPES)}")
         return self
 
-
-@dataclass(frozen=True, slots=True)
-class EventFile:
-    """One delivery of events as it came: an Event Grid array, or a single object."""
-
-    name: str
-    body: object
+    @property
+    def fleet(self) -> Fleet:
+        """Describe the fleet, with what was not said filled in."""
+        return Fleet(self.runs or DEFAULT_RUNS, self.seed or 0, self.shape or MIXED)
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a scenario starts with: one document for each service, and its events in order."""
+    """What a scenario starts with: one document for each service, its events in order, and runs made on demand."""
 
     azure_ml: dict[str, object]
     purview: dict[str, object]
-    events: tuple[EventFile, ...] = ()
+    events: Sequence[EventFile] = ()
+    families: Mapping[str, Families] = field(default_factory=dict)
 
 
 def scenario_names() -> list[str]:
-    """List the scenarios on file and the generated one."""
-    return sorted([CHAIN, *(folder.name for folder in FOLDER.iterdir() if folder.is_dir())])
+    """List the scenarios on file and the generated ones."""
+    return sorted([CHAIN, FLEET, *(folder.name for folder in FOLDER.iterdir() if folder.is_dir())])
 
 
 def load(scenario: Scenario) -> Seed:
-    """Read a scenario's files, or generate the chain."""
+    """Read a scenario's files, or generate the chain or the fleet."""
     if scenario.checked().name == CHAIN:
         chain = Chain(scenario.steps or DEFAULT_STEPS)
         events = tuple(EventFile(name, body) for name, body in chain.events())
         return Seed(chain.azure_ml(), chain.purview(), events)
+    if scenario.name == FLEET:
+        fleet = scenario.fleet
+        return Seed(azure_ml_of(fleet), purview_of(fleet), FleetEvents(fleet), fleet.families())
     folder = FOLDER / scenario.name
     return Seed(_document(folder, "azure_ml.yaml"), _document(folder, "purview.yaml"), _events(folder))
 

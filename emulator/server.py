@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from emulator.azure_ml import azure_ml_routes
 from emulator.client import Control
 from emulator.control import bad_input, control_routes
-from emulator.faults import error_response
+from emulator.fault_answers import error_response
 from emulator.purview import purview_routes
 from emulator.request_log import AZURE_ML, CONTROL, service_of
 from emulator.scenarios import Scenario

@@ -1,10 +1,13 @@
 """The two services of a running emulator, and going back to a scenario's start."""
 
+from collections.abc import Sequence
+
 from emulator.azure_ml import AzureML
+from emulator.event_files import EventFile
 from emulator.faults import Faults
 from emulator.purview import Purview
 from emulator.request_log import RequestLog
-from emulator.scenarios import EventFile, Scenario, load
+from emulator.scenarios import Scenario, load
 
 
 class Services:
@@ -12,7 +15,7 @@ class Services:
 
     azure_ml: AzureML
     purview: Purview
-    events: tuple[EventFile, ...]
+    events: Sequence[EventFile]
 
     def __init__(self, scenario: Scenario, latency_ms: float = 0) -> None:
         self.log = RequestLog()
@@ -24,7 +27,7 @@ class Services:
         """Start a scenario: its state, no faults, an empty log, the latency of the command line."""
         seed = load(scenario)
         self.scenario = scenario
-        self.azure_ml = AzureML(seed.azure_ml)
+        self.azure_ml = AzureML(seed.azure_ml, seed.families)
         self.purview = Purview(seed.purview)
         self.events = seed.events
         self.faults.replace([])

@@ -1,6 +1,5 @@
 """ARM's JSON for a workspace and its assets."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +9,6 @@ from emulator.azure_ml.assets import (
     Component,
     Datastore,
     DataVersion,
-    Deployment,
-    Endpoint,
     EnvironmentVersion,
     ModelVersion,
     Version,
@@ -106,31 +103,32 @@ def datastore_body(workspace: Workspace, store: Datastore, api_version: str) -> 
     return resource(workspace, f"datastores/{store.name}", None, properties)
 
 
-def _asset(version: Version, anonymous: bool = False) -> Body:
+def _asset(version: Version, *, archived: bool, anonymous: bool = False) -> Body:
     return {
         "description": version.description,
         "tags": dict(version.tags),
         "properties": dict(version.properties),
-        "isArchived": False,
+        "isArchived": archived,
         "isAnonymous": anonymous,
     }
 
 
-def _versioned(workspace: Workspace, kind: str, version: Version, properties: Body) -> Body:
-    path = f"{kind}/{version.name}/versions/{version.version}"
-    return resource(workspace, path, (version.created_at, version.created_by), properties)
+def _versioned(workspace: Workspace, kind: str, version: Version, properties: Body, *, anonymous: bool = False) -> Body:
+    path = version.arm_path(kind)
+    shared = _asset(version, archived=workspace.is_archived(path), anonymous=anonymous)
+    return resource(workspace, path, (version.created_at, version.created_by), shared | properties)
 
 
 def data_body(workspace: Workspace, data: DataVersion, *, listed: bool = False) -> Body:
     """Show a data asset version; a list spells the same ``dataUri`` with the workspace's GUID."""
     uri = workspace.names.listed_uri(data.path) if listed else workspace.names.long_uri(data.path)
-    properties = _asset(data, data.anonymous) | {"dataUri": uri, "dataType": data.type}
-    return _versioned(workspace, "data", data, properties)
+    properties = {"dataUri": uri, "dataType": data.type}
+    return _versioned(workspace, "data", data, properties, anonymous=data.anonymous)
 
 
 def model_body(workspace: Workspace, model: ModelVersion) -> Body:
     """Show a model version."""
-    properties = _asset(model) | {
+    properties = {
         "modelType": model.type,
         "modelUri": workspace.names.long_uri(model.path, "resourceGroups"),
         "jobName": model.job_name,
@@ -145,7 +143,7 @@ def model_body(workspace: Workspace, model: ModelVersion) -> Body:
 def environment_body(workspace: Workspace, environment: EnvironmentVersion) -> Body:
     """Show an environment version; its conda file is YAML text."""
     conda = environment.conda
-    properties = _asset(environment) | {
+    properties = {
         "environmentType": "UserCreated",
         "image": environment.image,
         "condaFile": yaml.safe_dump(dict(conda), sort_keys=False) if conda else None,
@@ -173,95 +171,18 @@ def component_body(workspace: Workspace, component: Component) -> Body:
     if component.environment:
         uri = workspace.names.resource("environments", component.environment)
         spec["environment"] = uri if "://" in uri else f"azureml:{uri}"
-    return _versioned(workspace, "components", component, _asset(component) | {"componentSpec": spec})
+    return _versioned(workspace, "components", component, {"componentSpec": spec})
 
 
 def container_body(workspace: Workspace, kind: str, versions: list[Version]) -> Body:
     """Show the container of all versions of one asset; they come oldest first."""
     latest = versions[-1]
     numbers = [int(version.version) for version in versions if version.version.isdecimal()]
-    properties = _asset(versions[0]) | {
+    path = f"{kind}/{latest.name}"
+    properties = _asset(versions[0], archived=workspace.is_archived(path)) | {
         "latestVersion": latest.version,
         "nextVersion": str(max(numbers, default=0) + 1),
     }
     if isinstance(latest, DataVersion):
         properties["dataType"] = latest.type
-    return resource(workspace, f"{kind}/{latest.name}", (versions[0].created_at, versions[0].created_by), properties)
-
-
-def _environment_uri(workspace: Workspace, reference: str | None) -> str | None:
-    return workspace.names.resource("environments", reference) if reference else None
-
-
-def online_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
-    """Show an online endpoint; it names no model, its deployments do."""
-    names = workspace.names
-    properties: Body = {
-        "authMode": "Key",
-        "description": endpoint.description,
-        "scoringUri": f"https://{endpoint.name}.{names.region}.inference.ml.azure.com/score",
-        "swaggerUri": f"https://{endpoint.name}.{names.region}.inference.ml.azure.com/swagger.json",
-        "provisioningState": "Succeeded",
-        "traffic": {name: deployment.traffic for name, deployment in endpoint.deployments.items()},
-        "mirrorTraffic": {},
-        "properties": {"azureml.onlineendpointid": f"{names.id}/onlineendpoints/{endpoint.name}".lower()},
-        "publicNetworkAccess": "Enabled",
-    }
-    return _served(workspace, f"onlineEndpoints/{endpoint.name}", endpoint.tags, properties)
-
-
-def online_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: Deployment) -> Body:
-    """Show a managed online deployment."""
-    properties: Body = {
-        "endpointComputeType": "Managed",
-        "model": workspace.names.resource("models", deployment.model),
-        "environmentId": _environment_uri(workspace, deployment.environment),
-        "codeConfiguration": None,
-        "instanceType": "Standard_DS3_v2",
-        "scaleSettings": {"scaleType": "Default"},
-        "provisioningState": "Succeeded",
-        "properties": {},
-    }
-    path = f"onlineEndpoints/{endpoint.name}/deployments/{deployment.name}"
-    return _served(workspace, path, deployment.tags, properties) | {"sku": {"name": "Default", "capacity": 1}}
-
-
-def batch_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
-    """Show a batch endpoint."""
-    properties: Body = {
-        "authMode": "AADToken",
-        "description": endpoint.description,
-        "scoringUri": f"https://{endpoint.name}.{workspace.names.region}.inference.ml.azure.com/jobs",
-        "defaults": {"deploymentName": endpoint.default},
-        "provisioningState": "Succeeded",
-        "properties": {},
-    }
-    return _served(workspace, f"batchEndpoints/{endpoint.name}", endpoint.tags, properties)
-
-
-def batch_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: Deployment) -> Body:
-    """Show a batch deployment of a model."""
-    properties: Body = {
-        "model": {"referenceType": "Id", "assetId": workspace.names.resource("models", deployment.model)},
-        "compute": f"{workspace.names.id}/computes/cpu-cluster",
-        "environmentId": _environment_uri(workspace, deployment.environment),
-        "codeConfiguration": None,
-        "outputAction": "AppendRow",
-        "outputFileName": "predictions.csv",
-        "miniBatchSize": 10,
-        "errorThreshold": -1,
-        "loggingLevel": "Info",
-        "maxConcurrencyPerInstance": 1,
-        "retrySettings": {"maxRetries": 3, "timeout": "PT30S"},
-        "resources": {"instanceCount": 1, "properties": {}},
-        "provisioningState": "Succeeded",
-        "properties": {},
-    }
-    path = f"batchEndpoints/{endpoint.name}/deployments/{deployment.name}"
-    return _served(workspace, path, deployment.tags, properties)
-
-
-def _served(workspace: Workspace, path: str, tags: Mapping[str, str], properties: Body) -> Body:
-    """Wrap an endpoint or deployment: unlike assets they are tracked resources, tags and location outside."""
-    body = resource(workspace, path, None, properties)
-    return body | {"location": workspace.names.region, "kind": "Managed", "tags": dict(tags)}
+    return resource(workspace, path, (versions[0].created_at, versions[0].created_by), properties)

@@ -1,48 +1,28 @@
-"""ARM's paths: the workspace, its assets, endpoints and jobs."""
+"""ARM's paths: the workspace, its assets and jobs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from emulator.azure_ml.arm_bodies import (
     Body,
-    batch_deployment_body,
-    batch_endpoint_body,
     component_body,
     container_body,
     data_body,
     datastore_body,
     environment_body,
     model_body,
-    online_deployment_body,
-    online_endpoint_body,
     workspace_body,
 )
-from emulator.azure_ml.assets import Component, DataVersion, Deployment, Endpoint, EnvironmentVersion, Key, ModelVersion
+from emulator.azure_ml.assets import Component, DataVersion, EnvironmentVersion, Key, ModelVersion
 from emulator.azure_ml.assets import Version as AnyVersion
 from emulator.azure_ml.errors import bad_request, not_found
 from emulator.azure_ml.job_bodies import JOB_TYPES, job_body
-from emulator.azure_ml.paging import ARM_PAGE, next_link, page, page_size
+from emulator.azure_ml.listing import ListView, list_page, one_of
 from emulator.azure_ml.requests import Current, Handler, api_version, base_url, workspace_of
+from emulator.azure_ml.runs import Run
 from emulator.azure_ml.workspace import Workspace
-
-Thing = TypeVar("Thing")
-
-
-def _one(things: Mapping[str, Thing], kind: str, name: str) -> Thing:
-    if name not in things:
-        raise not_found(kind, name)
-    return things[name]
-
-
-def _list(request: web.Request, things: Sequence[Thing], show: Callable[[Thing], Body]) -> web.Response:
-    """Answer one page of a list; only what is on the page is built."""
-    size = page_size(request.query.get("$top", request.query.get("count")), ARM_PAGE)
-    some = page(things, request.query.get("$skip"), size)
-    value = [show(thing) for thing in some.items]
-    return web.json_response({"value": value, "nextLink": next_link(request, "$skip", some.token)})
 
 
 def _show(workspace: Workspace, version: AnyVersion, listed: bool) -> Body:
@@ -81,14 +61,6 @@ class ArmResponses:
             "/datastores/{name}": self.get_datastore,
             "/jobs": self.list_jobs,
             "/jobs/{name}": self.get_job,
-            "/onlineEndpoints": self.endpoints("onlineEndpoints"),
-            "/onlineEndpoints/{name}": self.endpoint("onlineEndpoints"),
-            "/onlineEndpoints/{name}/deployments": self.deployments("onlineEndpoints"),
-            "/onlineEndpoints/{name}/deployments/{deployment}": self.deployment("onlineEndpoints"),
-            "/batchEndpoints": self.endpoints("batchEndpoints"),
-            "/batchEndpoints/{name}": self.endpoint("batchEndpoints"),
-            "/batchEndpoints/{name}/deployments": self.deployments("batchEndpoints"),
-            "/batchEndpoints/{name}/deployments/{deployment}": self.deployment("batchEndpoints"),
         }
         for kind in ("data", "models", "environments", "components"):
             routes |= {
@@ -109,22 +81,28 @@ class ArmResponses:
         version, workspace = api_version(request), self._workspace(request)
         only_default = request.query.get("isDefault", "").lower() == "true"
         stores = [store for store in workspace.datastores.values() if store.default or not only_default]
-        return _list(request, stores, lambda store: datastore_body(workspace, store, version))
+        return list_page(request, stores, lambda store: datastore_body(workspace, store, version))
 
     async def get_datastore(self, request: web.Request) -> web.Response:
         """GET a datastore."""
         version, workspace = api_version(request), self._workspace(request)
-        store = _one(workspace.datastores, "Datastore", request.match_info["name"])
+        store = one_of(workspace.datastores, "Datastore", request.match_info["name"])
         return web.json_response(datastore_body(workspace, store, version))
 
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET the top-level runs, newest first."""
         api_version(request)
         workspace, state = self._workspace(request), self._current()
-        wanted = request.query.get("jobType")
+        view, wanted = ListView.of(request), request.query.get("jobType")
         kinds = {kind for kind, job_type in JOB_TYPES.items() if wanted in (None, job_type)}
-        runs = [run for run in workspace.newest_first if run.kind in kinds and state.is_visible(run)]
-        return _list(request, runs, lambda run: job_body(workspace, state.current(run)))
+
+        def is_listed(run: Run) -> bool:
+            archived = workspace.is_archived(f"jobs/{run.id}")
+            return run.kind in kinds and view.shows(archived=archived) and state.is_visible(run)
+
+        return list_page(
+            request, workspace.newest_first, lambda run: job_body(workspace, state.current(run)), is_listed
+        )
 
     async def get_job(self, request: web.Request) -> web.Response:
         """GET a run as a job."""
@@ -140,7 +118,7 @@ class ArmResponses:
             api_version(request)
             workspace = self._workspace(request)
             name, version = request.match_info["name"], request.match_info["version"]
-            asset = _assets(workspace, kind).get((name, version))
+            asset = workspace.assets(kind).get((name, version))
             if asset is None:
                 raise not_found(kind, f"{name}:{version}")
             return web.json_response(_show(workspace, asset, False))
@@ -153,13 +131,19 @@ class ArmResponses:
         async def get(request: web.Request) -> web.StreamResponse:
             api_version(request)
             workspace, name = self._workspace(request), request.match_info["name"]
-            versions = _versions(_assets(workspace, kind), name)
+            versions = _versions(workspace.assets(kind), name)
             order = request.query.get("$orderBy", request.query.get("orderBy", "createdtime desc")).lower().split()
             if not order or order[0] not in ("createdtime", "modifiedtime"):
                 raise bad_request(f"Cannot order by {' '.join(order)!r}.")
             if order[-1] == "desc":
                 versions.reverse()
-            return _list(request, versions, lambda version: _show(workspace, version, True))
+            view = ListView.of(request)
+            return list_page(
+                request,
+                versions,
+                lambda version: _show(workspace, version, True),
+                lambda version: view.shows(archived=workspace.is_archived(version.arm_path(kind))),
+            )
 
         return get
 
@@ -170,9 +154,15 @@ class ArmResponses:
             api_version(request)
             workspace = self._workspace(request)
             by_name: defaultdict[str, list[AnyVersion]] = defaultdict(list)
-            for version in _versions(_assets(workspace, kind)):
+            for version in _versions(workspace.assets(kind)):
                 by_name[version.name].append(version)
-            return _list(request, list(by_name.values()), lambda versions: container_body(workspace, kind, versions))
+            view = ListView.of(request)
+            return list_page(
+                request,
+                list(by_name.items()),
+                lambda item: container_body(workspace, kind, item[1]),
+                lambda item: view.shows(archived=workspace.is_archived(f"{kind}/{item[0]}")),
+            )
 
         return get
 
@@ -182,82 +172,12 @@ class ArmResponses:
         async def get(request: web.Request) -> web.StreamResponse:
             api_version(request)
             workspace, name = self._workspace(request), request.match_info["name"]
-            versions = _versions(_assets(workspace, kind), name)
+            versions = _versions(workspace.assets(kind), name)
             if not versions:
                 raise not_found(kind, name)
             return web.json_response(container_body(workspace, kind, versions))
 
         return get
 
-    def endpoints(self, kind: str) -> Handler:
-        """Build GET of all endpoints of a kind."""
-
-        async def get(request: web.Request) -> web.StreamResponse:
-            api_version(request)
-            workspace = self._workspace(request)
-            endpoints = list(_endpoints(workspace, kind).values())
-            return _list(request, endpoints, lambda endpoint: _endpoint(workspace, kind, endpoint))
-
-        return get
-
-    def endpoint(self, kind: str) -> Handler:
-        """Build GET of an endpoint."""
-
-        async def get(request: web.Request) -> web.StreamResponse:
-            api_version(request)
-            workspace = self._workspace(request)
-            endpoint = _one(_endpoints(workspace, kind), kind, request.match_info["name"])
-            return web.json_response(_endpoint(workspace, kind, endpoint))
-
-        return get
-
-    def deployments(self, kind: str) -> Handler:
-        """Build GET of an endpoint's deployments."""
-
-        async def get(request: web.Request) -> web.StreamResponse:
-            api_version(request)
-            workspace = self._workspace(request)
-            endpoint = _one(_endpoints(workspace, kind), kind, request.match_info["name"])
-            deployments = list(endpoint.deployments.values())
-            return _list(request, deployments, lambda each: _deployment(workspace, kind, endpoint, each))
-
-        return get
-
-    def deployment(self, kind: str) -> Handler:
-        """Build GET of a deployment."""
-
-        async def get(request: web.Request) -> web.StreamResponse:
-            api_version(request)
-            workspace = self._workspace(request)
-            endpoint = _one(_endpoints(workspace, kind), kind, request.match_info["name"])
-            deployment = _one(endpoint.deployments, "Deployment", request.match_info["deployment"])
-            return web.json_response(_deployment(workspace, kind, endpoint, deployment))
-
-        return get
-
     def _workspace(self, request: web.Request) -> Workspace:
         return workspace_of(request, self._current())
-
-
-def _assets(workspace: Workspace, kind: str) -> Mapping[Key, AnyVersion]:
-    assets: Mapping[str, Mapping[Key, AnyVersion]] = {
-        "data": workspace.data,
-        "models": workspace.models,
-        "environments": workspace.environments,
-        "components": workspace.components,
-    }
-    return assets[kind]
-
-
-def _endpoints(workspace: Workspace, kind: str) -> Mapping[str, Endpoint]:
-    return workspace.online_endpoints if kind == "onlineEndpoints" else workspace.batch_endpoints
-
-
-def _endpoint(workspace: Workspace, kind: str, endpoint: Endpoint) -> Body:
-    show = online_endpoint_body if kind == "onlineEndpoints" else batch_endpoint_body
-    return show(workspace, endpoint)
-
-
-def _deployment(workspace: Workspace, kind: str, endpoint: Endpoint, deployment: Deployment) -> Body:
-    show = online_deployment_body if kind == "onlineEndpoints" else batch_deployment_body
-    return show(workspace, endpoint, deployment)

@@ -38,6 +38,10 @@ class Version:
         """Spell it ``name:version``."""
         return f"{self.name}:{self.version}"
 
+    def arm_path(self, kind: str) -> str:
+        """Spell its path below the workspace."""
+        return f"{kind}/{self.name}/versions/{self.version}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataVersion(Version):

@@ -109,11 +109,11 @@ class HistoryResponses:
         state = self._current()
         runs = [
             state.current(run)
-            for run in self._workspace(request).newest_first
+            for run in self._workspace(request).all_runs()
             if run.experiment_id == guid and state.is_visible(run)
         ]
         some = page(
-            [run for run in runs if matches(run)],
+            sorted((run for run in runs if matches(run)), key=lambda run: run.created, reverse=True),
             body.get("continuationToken"),
             page_size(body.get("top"), CHILDREN_PAGE),
         )

@@ -37,7 +37,7 @@ def _shared(workspace: Workspace, run: Run) -> Body:
         "description": None,
         "tags": dict(run.tags),
         "properties": dict(run.properties),
-        "isArchived": False,
+        "isArchived": workspace.is_archived(f"jobs/{run.id}"),
         "componentId": None,
         "computeId": f"{names.id}/computes/cpu-cluster",
         "services": {

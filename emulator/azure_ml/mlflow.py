@@ -107,6 +107,20 @@ def read_filter(text: str) -> Callable[[Run], bool]:
     return lambda run: all(matches(run) for matches in comparisons)
 
 
+def root_run_of(text: str) -> str | None:
+    """
+    Name the root run whose family a filter asks for, so that no other run needs to be looked at.
+
+    >>> root_run_of("tags.`mlflow.rootRunId` = 'a'"), root_run_of("tags.`mlflow.rootRunId` != 'a'")
+    ('a', None)
+    """
+    matches = [_COMPARISON.fullmatch(part.strip()) for part in _AND.split(text.strip())]
+    for match in matches:
+        if match and match["key"] == "mlflow.rootRunId" and match["operator"] == "=" and match["value"][0] in "'\"":
+            return match["value"][1:-1]
+    return None
+
+
 def _read_comparison(part: str, whole: str) -> Callable[[Run], bool]:
     match = _COMPARISON.fullmatch(part.strip())
     if match is None:

@@ -11,6 +11,7 @@ from emulator.azure_ml.mlflow import (
     mlflow_run,
     not_there,
     read_filter,
+    root_run_of,
 )
 from emulator.azure_ml.paging import MLFLOW_PAGE, page
 from emulator.azure_ml.reading import START
@@ -47,11 +48,12 @@ class MlflowResponses:
         """POST a search over experiments, latest start first."""
         body = await json_object(request)
         experiments = body.get("experiment_ids", [])
-        matches = read_filter(str(body.get("filter") or ""))
-        state = self._current()
+        text = str(body.get("filter") or "")
+        matches, root = read_filter(text), root_run_of(text)
+        workspace, state = self._workspace(request), self._current()
         runs = [
             state.current(run)
-            for run in self._workspace(request).newest_first
+            for run in (workspace.all_runs() if root is None else workspace.family_of(root))
             if run.experiment_id in experiments and state.is_visible(run)
         ]
         found = sorted((run for run in runs if matches(run)), key=lambda run: (-milliseconds(run.start), run.id))

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -35,6 +35,24 @@ def page(items: Sequence[Item], token: str | None, size: int) -> Page[Item]:
     start = _offset(token) if token else 0
     end = start + size
     return Page(items[start:end], _token(end) if end < len(items) else None)
+
+
+def filtered_page(items: Sequence[Item], token: str | None, size: int, is_wanted: Callable[[Item], bool]) -> Page[Item]:
+    """
+    Cut one page of wanted items out of a list, looking no further than the first one after it.
+
+    >>> filtered_page("aXbXc", filtered_page("aXbXc", None, 2, str.islower).token, 2, str.islower)
+    Page(items=['c'], token=None)
+    """
+    wanted: list[Item] = []
+    for place in range(_offset(token) if token else 0, len(items)):
+        item = items[place]
+        if not is_wanted(item):
+            continue
+        if len(wanted) == size:
+            return Page(wanted, _token(place))
+        wanted.append(item)
+    return Page(wanted, None)
 
 
 def page_size(text: object, default: int) -> int:

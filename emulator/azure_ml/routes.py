@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from emulator.azure_ml.arm_responses import ArmResponses
+from emulator.azure_ml.endpoint_responses import EndpointResponses
 from emulator.azure_ml.errors import no_such_path
 from emulator.azure_ml.history_responses import HistoryResponses
 from emulator.azure_ml.mlflow_responses import MlflowResponses
@@ -17,7 +18,8 @@ WORKSPACE = (
 def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
     """Build the routes; the last one takes every path, so they come after all others."""
     arm, history, mlflow = ArmResponses(current), HistoryResponses(current), MlflowResponses(current)
-    routes = [("GET", f"{WORKSPACE}{path}", handler) for path, handler in arm.routes().items()]
+    arm_routes = arm.routes() | EndpointResponses(current).routes()
+    routes = [("GET", f"{WORKSPACE}{path}", handler) for path, handler in arm_routes.items()]
     routes += [(m, f"/{service}/v1.0{WORKSPACE}{path}", handler) for m, service, path, handler in history.routes()]
     routes += [
         (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow{path}", handler)

@@ -2,7 +2,8 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from emulator.azure_ml.assets import (
@@ -14,8 +15,18 @@ from emulator.azure_ml.assets import (
     EnvironmentVersion,
     ModelVersion,
 )
+from emulator.azure_ml.families import (
+    Families,
+    Family,
+    FamilyChildren,
+    FamilyData,
+    FamilyReader,
+    FamilyRuns,
+    NewestRoots,
+)
 from emulator.azure_ml.reading import AUTHOR, Node, read_time, split_label, texts
 from emulator.azure_ml.run_seed import read_runs
+from emulator.azure_ml.runs import Run
 from emulator.azure_ml.workspace import Names, Workspace
 
 _KEYS = {
@@ -24,8 +35,8 @@ _KEYS = {
 }  # fmt: skip
 
 
-def read_workspaces(seed: Node) -> list[Workspace]:
-    """Read all workspaces of a seed document."""
+def read_workspaces(seed: Node, families: Mapping[str, Families]) -> dict[str, Workspace]:
+    """Read all workspaces of a seed document, by the keys they have there; some have families of runs besides."""
     unknown = set(seed) - {"registries", "workspaces"}
     if unknown:
         raise ValueError(f"unknown keys: {sorted(unknown)}")
@@ -37,10 +48,10 @@ def read_workspaces(seed: Node) -> list[Workspace]:
         for label, node in content.get("environments", {}).items()
         for name, version in [split_label(label)]
     }
-    return [_workspace(key, node, curated) for key, node in seed.get("workspaces", {}).items()]
+    return {key: _workspace(key, node, curated, families.get(key)) for key, node in seed.get("workspaces", {}).items()}
 
 
-def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion]) -> Workspace:
+def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], families: Families | None) -> Workspace:
     unknown = set(node) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys in workspace {key}: {sorted(unknown)}")
@@ -79,7 +90,7 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion]) 
     for run in runs.values():
         if run.parent:
             children[run.parent].append(run.id)
-    return Workspace(
+    workspace = Workspace(
         names=names,
         storage_account=node["storage_account"],
         storage_hns=node.get("storage_hns", False),
@@ -96,11 +107,30 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion]) 
         },
         experiments=experiments,
         runs=runs,
-        newest_first=tuple(sorted(runs.values(), key=lambda run: run.created, reverse=True)),
+        newest_first=_newest_first(run for run in runs.values() if run.parent is None),
         children={parent: tuple(ids) for parent, ids in children.items()},
         online_endpoints={name: _endpoint(name, e) for name, e in node.get("online_endpoints", {}).items()},
         batch_endpoints={name: _endpoint(name, e) for name, e in node.get("batch_endpoints", {}).items()},
     )
+    if families is None:
+        return workspace
+
+    def read(nodes: Mapping[str, Node]) -> Family:
+        made, assets = read_runs({**node, "runs": nodes}, names, experiments, default)
+        return Family(made, {key: _data(":".join(key), entry) for key, entry in assets.items()})
+
+    reader = FamilyReader(families, read)
+    return replace(
+        workspace,
+        runs=FamilyRuns(runs, reader),
+        data=FamilyData(data, reader),
+        children=FamilyChildren(workspace.children, reader),
+        newest_first=NewestRoots(workspace.newest_first, reader),
+    )
+
+
+def _newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
+    return tuple(sorted(runs, key=lambda run: run.created, reverse=True))
 
 
 def _version(label: str, node: Node) -> dict[str, Any]:

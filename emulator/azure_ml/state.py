@@ -1,9 +1,13 @@
 """The state of the emulated Azure ML: its workspaces, and runs that change while they are being read."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from emulator.azure_ml.errors import not_found, workspace_not_found
+from emulator.azure_ml.families import Families, FamilyRuns
+from emulator.azure_ml.lifecycle import Lifecycle
 from emulator.azure_ml.runs import TERMINAL, Run
 from emulator.azure_ml.seed import read_workspaces
 from emulator.azure_ml.workspace import Workspace
@@ -21,24 +25,51 @@ class Transitions:
 class AzureML:
     """All workspaces the emulator knows."""
 
-    def __init__(self, seed: Mapping[str, object]) -> None:
+    def __init__(self, seed: Mapping[str, object], families: Mapping[str, Families] | None = None) -> None:
+        self._families = families or {}
         self._transitions: dict[str, Transitions] = {}
-        self._load(dict(seed))
+        self._lifecycles: defaultdict[str, Lifecycle] = defaultdict(Lifecycle)
+        self._load(dict(seed), {})
 
     def merge(self, fragment: Mapping[str, object]) -> None:
-        """Add to the state; a bad fragment raises ValueError and changes nothing."""
-        self._load(merge(self._seed, fragment))
+        """Add to the state; a bad fragment raises ValueError and changes nothing. What it names is deleted no more."""
+        self._load(merge(self._seed, fragment), fragment)
 
-    def _load(self, seed: dict[str, object]) -> None:
-        self._workspaces = {_key(w.names.id): w for w in read_workspaces(seed)}
+    def _load(self, seed: dict[str, object], fragment: Mapping[str, Any]) -> None:
+        workspaces = read_workspaces(seed, self._families)
+        self._as_seeded = {_key(w.names.id): w for w in workspaces.values()}
+        for name, node in fragment.get("workspaces", {}).items():
+            self._lifecycles[_key(workspaces[name].names.id)].revive(node)
         self._seed = seed
+        self._workspaces = {key: self._lifecycles[key].applied_to(w) for key, w in self._as_seeded.items()}
 
     def dump(self) -> dict[str, object]:
-        """Give the state as a seed document, with the statuses that runs show at present."""
-        statuses = {
-            run.id: self.current(run).status for workspace in self.workspaces() for run in workspace.runs.values()
+        """Give the state as a seed document, with the statuses that its runs show at present; families are left out."""
+        runs = [w.runs.seeded if isinstance(w.runs, FamilyRuns) else w.runs for w in self.workspaces()]
+        statuses = {run.id: self.current(run).status for each in runs for run in each.values()}
+        lifecycles = {
+            workspace.names.id: self._lifecycles[key].to_json() for key, workspace in self._workspaces.items()
         }
-        return {**self._seed, "run_statuses": statuses}
+        return {**self._seed, "run_statuses": statuses, "lifecycles": lifecycles}
+
+    def archive(self, workspace: str | None, kind: str, name: str, version: str | None, *, archived: bool) -> None:
+        """Archive something or restore it; a ValueError tells what is not there or cannot be archived."""
+        key = self._pick(workspace)
+        self._lifecycles[key].archive(self._workspaces[key], kind, name, version, archived)
+
+    def delete(self, workspace: str | None, kind: str, name: str, version: str | None, deployment: str | None) -> None:
+        """Delete something for good; a ValueError tells what is not there or cannot be deleted."""
+        key = self._pick(workspace)
+        self._lifecycles[key].delete(self._workspaces[key], kind, name, version, deployment)
+        self._workspaces[key] = self._lifecycles[key].applied_to(self._as_seeded[key])
+
+    def _pick(self, workspace: str | None) -> str:
+        """Find the key of a workspace by name or ARM id; the only one needs no name."""
+        wanted = (workspace or "").lower()
+        found = [key for key, w in self._workspaces.items() if wanted in ("", key, w.names.workspace.lower())]
+        if len(found) != 1:
+            raise ValueError(f"name one workspace of {', '.join(self.workspace_ids())}, not {workspace!r}")
+        return found[0]
 
     def workspaces(self) -> Iterable[Workspace]:
         """List the workspaces in the order of the seed."""

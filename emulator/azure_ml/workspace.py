@@ -1,6 +1,6 @@
 """A workspace: its names, its URIs and everything in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from emulator.azure_ml.assets import (
@@ -11,6 +11,7 @@ from emulator.azure_ml.assets import (
     EnvironmentVersion,
     Key,
     ModelVersion,
+    Version,
 )
 from emulator.azure_ml.runs import Run
 
@@ -81,7 +82,7 @@ def artifacts_path(container: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Everything in one workspace; assets by (name, version), the rest by name."""
+    """Everything in one workspace; assets by (name, version), the rest by name; ``newest_first`` has root runs only."""
 
     names: Names
     storage_account: str
@@ -94,14 +95,46 @@ class Workspace:
     components: Mapping[Key, Component]
     experiments: Mapping[str, str]
     runs: Mapping[str, Run]
-    newest_first: tuple[Run, ...]
+    newest_first: Sequence[Run]
     children: Mapping[str, tuple[str, ...]]
     online_endpoints: Mapping[str, Endpoint]
     batch_endpoints: Mapping[str, Endpoint]
+    archived: Set[str] = frozenset()
+
+    def is_archived(self, path: str) -> bool:
+        """Whether what is at a path below the workspace was archived."""
+        return path in self.archived
+
+    def assets(self, kind: str) -> Mapping[Key, Version]:
+        """Give the asset versions of a kind, as ARM's paths call it."""
+        assets: Mapping[str, Mapping[Key, Version]] = {
+            "data": self.data,
+            "models": self.models,
+            "environments": self.environments,
+            "components": self.components,
+        }
+        return assets[kind]
+
+    def endpoints(self, kind: str) -> Mapping[str, Endpoint]:
+        """Give the endpoints of a kind, as ARM's paths call it."""
+        return self.online_endpoints if kind == "onlineEndpoints" else self.batch_endpoints
 
     def children_of(self, run: str) -> Iterator[Run]:
         """Yield the runs one level below."""
         return (self.runs[child] for child in self.children.get(run, ()))
+
+    def family_of(self, run_id: str) -> Iterator[Run]:
+        """Yield a run and everything below it; nothing if there is no such run."""
+        run = self.runs.get(run_id)
+        if run is not None:
+            yield run
+            for child in self.children.get(run_id, ()):
+                yield from self.family_of(child)
+
+    def all_runs(self) -> Iterator[Run]:
+        """Yield every run, family by family, the newest root first."""
+        for root in self.newest_first:
+            yield from self.family_of(root.id)
 
     def environment(self, reference: str) -> EnvironmentVersion | None:
         """Find an environment by ``name:version`` or by the URI of a curated one."""

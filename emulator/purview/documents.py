@@ -4,12 +4,11 @@ from collections.abc import Collection
 
 from emulator.purview.catalog import Catalog
 from emulator.purview.registry import EntityType, RelationshipAttribute
-from emulator.purview.store import Entity, Relationship
+from emulator.purview.store import USER, Entity, Relationship
 from emulator.purview.values import Reference
 from emulator.purview.wire import Json
 
 HEADER_ATTRIBUTES = ("name", "description", "owner", "createTime")
-USER = "emulator"
 
 
 def display_text(entity: Entity) -> str:
@@ -72,8 +71,8 @@ def entity_document(
         "guid": entity.guid,
         "isIncomplete": False,
         "status": entity.status.value,
-        "createdBy": USER,
-        "updatedBy": USER,
+        "createdBy": entity.created_by,
+        "updatedBy": entity.updated_by,
         "createTime": entity.created,
         "updateTime": entity.updated,
         "version": 0,

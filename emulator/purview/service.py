@@ -6,6 +6,7 @@ from typing import Any
 from emulator.purview.catalog import Catalog
 from emulator.purview.documents import entity_document, relationship_document
 from emulator.purview.identity import Source
+from emulator.purview.scan import scan
 from emulator.purview.store import Store
 from emulator.purview.switches import Switches
 from emulator.purview.type_system import TypeSystem
@@ -38,6 +39,10 @@ class Purview:
         for item in as_list(seed.get("entities"), "entities"):
             bodies = [_with_guids(body, assigned) for body in (item if isinstance(item, list) else [item])]
             assigned.update(upsert(self.catalog, bodies, {}).assignments or {})
+
+    def scan(self, paths: object) -> list[dict[str, str]]:
+        """Let the scanner write what it found; a wrong path raises ValueError."""
+        return [found.to_json() for found in scan(self.catalog, paths)]
 
     def dump(self) -> dict[str, object]:
         """Return every definition, entity and relationship, deleted ones included."""

@@ -9,6 +9,7 @@ from emulator.purview.registry import EntityType
 from emulator.purview.wire import Json, java_text
 
 ROOT_COLLECTION = "root"
+USER = "emulator"
 
 
 class Status(StrEnum):
@@ -34,6 +35,8 @@ class Entity:
     revision: int = 1
     written: int = 0  # number of the write request that last touched it
     created_by_write: int = 0
+    created_by: str = USER
+    updated_by: str = USER
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from emulator.purview.links import Links, Target
 from emulator.purview.mutations import Mutations
 from emulator.purview.references import References
 from emulator.purview.registry import RelationshipAttribute
-from emulator.purview.store import ROOT_COLLECTION, Entity
+from emulator.purview.store import ROOT_COLLECTION, USER, Entity
 from emulator.purview.validation import validate, validate_custom_attributes, validate_labels
 from emulator.purview.wire import Json
 
@@ -125,6 +125,8 @@ class _Upsert:
             store.set_field(entity, "custom_attributes", custom)
         if self.collection is not None:
             store.set_field(entity, "collection", self.collection)
+        if entity.updated_by != USER:
+            store.set_field(entity, "updated_by", USER)
         self.mutations.record_update(entity)
         if self.partial:
             self.mutations.partial.add(entity.guid)

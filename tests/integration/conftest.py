@@ -14,8 +14,8 @@ from tests.app import App
 def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
     """Start a scenario with an empty ledger."""
 
-    def start(scenario: str, *, steps: int | None = None) -> App:
-        emulator.control.use(scenario, steps=steps)
+    def start(scenario: str, *, steps: int | None = None, runs: int | None = None) -> App:
+        emulator.control.use(scenario, steps=steps, runs=runs)
         return App.on(emulator, tmp_path / f"{uuid4()}.sqlite")
 
     return start
