@@ -76,6 +76,18 @@ class ArmResponses:
         api_version(request)
         return web.json_response(workspace_body(self._workspace(request), base_url(request)))
 
+    async def list_workspaces(self, request: web.Request) -> web.Response:
+        """GET the workspaces of a subscription or a resource group."""
+        api_version(request)
+        scope = "/".join(request.path.split("/")[: 5 if "resource_group" in request.match_info else 3]).casefold()
+        state = self._current()
+        found = [
+            state.workspace(*(arm_id.split("/")[place] for place in (2, 4, 8)))
+            for arm_id in state.workspace_ids()
+            if f"{arm_id.casefold()}/".startswith(f"{scope}/")
+        ]
+        return list_page(request, found, lambda workspace: workspace_body(workspace, base_url(request)))
+
     async def list_datastores(self, request: web.Request) -> web.Response:
         """GET the datastores, or the default one only."""
         version, workspace = api_version(request), self._workspace(request)

@@ -9,10 +9,10 @@ from emulator.azure_ml.history_responses import HistoryResponses
 from emulator.azure_ml.mlflow_responses import MlflowResponses
 from emulator.azure_ml.requests import Current, answering_errors, ignoring_case
 
-WORKSPACE = (
-    "/subscriptions/{subscription}/resourceGroups/{resource_group}"
-    "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-)
+SUBSCRIPTION = "/subscriptions/{subscription}"
+RESOURCE_GROUP = f"{SUBSCRIPTION}/resourceGroups/{{resource_group}}"
+WORKSPACES = "/providers/Microsoft.MachineLearningServices/workspaces"
+WORKSPACE = f"{RESOURCE_GROUP}{WORKSPACES}/{{workspace}}"
 
 
 def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
@@ -26,6 +26,7 @@ def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
         for version in ("v1.0", "v2.0")
         for method, path, handler in mlflow.routes()
     ]
+    routes += [("GET", f"{scope}{WORKSPACES}", arm.list_workspaces) for scope in (SUBSCRIPTION, RESOURCE_GROUP)]
     routes.append(("GET", "/discovery", history.discover))
     return [
         *(web.route(method, ignoring_case(path), answering_errors(handler)) for method, path, handler in routes),

@@ -163,12 +163,16 @@ def _cloud(arm_endpoint: str) -> dict[str, Any]:
 
 
 def _tame_loggers() -> None:
-    """Undo what the SDK does to its loggers: handlers of its own on stderr past ours, and INFO for every call."""
+    """
+    Undo what the SDK does to its loggers: handlers of its own on stderr past ours, and INFO for every call.
+
+    What it logs as an error of its "activities" reaches us as an exception, and may be no error at all.
+    """
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("azure.ai.ml")]:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.CRITICAL if "_telemetry" in name else logging.WARNING)
 
 
 def _to_datastore(store: Any) -> Datastore:

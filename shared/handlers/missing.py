@@ -12,6 +12,7 @@ from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED
 from shared.handlers.receive import enqueue
 from shared.model import SETTLED, SUCCEEDED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
+from shared.qualified_names import QualifiedName
 from shared.state.ports import Row, State
 
 PAGES = 20
@@ -97,9 +98,14 @@ class MissingFinder:
         enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
         self.hints -= 1
 
-    def is_waiting(self, gap: Gap) -> bool:
-        """Whether a hint was given so lately that it may still lead to something."""
-        return bool(gap.enqueued_at) and datetime.fromisoformat(gap.enqueued_at) + _AGAIN > self.now()
+    def is_waiting(self, key: QualifiedName, gap: Gap) -> bool:
+        """Whether a hint was given lately and may still lead to something."""
+        if not gap.enqueued_at:
+            return False
+        enqueued_at = datetime.fromisoformat(gap.enqueued_at)
+        row = self.state.ledger.get_rows([key]).get(key)
+        followed = row is not None and row.updated_at is not None and row.updated_at > enqueued_at
+        return not followed and enqueued_at + _AGAIN > self.now()
 
     def _look_at_waiting(self) -> None:
         """Ask for runs that had not ended yet when they were listed; their places in the list are far behind us."""

@@ -123,7 +123,7 @@ class Reconciler:
                 missing.progress.gaps.pop(str(key), None)
                 continue
             before = missing.progress.gaps.get(str(key))
-            if before is None or not missing.is_waiting(before):
+            if before is None or not missing.is_waiting(key, before):
                 missing.give_hint(item, "its deployments differ from what was published; it is on the queue")
         missing.progress.totals["endpoint"] = len(items)
         missing.progress.complete["endpoint"] = True
