@@ -59,6 +59,19 @@ def of_run(workspace: WorkspaceId, run_id: str) -> QualifiedName:
     return _in_workspace(workspace, f"runs/{run_id}")
 
 
+_OF_RUN = re.compile(r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/runs/")
+
+
+def is_of_run(name: QualifiedName) -> bool:
+    """
+    Whether something is a run of ours, its settings or its metrics, which no other run shares.
+
+    >>> is_of_run(of_metrics(of_run(WorkspaceId("s", "rg", "ws"), "r")))
+    True
+    """
+    return _OF_RUN.match(name) is not None
+
+
 def of_config(run: QualifiedName) -> QualifiedName:
     return QualifiedName(f"{run}/config")
 

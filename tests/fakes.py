@@ -10,7 +10,7 @@ from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
 from shared.ports import Found
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message
+from shared.state.ports import DeadLetter, Message, Turn
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -185,8 +185,8 @@ class FakeQueue:
 class FreeLeases:
     """Leases that nobody else wants."""
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        return True
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+        return Turn()
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
         return True

@@ -173,15 +173,15 @@ class Planner:
         places = list_places(tree)
         known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
         unknown = [place for place in places if place.ref not in known]
-        before = self._ledger.get_rows(keys.values())
+        root = qualified_names.of_run(tree.workspace.id, tree.root_id)
+        written = self._ledger.get_tree(root)
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
-        strangers = [key for key in keys.values() if key not in before or before[key].outcome != PUBLISHED]
+        strangers = [key for key in keys.values() if key not in written.fingerprints]
         found = self._catalog.find([*_candidates(unknown), *strangers])
         looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if is_scanned(item)})
         matches = {**known, **looked_up}
-        linked = self._ledger.get_models(keys.values())
         models = {
-            run_id: _models_of(linked.get(key), found.get(key), (made or {}).get(run_id))
+            run_id: _models_of(written.models.get(key), found.get(key), (made or {}).get(run_id))
             for run_id, key in keys.items()
         }
         entities = build_run_tree(
@@ -201,13 +201,23 @@ class Planner:
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
                 rows.append(_row(event, key, "run", PUBLISHED, status=tree.root_status))
-        root = qualified_names.of_run(tree.workspace.id, tree.root_id)
-        plan = self._compare(subject, root, (*(entity for entity, _ in own), *entities), tuple(rows))
+        plan = self._compare(
+            subject, root, (*(entity for entity, _ in own), *entities), tuple(rows), written.fingerprints
+        )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
         return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
 
-    def _compare(self, subject: str, root: QualifiedName, entities: tuple[Entity, ...], rows: tuple[Row, ...]) -> Plan:
-        before = self._ledger.get_fingerprints(entity.ref.qualified_name for entity in entities)
+    def _compare(
+        self,
+        subject: str,
+        root: QualifiedName,
+        entities: tuple[Entity, ...],
+        rows: tuple[Row, ...],
+        of_runs: Mapping[QualifiedName, str] | None = None,
+    ) -> Plan:
+        names = [entity.ref.qualified_name for entity in entities]
+        shared = self._ledger.get_fingerprints(name for name in names if not qualified_names.is_of_run(name))
+        before = {**shared, **(of_runs or {})}
         changed = tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
         return Plan(subject, root, entities, changed, rows)
 

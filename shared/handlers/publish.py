@@ -1,13 +1,13 @@
 """Publishes what one event is about, and notes in the ledger what was written."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared import qualified_names
-from shared.errors import EntityRejectedError, LeaseHeldError, RunNotSettledError
+from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Planner, Skip
@@ -16,7 +16,6 @@ from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
 from shared.state.ports import Leases, Ledger, Row
 
-_TRIES = 3
 LEASE = timedelta(minutes=5)
 """How long a worker that died keeps the others waiting; a write with all its retries takes less."""
 
@@ -67,9 +66,17 @@ class Publisher:
         with self._lease(plan.root) as lease:
             if force:
                 self._forget(plan)
-            if force or self._written_since(started, plan):
-                plan = self.plan(event, force=force)
-            return self._publish(event, plan, lease)
+            if force or lease.was_held_since(started):
+                plan = self.plan(event, force=force)  # what we read before may be older than what the other wrote
+            if isinstance(plan, Skip):
+                self._ledger.put_rows(plan.rows)
+                return Outcome(SKIPPED, _subject_of(event), plan.reason)
+            if not plan.changed:
+                self._note(plan)
+                return _unchanged(plan)
+            lease.check()
+            plan = self._write(event, plan)
+        return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained)
 
     def note_failure(self, event: Event, reason: str) -> None:
         """Note that an event was set aside, so that coverage can say why there is no lineage."""
@@ -79,38 +86,16 @@ class Publisher:
             row = Row(key, kind, DEAD_LETTERED, reason=reason, event_id=event.id, event_time=event.time)
             self._ledger.put_rows([row])
 
-    def _publish(self, event: Event, plan: Plan | Skip, lease: "_Lease") -> Outcome:
-        written = 0
-        for _ in range(_TRIES):
-            if isinstance(plan, Skip):
-                self._ledger.put_rows(plan.rows)
-                return Outcome(SKIPPED, _subject_of(event), plan.reason)
-            lease.check()
-            plan = self._write(event, plan)
-            written += len(plan.changed)
-            if not self._has_new_models(plan):
-                return (
-                    Outcome(PUBLISHED, plan.subject, written=written, matches=plan.explained)
-                    if written
-                    else (_unchanged(plan))
-                )
-            plan = self.plan(event)
-        raise RunNotSettledError(f"{_subject_of(event)}: models keep being registered while it is published")
-
-    def _written_since(self, started: datetime, plan: Plan) -> bool:
-        """Whether another worker wrote some of this after we began to read Azure ML; what we read may be older."""
-        rows = self._ledger.get_rows(row.key for row in plan.rows)
-        return any(row.updated_at is not None and row.updated_at > started for row in rows.values())
-
     @contextmanager
     def _lease(self, root: QualifiedName) -> "Iterator[_Lease]":
-        lease = _Lease(self._leases, str(root), uuid.uuid4().hex)
-        if not self._leases.acquire(lease.name, holder=lease.holder, duration=LEASE):
+        holder = uuid.uuid4().hex
+        turn = self._leases.acquire(root, holder=holder, duration=LEASE)
+        if turn is None:
             raise LeaseHeldError(f"{root} is being published by another worker")
         try:
-            yield lease
+            yield _Lease(self._leases, root, holder, turn.previous_end)
         finally:
-            self._leases.release(lease.name, holder=lease.holder)
+            self._leases.release(root, holder=holder)
 
     def _note(self, plan: Plan) -> None:
         """Note what was found out though nothing was written."""
@@ -119,15 +104,14 @@ class Publisher:
 
     def _write(self, event: Event, plan: Plan) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
-        # The models of a run are noted before it is written and compared after: of two workers that publish the same
-        # run at once, the one that finishes last then knows of what the other added, and writes again.
-        self._ledger.add_models(plan.models)
+        # Before the catalog is written: if we die in between, whoever comes next knows of these models.
+        self._ledger.add_to_tree(plan.root, models=plan.models)
         result = self._catalog.upsert_entities(plan.changed) if plan.changed else None
         if result and result.rejections:
             plan, result = self._write_anew(event, plan, result)
         if result:
             fingerprints = {entity.ref.qualified_name: entity.fingerprint for entity in plan.entities}
-            self._ledger.put_fingerprints({name: fingerprints[name] for name in result.guids if name in fingerprints})
+            self._note_written(plan.root, {name: fingerprints[name] for name in result.guids if name in fingerprints})
         rejections = result.rejections if result else {}
         self._ledger.put_matches(plan.looked_up)
         self._ledger.put_rows(
@@ -153,13 +137,16 @@ class Publisher:
         entities = self._without_deleted_models(anew.entities)
         return replace(anew, entities=entities, changed=entities), self._catalog.upsert_entities(entities)
 
-    def _forget(self, plan: Plan) -> None:
-        self._ledger.forget_fingerprints(entity.ref.qualified_name for entity in plan.entities)
-        self._ledger.forget_matches(plan.matches)
+    def _note_written(self, root: QualifiedName, fingerprints: Mapping[QualifiedName, str]) -> None:
+        of_runs = {name: each for name, each in fingerprints.items() if qualified_names.is_of_run(name)}
+        self._ledger.put_fingerprints({name: each for name, each in fingerprints.items() if name not in of_runs})
+        self._ledger.add_to_tree(root, fingerprints=of_runs)
 
-    def _has_new_models(self, plan: Plan) -> bool:
-        noted = self._ledger.get_models(plan.models)
-        return any(not noted.get(run, frozenset()) <= models for run, models in plan.models.items())
+    def _forget(self, plan: Plan) -> None:
+        names = [entity.ref.qualified_name for entity in plan.entities]
+        self._ledger.forget_fingerprints(name for name in names if not qualified_names.is_of_run(name))
+        self._ledger.forget_tree(plan.root)
+        self._ledger.forget_matches(plan.matches)
 
     def _without_deleted_models(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
         own = {entity.ref for entity in entities}
@@ -181,6 +168,11 @@ class _Lease:
     leases: Leases
     name: str
     holder: str
+    previous_end: datetime | None
+
+    def was_held_since(self, moment: datetime) -> bool:
+        """Whether another worker had this turn, or part of it, after a time."""
+        return self.previous_end is not None and self.previous_end >= moment
 
     def check(self) -> None:
         """Extend our turn before each write; we may have been too slow and another may have begun."""

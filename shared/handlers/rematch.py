@@ -1,20 +1,24 @@
 """Replaces placeholders by what Purview has scanned since, and removes those that nothing uses any more."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared import qualified_names
 from shared.handlers.hints import hint_of
 from shared.handlers.message_body import RECONCILE
 from shared.handlers.plan import is_scanned
 from shared.handlers.receive import enqueue
 from shared.lineage.assets import UNSCANNED
 from shared.lineage.entities import Ref
-from shared.lineage.places import MatchKind
+from shared.lineage.places import Match, MatchKind, Place, match_places
 from shared.model import Location, WorkspaceId
-from shared.ports import Catalog, Found, Listed
-from shared.qualified_names import QualifiedName
+from shared.ports import Catalog, Listed
+from shared.qualified_names import (
+    QualifiedName,
+    exact_candidates,
+    resource_set_candidates,
+    type_of_location,
+)
 from shared.state.ports import Row, State
 
 ROWS = 1_000
@@ -48,30 +52,34 @@ class Rematcher:
         waiting = {name: row for row in rows for name in _placeholders(row)}
         self._remove_orphans()
         scanned = self._find_scanned(waiting)
-        self.state.ledger.forget_matches(
-            Ref(type_name, name) for name in scanned for type_name in _types_of(name, scanned[name])
-        )
+        self.state.ledger.put_matches(scanned)
+        names = {place.qualified_name for place in scanned}
         for row in rows:
-            if scanned.keys() & set(_placeholders(row)):
+            if names & set(_placeholders(row)):
                 self._publish_again(row)
         after = rows[-1].key if len(rows) == ROWS else ""
         self.state.notes.put(_NOTE, {"after": after, "orphans": self._orphans})
 
-    def _find_scanned(self, names: Mapping[QualifiedName, Row]) -> dict[QualifiedName, Found]:
+    def _find_scanned(self, names: Iterable[QualifiedName]) -> dict[Ref, Match]:
         """Find those places that a scan knows now, under any of the names it may use."""
-        candidates = {name: tuple(_candidates(name)) for name in names}
-        found = self.catalog.find(sorted({each for some in candidates.values() for each in some}))
-        scanned = {}
-        for name, some in candidates.items():
-            match = next((found[each] for each in some if each in found and is_scanned(found[each])), None)
-            if match is None:
+        places = [_place_of(name) for name in names]
+        found = self.catalog.find(sorted({each for place in places for each in (*place.exact, *place.resource_sets)}))
+        scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
+        # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
+        own = [
+            replace(place, ref=found[name].ref) if (name := place.ref.qualified_name) in found else place
+            for place in places
+        ]
+        matches = match_places(own, scanned)
+        for place, match in matches.items():
+            ours, name = found.get(place.qualified_name), match.ref.qualified_name
+            if match.kind is MatchKind.PLACEHOLDER or ours is None:
                 continue
-            scanned[name] = match
-            if match.ref.qualified_name != name and name in found:
-                self._orphans[name] = found[name].ref.type_name
-            elif UNSCANNED in match.labels:
-                self.catalog.remove_label(match, UNSCANNED)
-        return scanned
+            if name != place.qualified_name:
+                self._orphans[place.qualified_name] = place.type_name
+            elif UNSCANNED in ours.labels:
+                self.catalog.remove_label(ours, UNSCANNED)
+        return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
 
     def _remove_orphans(self) -> None:
         """Remove placeholders that no process uses; until then they stay."""
@@ -99,15 +107,11 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
     return (QualifiedName(name) for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
 
 
-def _candidates(name: QualifiedName) -> Iterator[QualifiedName]:
-    """Spell what a scan may call a place; whether it is a folder is not in its name."""
-    place = Location(name, is_folder=True)
-    yield from qualified_names.exact_candidates(place)
-    yield from qualified_names.resource_set_candidates(place)
-
-
-def _types_of(name: QualifiedName, found: Found) -> set[str]:
-    return {qualified_names.type_of_location(Location(name)), found.ref.type_name, "custom_dataset"}
+def _place_of(name: QualifiedName) -> Place:
+    """Tell how to look up a place again; whether it is a folder is not in its name."""
+    location = Location(name, is_folder=True)
+    ref = Ref(type_of_location(location), name)
+    return Place(ref, tuple(exact_candidates(location)), tuple(resource_set_candidates(location)))
 
 
 def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:

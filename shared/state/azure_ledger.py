@@ -8,9 +8,9 @@ from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Row
+from shared.state.ports import Row, Tree, Turn, next_turn
 
-_ROW, _MODEL, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "model", "fingerprint", "match", "lease", "note"
+_ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 
 
 class AzureLedger:
@@ -39,14 +39,34 @@ class AzureLedger:
         page = self._table.list_page(_ROW, where={"kind": kind}, after=row_key(after) if after else "", limit=limit)
         return [_to_row(document) for document in page]
 
-    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
-        return {
-            QualifiedName(run): frozenset(map(QualifiedName, models))
-            for run, models in self._table.list_members(_MODEL, runs).items()
-        }
+    def get_tree(self, root: QualifiedName) -> Tree:
+        models: dict[QualifiedName, set[QualifiedName]] = {}
+        fingerprints = {}
+        for document in self._table.list_below(_TREE, root):
+            run = QualifiedName(document["name"])
+            if "model" in document:
+                models.setdefault(run, set()).add(QualifiedName(document["model"]))
+            else:
+                fingerprints[run] = str(document["fingerprint"])
+        return Tree({run: frozenset(names) for run, names in models.items()}, fingerprints)
 
-    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
-        self._table.add_keys(_MODEL, [(run, model) for run, names in models.items() for model in names])
+    def add_to_tree(
+        self,
+        root: QualifiedName,
+        *,
+        models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
+        fingerprints: Mapping[QualifiedName, str] | None = None,
+    ) -> None:
+        documents: dict[str, Document] = {
+            f"{run} {model}": {"name": run, "model": model} for run, names in (models or {}).items() for model in names
+        }
+        documents |= {
+            str(name): {"name": name, "fingerprint": fingerprint} for name, fingerprint in (fingerprints or {}).items()
+        }
+        self._table.put_many(_TREE, documents, below=root)
+
+    def forget_tree(self, root: QualifiedName) -> None:
+        self._table.delete_many(_TREE, self.get_tree(root).fingerprints, below=root)
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._table.get_many(_FINGERPRINT, names)
@@ -94,16 +114,14 @@ class AzureLeases:
         self._table = table
         self._now = now
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
         lease = self._lease(holder, duration)
         found = self._table.get_tagged(_LEASE, name)
         if found is None:
-            return self._table.insert(_LEASE, name, lease)
+            return Turn() if self._table.insert(_LEASE, name, lease) else None
         current, tag = found
-        now, ends_at = self._now(), datetime.fromisoformat(current["ends_at"])
-        if current["holder"] != holder and now < ends_at <= now + duration:
-            return False
-        return self._table.replace(_LEASE, name, lease, tag=tag)
+        turn = next_turn((current["holder"], datetime.fromisoformat(current["ends_at"])), holder, self._now(), duration)
+        return turn if turn and self._table.replace(_LEASE, name, lease, tag=tag) else None
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
         tag = self._tag_of(name, holder)
@@ -112,7 +130,7 @@ class AzureLeases:
     def release(self, name: str, *, holder: str) -> None:
         tag = self._tag_of(name, holder)
         if tag:
-            self._table.delete(_LEASE, name, tag=tag)
+            self._table.replace(_LEASE, name, self._lease("", timedelta(0)), tag=tag)
 
     def _lease(self, holder: str, duration: timedelta) -> Document:
         return {"holder": holder, "ends_at": (self._now() + duration).isoformat()}
@@ -135,7 +153,7 @@ class AzureNotes:
         self._table.put_many(_NOTE, {name: note})
 
     def forget(self, name: str) -> None:
-        self._table.delete(_NOTE, name)
+        self._table.delete_many(_NOTE, [name])
 
 
 def _place_name(place: Ref) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -56,9 +56,19 @@ class DocumentTable:
                 return None
         return _unpack(entity), str(entity.metadata["etag"])
 
-    def put_many(self, kind: str, documents: Mapping[str, Document], *, columns: Sequence[str] = ()) -> None:
-        """Write documents over what is there; `columns` names members that people and filters see as well."""
+    def put_many(
+        self, kind: str, documents: Mapping[str, Document], *, columns: Sequence[str] = (), below: str = ""
+    ) -> None:
+        """
+        Write documents over what is there.
+
+        Args:
+            columns: members that people and filters see as well.
+            below: the owner they are listed with.
+        """
         entities = [_pack(kind, name, document, columns) for name, document in documents.items()]
+        for entity in entities if below else ():
+            entity["RowKey"] = f"{row_key(below)}.{entity['RowKey']}"
         for chunk in _chunks(entities, _IN_TRANSACTION):
             self._upsert(chunk)
 
@@ -71,25 +81,12 @@ class DocumentTable:
             for entity in large:
                 self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
 
-    def add_keys(self, kind: str, names: Iterable[tuple[str, str]]) -> None:
-        """Write (name, member) pairs, each under a key of its own; `list_members` finds those of a name."""
-        entities = [
-            {"PartitionKey": kind, "RowKey": f"{row_key(name)}.{row_key(member)}", "name": name, "member": member}
-            for name, member in dict.fromkeys(names)
-        ]
-        for chunk in _chunks(entities, _IN_TRANSACTION):
-            self._upsert(chunk)
-
-    def list_members(self, kind: str, names: Iterable[str]) -> dict[str, frozenset[str]]:
-        wanted = list(dict.fromkeys(names))
-        found = self._pool.map(lambda name: self._list_members(kind, name), wanted)
-        return {name: members for name, members in zip(wanted, found, strict=True) if members}
-
-    def _list_members(self, kind: str, name: str) -> frozenset[str]:
-        key = row_key(name)
-        query = f"PartitionKey eq '{kind}' and RowKey ge '{key}.' and RowKey lt '{key}/'"
+    def list_below(self, kind: str, owner: str) -> list[Document]:
+        """Return all documents that were put below an owner, a thousand to a request."""
+        key = row_key(owner)
+        query = f"PartitionKey eq '{kind}' and RowKey gt '{key}.' and RowKey lt '{key}/'"
         with self._errors("query_entities"):
-            return frozenset(str(entity["member"]) for entity in self._client.query_entities(query, select=["member"]))
+            return [_unpack(entity) for entity in self._client.query_entities(query)]
 
     def list_page(self, kind: str, *, where: Mapping[str, str], after: str, limit: int) -> list[Document]:
         """Return documents in the order of their row keys, from the one after `after`."""
@@ -128,17 +125,14 @@ class DocumentTable:
                 return False
         return True
 
-    def delete(self, kind: str, name: str, *, tag: str = "") -> None:
-        """Delete a document; with a tag, only the one that was read with it."""
-        condition = MatchConditions.IfNotModified if tag else None
-        with self._errors("delete_entity"):
-            try:
-                self._client.delete_entity(kind, row_key(name), etag=tag or None, match_condition=condition)
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return
+    def delete_many(self, kind: str, names: Iterable[str], *, below: str = "") -> None:
+        """Delete documents, those that were put below an owner or those that were not; absent ones do not matter."""
+        owner = f"{row_key(below)}." if below else ""
+        list(self._pool.map(lambda name: self._delete(kind, f"{owner}{row_key(name)}"), dict.fromkeys(names)))
 
-    def delete_many(self, kind: str, names: Collection[str]) -> None:
-        list(self._pool.map(lambda name: self.delete(kind, name), dict.fromkeys(names)))
+    def _delete(self, kind: str, key: str) -> None:
+        with self._errors("delete_entity"):
+            self._client.delete_entity(kind, key)  # of no effect if there is none
 
     @contextmanager
     def _errors(self, call: str) -> Iterator[None]:

@@ -95,6 +95,20 @@ class Row:
     updated_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """
+    What was written of a run tree.
+
+    Attributes:
+        models: run → the model versions registered from it; the run's own record does not say.
+        fingerprints: what the entities of the runs themselves were when they were last written.
+    """
+
+    models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    fingerprints: Mapping[QualifiedName, str] = field(default_factory=dict)
+
+
 class Ledger(Protocol):
     """What was published, so that unchanged content costs no write and coverage can be told."""
 
@@ -102,23 +116,31 @@ class Ledger(Protocol):
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
 
-    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
-        """Return the model versions registered from each run; the run's own record does not say."""
+    def get_tree(self, root: QualifiedName) -> "Tree":
+        """Return what was written of the runs of a tree, in one request or so, however many they are."""
         ...
 
-    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
-        """Add to the models of runs; none is ever taken away, so that two workers cannot undo each other."""
+    def add_to_tree(
+        self,
+        root: QualifiedName,
+        *,
+        models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
+        fingerprints: Mapping[QualifiedName, str] | None = None,
+    ) -> None:
+        """Add models and put fingerprints; no model is ever taken away, so that two workers cannot undo each other."""
+        ...
+
+    def forget_tree(self, root: QualifiedName) -> None:
+        """Forget the fingerprints of a tree, and not the models: the catalog may not have its entities any more."""
         ...
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
-        """Return what each entity was when it was last written."""
+        """Return what each entity outside of trees was when it was last written."""
         ...
 
     def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None: ...
 
-    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
-        """Forget what was written: the catalog may not have it any more."""
-        ...
+    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None: ...
 
     def get_matches(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
         """Return how places were matched, without placeholders from before a time: a scan may have come since."""
@@ -135,12 +157,35 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A lease that was taken. `previous_end` tells when the turn before ended, None if there was none."""
+
+    previous_end: datetime | None = None
+
+
+def next_turn(current: tuple[str, datetime] | None, holder: str, now: datetime, duration: timedelta) -> Turn | None:
+    """
+    Decide whether a holder may take a lease, from who has it ("" for nobody) and until when.
+
+    >>> now = datetime(2026, 7, 1)
+    >>> next_turn(("other", now + timedelta(seconds=1)), "me", now, timedelta(minutes=1)) is None
+    True
+    """
+    if current is None:
+        return Turn()
+    owner, ends_at = current
+    if owner not in ("", holder) and now < ends_at <= now + duration:
+        return None
+    return Turn(previous_end=now if owner else ends_at)
+
+
 class Leases(Protocol):
     """Whose turn it is; a holder that dies loses its turn when the duration is over."""
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> "Turn | None":
         """
-        Take a lease that is free, over, or ours already; False if another has it.
+        Take a lease that is free, over, or ours already; None if another has it.
 
         One that ends later than `duration` from now was taken by a clock that was wrong, and counts as over.
         """

@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message, Row, State
+from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -24,7 +24,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
     event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS models (run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (run, model));
+CREATE TABLE IF NOT EXISTS tree_models (
+    root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
+CREATE TABLE IF NOT EXISTS tree_fingerprints (
+    root TEXT NOT NULL, qualified_name TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (root, qualified_name));
 CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
@@ -190,15 +193,30 @@ class SqliteLedger:
             ],
         )
 
-    def get_models(self, runs: Iterable[QualifiedName]) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
-        found: dict[QualifiedName, set[QualifiedName]] = {}
-        for row in self._database.select_in("SELECT * FROM models WHERE run IN", runs):
-            found.setdefault(QualifiedName(row["run"]), set()).add(QualifiedName(row["model"]))
-        return {run: frozenset(models) for run, models in found.items()}
+    def get_tree(self, root: QualifiedName) -> Tree:
+        models: dict[QualifiedName, set[QualifiedName]] = {}
+        for row in self._database.select("SELECT * FROM tree_models WHERE root = ?", (root,)):
+            models.setdefault(QualifiedName(row["run"]), set()).add(QualifiedName(row["model"]))
+        rows = self._database.select("SELECT * FROM tree_fingerprints WHERE root = ?", (root,))
+        return Tree(
+            {run: frozenset(names) for run, names in models.items()},
+            {QualifiedName(row["qualified_name"]): row["fingerprint"] for row in rows},
+        )
 
-    def add_models(self, models: Mapping[QualifiedName, Collection[QualifiedName]]) -> None:
-        values = [(run, model) for run, names in models.items() for model in names]
-        self._database.write_many("INSERT OR IGNORE INTO models VALUES (?, ?)", values)
+    def add_to_tree(
+        self,
+        root: QualifiedName,
+        *,
+        models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
+        fingerprints: Mapping[QualifiedName, str] | None = None,
+    ) -> None:
+        pairs = [(root, run, model) for run, names in (models or {}).items() for model in names]
+        self._database.write_many("INSERT OR IGNORE INTO tree_models VALUES (?, ?, ?)", pairs)
+        values = [(root, *item) for item in (fingerprints or {}).items()]
+        self._database.write_many("REPLACE INTO tree_fingerprints VALUES (?, ?, ?)", values)
+
+    def forget_tree(self, root: QualifiedName) -> None:
+        self._database.write_many("DELETE FROM tree_fingerprints WHERE root = ?", [(root,)])
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         rows = self._database.select_in("SELECT * FROM fingerprints WHERE qualified_name IN", names)
@@ -256,15 +274,14 @@ class SqliteLeases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        now, ends_at = self._database.now(), self._database.now() + duration
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+        now = self._database.now()
         with self._database.transaction() as connection:
-            taken = connection.execute(
-                "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
-                "ends_at = excluded.ends_at WHERE holder = excluded.holder OR ends_at <= ? OR ends_at > ?",
-                (name, holder, _text(ends_at), _text(now), _text(ends_at)),
-            )
-            return taken.rowcount == 1
+            row = connection.execute("SELECT * FROM leases WHERE name = ?", (name,)).fetchone()
+            turn = next_turn(row and (row["holder"], datetime.fromisoformat(row["ends_at"])), holder, now, duration)
+            if turn:
+                connection.execute("REPLACE INTO leases VALUES (?, ?, ?)", (name, holder, _text(now + duration)))
+        return turn
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
         ends_at = _text(self._database.now() + duration)
@@ -275,7 +292,10 @@ class SqliteLeases:
             return renewed.rowcount == 1
 
     def release(self, name: str, *, holder: str) -> None:
-        self._database.write_many("DELETE FROM leases WHERE name = ? AND holder = ?", [(name, holder)])
+        now = _text(self._database.now())
+        self._database.write_many(
+            "UPDATE leases SET holder = '', ends_at = ? WHERE name = ? AND holder = ?", [(now, name, holder)]
+        )
 
 
 class SqliteNotes:

@@ -13,7 +13,7 @@ from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.settings import Azurite
 from shared.state import azure, sqlite
-from shared.state.ports import Queue, Row, State
+from shared.state.ports import Queue, Row, State, Turn
 from tests.storage import empty, no_token
 
 HIDDEN = timedelta(seconds=1)
@@ -226,11 +226,26 @@ def test_fingerprints_are_remembered_until_they_are_forgotten(state: State, reop
 
 def test_models_of_a_run_are_only_ever_added(state: State, reopen: Open) -> None:
     """Whoever adds last takes nothing away from whoever added before."""
-    run, other = QualifiedName("azureml://run"), QualifiedName("azureml://other")
+    root, run, other = (QualifiedName(f"azureml://{name}") for name in ("root", "run", "other"))
     first, second = QualifiedName("azureml://model/1"), QualifiedName("azureml://model/2")
-    state.ledger.add_models({run: [first], other: []})
-    state.ledger.add_models({run: [second, first]})
-    assert reopen().ledger.get_models([run, other]) == {run: frozenset({first, second})}
+    state.ledger.add_to_tree(root, models={run: [first], other: []})
+    state.ledger.add_to_tree(root, models={run: [second, first]})
+    assert reopen().ledger.get_tree(root).models == {run: frozenset({first, second})}
+
+
+def test_tree_of_any_size_is_read_at_once_and_forgotten_but_for_its_models(state: State, reopen: Open) -> None:
+    """The fingerprints of its own entities; those of another tree are another's."""
+    root, other = QualifiedName("azureml://root"), QualifiedName("azureml://root2")
+    fingerprints = {QualifiedName(f"azureml://run/{number}"): f"f{number}" for number in range(1_200)}
+    run = QualifiedName("azureml://run/1")
+    state.ledger.add_to_tree(root, models={run: [QualifiedName("azureml://m")]}, fingerprints=fingerprints)
+    state.ledger.add_to_tree(other, fingerprints={run: "other"})
+    state.ledger.add_to_tree(root, fingerprints={run: "new"})
+    tree = reopen().ledger.get_tree(root)
+    assert tree.fingerprints == {**fingerprints, run: "new"}
+    state.ledger.forget_tree(root)
+    assert (state.ledger.get_tree(root).fingerprints, state.ledger.get_tree(root).models) == ({}, tree.models)
+    assert state.ledger.get_tree(other).fingerprints == {run: "other"}
 
 
 def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, reopen: Open, clock: Clock) -> None:
@@ -318,6 +333,19 @@ def test_lease_is_held_by_one_until_it_is_released(state: State, reopen: Open) -
     assert not state.leases.acquire("run", holder="b", duration=minute)
     state.leases.release("run", holder="a")
     assert state.leases.acquire("run", holder="b", duration=minute)
+
+
+def test_lease_tells_when_the_turn_before_ended(state: State, clock: Clock) -> None:
+    """Who waited for it must look again at what the other may have changed."""
+    minute = timedelta(minutes=1)
+    assert state.leases.acquire("run", holder="a", duration=minute) == Turn(None)
+    clock.advance(timedelta(seconds=5))
+    released_at = clock.moment
+    state.leases.release("run", holder="a")
+    clock.advance(timedelta(seconds=5))
+    assert state.leases.acquire("run", holder="b", duration=minute) == Turn(released_at)
+    clock.advance(2 * minute)
+    assert state.leases.acquire("run", holder="c", duration=minute) == Turn(clock.moment)
 
 
 def test_lease_of_a_holder_that_died_is_taken_over_and_lost_to_him(state: State, clock: Clock) -> None:

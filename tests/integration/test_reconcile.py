@@ -177,6 +177,23 @@ def test_placeholder_is_replaced_once_its_folder_is_scanned_into_a_resource_set(
     assert app.writes() == 0
 
 
+def test_output_of_a_run_that_was_scanned_later_is_the_same_for_writer_and_reader(app: App, add: Add) -> None:
+    """The writer never looks for its own output, which no scan can have seen when it ended."""
+    out = {"o": {"type": "uri_folder"}}
+    add(runs={"maker": {"kind": "command", "experiment": "e", "command": "python x.py", "outputs": out}})
+    [report] = app.replay([run_completed("maker")])
+    [place] = report.outcome.matches
+    resource_set = f"{place}/{{SparkPartitions}}"
+    app.emulator.control.scan({"typeName": "azure_blob_resource_set", "qualifiedName": resource_set})
+    tick(app)
+    listed = app.entity(f"{WS}/runs/maker")["relationshipAttributes"]["outputs"]
+    assert [item["qualifiedName"] for item in listed if item["relationshipStatus"] == "ACTIVE"] == [resource_set]
+    tick(app)
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert app.writes() == 0
+
+
 def test_placeholder_that_a_scan_has_written_itself_is_no_placeholder_any_more(app: App, add: Add) -> None:
     """The same entity, with all its links: it loses the label and stays."""
     history = {"h": {"uri": "azureml://datastores/lake/paths/history/", "type": "uri_folder"}}

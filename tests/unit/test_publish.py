@@ -326,27 +326,6 @@ class Down(FakeCatalog):
         return super().upsert_entities(entities)
 
 
-class Meanwhile(FakeCatalog):
-    """A catalog during whose first write another worker links a model to the run."""
-
-    ledger: SqliteLedger
-
-    def upsert_entities(self, entities: Iterable[Entity]) -> FakeWritten:
-        if not self.sent:
-            self.ledger.add_models({ws("runs/train"): [ws("models/churn/versions/2")]})
-            scan(self, ws("models/churn/versions/2"), "custom_ml_model")
-        return super().upsert_entities(entities)
-
-
-def test_model_that_another_worker_adds_meanwhile_is_not_lost(databases: list[Database]) -> None:
-    """Of two workers that publish one run at once, the one that finishes last writes what both know."""
-    catalog = Meanwhile()
-    desk = Desk(databases.pop(), catalog=catalog)
-    catalog.ledger = desk.ledger
-    desk.publish(REGISTERED)
-    assert {"models/churn/versions/1", "models/churn/versions/2"} <= set(desk.outputs("train"))
-
-
 def test_deployed_model_leads_to_its_endpoint(desk: Desk) -> None:
     """Which endpoints serve a model is one hop."""
     (outcome,) = desk.publish(DEPLOYED)
