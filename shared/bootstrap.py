@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.handlers.deliver import Deliveries
-from shared.handlers.message_body import MessageBody
+from shared.handlers.message_body import MessageBody, decode_body
 from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
@@ -45,8 +45,8 @@ def services() -> "Services":
 
 
 def to_message(message: "func.QueueMessage") -> Message:
-    """Translate what the Functions host hands over."""
-    body = message.get_body().decode("utf-8", errors="replace")
+    """Translate what the Functions host hands over, which host.json tells to hand over as it is."""
+    body = decode_body(message.get_body().decode("utf-8", errors="replace"))
     return Message(message.id or "", body, message.dequeue_count or 1, message.pop_receipt or "")
 
 

@@ -40,7 +40,8 @@ class FunctionsHost:
         self._host_json: Mapping[str, Any] = json.loads((app_dir / "host.json").read_text(encoding="utf-8"))
         self._http_port = http_port
         self._queues = Queues()
-        self._outputs = Outputs(self._queues, on_accepted)
+        self._queue_options = QueueOptions.parse(self._host_json.get("extensions", {}).get("queues", {}))
+        self._outputs = Outputs(self._queues, on_accepted, as_base64=self._queue_options.base64)
         self._events = ThreadPoolExecutor(THREADS, thread_name_prefix="functions-event")
         self._pumps: dict[str, QueuePump] = {}
         self._started: list[QueuePump] = []
@@ -120,8 +121,7 @@ class FunctionsHost:
     def _bind(self) -> None:
         functions = self._runtime.functions
         self.functions = {name: function.describe() for name, function in functions.items()}
-        extensions = self._host_json.get("extensions", {})
-        options = QueueOptions.parse(extensions.get("queues", {}))
+        options = self._queue_options
         for function in functions.values():
             if function.trigger["type"] == "queueTrigger":
                 pump = QueuePump(function, self._runtime, self.invoke, self._queues, options)
@@ -131,7 +131,7 @@ class FunctionsHost:
         self._timers = Timers(functions, self._runtime, self.invoke)
         self._routes = Routes(
             functions.values(),
-            prefix=extensions.get("http", {}).get("routePrefix", "api"),
+            prefix=self._host_json.get("extensions", {}).get("http", {}).get("routePrefix", "api"),
             key=self.function_key,
             runtime=self._runtime,
             run=lambda name, data, traceparent: self.invoke(name, data, None, traceparent),

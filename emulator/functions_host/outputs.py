@@ -22,8 +22,9 @@ Accepted = Callable[[str, str], None]
 class Outputs:
     """Writes the queue messages of successful invocations; no queue is created on the way."""
 
-    def __init__(self, queues: Queues, on_accepted: Accepted | None = None) -> None:
+    def __init__(self, queues: Queues, on_accepted: Accepted | None = None, *, as_base64: bool = True) -> None:
         self._queues = queues
+        self._as_base64 = as_base64
         self._on_accepted = on_accepted
 
     def write(self, function: Function, invocation: Invocation) -> Invocation:
@@ -44,7 +45,7 @@ class Outputs:
             raise NotImplementedError(f"output binding {name} of {function.name} is a {binding['type']}")
         client = self._queues.of(binding)
         for body in messages(datum.value, datum.type):
-            client.send_message(base64.b64encode(body).decode("ascii"))
+            client.send_message((base64.b64encode(body) if self._as_base64 else body).decode())
             if self._on_accepted is not None:
                 self._on_accepted(invocation_id, body.decode("utf-8", "replace"))
 

@@ -35,13 +35,15 @@ class QueueOptions:
     max_dequeue_count: int = 5
     visibility_timeout: timedelta = timedelta(0)
     max_polling_interval: timedelta = timedelta(minutes=1)
+    base64: bool = True
+    """``messageEncoding``: whether bodies on the queue are base64, or just as they are."""
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the section; raises NotImplementedError for another encoding than base64."""
-        encoding = str(options.get("messageEncoding", "base64"))
-        if encoding.casefold() != "base64":
-            raise NotImplementedError(f"messageEncoding {encoding}")
+        """Read the section; raises ValueError for an encoding there is not."""
+        encoding = str(options.get("messageEncoding", "base64")).casefold()
+        if encoding not in ("base64", "none"):
+            raise ValueError(f"messageEncoding {encoding}")
         batch_size = int(options.get("batchSize", 16))
         return cls(
             batch_size=batch_size,
@@ -49,6 +51,7 @@ class QueueOptions:
             max_dequeue_count=int(options.get("maxDequeueCount", 5)),
             visibility_timeout=parse_timespan(str(options.get("visibilityTimeout", "00:00:00"))),
             max_polling_interval=parse_timespan(str(options.get("maxPollingInterval", "00:01:00"))),
+            base64=encoding == "base64",
         )
 
 
@@ -145,7 +148,8 @@ class QueuePump:
             logger.warning("cannot settle a message of %s: %s", self.queue, type(error).__name__)
 
     def _deal_with(self, message: QueueMessage) -> None:
-        body = decode(message.content or "")
+        content = message.content or ""
+        body = decode(content) if self._options.base64 else content.encode()
         count = message.dequeue_count or 0
         if body is None or (self._has_poison_queue and count > self._options.max_dequeue_count):
             self._poison(message)

@@ -443,17 +443,17 @@ def test_app_with_a_bad_setting_is_not_hosted(app: SampleApp, setting: str, valu
 
 def test_our_app_has_exactly_these_functions_and_takes_an_event(storage: str, tmp_path: Path) -> None:
     """The app as deployed boots in the genuine runtime, and an event it receives is in its queue."""
-    environment = {**os.environ, "LineageStorage": storage}
+    environment = {**os.environ, "LineageStorage": storage, "RECONCILE_SCHEDULE": "0 */15 * * * *"}
     with QueueClient.from_connection_string(storage, "lineage-requests") as client:
         client.create_queue()
         with hosted(ROOT, environment, "--no-queues") as process:
             status = process.notify("receive_event", {"runId": "r1"}, traceparent=TRACEPARENT)
             live = requests.get(f"{process.url}/api/health/live", timeout=20).status_code
         [message] = client.peek_messages()
-    names = ["collect_poison", "live", "publish_lineage", "ready", "receive_event", "replay"]
+    names = ["collect_poison", "live", "publish_lineage", "ready", "receive_event", "reconcile", "replay"]
     assert process.first_line["functions"] == names
     assert (status, live) == (202, 204)
-    assert json.loads(base64.b64decode(message.content))["traceparent"] == TRACEPARENT
+    assert json.loads(message.content)["traceparent"] == TRACEPARENT
 
 
 def test_azurite_on_ports_in_use_says_so(storage: str) -> None:
