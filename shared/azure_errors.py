@@ -43,6 +43,8 @@ def translated_errors(what: str, *, needs: str, service: str = "Azure Resource M
         raise ServiceUnavailableError(f"{what}: {_words(error)}") from error
     except AzureError as error:
         raise RequestRefusedError(f"{what}: {_words(error)}", status=0) from error
+    except UnicodeEncodeError as error:
+        raise RequestRefusedError(f"{what}: cannot be spelt as a URL ({error.reason})", status=0) from error
     except ValueError as error:
         raise ServiceUnavailableError(f"{what}: the answer is not JSON ({_words(error)})") from error
 

@@ -104,20 +104,20 @@ def redact_event(body: str) -> str:
     """
     try:
         event = json.loads(body)
+        return json.dumps(_redact_members(event)) if isinstance(event, dict) else redact_body(body)
     except (ValueError, RecursionError):
         return redact_body(body)
-    if not isinstance(event, dict):
-        return redact_body(body)
-    return json.dumps(
-        {
-            name: value
-            if _is_identity(name, value, _ENVELOPE_IDENTITY)
-            else _redact_data(value)
-            if name.lower() == "data" and isinstance(value, dict)
-            else _redact_member(name, value)
-            for name, value in event.items()
-        }
-    )
+
+
+def _redact_members(event: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value
+        if _is_identity(name, value, _ENVELOPE_IDENTITY)
+        else _redact_data(value)
+        if name.lower() == "data" and isinstance(value, dict)
+        else _redact_member(name, value)
+        for name, value in event.items()
+    }
 
 
 _HINTS = {"runtags": ("azureml.pipeline",), "runproperties": ("azureml.pipelinerunid", "azureml.runsource")}
@@ -171,6 +171,9 @@ def _is_identity(name: str, value: object, members: Collection[str]) -> bool:
 def _read_members(body: str) -> dict[str, object]:
     try:
         raw = json.loads(body)
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedEventError("body", f"holds what is no character ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise MalformedEventError("body", f"is not JSON ({error})") from error
     if isinstance(raw, list) and len(raw) == 1:

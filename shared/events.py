@@ -105,12 +105,13 @@ def _parse_run(envelope: Envelope) -> RunSubject:
     _check_subject(envelope.subject, run_id, "data.runId")
     tags, properties = _mapping(envelope.data, "runTags"), _mapping(envelope.data, "runProperties")
     pipeline = str(tags.get("azureml.pipeline") or properties.get("azureml.pipelinerunid") or "")
+    _name("data.runTags.azureml.pipeline", pipeline)
     kinds = {str(envelope.data.get("runType") or ""), str(properties.get("azureml.runsource") or "")}
     return RunSubject(
         run_id,
         parent_pipeline="" if pipeline == run_id else pipeline,
         orchestrates="azureml.PipelineRun" in kinds,
-        experiment_id=str(envelope.data.get("experimentId") or ""),
+        experiment_id=_name("data.experimentId", str(envelope.data.get("experimentId") or "")),
         experiment_name=str(envelope.data.get("experimentName") or ""),
     )
 
@@ -139,7 +140,7 @@ def _parse_deployment(envelope: Envelope) -> EndpointSubject:
         model, colon, version = label.strip().rpartition(":")
         if not colon or not model or not version:
             raise MalformedEventError("data.modelIds", f"{label!r} is not name:version")
-        models.append(AssetId("models", model, version))
+        models.append(AssetId("models", _name("data.modelIds", model), _name("data.modelIds", version)))
     return EndpointSubject(name, str(envelope.data.get("serviceComputeType") or ""), tuple(models))
 
 
@@ -160,7 +161,14 @@ def _text(data: Mapping[str, object], name: str) -> str:
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise MalformedEventError(f"data.{name}", "is missing" if value in (None, "") else f"is {value!r}")
-    return str(value)
+    return _name(f"data.{name}", str(value))
+
+
+def _name(field: str, value: str) -> str:
+    """Refuse what would lead elsewhere as a part of a URL."""
+    if value in (".", ".."):
+        raise MalformedEventError(field, f"{value!r} is no name")
+    return value
 
 
 def _mapping(data: Mapping[str, object], name: str) -> Mapping[str, object]:

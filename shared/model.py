@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Self
 
 _WORKSPACE_ID = re.compile(
-    r"^/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
-    r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[^/]+)/?$",
-    re.IGNORECASE,
+    r"/subscriptions/(?P<subscription>[a-z0-9-]+)/resourcegroups/(?P<group>[-\w.()]*[-\w()])"
+    r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[a-z0-9_-]+)/?"
 )
+"""Only what Azure lets such names hold: they become parts of URLs, and `..` or `?` would lead elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,10 +33,10 @@ class WorkspaceId:
         ...                   "/Microsoft.MachineLearningServices/workspaces/WS").name
         'ws'
         """
-        match = _WORKSPACE_ID.match(arm_id)
+        match = _WORKSPACE_ID.fullmatch(arm_id.lower())
         if match is None:
             raise ValueError(f"{arm_id!r} is not the ARM id of an Azure ML workspace")
-        return cls(match["subscription"].lower(), match["group"].lower(), match["name"].lower())
+        return cls(match["subscription"], match["group"], match["name"])
 
     @property
     def arm_id(self) -> str:

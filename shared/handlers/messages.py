@@ -35,8 +35,8 @@ class AllowList:
         Raises:
             ForeignWorkspaceError: the workspace is not on the list.
         """
-        arm_id = f"{workspace.arm_id.casefold()}/"
-        if not any(arm_id.startswith(f"{prefix.casefold().rstrip('/')}/") for prefix in self.prefixes):
+        arm_id = f"{workspace.arm_id.lower()}/"
+        if not any(arm_id.startswith(f"{prefix.lower().rstrip('/')}/") for prefix in self.prefixes):
             raise ForeignWorkspaceError(workspace.arm_id)
 
 

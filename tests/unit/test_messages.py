@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.envelopes import redact_event
 from shared.errors import (
     AccessDeniedError,
     EntityRejectedError,
@@ -392,3 +393,33 @@ def test_events_are_enqueued_one_by_one_without_their_secrets() -> None:
 def test_reason_of_a_dead_letter_is_a_word_to_group_by(error: LineageError) -> None:
     """The class without its suffix, the same for every such failure."""
     assert error.reason == type(error).__name__.removesuffix("Error")
+
+
+@pytest.mark.parametrize(
+    "workspace", ["w\u017f-credit", "..", "a?b", "a#b", "a%2fb", "ws\n", "ws/../other"], ids=lambda text: ascii(text)
+)
+def test_workspace_that_no_url_may_hold_is_refused_whatever_prefix_is_allowed(workspace: str) -> None:
+    """Its name becomes part of URLs; a prefix must not be left through it."""
+    topic = f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+    with pytest.raises((MalformedEventError, ForeignWorkspaceError)):
+        read_event(completed(topic=topic), AllowList(("/subscriptions/s",)))
+
+
+def test_workspace_that_is_the_same_only_by_case_folding_is_foreign() -> None:
+    """A long s is no s to Azure."""
+    with pytest.raises(ForeignWorkspaceError):
+        AllowList(("/subscriptions/s/resourceGroups/r\u017fg",)).check(WorkspaceId("s", "rsg", "ws"))
+
+
+@pytest.mark.parametrize("name", [".", "..", "\ud800"], ids=ascii)
+def test_name_that_would_lead_elsewhere_is_refused(name: str) -> None:
+    """`..` as part of a URL is its parent; half of a character pair cannot be part of one."""
+    with pytest.raises(MalformedEventError):
+        read_event(completed(subject=f"experiments/e/runs/{name}", data={"runId": name}), OURS)
+
+
+def test_secrets_of_an_event_nested_too_deeply_are_still_stripped() -> None:
+    """What Python cannot walk through is looked at as text."""
+    deep = "[" * 50_000 + "]" * 50_000
+    redacted = redact_event(f'{{"id": "e", "data": {{"x": {deep}, "password": "hunter2"}}}}')
+    assert "hunter2" not in redacted
