@@ -8,7 +8,7 @@ FUNCTIONS_RUNTIME := azure-functions-runtime==1.3.0
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
-.PHONY: demo test azurite lint format bench lock lock-check clean
+.PHONY: demo test azurite lint format bench soak lock lock-check clean
 
 demo: $(READY)
 	@$(BIN)/lineage demo --out out
@@ -25,8 +25,12 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
+bench: $(READY) azurite
 	@$(BIN)/python -m benchmarks
+
+# Twenty thousand deliveries under faults, with the publisher killed fifty times; about half an hour.
+soak: $(READY) azurite
+	@$(BIN)/python -m benchmarks.soak
 
 # Compiles pyproject.toml into pinned requirements. Pins already there are kept; `rm` a file first to upgrade all of it.
 lock: $(READY)
