@@ -7,11 +7,12 @@ from azure.core.credentials import TokenCredential
 
 from shared.settings import Azurite, StorageAccount
 from shared.state.azure_dead_letters import AzureDeadLetters
-from shared.state.azure_ledger import AzureLeases, AzureLedger, AzureNotes
+from shared.state.azure_ledger import AzureLeases, AzureNotes
 from shared.state.azure_queue import AzureQueue
 from shared.state.azure_storage import DEAD_LETTERS, Storage
 from shared.state.azure_table import DocumentTable
 from shared.state.ports import State
+from shared.state.recent import RecentLedger
 
 
 def open_state(
@@ -30,7 +31,7 @@ def open_state(
     return State(
         AzureQueue(storage.queue()),
         AzureDeadLetters(storage.container(DEAD_LETTERS), now=now),
-        AzureLedger(table, now=now),
+        RecentLedger(table, now=now),
         AzureLeases(table, now=now),
         AzureNotes(table),
         storage.close,

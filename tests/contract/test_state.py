@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from emulator.azurite import Azurite as AzuriteServer
 from shared.lineage.entities import Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.settings import Azurite
 from shared.state import azure, sqlite
+from shared.state.azure_table import Document, DocumentTable
 from shared.state.ports import Queue, Row, State, Turn
 from tests.storage import empty, no_token
 
@@ -388,3 +390,42 @@ def test_note_is_read_back_until_it_is_forgotten(state: State, reopen: Open) -> 
     state.notes.forget("backfill/ws")
     state.notes.forget("backfill/ws")
     assert state.notes.get("backfill/ws") is None
+
+
+def test_what_was_read_a_moment_ago_is_not_asked_for_again(
+    azurite_server: AzuriteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a minute, and only of what is shared and no placeholder; what was forgotten is asked for."""
+    clock = Clock()
+    where = Azurite(azurite_server.base_port)
+    empty(where)
+    state = azure.open_state(where, token=no_token, now=clock)
+    data, endpoint = QualifiedName("azureml://x/data/d/versions/1"), QualifiedName("azureml://x/endpoints/e")
+    place = Ref("azure_blob_path", QualifiedName("https://a/x"))
+    found = Match(Ref("azure_blob_path", QualifiedName("https://a/y")), MatchKind.EXACT)
+    asked: list[str] = []
+    get = DocumentTable.get
+
+    def note_and_get(table: DocumentTable, kind: str, name: str) -> Document | None:
+        asked.append(name)
+        return get(table, kind, name)
+
+    monkeypatch.setattr(DocumentTable, "get", note_and_get)
+
+    def read() -> list[str]:
+        asked.clear()
+        assert state.ledger.get_fingerprints([data, endpoint]) == {data: "1", endpoint: "2"}
+        assert state.ledger.get_matches([place], placeholders_since=clock.moment) == {place: found}
+        return list(asked)
+
+    state.ledger.put_fingerprints({data: "1", endpoint: "2"})
+    state.ledger.put_matches({place: found})
+    assert read() == [endpoint]
+    clock.moment += timedelta(minutes=2)
+    assert sorted(read()) == sorted([data, endpoint, f"{place.type_name} {place.qualified_name}"])
+    assert read() == [endpoint]
+    state.ledger.forget_fingerprints([data])
+    assert state.ledger.get_fingerprints([data]) == {}
+    state.ledger.put_matches({place: Match(place, MatchKind.PLACEHOLDER)})
+    assert state.ledger.get_matches([place], placeholders_since=clock.moment + timedelta(hours=1)) == {}
+    state.close()
