@@ -59,7 +59,7 @@ class Azurite:
             raise AzuriteError(reason)
         attempts = ATTEMPTS if self._wanted_port is None else 1  # between our look and its start a port may be taken
         for attempt in range(1, attempts + 1):
-            self.base_port = self._wanted_port or _three_free_ports()
+            self.base_port = self._wanted_port or three_free_ports()
             try:
                 self._start()
             except AzuriteError:
@@ -131,7 +131,7 @@ def _listens(port: int) -> bool:
         return False
 
 
-def _three_free_ports() -> int:
+def three_free_ports() -> int:
     for _ in range(100):
         with ExitStack() as stack:
             first = stack.enter_context(socket.socket())

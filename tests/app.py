@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.graph import read_graph, to_json
 from cli.session import Report, drain, local_queue
+from emulator.normalised import normalise
 from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.envelopes import split_events
@@ -105,51 +106,6 @@ def model_registered(name: str, version: str, *, workspace: str = WORKSPACE) -> 
             "data": {"modelName": name, "modelVersion": version},
         }
     )
-
-
-_VOLATILE = frozenset(
-    {
-        "createTime",
-        "updateTime",
-        "lastModifiedTS",
-        "relationshipGuid",
-        "version",
-    }
-)
-
-
-def normalise(state: Any) -> object:
-    """Replace guids by qualifiedNames, drop times and counters, and order every list."""
-    guids: dict[str, str] = {}
-    _collect(state, guids)
-    return _normalise(state, guids)
-
-
-def _collect(value: Any, guids: dict[str, str]) -> None:
-    if isinstance(value, dict):
-        name = (
-            (value.get("attributes") or {}).get("qualifiedName") if isinstance(value.get("attributes"), dict) else None
-        )
-        if "guid" in value and name:
-            guids[str(value["guid"])] = f"guid of {value.get('typeName')} {name}"
-        for item in value.values():
-            _collect(item, guids)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, guids)
-
-
-def _normalise(value: Any, guids: dict[str, str]) -> object:
-    if isinstance(value, dict):
-        kept = {guids.get(key, key): item for key, item in value.items() if key not in _VOLATILE}
-        if "end1" in kept:
-            del kept["guid"]  # a relationship is known by its ends
-        return {key: _normalise(item, guids) for key, item in sorted(kept.items())}
-    if isinstance(value, list):
-        return sorted((_normalise(item, guids) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
-    if isinstance(value, str):
-        return guids.get(value, value)
-    return value
 
 
 def outcomes(reports: Sequence[Report]) -> list[str]:

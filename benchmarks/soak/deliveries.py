@@ -1,0 +1,74 @@
+"""What Event Grid delivers in a soak: a fleet's events, many times over, with some that nobody can publish."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from emulator.client import Control
+from emulator.event_grid.disorder import bursts
+
+Event = dict[str, Any]
+
+LARGEST_BURST = 60
+_ODD_SHARE = 0.01
+_FOREIGN = (
+    "/subscriptions/99999999-0000-0000-0000-000000000000/resourceGroups/rg-other"
+    "/providers/Microsoft.MachineLearningServices/workspaces/ws-other"
+)
+
+
+def read_events(control: Control) -> list[Event]:
+    """Return the events of the scenario, one by one."""
+    files = [body for _, body in control.events()]
+    return [event for body in files for event in (body if isinstance(body, list) else [body])]
+
+
+def plan_deliveries(events: Sequence[Event], *, count: int, seed: int) -> Iterator[list[Event]]:
+    """
+    Yield bursts that hold at least `count` deliveries in all: every event at least once, in any order.
+
+    Half of the bursts are one pipeline's events together, as its end brings them.
+    """
+    chance = random.Random(f"deliveries {seed}")  # noqa: S311 - an order, not a secret
+    deliveries = [*events, *(chance.choice(events) for _ in range(max(0, count - len(events))))]
+    chance.shuffle(deliveries)
+    by_run: dict[str, list[Event]] = {}
+    for event in events:
+        by_run.setdefault(_pipeline_of(event), []).append(event)
+    families = [family for run, family in by_run.items() if run and len(family) > 1]
+    for number, burst in enumerate(bursts(deliveries, seed=seed, largest=LARGEST_BURST)):
+        odd = [_odd(chance, f"{number}-{place}") for place in range(len(burst)) if chance.random() < _ODD_SHARE]
+        family = chance.choice(families) if families and chance.random() < 0.5 else []
+        yield [*burst, *odd, *family]
+
+
+def _pipeline_of(event: Event) -> str:
+    data = event.get("data") or {}
+    tags = data.get("runTags") or {}
+    return str(tags.get("azureml.pipeline") or data.get("runId") or "")
+
+
+def _odd(chance: random.Random, name: str) -> Event:
+    event: Event = {
+        "id": f"odd-{name}",
+        "topic": _FOREIGN,
+        "subject": f"experiments/e/runs/{name}",
+        "eventType": "Microsoft.MachineLearningServices.RunCompleted",
+        "eventTime": "2026-07-01T10:00:00Z",
+        "dataVersion": "2",
+        "data": {"runId": name},
+    }
+    match chance.choice(("foreign", "without run id", "unknown type", "oversized")):
+        case "without run id":
+            event["data"] = {"experimentId": "e"}
+        case "unknown type":
+            event["eventType"] = "Microsoft.MachineLearningServices.SomethingNew"
+        case "oversized":
+            event["subject"] = f"experiments/e/runs/{'x' * 40_000}"
+    return event
+
+
+def to_text(event: Event) -> str:
+    """Spell an event."""
+    return json.dumps(event)
