@@ -119,5 +119,5 @@ def plan(index: int, seed: int, shape: str, workspaces: int) -> Plan:
         has_model=has_model,
         registers_output=status == COMPLETED and registers < REGISTERING,
         deployed=kind if has_model else None,
-        announced=kind == "online" and index % 2 == 0,
+        announced=kind == "online" and has_model and index % 2 == 0,
     )

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
     parser.add_argument("--rate", type=float, default=0.2, help="share of requests to Azure ML and Purview that fail")
     parser.add_argument("--storage-rate", type=float, default=0.02, help="share of requests to storage that fail")
+    parser.add_argument("--life", type=float, default=16.0, help="seconds a publisher lives at most beside the next")
     parser.add_argument("--minutes", type=float, default=90.0, help="give up after this long")
     parser.add_argument("--keep", type=Path, help="leave the workers' logs here")
     options = parser.parse_args(arguments)
@@ -47,14 +48,16 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     started = time.monotonic()
     deadline = started + 60 * options.minutes
     runs = options.runs or max(20, options.deliveries // 25)
-    with Deployment(folder, runs=runs, seed=options.seed, storage_rate=options.storage_rate) as deployment:
+    with Deployment(
+        folder, runs=runs, seed=options.seed, storage_rate=options.storage_rate, longest_life=options.life
+    ) as deployment:
         events = read_events(deployment.control)
         _say(f"{runs} root runs with {len(events)} events in three workspaces")
         deployment.start_faults(options.rate)
         deployment.start_killing()
         delivered = _deliver(deployment, events, options, deadline)
         while deployment.kills < options.kills and time.monotonic() < deadline:
-            delivered += _deliver(deployment, events, options, deadline, count=200)
+            delivered += _deliver(deployment, events, options, deadline, count=30)
         deployment.stop_killing()
         _wait_until_idle(deployment, deadline)
         injected = deployment.stop_faults()

@@ -21,7 +21,6 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 90.0
-BETWEEN_KILLS = (2.0, 6.0)
 
 
 class Worker:
@@ -73,10 +72,11 @@ class Worker:
 class Deployment:
     """Everything a soak runs on, on loopback; two publishers at a time, of which the older is killed."""
 
-    def __init__(self, folder: Path, *, runs: int, seed: int, storage_rate: float) -> None:
+    def __init__(self, folder: Path, *, runs: int, seed: int, storage_rate: float, longest_life: float) -> None:
         self._folder = folder
         self._stack = ExitStack()
         self._runs, self._seed, self._storage_rate = runs, seed, storage_rate
+        self._longest_life = longest_life
         self._random = random.Random(f"kills {seed}")  # noqa: S311 - a choice, not a secret
         self._stopping = threading.Event()
         self._killer = threading.Thread(target=self._kill_and_replace, daemon=True)
@@ -161,7 +161,8 @@ class Deployment:
     def _kill_and_replace(self) -> None:
         older, younger = self._publisher(), self._publisher()
         older.wait_until_ready()
-        while not self._stopping.wait(self._random.uniform(*BETWEEN_KILLS)):
+        while not self._stopping.wait(self._random.uniform(1.0, self._longest_life)):
+            younger.wait_until_ready()  # on a slow machine nothing would ever be published
             older.kill()
             self.kills += 1
             older, younger = younger, self._publisher()
