@@ -37,7 +37,6 @@ def demo(*, out: Path | None, seed: int) -> None:
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
     from cli.graph import read_graph, to_json, to_mermaid, to_text
-    from cli.replay import to_line
     from cli.session import drain, local_queue
     from cli.show import find_asset
     from shared.bootstrap import Services
@@ -59,7 +58,7 @@ def demo(*, out: Path | None, seed: int) -> None:
         reports = []
         for report in drain(services, queue):
             reports.append(report)
-            click.echo(to_line(report))
+            click.echo(report.to_line())
         publishing = emulator.control.requests()
 
         model = find_asset(services.catalog, _ASSET)  # its latest version, which search may not know yet

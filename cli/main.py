@@ -12,9 +12,11 @@ from shared.errors import ConfigurationError, LineageError
 FAILED, USAGE = 1, 2
 
 _COMMANDS = {
+    "backfill": "cli.backfill",
     "demo": "cli.demo",
     "replay": "cli.replay",
     "show": "cli.show",
+    "status": "cli.status",
     "typedefs": "cli.typedefs",
 }
 

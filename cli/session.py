@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -79,16 +79,27 @@ class Report:
             "matches": dict(self.outcome.matches),
         }
 
+    def to_line(self) -> str:
+        outcome = self.outcome
+        words = [f"{outcome.outcome.replace('_', '-'):<13}", f"{self.event_type:<20}", outcome.subject or self.event_id]
+        if self.attempt > 1:
+            words.append(f"(attempt {self.attempt})")
+        if outcome.written:
+            words.append(f"({outcome.written} {'entity' if outcome.written == 1 else 'entities'} written)")
+        line = " ".join(words)
+        return f"{line}: {outcome.reason}" if outcome.reason else line
+
 
 def drain(
-    services: Services, queue: SqliteQueue, *, redelivery: Redelivery | None = None, force: bool = False
+    services: Services,
+    queue: SqliteQueue,
+    *,
+    redelivery: Redelivery | None = None,
+    handle: Callable[[Message], Outcome] | None = None,
 ) -> Iterator[Report]:
     """Handle messages until the queue is empty, waiting for those that come back soon."""
     redelivery = redelivery or DIRECT_REDELIVERY
-
-    def handle(message: Message) -> Outcome:
-        return services.handle(message, force=force)
-
+    handle = handle or services.handle
     while True:
         handled = handle_next(queue, handle, dead_letters=services.dead_letters, redelivery=redelivery)
         if handled:

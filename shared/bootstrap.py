@@ -15,6 +15,7 @@ from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
 from shared.handlers.reconcile import Reconciler
+from shared.handlers.undelivered import Undelivered
 from shared.settings import Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
 
@@ -84,6 +85,15 @@ class Services:
         from shared.state.azure import open_state as open_azure_state
 
         return open_azure_state(self.settings.storage, token=lambda: self._credential, now=self.now)
+
+    @cached_property
+    def undelivered(self) -> Undelivered | None:
+        """What Event Grid could not deliver; None with a SQLite file, where it leaves nothing."""
+        if isinstance(self.settings.storage, Path):
+            return None
+        from shared.state.azure_undelivered import open_undelivered
+
+        return open_undelivered(self.settings.storage, token=lambda: self._credential)
 
     @property
     def queue(self) -> Queue:

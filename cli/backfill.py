@@ -1,0 +1,195 @@
+"""`lineage backfill`: what Azure ML holds and nobody has published yet."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.moment import moment
+
+if TYPE_CHECKING:
+    from shared.bootstrap import Services
+    from shared.handlers.backfill import Deliver, Step
+    from shared.handlers.outcome import Outcome
+    from shared.model import WorkspaceId
+    from shared.state.ports import Message
+
+_KINDS = ("runs", "models", "endpoints")
+_TOO_MANY = 10
+"""So many failures in a row, with no success, are no matter of single runs: a role or a service is missing."""
+LEASE_POLL = 5.0
+"""Seconds between two looks at a lease that another holds."""
+
+
+@click.command(short_help="Publish what no event ever told of.")
+@click.option(
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    metavar="ARM_ID",
+    help="Only this workspace; may be given several times. Default: all on the allow-list.",
+)
+@click.option("--since", type=moment, help="Only what was created at this time or later.")
+@click.option("--until", type=moment, help="Only what was created before this time.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only this kind. Default: all.")
+@click.option("--direct", is_flag=True, help="Publish here and now instead of putting hints on the queue.")
+@click.option("--restart", is_flag=True, help="Begin anew, not where the same command was interrupted.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def backfill(
+    *,
+    workspaces: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    kinds: tuple[str, ...],
+    direct: bool,
+    restart: bool,
+    as_json: bool,
+) -> None:
+    """
+    List completed runs, model versions and endpoints, newest first, and publish those the ledger does not have.
+
+    It can be interrupted at any time: the same command goes on where it stopped. Endpoints have no creation time, so
+    --since and --until do not apply to them.
+
+    Example: lineage backfill --since 2026-01-01 --kind runs --kind models
+    """
+    from cli.session import open_services
+    from shared.handlers.backfill import FAILED, Backfill, Part, put_on_queue
+    from shared.handlers.outcome import DEAD_LETTERED
+
+    if since and until and since >= until:
+        raise click.UsageError("--until must be later than --since")
+    services = open_services()
+    parts = [
+        Part(workspace, kind, since, until, direct)
+        for workspace in _workspaces(services, workspaces)
+        for kind in _KINDS
+        if not kinds or kind in kinds
+    ]
+    deliver = _publish_here(services) if direct else put_on_queue(services.state, now=services.now)
+    steps = Backfill(services.inventory, services.state, deliver, services.now).run(parts, restart=restart)
+    try:
+        counts = _show(steps, quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on from here; with --restart it begins anew.", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps({"workspaces": len({part.workspace for part in parts}), **_summary(counts, direct)}))
+    else:
+        words = [f"{count} {name.replace('_', ' ')}" for name, count in _summary(counts, direct).items()]
+        click.echo(", ".join(words))
+    sys.exit(1 if counts.get(FAILED) or counts.get(DEAD_LETTERED) else 0)
+
+
+def _workspaces(services: "Services", wanted: Sequence[str]) -> "list[WorkspaceId]":
+    """Name those that are wanted, or all there are on the allow-list."""
+    from shared.errors import ForeignWorkspaceError
+    from shared.model import WorkspaceId
+
+    found: set[WorkspaceId] = set()
+    for arm_id in wanted:
+        try:
+            workspace = WorkspaceId.parse(arm_id)
+            services.allowed.check(workspace)
+        except ValueError as error:
+            raise click.UsageError(f"--workspace: {error}") from error
+        except ForeignWorkspaceError as error:
+            raise click.UsageError(f"--workspace: {arm_id} is not in LINEAGE_WORKSPACES") from error
+        found.add(workspace)
+    if wanted:
+        return sorted(found)
+    return sorted({each for scope in services.allowed.prefixes for each in services.inventory.list_workspaces(scope)})
+
+
+def _publish_here(services: "Services") -> "Deliver":
+    """Return what publishes events in this process, a page of them at a time."""
+    from cli.session import drain
+    from shared.errors import ServiceUnavailableError
+    from shared.handlers.message_body import BACKFILL
+    from shared.handlers.outcome import CAME_BACK
+    from shared.handlers.receive import enqueue
+    from shared.state.sqlite import Database, SqliteQueue
+
+    def handle(message: "Message") -> "Outcome":
+        return _handle(services, message)
+
+    def deliver(events: Sequence[str]) -> Iterator[str]:
+        # In memory: if we are killed, the checkpoint brings the whole page back.
+        database = Database(":memory:", now=services.now)
+        queue = SqliteQueue(database)
+        try:
+            enqueue(events, queue, services.dead_letters, source=BACKFILL, now=services.now)
+            unavailable = 0
+            for report in drain(services, queue, handle=handle):
+                reason = report.outcome.reason
+                if report.failed:
+                    click.echo(report.to_line(), err=True)
+                    unavailable += reason.startswith(("AccessDenied:", "ServiceUnavailable:"))
+                if report.outcome.outcome != CAME_BACK:
+                    yield report.outcome.outcome
+            due = queue.next_visible_at()
+        finally:
+            database.close()
+        if due:
+            raise ServiceUnavailableError(f"the services ask for patience until {due:%H:%M:%S} UTC")
+        if unavailable == len(events) >= _TOO_MANY:
+            raise ServiceUnavailableError(f"none of {unavailable} could be published, the last because of {reason}")
+
+    return deliver
+
+
+def _handle(services: "Services", message: "Message") -> "Outcome":
+    """Handle a message; wait for the lease of a worker that was killed, such as this command before: it runs out."""
+    from shared.errors import LeaseHeldError
+    from shared.handlers.publish import LEASE
+
+    last = services.now() + LEASE
+    while True:
+        try:
+            return services.handle(message)
+        except LeaseHeldError:
+            if services.now() >= last:
+                raise
+            time.sleep(LEASE_POLL)
+
+
+def _show(steps: "Iterator[Step]", *, quiet: bool) -> Mapping[str, int]:
+    """Show what comes of it while it goes on, and return the counts in the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
+    counts: Mapping[str, int] = {}
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        resumed = False
+        for step in steps:
+            counts = step.counts
+            progress.update(task, description=_words(step))
+            if step.resumed and not resumed:
+                resumed = True
+                click.echo("Going on where this command was interrupted; --restart begins anew.", err=True)
+            if step.failure:
+                what = f"{step.part.workspace.name}, {step.part.kind}"
+                click.echo(f"{what}: {step.failure.reason}: {step.failure}", err=True)
+    if counts.get("failed"):
+        click.echo("What failed was not gone through to its end; the same command goes on there.", err=True)
+    return counts
+
+
+def _words(step: "Step") -> str:
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in step.counts.items())
+    return f"{step.part.workspace.name} {step.part.kind}: {counts}"
+
+
+def _summary(counts: Mapping[str, int], direct: bool) -> dict[str, int]:
+    from shared.handlers.backfill import ALREADY_THERE, ENQUEUED, FAILED, LISTED
+    from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+
+    names = (LISTED, ALREADY_THERE, PUBLISHED if direct else ENQUEUED, SKIPPED, DEAD_LETTERED, FAILED)
+    return {name: counts.get(name, 0) for name in names}

@@ -1,0 +1,76 @@
+"""However long the lists are, a backfill keeps a page of them and no more."""
+
+import tracemalloc
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared.handlers.backfill import ENQUEUED, LISTED, Backfill, Part, put_on_queue
+from shared.model import WorkspaceId
+from shared.ports import InventoryPage, Listed
+from shared.state.ports import State
+from shared.state.sqlite import open_state
+from tests.fakes import NOON, FakeClock
+
+WORKSPACE = WorkspaceId("s", "rg", "ws")
+
+
+class EndlessInventory:
+    """A workspace with any number of runs, made when they are listed."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+
+    def list_workspaces(self, scope: str) -> Sequence[WorkspaceId]:
+        return [WORKSPACE]
+
+    def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
+        start = int(page or 0)
+        end = min(start + 100, self.runs)
+        items = tuple(
+            Listed("run", f"run-{number}", status="Completed", created_at=NOON - timedelta(seconds=number))
+            for number in range(start, end)
+        )
+        return InventoryPage(items, str(end) if end < self.runs else "")
+
+    def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
+        return InventoryPage(())
+
+    def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]:
+        return ()
+
+
+def open_backfill(runs: int) -> tuple[Backfill, State]:
+    """Prepare a backfill onto the queue; what SQLite keeps in memory, `tracemalloc` does not see."""
+    clock = FakeClock()
+    state = open_state(":memory:", now=clock)
+    return Backfill(EndlessInventory(runs), state, put_on_queue(state, now=clock), clock), state
+
+
+def test_memory_does_not_grow_with_the_number_of_runs() -> None:
+    """The second half of six thousand adds nothing that lasts."""
+    backfill, state = open_backfill(6_000)
+    halfway = 0
+    tracemalloc.start()
+    for step in backfill.run([Part(WORKSPACE, "runs")]):
+        if not halfway and step.counts.get(LISTED, 0) >= 3_000:
+            halfway = tracemalloc.get_traced_memory()[0]
+    grown = tracemalloc.get_traced_memory()[0] - halfway
+    tracemalloc.stop()
+    assert state.queue.count() == 6_000
+    assert grown < 200_000
+    state.close()
+
+
+def test_checkpoint_is_forgotten_in_the_end_and_kept_until_then() -> None:
+    """Who runs the command again a month later wants all of it listed."""
+    backfill, state = open_backfill(250)
+    part = Part(WORKSPACE, "runs")
+    for step in backfill.run([part, Part(WORKSPACE, "models")]):
+        if step.counts.get(ENQUEUED, 0) == 101:
+            break
+    assert state.notes.get(part.note_name) == {"page": "100", "ended": False, "counts": {LISTED: 100, ENQUEUED: 100}}
+    steps = list(backfill.run([part, Part(WORKSPACE, "models")]))
+    assert steps[0].resumed
+    assert steps[-1].counts == {LISTED: 250, ENQUEUED: 250}
+    assert state.notes.get(part.note_name) is None
+    state.close()
