@@ -28,7 +28,7 @@ format: $(READY)
 bench: $(READY) azurite
 	@$(BIN)/python -m benchmarks
 
-# Twenty thousand deliveries under faults, with the publisher killed fifty times; about half an hour.
+# Twenty thousand deliveries under faults, with the publisher killed fifty times; about ten minutes.
 soak: $(READY) azurite
 	@$(BIN)/python -m benchmarks.soak
 

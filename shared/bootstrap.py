@@ -1,11 +1,12 @@
 """The only place that constructs clients, and not before they are needed: importing this touches nothing."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
 from shared.handlers.reconcile import Reconciler
 from shared.handlers.undelivered import Undelivered
-from shared.settings import Settings
+from shared.settings import CONSOLE, Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
+from shared.telemetry import AZURE_ML, CATALOG, attempt, record_request, start_console
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -37,12 +39,17 @@ def utc_now() -> datetime:
 @cache
 def services() -> "Services":
     """
-    Return the services of this process, made of its environment.
+    Return the services of this process, made of its environment, and see to its logs and telemetry.
 
     Raises:
         ConfigurationError
     """
-    return Services(Settings.from_env(os.environ))
+    settings = Settings.from_env(os.environ)
+    # azure-core's INFO lines hold whole requests, and there are ten for each message.
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    if settings.telemetry == CONSOLE:
+        start_console()
+    return Services(settings)
 
 
 def to_message(message: "func.QueueMessage") -> Message:
@@ -59,14 +66,16 @@ class Services:
     now: Callable[[], datetime] = utc_now
 
     def handle(self, message: Message, *, force: bool = False) -> Outcome:
-        return handle_message(
-            MessageBody.parse(message.body, message_id=message.id),
-            attempt=message.dequeue_count,
-            allowed=self.allowed,
-            publisher=self.publisher,
-            dead_letters=self.dead_letters,
-            force=force,
-        )
+        body = MessageBody.parse(message.body, message_id=message.id)
+        with attempt("publish lineage", traceparent=body.traceparent):
+            return handle_message(
+                body,
+                attempt=message.dequeue_count,
+                allowed=self.allowed,
+                publisher=self.publisher,
+                dead_letters=self.dead_letters,
+                force=force,
+            )
 
     @property
     def allowed(self) -> AllowList:
@@ -124,7 +133,7 @@ class Services:
         client = PurviewClient(
             self.settings.purview_endpoint,
             credential=self._credential,
-            session=build_session(self.settings.ca_bundle),
+            session=build_session(self.settings.ca_bundle, observe=partial(record_request, CATALOG)),
             collection=self.settings.purview_collection,
         )
         return PurviewCatalog(client)
@@ -163,7 +172,8 @@ class Services:
 
         from shared.http_session import build_session
 
-        return RequestsTransport(session=build_session(self.settings.ca_bundle), session_owner=False)
+        session = build_session(self.settings.ca_bundle, observe=partial(record_request, AZURE_ML))
+        return RequestsTransport(session=session, session_owner=False)
 
     @cached_property
     def _credential(self) -> "TokenCredential":

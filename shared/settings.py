@@ -14,6 +14,9 @@ from shared.errors import ConfigurationError
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
+WORKER, CONSOLE = "worker", "console"
+_WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
+"""An app setting of the Functions worker: it sends metrics and traces to Application Insights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Settings:
         arm_endpoint: base URL of Azure Resource Manager.
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
+        telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
     """
 
     purview_endpoint: str
@@ -53,6 +57,7 @@ class Settings:
     arm_endpoint: str = DEFAULT_ARM_ENDPOINT
     credential: str = "default"
     ca_bundle: str | None = None
+    telemetry: str = WORKER
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -69,6 +74,7 @@ class Settings:
             arm_endpoint=reader.url("LINEAGE_ARM_ENDPOINT", default=DEFAULT_ARM_ENDPOINT),
             credential=reader.choice("LINEAGE_CREDENTIAL", ("default", "emulator")),
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
+            telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)
         if settings.credential == "emulator" and not all(_is_loopback(endpoint) for endpoint in endpoints):
@@ -76,6 +82,8 @@ class Settings:
                 "LINEAGE_CREDENTIAL: 'emulator' is only for an emulator on this machine; "
                 "PURVIEW_ENDPOINT and LINEAGE_ARM_ENDPOINT must both be loopback addresses"
             )
+        if settings.telemetry == CONSOLE and reader.optional(_WORKER_EXPORTS).casefold() in ("true", "1"):
+            reader.problems.append(f"LINEAGE_TELEMETRY: 'console' and {_WORKER_EXPORTS} would both export; give one")
         if reader.problems:
             raise ConfigurationError(reader.problems)
         return settings

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -114,10 +115,10 @@ class Resolver:
         """
         reader = self._reader(workspace)
         with ThreadPoolExecutor(max_workers=1) as beside:  # what does not depend on each other is asked at once
-            datastores = beside.submit(reader.data.datastores)
+            datastores = beside.submit(copy_context().run, reader.data.datastores)
             family = read_family(reader.history, run_id, orchestrates=orchestrates)
             datastores.result()
-            metrics = beside.submit(self._read_mlflow, reader.history, family)
+            metrics = beside.submit(copy_context().run, self._read_mlflow, reader.history, family)
             bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
             data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
             mlflow = metrics.result()

@@ -1,18 +1,16 @@
 """Handles messages of the queue in the Functions host: what may get better later waits, what cannot is set aside."""
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.errors import LeaseHeldError, LineageError, ServiceUnavailableError, TransientError
 from shared.handlers.message_body import MessageBody
-from shared.handlers.messages import AllowList, dead_letter, handle_message, reason_of, set_aside
-from shared.handlers.outcome import DEFERRED, Outcome
+from shared.handlers.messages import AllowList, dead_letter, handle_message, reason_of, set_aside, tell
+from shared.handlers.outcome import CAME_BACK, DEFERRED, Outcome
 from shared.handlers.publish import Publisher
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Notes, Queue
-
-logger = logging.getLogger(__name__)
+from shared.telemetry import attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,10 @@ class Deliveries:
         Whatever follows from a message (its copy with a delay, its dead letter) is stored before we return.
         """
         body = MessageBody.parse(message.body, message_id=message.id)
+        with attempt("publish lineage", traceparent=body.traceparent):
+            return self._publish(message, body)
+
+    def _publish(self, message: Message, body: MessageBody) -> Outcome:
         try:
             outcome = handle_message(
                 body,
@@ -71,7 +73,7 @@ class Deliveries:
             )
         except TransientError as error:
             if body.deferrals < self.patience.deferrals:
-                return self._defer(body, error)
+                return self._defer(body, error, attempt=message.dequeue_count)
             outcome = set_aside(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
         except Exception as error:
             self._note_failure(body, message, error)
@@ -95,20 +97,18 @@ class Deliveries:
         self.notes.forget(_note_name(body))
         return outcome
 
-    def _defer(self, body: MessageBody, error: TransientError) -> Outcome:
+    def _defer(self, body: MessageBody, error: TransientError, *, attempt: int) -> Outcome:
         delay = self.patience.delay(error, body.deferrals)
         self.queue.put(body.deferred().to_json(), delay=delay)
-        reason = f"{reason_of(error)}: {redact_text(str(error))}"
-        facts = {"outcome": DEFERRED, "reason": reason, "delay_seconds": delay.total_seconds()}
-        logger.info("message %s", DEFERRED, extra={**body.facts, **facts})
-        return Outcome(DEFERRED, reason=reason)
+        detail = redact_text(str(error))
+        delayed = {"delay_seconds": delay.total_seconds()}
+        tell(body, DEFERRED, reason=reason_of(error), detail=detail, attempt=attempt, facts=delayed)
+        return Outcome(DEFERRED, reason=f"{reason_of(error)}: {detail}")
 
     def _note_failure(self, body: MessageBody, message: Message, error: Exception) -> None:
-        note = {
-            "reason": reason_of(error),
-            "detail": redact_text(str(error)),
-            "attempt": message.dequeue_count,
-        }
+        reason, detail = reason_of(error), redact_text(str(error))
+        note = {"reason": reason, "detail": detail, "attempt": message.dequeue_count}
+        tell(body, CAME_BACK, reason=reason, detail=detail, attempt=message.dequeue_count)
         try:
             self.notes.put(_note_name(body), note)
         except LineageError as second:

@@ -1,9 +1,9 @@
 """Handles one message under the delivery contract: returning means done with it, raising means bring it back."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.envelopes import event_type_of, parse_envelope, redact_event
 from shared.errors import (
@@ -13,13 +13,14 @@ from shared.errors import (
     ServiceUnavailableError,
     TerminalError,
 )
-from shared.events import Event, is_known, parse_event
-from shared.handlers.message_body import MessageBody
-from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, SKIPPED, Outcome
+from shared.events import Event, RunSubject, is_known, parse_event
+from shared.handlers.message_body import EVENT_GRID, MessageBody, seconds_since
+from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Queue
+from shared.telemetry import attempt_facts, describe_attempt, record_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -80,30 +81,46 @@ def handle_message(
             outcome = Outcome(SKIPPED, reason=unknown)
         else:
             event = read_event(body.event, allowed)
+            run_id = event.subject.run_id if isinstance(event.subject, RunSubject) else ""
+            describe_attempt(event_id=event.id, workspace_id=event.workspace.arm_id, run_id=run_id)
             outcome = publisher.publish(event, force=force)
     except TerminalError as error:
         ended = set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
         if event is not None and not isinstance(error, EntityRejectedError):  # that one the publisher has noted itself
             publisher.note_failure(event, ended.reason)
         return ended
-    facts = {"event_id": event.id, "workspace_id": event.workspace.arm_id} if event else {}
     if body.closes:
         dead_letters.close(body.closes)
-    logger.info(
-        "message %s",
+    facts = {"subject": outcome.subject, "entities_written": outcome.written, "matches": dict(outcome.matches)}
+    first_time = outcome.outcome == PUBLISHED and body.source == EVENT_GRID
+    tell(
+        body,
         outcome.outcome,
-        extra={
-            **body.facts,
-            **facts,
-            "subject": outcome.subject,
-            "outcome": outcome.outcome,
-            "reason": outcome.reason,
-            "attempt": attempt,
-            "entities_written": outcome.written,
-            "matches": dict(outcome.matches),
-        },
+        detail=outcome.reason,
+        attempt=attempt,
+        facts=facts,
+        event_time=event.time if event and first_time else None,
     )
     return outcome
+
+
+def tell(
+    body: MessageBody,
+    outcome: str,
+    *,
+    reason: str = "",
+    detail: str,
+    attempt: int,
+    facts: Mapping[str, object] | None = None,
+    event_time: datetime | None = None,
+) -> None:
+    """Log the one line of how an attempt ended, with all that is known of it but the payload, and count it."""
+    now = datetime.now(UTC)
+    own = {"outcome": outcome, "reason": reason, "detail": detail, "attempt": attempt}
+    waited = {"seconds_since_received": seconds_since(body.received_at, now)}
+    logger.info("message %s", outcome, extra={**body.facts, **attempt_facts(), **own, **waited, **(facts or {})})
+    seconds = (now - event_time).total_seconds() if event_time else None
+    record_outcome(outcome, reason=reason, source=body.source, seconds_since_event=seconds)
 
 
 def reason_of(error: Exception) -> str:
@@ -126,8 +143,7 @@ def dead_letter(body: MessageBody, reason: str, detail: str, *, attempts: int, d
         attempts=attempts,
         id=body.closes or body.operation_id,
     )
-    facts = {"outcome": DEAD_LETTERED, "reason": reason, "detail": detail, "attempt": attempts}
-    logger.info("message %s", DEAD_LETTERED, extra={**body.facts, **facts})
+    tell(body, DEAD_LETTERED, reason=reason, detail=detail, attempt=attempts)
     return Outcome(DEAD_LETTERED, reason=f"{reason}: {detail}")
 
 

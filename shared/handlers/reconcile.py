@@ -21,6 +21,7 @@ from shared.ports import Catalog, Inventory, RunSource
 from shared.qualified_names import QualifiedName
 from shared.redaction import redact_text
 from shared.state.ports import State
+from shared.telemetry import record_coverage
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Reconciler:
             "complete": coverage.complete,
         }
         logger.info("reconciled", extra=facts)
+        record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
         return coverage
 
     def _look_at_endpoints(self, missing: MissingFinder) -> set[QualifiedName]:

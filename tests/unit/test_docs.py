@@ -49,6 +49,13 @@ def test_every_setting_is_documented_and_read() -> None:
     assert len(read) == len(fields(Settings))
 
 
+def test_every_metric_is_documented() -> None:
+    """By the name under which the telemetry creates it."""
+    page, code = (ROOT / "docs/telemetry.md").read_text(), (ROOT / "shared/telemetry.py").read_text()
+    documented = set(re.findall(r"^\| `(lineage\.[a-z_]+)` \|", page, re.MULTILINE))
+    assert documented == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
+
+
 def test_every_type_is_documented() -> None:
     """In the catalog model's table."""
     model = (ROOT / "docs/catalog-model.md").read_text(encoding="utf-8")

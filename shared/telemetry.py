@@ -1,0 +1,132 @@
+"""
+What the app tells of its work: requests and seconds for the line of each outcome, OpenTelemetry's metrics and spans.
+
+Only OpenTelemetry's API is used, which does nothing until somebody exports: in Azure the Functions worker does, to
+Application Insights; on a laptop `start_console` does.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+AZURE_ML, CATALOG = "azure_ml", "catalog"
+"""The services whose requests are counted."""
+
+_THROTTLED = 429
+
+_meter = metrics.get_meter("aml-purview-lineage")
+_tracer = trace.get_tracer("aml-purview-lineage")
+_outcomes = _meter.create_counter("lineage.outcomes", "{message}", "Attempts at messages, by how they ended")
+_latency = _meter.create_histogram("lineage.event_to_published", "s", "From an event's time to its lineage in Purview")
+_coverage = _meter.create_gauge("lineage.coverage", "%", "Share of what Azure ML holds whose lineage is in Purview")
+_gaps = _meter.create_gauge("lineage.gaps", "{asset}", "Runs, models and endpoints without lineage")
+_requests = _meter.create_counter("lineage.requests", "{request}", "Requests by service and status")
+_throttles = _meter.create_counter("lineage.throttles", "{request}", "Requests answered with 429, by service")
+
+
+@dataclass
+class Attempt:
+    """What one attempt at a message took so far."""
+
+    about: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    requests: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """By service, the seconds that each request took."""
+    throttles: int = 0
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the line of its outcome says: what it is about, seconds in all, requests and seconds by service."""
+        facts: dict[str, object] = {**self.about, "seconds": round(time.monotonic() - self.started, 3)}
+        for service in (AZURE_ML, CATALOG):
+            seconds = self.requests.get(service, [])
+            facts[f"{service}_requests"] = len(seconds)
+            facts[f"{service}_seconds"] = round(sum(seconds), 3)
+        return facts | {"throttles": self.throttles}
+
+
+_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+@contextmanager
+def attempt(name: str, *, traceparent: str = "") -> Iterator[Attempt]:
+    """
+    Count what happens inside as one attempt, in a span linked to the trace that the message was accepted in.
+
+    The span names the class of an exception and not its words, which may hold what must not leave.
+    """
+    context = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    accepted = trace.get_current_span(context).get_span_context()
+    links = [trace.Link(accepted)] if accepted.is_valid else []
+    measured = Attempt()
+    token = _attempt.set(measured)
+    try:
+        with _tracer.start_as_current_span(name, links=links, record_exception=False, set_status_on_exception=False):
+            try:
+                yield measured
+            except BaseException as error:
+                trace.get_current_span().set_status(trace.StatusCode.ERROR, type(error).__name__)
+                raise
+    finally:
+        _attempt.reset(token)
+
+
+def describe_attempt(**about: str) -> None:
+    """Say what the attempt under way is about: `event_id`, `workspace_id`, `run_id` …"""
+    measured = _attempt.get()
+    if measured:
+        measured.about.update({name: value for name, value in about.items() if value})
+
+
+def attempt_facts() -> dict[str, object]:
+    """Return the facts of the attempt under way; none outside of one."""
+    measured = _attempt.get()
+    return measured.facts if measured else {}
+
+
+def record_request(service: str, status: int, seconds: float) -> None:
+    """
+    Count a request; `status` is 0 if there was no answer.
+
+    Of the attempt under way it is counted in every thread that runs in a copy of its context.
+    """
+    measured = _attempt.get()
+    if measured:
+        measured.requests[service].append(seconds)
+        measured.throttles += status == _THROTTLED
+    _requests.add(1, {"service": service, "status": status})
+    if status == _THROTTLED:
+        _throttles.add(1, {"service": service})
+
+
+def record_outcome(outcome: str, *, reason: str, source: str, seconds_since_event: float | None = None) -> None:
+    """Count how an attempt ended; `reason` is one of the few words that dead letters are grouped by, or ""."""
+    _outcomes.add(1, {"outcome": outcome, "reason": reason, "source": source})
+    trace.get_current_span().set_attributes({"lineage.outcome": outcome, "lineage.reason": reason})
+    if seconds_since_event is not None:
+        _latency.record(seconds_since_event, {"source": source})
+
+
+def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:
+    """Tell how much of a workspace (its ARM id) is in the catalog."""
+    _coverage.set(percent, {"workspace": workspace})
+    _gaps.set(gaps, {"workspace": workspace})
+
+
+def start_console() -> None:
+    """Print metrics once a minute (OTEL_METRIC_EXPORT_INTERVAL, in ms) and spans as they end, to standard output."""
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(ConsoleMetricExporter())]))
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    trace.set_tracer_provider(tracer_provider)

@@ -1,0 +1,86 @@
+"""What the deployed app tells of its work: one line an outcome that agrees with the services' logs, metrics, spans."""
+
+import json
+
+import pytest
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+from emulator.azurite import Azurite
+from emulator.server import Emulator
+from shared.handlers.message_body import MessageBody
+from shared.settings import Azurite as AzuriteSetting
+from tests.app import run_completed
+from tests.e2e.test_function_app import QUEUE, python
+from tests.function_host import Deployment, settings_for
+from tests.storage import empty
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PUBLISH = """
+import json, logging, sys
+from pathlib import Path
+from emulator.functions_host.host import FunctionsHost
+host = FunctionsHost(Path("."))
+host.start(http=False, queues=False)
+assert host.pump_once("lineage-requests") == 1
+host.stop()
+log = logging.getLogger("azure.ai.ml")
+print("azure.ai.ml", log.handlers, log.propagate, log.level)
+print("azure", logging.getLogger("azure").level)
+print("exporter", "azure.monitor.opentelemetry" in sys.modules)
+"""
+
+
+@pytest.fixture
+def queued(emulator: Emulator, azurite_server: Azurite) -> dict[str, str]:
+    """One message, accepted within a trace, on a queue that no host listens to yet; the app settings."""
+    emulator.control.use("credit-risk")
+    empty(AzuriteSetting(azurite_server.base_port))
+    body = MessageBody(run_completed("creditrisk_train"), "op-1", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    with QueueClient.from_connection_string(
+        azurite_server.connection_string, QUEUE, message_encode_policy=TextBase64EncodePolicy()
+    ) as queue:
+        queue.send_message(body.to_json())
+    return settings_for(emulator, azurite_server)
+
+
+def test_console_gets_the_metrics_and_the_span_linked_to_the_acceptance(queued: dict[str, str]) -> None:
+    """Under the genuine worker, whose own exporter is off."""
+    said = python(PUBLISH, settings={"PATH": "", **queued, "LINEAGE_TELEMETRY": "console"})
+    for name in ("lineage.outcomes", "lineage.event_to_published", "lineage.requests"):
+        assert f'"name": "{name}"' in said
+    assert '"outcome": "published"' in said
+    assert '"name": "publish lineage"' in said
+    assert f'"trace_id": "0x{TRACE}"' in said
+
+
+def test_nobody_exports_unasked_and_sdk_loggers_are_tame(queued: dict[str, str]) -> None:
+    """azure-ai-ml could configure Azure Monitor with a key of its own, and prints past every logger at import."""
+    said = python(PUBLISH, settings={"PATH": "", **queued}).splitlines()
+    assert said == ["azure.ai.ml [] True 30", "azure 30", "exporter False"]
+
+
+def test_line_of_an_outcome_agrees_with_what_the_services_saw(deployment: Deployment) -> None:
+    """Throttled requests are in it, too; the trace of the delivery is in the message; nothing of the payload is."""
+    deployment.emulator.control.faults({"service": "purview", "path": "", "statuses": [429], "retry_after": 0})
+    deployment.emulator.control.clear_requests()
+    event = json.loads(run_completed("creditrisk_train", note="payload-of-the-event"))
+    answer = deployment.host.session.post(
+        deployment.host.webhook,
+        json=[event],
+        headers={"aeg-event-type": "Notification", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
+        timeout=60,
+    )
+    assert answer.status_code == 202
+    deployment.wait_until_done()
+    [message] = deployment.host.accepted()
+    assert TRACE in message["traceparent"]
+    [[line]] = deployment.host.outcomes().values()
+    seen = deployment.emulator.control.requests()
+    assert line["outcome"] == "published"
+    assert line["run_id"] == "creditrisk_train"
+    assert line["event_id"] == event["id"]
+    assert line["azure_ml_requests"] == sum(request.service == "azure_ml" for request in seen)
+    assert line["catalog_requests"] == sum(request.service == "purview" for request in seen)
+    assert line["throttles"] == 1
+    assert 0 < line["seconds"] <= line["seconds_since_received"]
+    assert "payload-of-the-event" not in json.dumps(deployment.host.log())
