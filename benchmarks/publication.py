@@ -1,19 +1,17 @@
-"""Prints the cost table: our pipeline against one call an entity, measured in the same run."""
+"""What publishing a pipeline costs, against one call an entity by hand."""
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.by_hand import publish_chain_by_hand
+from benchmarks.emulated import running_emulator
 from cli.session import drain, local_queue
 from emulator.client import Control
 from shared.bootstrap import Services
@@ -96,23 +94,8 @@ def _publish(services: Services, event: str) -> None:
             raise RuntimeError(report.outcome.reason)
 
 
-@contextmanager
-def running_emulator() -> Iterator[Bench]:
-    """Run the emulator beside us for the time of the benchmark."""
-    command = [sys.executable, "-m", "emulator", "--scenario", "chain:4"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
-        try:
-            assert process.stdout is not None  # noqa: S101 - it is piped
-            first_line = json.loads(process.stdout.readline())
-            control = Control(first_line["azure_ml"], first_line["ca_bundle"])
-            yield Bench(first_line["env"], control)
-            control.close()
-        finally:
-            process.terminate()
-
-
-def main() -> int:
-    """Measure every size at every latency and print one table."""
+def measure_publication() -> Table:
+    """Measure every size at every latency."""
     table = Table(title="A chain of N steps, types installed: one call an entity by hand, and ours", show_lines=False)
     for heading in (
         "steps",
@@ -124,7 +107,8 @@ def main() -> int:
         "ours\ntakes",
     ):
         table.add_column(heading, justify="right")
-    with running_emulator() as bench:
+    with running_emulator("chain:4") as emulated:
+        bench = Bench(emulated.environment, emulated.control)
         bench.measure_ours(STEPS[0], 0)  # warms imports up
         for steps in STEPS:
             for latency in LATENCIES_MS:
@@ -140,9 +124,4 @@ def main() -> int:
                     f"{by_hand.seconds:.2f} / {ours.seconds:.2f} / {again.seconds:.2f}",
                     f"1/{by_hand.seconds / ours.seconds:.0f}",
                 )
-    Console(width=140).print(table)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return table

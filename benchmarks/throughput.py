@@ -1,0 +1,109 @@
+"""Events a second through the whole path on one worker, against a bare loop that posts the same payloads."""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.table import Table
+
+from benchmarks.emulated import Emulated, Hosted, running_app
+from shared.bootstrap import utc_now
+from shared.emulator_credential import EmulatorCredential
+from shared.handlers.message_body import EVENT_GRID
+from shared.handlers.receive import receive_event
+from shared.http_session import build_session
+from shared.purview.transport import SCOPE
+from shared.state.ports import DeadLetters, Message
+
+EVENTS, WARM_UP = 400, 24
+GOALS = {0: 0.60, 50: 0.85}
+"""By latency in ms: the share of the bare loop's rate that we want to reach."""
+_SEED = 3
+
+
+def measure_throughput(events: int = EVENTS) -> Table:
+    """Measure at every latency; each event is a run that no other event tells of, so it is one payload."""
+    table = Table(title=f"{events} completed runs, one payload each; one worker, its concurrency as configured")
+    for heading in ("ms a\nrequest", "bare loop\npayloads/s", "whole path\nevents/s", "share", "goal"):
+        table.add_column(heading, justify="right")
+    for latency, goal in GOALS.items():
+        with running_app("empty") as hosted, tempfile.TemporaryDirectory() as folder:
+            wanted = _completed_runs(hosted.emulated, events + WARM_UP)
+            payloads = _record_payloads(hosted.emulated, wanted, Path(folder) / "state.sqlite")
+            bare = _post_bare(hosted.emulated, payloads[WARM_UP:], latency)
+            ours = _publish(hosted, wanted, latency)
+            table.add_row(str(latency), f"{bare:.0f}", f"{ours:.0f}", f"{ours / bare:.0%}", f"≥ {goal:.0%}")
+    return table
+
+
+def _completed_runs(emulated: Emulated, count: int) -> list[str]:
+    _start_anew(emulated, count)
+    bodies = (event for _, body in emulated.control.events() for event in (body if isinstance(body, list) else [body]))
+    completed = {
+        event["subject"]: json.dumps(event) for event in bodies if str(event.get("eventType", "")).endswith("RunCompleted")
+    }
+    return list(completed.values())[:count]
+
+
+def _start_anew(emulated: Emulated, count: int) -> None:
+    emulated.control.latency(0)
+    emulated.control.use("fleet", runs=2 * count, seed=_SEED, shape="single")
+    with tempfile.TemporaryDirectory() as folder:
+        emulated.services(Path(folder) / "types.sqlite")
+
+
+def _record_payloads(emulated: Emulated, events: Sequence[str], state: Path) -> list[bytes]:
+    """Publish once, here, and keep the bodies of the bulk writes."""
+    services, payloads = emulated.services(state), list[bytes]()
+
+    def record(response: requests.Response, *_: Any, **__: Any) -> None:
+        if response.request.method == "POST" and str(response.request.path_url).partition("?")[0].endswith("/bulk"):
+            payloads.append(response.request.body)  # type: ignore[arg-type]
+
+    services.catalog._client._session.hooks["response"].append(record)
+    for number, event in enumerate(events):
+        services.handle(Message(str(number), event, 1, ""))
+    services.state.close()
+    return payloads
+
+
+def _post_bare(emulated: Emulated, payloads: Sequence[bytes], latency: int) -> float:
+    """Post payloads one after the other on one connection and return how many a second."""
+    _start_anew(emulated, EVENTS)
+    emulated.control.latency(latency)
+    session = build_session(emulated.environment["LINEAGE_CA_BUNDLE"])
+    session.headers.update(
+        {"Authorization": f"Bearer {EmulatorCredential().get_token(SCOPE).token}", "Content-Type": "application/json"}
+    )
+    url = f"{emulated.environment['PURVIEW_ENDPOINT']}/datamap/api/atlas/v2/entity/bulk?api-version=2023-09-01"
+    start = time.monotonic()
+    for payload in payloads:
+        session.post(url, data=payload, timeout=60).raise_for_status()
+    seconds = time.monotonic() - start
+    session.close()
+    return len(payloads) / seconds
+
+
+def _publish(hosted: Hosted, events: Sequence[str], latency: int) -> float:
+    _start_anew(hosted.emulated, len(events))
+    messages = [to_message(event) for event in events]
+    hosted.put(messages[:WARM_UP])
+    hosted.wait_until_empty()
+    hosted.emulated.control.latency(latency)
+    start = hosted.put(messages[WARM_UP:])
+    return (len(messages) - WARM_UP) / (hosted.wait_until_empty() - start)
+
+
+def to_message(event: str) -> str:
+    """Make the message the receiver would put on the queue."""
+    message = receive_event(event, source=EVENT_GRID, now=utc_now, open_dead_letters=_no_dead_letters)
+    assert message is not None  # noqa: S101 - ours are small
+    return message
+
+
+def _no_dead_letters() -> DeadLetters:
+    raise AssertionError("none of our events is too large")

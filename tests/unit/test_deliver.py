@@ -1,0 +1,213 @@
+"""Deliveries in the Functions host: what may get better waits as a copy, what cannot is set aside, nothing is lost."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import (
+    AccessDeniedError,
+    LeaseHeldError,
+    RequestRefusedError,
+    RunNotSettledError,
+    ServiceUnavailableError,
+    TransientError,
+)
+from shared.handlers.deliver import Deliveries, Patience
+from shared.handlers.message_body import REPLAY, MessageBody
+from shared.handlers.messages import AllowList
+from shared.handlers.outcome import Outcome
+from shared.handlers.publish import Publisher
+from shared.state.ports import Message
+from shared.state.sqlite import Database, SqliteLedger, SqliteNotes
+from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
+from tests.unit.examples import ARM_ID, answers, at, event_grid, run, tree, ws
+
+TRAIN = run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})
+COMPLETED = json.dumps(event_grid("RunCompleted", "experiments/e/runs/train", {"runId": "train"}))
+BODY = MessageBody(
+    COMPLETED,
+    "op-1",
+    source=REPLAY,
+    received_at=NOON.isoformat(),
+    traceparent="00-11111111111111111111111111111111-2222222222222222-01",
+    deferrals=2,
+    closes="letter-1",
+)
+PLAIN = MessageBody(COMPLETED, "op-1")
+UNREADABLE = MessageBody("not json", "op-1")
+LAST = Patience().deferrals
+BUSY = ServiceUnavailableError("busy")
+
+
+class Copies(FakeQueue, Script):
+    """Notes with what delay each copy was put; `failures` are raised by `put`."""
+
+    def __init__(self) -> None:
+        FakeQueue.__init__(self)
+        Script.__init__(self)
+
+    def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        self.called("put")
+        super().put(body)
+        self.delays.append(delay)
+
+    @property
+    def bodies(self) -> list[MessageBody]:
+        return [MessageBody.parse(message.body, message_id="copy") for message in self.messages]
+
+
+class Notes(SqliteNotes, Script):
+    """Notes that can fail to be written."""
+
+    def __init__(self, database: Database) -> None:
+        SqliteNotes.__init__(self, database)
+        Script.__init__(self)
+
+    def put(self, name: str, note: Mapping[str, object]) -> None:
+        self.called("put")
+        super().put(name, note)
+
+
+class Desk:
+    """The use case with everything it works on."""
+
+    def __init__(self, database: Database) -> None:
+        self.source = FakeRunSource(answers(tree(TRAIN)))
+        self.catalog = FakeCatalog()
+        self.queue, self.dead_letters, self.notes = Copies(), FakeDeadLetters(), Notes(database)
+        publisher = Publisher(self.source, self.catalog, SqliteLedger(database), FreeLeases(), now=FakeClock())
+        self.deliveries = Deliveries(self.queue, self.dead_letters, self.notes, publisher, AllowList((ARM_ID,)))
+
+    def publish(self, body: MessageBody = PLAIN, *, attempt: int = 1) -> Outcome:
+        return self.deliveries.publish(Message("m", body.to_json(), attempt, "receipt"))
+
+    def collect(self, body: MessageBody = PLAIN) -> Outcome:
+        return self.deliveries.collect_poison(Message("another id", body.to_json(), 1, "receipt"))
+
+    def letters(self) -> list[tuple[str, str, str, int]]:
+        return [(letter.id, letter.reason, letter.detail, letter.attempts) for letter in self.dead_letters.letters]
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    database = Database(":memory:", now=FakeClock())
+    yield Desk(database)
+    database.close()
+
+
+@pytest.mark.parametrize("error", [BUSY, AccessDeniedError("role"), RunNotSettledError("soon"), LeaseHeldError("held")])
+def test_transient_failure_leaves_the_same_message_as_a_copy(desk: Desk, error: TransientError) -> None:
+    """The host's few attempts are not used up; only the count of deferrals differs."""
+    desk.source.failures = [error]
+    outcome = desk.publish(BODY)
+    assert (outcome.outcome, outcome.reason) == ("deferred", f"{error.reason}: {error}")
+    assert desk.queue.bodies == [BODY.deferred()]
+    assert desk.queue.bodies[0].deferrals == 3
+    assert (desk.letters(), desk.dead_letters.closed) == ([], set())
+
+
+@pytest.mark.parametrize(("error", "seconds"), [(BUSY, [30, 60, 120]), (LeaseHeldError("held"), [2, 4, 8])])
+def test_copy_waits_twice_as_long_each_time(desk: Desk, error: TransientError, seconds: list[int]) -> None:
+    """An outage is not helped by haste; another worker is done in seconds."""
+    for _ in seconds:
+        desk.source.failures = [error]
+        desk.publish(desk.queue.bodies[-1] if desk.queue.bodies else PLAIN)
+    assert [delay.total_seconds() for delay in desk.queue.delays] == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "deferrals", "seconds"),
+    [
+        (BUSY, 7, 3_600),
+        (BUSY, 10_000, 3_600),
+        (LeaseHeldError("held"), 29, 30),
+        (ServiceUnavailableError("busy", retry_after=31.5), 0, 31.5),
+        (ServiceUnavailableError("busy", retry_after=29), 0, 30),
+        (ServiceUnavailableError("busy", retry_after=86_400), 0, 3_600),
+    ],
+    ids=["long outage", "any count", "lease", "asked for longer", "asked for shorter", "asked for a day"],
+)
+def test_wait_has_bounds(error: TransientError, deferrals: int, seconds: float) -> None:
+    """Retry-After may lengthen a wait, never shorten it, and nothing makes it longer than an hour."""
+    assert Patience().delay(error, deferrals).total_seconds() == seconds
+
+
+def test_all_waits_together_are_about_a_day() -> None:
+    """An outage must last that long before a person is asked."""
+    waits = [Patience().delay(BUSY, deferrals) for deferrals in range(LAST)]
+    assert timedelta(hours=20) < sum(waits, timedelta(0)) < timedelta(hours=30)
+
+
+def test_message_comes_back_when_its_copy_cannot_be_stored(desk: Desk) -> None:
+    """Else it would be gone from the queue and nowhere else."""
+    desk.source.failures, desk.queue.failures = [BUSY], [AccessDeniedError("no role on the queue")]
+    with pytest.raises(AccessDeniedError):
+        desk.publish()
+    assert (desk.queue.messages, desk.letters()) == ([], [])
+
+
+def test_message_deferred_too_often_is_dead_lettered_with_the_last_reason(desk: Desk) -> None:
+    """A day is enough; the attempts that are told are all of them, not the host's."""
+    patient, impatient = MessageBody(COMPLETED, "a", deferrals=LAST - 1), MessageBody(COMPLETED, "b", deferrals=LAST)
+    desk.source.failures = [BUSY, AccessDeniedError("no role")]
+    assert [desk.publish(patient).outcome, desk.publish(impatient).outcome] == ["deferred", "dead_lettered"]
+    assert desk.letters() == [("b", "AccessDenied", "no role", LAST + 1)]
+    assert len(desk.queue.messages) == 1
+
+
+@pytest.mark.parametrize("failure", [BUSY, OSError("disk full")])
+def test_message_deferred_too_often_comes_back_when_dead_lettering_fails(desk: Desk, failure: Exception) -> None:
+    """Rather one attempt too many than one message too few."""
+    desk.source.failures, desk.dead_letters.failures = [BUSY], [failure]
+    with pytest.raises(type(failure)):
+        desk.publish(MessageBody(COMPLETED, "op-1", deferrals=LAST))
+    assert desk.queue.messages == []
+
+
+def test_bad_event_whose_dead_letter_cannot_be_stored_is_kept(desk: Desk) -> None:
+    """As a copy while its storage is unavailable, by raising on any other failure, and never as if it were done."""
+    desk.dead_letters.failures = [BUSY, OSError("disk full")]
+    assert desk.publish(UNREADABLE).outcome == "deferred"
+    assert desk.queue.bodies == [UNREADABLE.deferred()]
+    with pytest.raises(OSError, match="disk full"):
+        desk.publish(UNREADABLE)
+
+
+@pytest.mark.parametrize(("body", "letter"), [(PLAIN, "op-1"), (BODY, "letter-1")], ids=["event", "replay"])
+def test_dead_letter_is_named_so_that_a_second_one_replaces_it(desk: Desk, body: MessageBody, letter: str) -> None:
+    """The host may bring a message again after it was set aside; a replayed dead letter is open once more."""
+    desk.source.failures = [RequestRefusedError("no", status=400), RequestRefusedError("still no", status=400)]
+    desk.publish(body)
+    desk.publish(body, attempt=2)
+    assert desk.letters() == [(letter, "RequestRefused", "still no", 2)]
+
+
+def test_success_closes_the_dead_letter_that_was_replayed(desk: Desk) -> None:
+    """And no other."""
+    assert desk.publish(BODY).outcome == "published"
+    assert desk.dead_letters.closed == {"letter-1"}
+    assert ws("runs/train") in desk.catalog.entities
+
+
+def test_defect_comes_back_and_is_dead_lettered_with_what_was_noted(desk: Desk) -> None:
+    """The poison queue gives no reason; the last attempt has noted it, free of secrets, and it is used once."""
+    desk.source.failures = [ValueError("first"), KeyError("https://h/c?sig=hunter2")]
+    for attempt, error in enumerate((ValueError, KeyError), start=1):
+        with pytest.raises(error):
+            desk.publish(attempt=attempt)
+    assert (desk.queue.messages, desk.letters()) == ([], [])
+    assert desk.collect().outcome == "dead_lettered"
+    desk.collect(UNREADABLE)  # has the same operation_id
+    assert desk.dead_letters.calls == ["put", "put"]
+    assert [letter[1] for letter in desk.letters()] == ["PoisonMessage"]
+
+
+def test_poison_keeps_reason_and_attempt_of_its_last_failure(desk: Desk) -> None:
+    """They are what a person looks at first."""
+    desk.source.failures = [KeyError("https://h/c?sig=hunter2")]
+    with pytest.raises(KeyError):
+        desk.publish(BODY, attempt=5)
+    desk.collect(BODY)
+    assert desk.letters() == [("letter-1", "UnexpectedKeyError", "'https://h/c'", 5)]
