@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from azure.core.credentials import TokenCredential
 from azure.storage.queue import QueueClient
 
@@ -19,10 +20,15 @@ from emulator.client import Control
 from shared.bootstrap import Services
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
-from shared.state.azure_storage import QUEUE, Storage
+from shared.state.azure_storage import Storage
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT = 90.0
+SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
+"""That of every emulated workspace."""
+_LEFT_BEHIND = "AZUREML_CURRENT_CLOUD"
+"""The SDK's client sets it in its process; in another it names an emulator that is gone."""
+_PROCESSES = {"azurite": "Azurite", "emulator.functions_host": "worker", "emulator": "emulator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,16 @@ class Hosted:
         time.sleep(max(0.0, start - time.monotonic()))
         return start
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return what each process has used so far: `Azurite`, `worker` and `emulator`."""
+        used: dict[str, float] = {}
+        for process in psutil.Process().children():
+            words = [Path(word).name.removesuffix(".js") for word in process.cmdline()]
+            name = next((name for word, name in _PROCESSES.items() if word in words), "")
+            times = process.cpu_times()
+            used[name] = times.user + times.system
+        return used
+
     def wait_until_empty(self, timeout: float = 600.0) -> float:
         """Wait until no message is left and return the time; raises TimeoutError."""
         deadline = time.monotonic() + timeout
@@ -73,7 +89,7 @@ def running_emulator(scenario: str) -> Iterator[Emulated]:
         control = Control(str(first_line["azure_ml"]), str(first_line["ca_bundle"]))
         environment = first_line["env"]
         assert isinstance(environment, dict)  # noqa: S101 - as documented
-        yield Emulated(environment, control)
+        yield Emulated({**environment, "LINEAGE_WORKSPACES": SUBSCRIPTION}, control)
         control.close()
 
 
@@ -109,7 +125,7 @@ def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
     """Run a server until the end of the context; yields the JSON object it prints when it is ready."""
     with subprocess.Popen(  # noqa: S603 - our own modules
         command,
-        env={**os.environ, **environment},
+        env={**{name: value for name, value in os.environ.items() if name != _LEFT_BEHIND}, **environment},
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ class Patience:
         first, longest = (self.first_for_lease, self.longest_for_lease) if held else (self.first, self.longest)
         delay = min(first * int(2 ** min(deferrals, 20)), longest)
         if isinstance(error, ServiceUnavailableError) and error.retry_after:
-            delay = max(delay, min(timedelta(seconds=error.retry_after), self.longest))
+            delay = max(delay, timedelta(seconds=min(error.retry_after, self.longest.total_seconds())))
         return delay
 
 
@@ -60,11 +60,18 @@ class Deliveries:
         """
         body = MessageBody.parse(message.body, message_id=message.id)
         with attempt("publish lineage", traceparent=body.traceparent):
-            return self._publish(message, body)
+            try:
+                outcome = self._publish(message, body)
+            except Exception as error:
+                self._note_failure(body, message, error)
+                raise
+        if message.dequeue_count > 1 and outcome.outcome != DEFERRED:
+            self.notes.forget(_note_name(body))
+        return outcome
 
     def _publish(self, message: Message, body: MessageBody) -> Outcome:
         try:
-            outcome = handle_message(
+            return handle_message(
                 body,
                 attempt=message.dequeue_count,
                 allowed=self.allowed,
@@ -73,14 +80,8 @@ class Deliveries:
             )
         except TransientError as error:
             if body.deferrals < self.patience.deferrals:
-                return self._defer(body, error, attempt=message.dequeue_count)
-            outcome = set_aside(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
-        except Exception as error:
-            self._note_failure(body, message, error)
-            raise
-        if message.dequeue_count > 1:
-            self.notes.forget(_note_name(body))
-        return outcome
+                return self._defer(body, error, message)
+            return set_aside(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
 
     def collect_poison(self, message: Message) -> Outcome:
         """Dead-letter a message that the host gave up on, with the last reason we noted before it did."""
@@ -97,12 +98,15 @@ class Deliveries:
         self.notes.forget(_note_name(body))
         return outcome
 
-    def _defer(self, body: MessageBody, error: TransientError, *, attempt: int) -> Outcome:
+    def _defer(self, body: MessageBody, error: TransientError, message: Message) -> Outcome:
+        if message.dequeue_count > 1:
+            # Before the copy is stored: failing here brings the message back, failing after it would make two of it.
+            self.notes.forget(_note_name(body))
         delay = self.patience.delay(error, body.deferrals)
         self.queue.put(body.deferred().to_json(), delay=delay)
         detail = redact_text(str(error))
         delayed = {"delay_seconds": delay.total_seconds()}
-        tell(body, DEFERRED, reason=reason_of(error), detail=detail, attempt=attempt, facts=delayed)
+        tell(body, DEFERRED, reason=reason_of(error), detail=detail, attempt=message.dequeue_count, facts=delayed)
         return Outcome(DEFERRED, reason=f"{reason_of(error)}: {detail}")
 
     def _note_failure(self, body: MessageBody, message: Message, error: Exception) -> None:

@@ -50,16 +50,17 @@ class MessageBody:
             name: str(members.get(name) or "")
             for name in ("operation_id", "source", "received_at", "traceparent", "closes")
         }
+        texts["operation_id"] = texts["operation_id"] or message_id
         deferrals = members.get("deferrals")
         event = members["event"]
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
-            deferrals=deferrals if isinstance(deferrals, int) else 0,
+            deferrals=max(deferrals, 0) if isinstance(deferrals, int) else 0,
             **texts,
         )
 
     def to_json(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if value})
+        return json.dumps({name: value for name, value in asdict(self).items() if value or name == "event"})
 
     @property
     def facts(self) -> dict[str, object]:

@@ -24,6 +24,9 @@ from shared.telemetry import attempt_facts, describe_attempt, record_outcome
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds; a service may ask for more than a time can hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
@@ -186,7 +189,7 @@ def handle_next(
         else:
             delay = redelivery.delay_after(message.dequeue_count)
             if isinstance(error, ServiceUnavailableError) and error.retry_after:
-                delay = max(delay, timedelta(seconds=error.retry_after))
+                delay = max(delay, timedelta(seconds=min(error.retry_after, _LONGEST_RETRY_AFTER)))
             queue.release(message, delay=delay)
             return message, Outcome(CAME_BACK, reason=f"{reason_of(error)}: {redact_text(str(error))}")
     queue.delete(message)

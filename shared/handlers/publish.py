@@ -74,8 +74,7 @@ class Publisher:
             if not plan.changed:
                 self._note(plan)
                 return _unchanged(plan)
-            lease.check()
-            plan = self._write(event, plan)
+            plan = self._write(event, plan, lease)
         return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained)
 
     def note_failure(self, event: Event, reason: str) -> None:
@@ -102,13 +101,14 @@ class Publisher:
         self._ledger.put_matches(plan.looked_up)
         self._ledger.put_rows(plan.rows)
 
-    def _write(self, event: Event, plan: Plan) -> Plan:
+    def _write(self, event: Event, plan: Plan, lease: "_Lease") -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
+        lease.check()
         # Before the catalog is written: if we die in between, whoever comes next knows of these models.
         self._ledger.add_to_tree(plan.root, models=plan.models)
         result = self._catalog.upsert_entities(plan.changed) if plan.changed else None
         if result and result.rejections:
-            plan, result = self._write_anew(event, plan, result)
+            plan, result = self._write_anew(event, plan, result, lease)
         if result:
             fingerprints = {entity.ref.qualified_name: entity.fingerprint for entity in plan.entities}
             self._note_written(plan.root, {name: fingerprints[name] for name in result.guids if name in fingerprints})
@@ -124,7 +124,7 @@ class Publisher:
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
         return plan
 
-    def _write_anew(self, event: Event, plan: Plan, refused: Upserted) -> tuple[Plan, Upserted]:
+    def _write_anew(self, event: Event, plan: Plan, refused: Upserted, lease: "_Lease") -> tuple[Plan, Upserted]:
         """
         Write everything once more after a refusal: what the ledger knows may have been deleted in the catalog since.
 
@@ -135,6 +135,7 @@ class Publisher:
         if isinstance(anew, Skip):
             return plan, refused
         entities = self._without_deleted_models(anew.entities)
+        lease.check()
         return replace(anew, entities=entities, changed=entities), self._catalog.upsert_entities(entities)
 
     def _note_written(self, root: QualifiedName, fingerprints: Mapping[QualifiedName, str]) -> None:

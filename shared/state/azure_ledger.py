@@ -113,24 +113,38 @@ class AzureLeases:
     def __init__(self, table: DocumentTable, *, now: Callable[[], datetime]) -> None:
         self._table = table
         self._now = now
+        self._tags: dict[tuple[str, str], str] = {}  # of the leases we hold, so that renewing need not ask first
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
         lease = self._lease(holder, duration)
         found = self._table.get_tagged(_LEASE, name)
+        turn, tag = None, ""
         if found is None:
-            return Turn() if self._table.insert(_LEASE, name, lease) else None
-        current, tag = found
-        turn = next_turn((current["holder"], datetime.fromisoformat(current["ends_at"])), holder, self._now(), duration)
-        return turn if turn and self._table.replace(_LEASE, name, lease, tag=tag) else None
+            turn, tag = Turn(), self._table.insert(_LEASE, name, lease)
+        else:
+            current = found[0]["holder"], datetime.fromisoformat(found[0]["ends_at"])
+            turn = next_turn(current, holder, self._now(), duration)
+            tag = self._table.replace(_LEASE, name, lease, tag=found[1]) if turn else ""
+        if tag:
+            self._tags[name, holder] = tag
+        return turn if tag else None
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        tag = self._tag_of(name, holder)
-        return bool(tag) and self._table.replace(_LEASE, name, self._lease(holder, duration), tag=tag)
+        tag = self._replace_own(name, holder, self._lease(holder, duration))
+        if tag:
+            self._tags[name, holder] = tag
+        return bool(tag)
 
     def release(self, name: str, *, holder: str) -> None:
-        tag = self._tag_of(name, holder)
-        if tag:
-            self._table.replace(_LEASE, name, self._lease("", timedelta(0)), tag=tag)
+        self._replace_own(name, holder, self._lease("", timedelta(0)))
+
+    def _replace_own(self, name: str, holder: str, lease: Document) -> str:
+        tag = self._tags.pop((name, holder), "")
+        written = self._table.replace(_LEASE, name, lease, tag=tag) if tag else ""
+        if written:
+            return written
+        tag = self._tag_of(name, holder)  # it was lost, or the answer to an earlier write was
+        return self._table.replace(_LEASE, name, lease, tag=tag) if tag else ""
 
     def _lease(self, holder: str, duration: timedelta) -> Document:
         return {"holder": holder, "ends_at": (self._now() + duration).isoformat()}

@@ -73,12 +73,14 @@ class DocumentTable:
             self._upsert(chunk)
 
     def _upsert(self, entities: Sequence[dict[str, Any]]) -> None:
-        small = [entity for entity in entities if "part0" not in entity]
-        large = [entity for entity in entities if "part0" in entity]  # a transaction takes four megabytes
+        together = [entity for entity in entities if "part0" not in entity]  # a transaction takes four megabytes
+        if len(together) == 1:
+            together = []  # a transaction of one costs three times the work
         with self._errors("upsert_entity"):
-            if small:
-                self._client.submit_transaction([("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in small])
-            for entity in large:
+            if together:
+                operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in together]
+                self._client.submit_transaction(operations)
+            for entity in entities if not together else (each for each in entities if "part0" in each):
                 self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
 
     def list_below(self, kind: str, owner: str) -> list[Document]:
@@ -102,28 +104,27 @@ class DocumentTable:
                     break
         return found[:limit]
 
-    def insert(self, kind: str, name: str, document: Document) -> bool:
-        """Write a document unless there is one; False if there is."""
+    def insert(self, kind: str, name: str, document: Document) -> str:
+        """Write a document unless there is one; returns its tag, or "" if there is one."""
         with self._errors("create_entity"):
             try:
-                self._client.create_entity(_pack(kind, name, document, ()))
+                return str(self._client.create_entity(_pack(kind, name, document, ()))["etag"])
             except ResourceExistsError:
-                return False
-        return True
+                return ""
 
-    def replace(self, kind: str, name: str, document: Document, *, tag: str) -> bool:
-        """Write a document over the one that was read with a tag; False if that is not there any more."""
+    def replace(self, kind: str, name: str, document: Document, *, tag: str) -> str:
+        """Write a document over the one with a tag; returns the new tag, or "" if that one is not there any more."""
         with self._errors("update_entity"):
             try:
-                self._client.update_entity(
+                written = self._client.update_entity(
                     _pack(kind, name, document, ()),
                     mode=UpdateMode.REPLACE,
                     etag=tag,
                     match_condition=MatchConditions.IfNotModified,
                 )
             except (ResourceModifiedError, ResourceNotFoundError):
-                return False
-        return True
+                return ""
+        return str(written["etag"])
 
     def delete_many(self, kind: str, names: Iterable[str], *, below: str = "") -> None:
         """Delete documents, those that were put below an owner or those that were not; absent ones do not matter."""

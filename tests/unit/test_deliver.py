@@ -1,7 +1,7 @@
 """Deliveries in the Functions host: what may get better waits as a copy, what cannot is set aside, nothing is lost."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,18 +14,13 @@ from shared.errors import (
     ServiceUnavailableError,
     TransientError,
 )
-from shared.handlers.deliver import Deliveries, Patience
+from shared.handlers.deliver import Patience
 from shared.handlers.message_body import REPLAY, MessageBody
-from shared.handlers.messages import AllowList
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import Publisher
-from shared.state.ports import Message
-from shared.state.sqlite import Database, SqliteLedger, SqliteNotes
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
-from tests.unit.examples import ARM_ID, answers, at, event_grid, run, tree, ws
+from shared.state.sqlite import Database
+from tests.fakes import NOON, FakeClock
+from tests.unit.deliveries import COMPLETED, PLAIN, Desk
+from tests.unit.examples import ws
 
-TRAIN = run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})
-COMPLETED = json.dumps(event_grid("RunCompleted", "experiments/e/runs/train", {"runId": "train"}))
 BODY = MessageBody(
     COMPLETED,
     "op-1",
@@ -35,59 +30,9 @@ BODY = MessageBody(
     deferrals=2,
     closes="letter-1",
 )
-PLAIN = MessageBody(COMPLETED, "op-1")
 UNREADABLE = MessageBody("not json", "op-1")
 LAST = Patience().deferrals
 BUSY = ServiceUnavailableError("busy")
-
-
-class Copies(FakeQueue, Script):
-    """Notes with what delay each copy was put; `failures` are raised by `put`."""
-
-    def __init__(self) -> None:
-        FakeQueue.__init__(self)
-        Script.__init__(self)
-
-    def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        self.called("put")
-        super().put(body)
-        self.delays.append(delay)
-
-    @property
-    def bodies(self) -> list[MessageBody]:
-        return [MessageBody.parse(message.body, message_id="copy") for message in self.messages]
-
-
-class Notes(SqliteNotes, Script):
-    """Notes that can fail to be written."""
-
-    def __init__(self, database: Database) -> None:
-        SqliteNotes.__init__(self, database)
-        Script.__init__(self)
-
-    def put(self, name: str, note: Mapping[str, object]) -> None:
-        self.called("put")
-        super().put(name, note)
-
-
-class Desk:
-    """The use case with everything it works on."""
-
-    def __init__(self, database: Database) -> None:
-        self.source = FakeRunSource(answers(tree(TRAIN)))
-        self.catalog = FakeCatalog()
-        self.queue, self.dead_letters, self.notes = Copies(), FakeDeadLetters(), Notes(database)
-        publisher = Publisher(self.source, self.catalog, SqliteLedger(database), FreeLeases(), now=FakeClock())
-        self.deliveries = Deliveries(self.queue, self.dead_letters, self.notes, publisher, AllowList((ARM_ID,)))
-
-    def publish(self, body: MessageBody = PLAIN, *, attempt: int = 1) -> Outcome:
-        return self.deliveries.publish(Message("m", body.to_json(), attempt, "receipt"))
-
-    def collect(self, body: MessageBody = PLAIN) -> Outcome:
-        return self.deliveries.collect_poison(Message("another id", body.to_json(), 1, "receipt"))
-
-    def letters(self) -> list[tuple[str, str, str, int]]:
-        return [(letter.id, letter.reason, letter.detail, letter.attempts) for letter in self.dead_letters.letters]
 
 
 @pytest.fixture
@@ -191,23 +136,57 @@ def test_success_closes_the_dead_letter_that_was_replayed(desk: Desk) -> None:
     assert ws("runs/train") in desk.catalog.entities
 
 
-def test_defect_comes_back_and_is_dead_lettered_with_what_was_noted(desk: Desk) -> None:
-    """The poison queue gives no reason; the last attempt has noted it, free of secrets, and it is used once."""
+def test_defect_comes_back_and_is_dead_lettered_as_last_noted(desk: Desk) -> None:
+    """The poison queue gives no reason; what the last attempt noted does, free of secrets."""
     desk.source.failures = [ValueError("first"), KeyError("https://h/c?sig=hunter2")]
-    for attempt, error in enumerate((ValueError, KeyError), start=1):
+    for number, error in ((1, ValueError), (5, KeyError)):
         with pytest.raises(error):
-            desk.publish(attempt=attempt)
+            desk.publish(BODY, attempt=number)
     assert (desk.queue.messages, desk.letters()) == ([], [])
-    assert desk.collect().outcome == "dead_lettered"
-    desk.collect(UNREADABLE)  # has the same operation_id
-    assert desk.dead_letters.calls == ["put", "put"]
-    assert [letter[1] for letter in desk.letters()] == ["PoisonMessage"]
-
-
-def test_poison_keeps_reason_and_attempt_of_its_last_failure(desk: Desk) -> None:
-    """They are what a person looks at first."""
-    desk.source.failures = [KeyError("https://h/c?sig=hunter2")]
-    with pytest.raises(KeyError):
-        desk.publish(BODY, attempt=5)
-    desk.collect(BODY)
+    assert "hunter2" not in str(desk.notes.get("failure/op-1"))
+    assert desk.collect(BODY).outcome == "dead_lettered"
     assert desk.letters() == [("letter-1", "UnexpectedKeyError", "'https://h/c'", 5)]
+
+
+def test_poison_that_nobody_noted_says_so(desk: Desk) -> None:
+    """A killed process leaves no reason; the event is kept all the same."""
+    desk.collect()
+    (letter,) = desk.dead_letters.letters
+    assert (letter.id, letter.reason, letter.attempts) == ("op-1", "PoisonMessage", 0)
+    assert json.loads(letter.body) == json.loads(COMPLETED)
+
+
+def test_note_is_used_once(desk: Desk) -> None:
+    """The same message may become poison again, for another reason."""
+    desk.source.failures = [KeyError("x")]
+    with pytest.raises(KeyError):
+        desk.publish()
+    desk.collect()
+    desk.collect()
+    assert [letter.reason for letter in desk.dead_letters.letters] == ["PoisonMessage"]
+
+
+def test_note_is_kept_until_its_dead_letter_is_stored(desk: Desk) -> None:
+    """The message stays on the poison queue, and the next try must still know the reason."""
+    desk.source.failures, desk.dead_letters.failures = [KeyError("x")], [BUSY]
+    for error, act in ((KeyError, desk.publish), (ServiceUnavailableError, desk.collect)):
+        with pytest.raises(error):
+            act()
+    desk.collect()
+    assert [letter.reason for letter in desk.dead_letters.letters] == ["UnexpectedKeyError"]
+
+
+@pytest.mark.parametrize("body", [PLAIN, UNREADABLE], ids=["published", "dead-lettered"])
+def test_note_is_forgotten_when_a_later_attempt_ends_well(desk: Desk, body: MessageBody) -> None:
+    """It explains nothing any more."""
+    desk.notes.put("failure/op-1", {"reason": "UnexpectedKeyError", "detail": "x", "attempt": 1})
+    desk.publish(body, attempt=2)
+    assert desk.notes.get("failure/op-1") is None
+
+
+def test_failure_that_cannot_be_noted_is_still_the_one_that_is_told(desk: Desk) -> None:
+    """The host logs the defect itself, and beside it why there will be no note."""
+    desk.source.failures, desk.notes.failures = [KeyError("x")], [AccessDeniedError("no role on the table")]
+    with pytest.raises(KeyError) as raised:
+        desk.publish()
+    assert raised.value.__notes__ == ["Nor could this failure be noted: no role on the table"]

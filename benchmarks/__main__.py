@@ -1,0 +1,44 @@
+"""Prints what the product costs: requests, connections, memory and ratios within one run, no absolute promises."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import backfill, throughput
+from benchmarks.backfill import measure_backfill
+from benchmarks.indexing import measure_indexing
+from benchmarks.publication import measure_publication
+from benchmarks.receiving import measure_bursts, measure_receiving
+from benchmarks.throughput import measure_throughput
+
+
+def main() -> int:
+    """Run the benchmarks that are asked for, or all of them, and print a table of each."""
+    measure: dict[str, Callable[[argparse.Namespace], Table]] = {
+        "indexing": lambda _: measure_indexing(),
+        "publication": lambda _: measure_publication(),
+        "bursts": lambda _: measure_bursts(),
+        "receiving": lambda _: measure_receiving(),
+        "throughput": lambda options: measure_throughput(options.events),
+        "backfill": lambda options: measure_backfill(options.runs),
+    }
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(measure)}; default: all of them")
+    parser.add_argument("--runs", type=int, default=backfill.RUNS, help="runs that are backfilled")
+    parser.add_argument("--events", type=int, default=throughput.EVENTS, help="events that go through the whole path")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(measure):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    say = partial(print, file=sys.stderr, flush=True)
+    for name in options.names or measure:
+        say(f"{name} ...")
+        Console(width=140).print(measure[name](options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

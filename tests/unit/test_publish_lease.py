@@ -1,0 +1,191 @@
+"""Publish takes turns: the catalog has no optimistic locking, so one worker at a time writes a run tree."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import LeaseHeldError, ServiceUnavailableError
+from shared.events import ModelSubject, RunSubject, Subject
+from shared.handlers.outcome import Outcome
+from shared.handlers.publish import LEASE, Publisher
+from shared.lineage.entities import Entity
+from shared.model import AssetId
+from shared.state.ports import Turn
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
+from tests.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
+from tests.unit.examples import answers, at, event, model, run, short, tree, ws
+
+ROOT = ws("runs/train")
+TRAINED = RunSubject("train")
+REGISTERED = ModelSubject(AssetId("models", "churn", "1"))
+ANSWERS = answers(
+    tree(run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})),
+    tree(run("other", inputs={"raw": at("raw/")}, outputs={"out": at("else/")})),
+    **{"model churn:1": model("churn"), "maker churn:1": "train"},
+)
+
+
+Steps = Sequence[Callable[[], object]]
+"""What happens at a certain point, in order."""
+
+
+class Watched(SqliteLeases):
+    """Leases where something happens right before a turn is asked for (the plan is made) or made to last longer."""
+
+    before_acquire: Steps = ()
+    before_renew: Steps = ()
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+        for step in self.before_acquire:
+            step()
+        return super().acquire(name, holder=holder, duration=duration)
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        for step in self.before_renew:
+            step()
+        return super().renew(name, holder=holder, duration=duration)
+
+
+class SlowCatalog(FakeCatalog):
+    """Something happens during each write."""
+
+    during_write: Steps = ()
+
+    def upsert_entities(self, entities: Iterable[Entity]) -> FakeWritten:
+        for step in self.during_write:
+            step()
+        return super().upsert_entities(entities)
+
+
+class Desk:
+    """A worker, and all that it shares with its rivals."""
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        self.clock = clock
+        self.source, self.catalog, self.ledger = FakeRunSource(ANSWERS), SlowCatalog(), SqliteLedger(database)
+        self.leases, self.rivals = Watched(database), SqliteLeases(database)
+
+    def publish(self, subject: Subject = TRAINED, *, force: bool = False) -> Outcome:
+        publisher = Publisher(self.source, self.catalog, self.ledger, self.leases, now=self.clock)
+        return publisher.publish(event(subject), force=force)
+
+    def rival_takes(self) -> bool:
+        return self.rivals.acquire(ROOT, holder="rival", duration=LEASE) is not None
+
+    def rival_has(self) -> bool:
+        return self.rivals.renew(ROOT, holder="rival", duration=LEASE)
+
+    def rival_publishes(self, subject: Subject) -> None:
+        publisher = Publisher(FakeRunSource(ANSWERS), self.catalog, self.ledger, self.rivals, now=self.clock)
+        assert publisher.publish(event(subject)).outcome == "published"
+
+    def passes(self, time: timedelta) -> None:
+        self.clock.time += time
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    clock = FakeClock()
+    database = Database(":memory:", now=clock)
+    yield Desk(database, clock)
+    database.close()
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("subject", [TRAINED, REGISTERED], ids=["run", "model of that run"])
+def test_tree_that_another_worker_is_writing_is_left_alone(desk: Desk, subject: Subject, force: bool) -> None:
+    """The message comes back; neither catalog nor ledger has anything of ours, and the lease is still theirs."""
+    assert desk.rival_takes()
+    with pytest.raises(LeaseHeldError, match=f"{ROOT} is being published"):
+        desk.publish(subject, force=force)
+    assert (desk.catalog.sent, desk.ledger.list_rows("run"), desk.ledger.get_tree(ROOT).models) == ([], [], {})
+    assert desk.rival_has()
+
+
+def test_other_trees_are_not_kept_waiting(desk: Desk) -> None:
+    """A lease is on one root."""
+    desk.rival_takes()
+    assert desk.publish(RunSubject("other")).outcome == "published"
+
+
+def test_event_that_changes_nothing_needs_no_turn(desk: Desk) -> None:
+    """Most events announce what was written already; they must not queue up behind a writer."""
+    desk.publish()
+    desk.rival_takes()
+    assert desk.publish().outcome == "skipped"
+
+
+def test_turn_lost_before_the_write_writes_nothing(desk: Desk) -> None:
+    """We were so slow that another worker has begun; two writing at once could undo each other."""
+    desk.leases.before_renew = [lambda: desk.passes(LEASE), desk.rival_takes]
+    with pytest.raises(LeaseHeldError, match="lost"):
+        desk.publish()
+    assert (desk.catalog.sent, desk.ledger.list_rows("run"), desk.rival_has()) == ([], [], True)
+
+
+def test_turn_is_made_to_last_when_the_write_begins(desk: Desk) -> None:
+    """Planning took most of it; nobody else may begin during the write."""
+    taken: list[bool] = []
+    desk.leases.before_renew = [lambda: desk.passes(LEASE - timedelta(seconds=1))]
+    desk.catalog.during_write = [lambda: desk.passes(timedelta(seconds=2)), lambda: taken.append(desk.rival_takes())]
+    assert (desk.publish().outcome, taken) == ("published", [False])
+
+
+def test_what_another_worker_wrote_after_our_plan_is_not_undone(desk: Desk) -> None:
+    """Our plan knew nothing of the model; the catalog would have taken our shorter list of outputs for the truth."""
+    desk.leases.before_acquire = [lambda: desk.rival_publishes(REGISTERED)]
+    desk.publish()
+    assert "models/churn/versions/1" in short(desk.catalog.entities[ROOT].outputs)
+
+
+def test_what_another_worker_wrote_after_our_plan_is_not_written_again(desk: Desk) -> None:
+    """The plan is made again, and there is nothing left to do."""
+    desk.leases.before_acquire = [lambda: desk.rival_publishes(TRAINED)]
+    assert (desk.publish().outcome, len(desk.catalog.sent), desk.source.calls) == ("skipped", 1, ["run train"] * 2)
+    assert desk.rival_takes()
+
+
+def test_turn_of_a_worker_that_died_is_taken_over_with_a_new_plan(desk: Desk) -> None:
+    """Nobody knows what it wrote before it died."""
+    desk.rival_takes()
+    desk.passes(LEASE)
+    assert (desk.publish().outcome, desk.source.calls) == ("published", ["run train"] * 2)
+
+
+def test_turn_that_ended_before_we_started_costs_nothing(desk: Desk) -> None:
+    """What we read is newer than what was written."""
+    desk.rival_takes()
+    desk.rivals.release(ROOT, holder="rival")
+    desk.passes(timedelta(microseconds=1))
+    assert (desk.publish().outcome, desk.source.calls) == ("published", ["run train"])
+
+
+def test_turn_ends_with_the_write(desk: Desk) -> None:
+    """The next worker does not wait until it has run out."""
+    assert desk.publish().outcome == "published"
+    assert desk.rival_takes()
+
+
+@pytest.mark.parametrize("failure", [ServiceUnavailableError("busy"), KeyError("x"), KeyboardInterrupt()])
+def test_turn_ends_with_a_failure(desk: Desk, failure: BaseException) -> None:
+    """The message comes back soon and must not be kept waiting by ourselves."""
+
+    def fail() -> None:
+        raise failure
+
+    desk.catalog.during_write = [fail]
+    with pytest.raises(type(failure)):
+        desk.publish()
+    assert desk.rival_takes()
+
+
+def test_turn_ends_when_the_new_plan_cannot_be_made(desk: Desk) -> None:
+    """Not only a write can fail."""
+    desk.leases.before_acquire = [
+        lambda: desk.rival_publishes(REGISTERED),
+        lambda: desk.source.failures.append(ServiceUnavailableError("busy")),
+    ]
+    with pytest.raises(ServiceUnavailableError):
+        desk.publish()
+    assert desk.rival_takes()
