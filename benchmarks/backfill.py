@@ -31,7 +31,7 @@ _SEED = 5
 _INTERRUPTED_AT = (0.1, 0.25, 0.4)
 """Shares of the runs after which it is interrupted; the last attempt does most of them, so its memory can be seen."""
 _COMMAND = (sys.executable, "-c", "from cli.main import main; main()", "backfill", "--direct", "--json")
-_PAGE = 200
+_PAGE = 100
 _PATIENCE = 5.0
 
 
@@ -202,9 +202,10 @@ def _read(services: Services, names: Sequence[QualifiedName]) -> dict[QualifiedN
             {"guid": each["guid"], "typeName": each["typeName"], "attributes": each["attributes"]}
             for each in answer["entities"]
         ]
-    told = normalise({name: [entity, {"of": stubs}] for name, entity in entities.items()})
+    told = normalise({"runs": entities, "others": stubs})
     assert isinstance(told, dict)  # noqa: S101 - as given
-    return told
+    runs: dict[QualifiedName, object] = told["runs"]
+    return runs
 
 
 def _guids(value: Any) -> Iterator[str]:
