@@ -32,7 +32,6 @@ _INTERRUPTED_AT = (0.1, 0.25, 0.4)
 """Shares of the runs after which it is interrupted; the last attempt does most of them, so its memory can be seen."""
 _COMMAND = (sys.executable, "-c", "from cli.main import main; main()", "backfill", "--direct", "--json")
 _PAGE = 100
-_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +130,16 @@ class _Attempts:
             _COMMAND, env=self._environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             watched = psutil.Process(process.pid)
-            asked = 0.0
+            asked = False
             while process.poll() is None:
                 time.sleep(0.2)
                 self._look(watched)
                 due = until is not None and self._written >= until * self._runs
-                if due and time.monotonic() - asked > _PATIENCE:  # some libraries swallow it while they are imported
+                if due and not asked:
                     process.send_signal(signal.SIGINT)
-                    asked = time.monotonic()
+                    asked = True
             output, errors = process.communicate()
-        self.interruptions += bool(asked)
+        self.interruptions += asked
         if process.returncode != (1 if asked else 0):
             raise RuntimeError(f"backfill ended with {process.returncode}: {errors[-2000:]}")
         return output

@@ -1,6 +1,7 @@
 """`lineage backfill`: what Azure ML holds and nobody has published yet."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +169,7 @@ def _show(steps: "Iterator[Step]", *, quiet: bool) -> Mapping[str, int]:
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         resumed = False
-        for step in steps:
+        for step in _until_interrupted(steps):
             counts = step.counts
             progress.update(task, description=_words(step))
             if step.resumed and not resumed:
@@ -180,6 +181,29 @@ def _show(steps: "Iterator[Step]", *, quiet: bool) -> Mapping[str, int]:
     if counts.get("failed"):
         click.echo("What failed was not gone through to its end; the same command goes on there.", err=True)
     return counts
+
+
+def _until_interrupted(steps: "Iterator[Step]") -> "Iterator[Step]":
+    """
+    Yield steps until Ctrl-C, and raise KeyboardInterrupt once the event at hand is done; a second one does so at once.
+
+    An event that is cut short may leave its lease behind, and everybody who publishes the same waits until it ends.
+    """
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        for step in steps:
+            yield step
+            if asked:
+                raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _words(step: "Step") -> str:

@@ -62,7 +62,8 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # Ctrl-C may come after the commit, and an error here would hide it
+                    self._connection.execute("ROLLBACK")
                 raise
 
     def select(self, statement: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -63,9 +65,9 @@ def services(environment: Mapping[str, str]) -> Services:
     return Services(Settings.from_env(environment))
 
 
-def lists(emulator: Emulator, what: str = "/jobs") -> int:
+def lists(emulator: Emulator, what: str = "/jobs", service: str = "azure_ml") -> int:
     """Count the pages that were read since the log was last cleared."""
-    return sum(request.path.endswith(what) for request in emulator.control.requests("azure_ml"))
+    return sum(request.path.endswith(what) for request in emulator.control.requests(service))
 
 
 def summary(result: Result) -> dict[str, int]:
@@ -120,6 +122,32 @@ def test_backfill_interrupted_three_times_ends_in_the_catalog_of_the_events(
     told.services.reconciler.tick()  # an endpoint that no event announced
     told.replay([])
     assert filled == told.catalog_content()
+
+
+def test_interrupt_lets_the_event_at_hand_end_and_leaves_no_lease_behind(
+    emulator: Emulator, environment: dict[str, str], use_fleet: Callable[..., None]
+) -> None:
+    """The second attempt need not wait for a lease of the first."""
+    use_fleet(60)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
+    with subprocess.Popen(  # noqa: S603
+        [LINEAGE, "backfill", "--direct", "--json"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while lists(emulator, "/entity/bulk", "purview") < 5 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Interrupted. The same command goes on" in errors) == (1, True)
+    rows = services(environment).ledger.list_rows("run")
+    assert 1 <= sum(row.outcome == "published" for row in rows) < 60
+    with sqlite3.connect(environment["LINEAGE_STORAGE"].removeprefix("sqlite:///")) as database:
+        held = database.execute("SELECT name FROM leases WHERE holder <> ''").fetchall()
+    database.close()
+    assert held == []
 
 
 def test_killed_backfill_goes_on_where_it_was_and_enqueues_everything(

@@ -1,0 +1,52 @@
+"""The benchmarks, small: what they count holds, and they run at all before somebody needs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import indexing
+from benchmarks.backfill import run_backfill
+from benchmarks.receiving import burst
+from emulator.azurite import Azurite
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_indexing_costs_little_more_than_importing_azure_functions_and_loads_no_client() -> None:
+    """CPU time as a ratio, each the median of a few runs in turns."""
+    assert indexing.indexing_ratio(rounds=5) <= indexing.LIMIT
+    assert indexing.loaded_clients() == "[]"
+
+
+@pytest.mark.timeout(240)
+def test_backfill_interrupted_three_times_writes_what_the_events_write() -> None:
+    """A command of its own, interrupted as by Ctrl-C; every run of the sample is the same, with all its edges."""
+    done = run_backfill(300, sample=100)
+    assert (done.interruptions, done.sample, list(done.differing)) == (3, 100, [])
+    assert (done.summary["dead_lettered"], done.summary["failed"]) == (0, 0)
+    assert done.growth_mb < 20
+
+
+@pytest.mark.timeout(240)
+def test_burst_of_a_pipelines_events_costs_the_catalog_less_than_a_request_an_event(azurite_server: Azurite) -> None:
+    """Twenty steps and their root at once: whoever comes second finds it written."""
+    del azurite_server  # the benchmark starts its own; this one tells whether that can be
+    events, catalog, azure_ml = burst(20)
+    assert events == 21
+    assert 0 < catalog < events
+    assert azure_ml > 0
+
+
+def test_benchmarks_can_be_run_by_name() -> None:
+    """Or none, if one is not known."""
+    command = [sys.executable, "-m", "benchmarks"]
+    runs = [
+        subprocess.run([*command, name], cwd=ROOT, capture_output=True, text=True, timeout=100, env=os.environ)  # noqa: S603
+        for name in ("indexing", "indexes")
+    ]
+    assert [run.returncode for run in runs] == [0, 2]
+    assert "azure.functions" in runs[0].stdout
+    assert "there is no benchmark indexes" in runs[1].stderr
