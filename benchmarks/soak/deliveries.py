@@ -12,6 +12,7 @@ Event = dict[str, Any]
 
 LARGEST_BURST = 60
 _ODD_SHARE = 0.01
+_ODD = ("foreign", "without run id", "unknown type", "oversized")
 _FOREIGN = (
     "/subscriptions/99999999-0000-0000-0000-000000000000/resourceGroups/rg-other"
     "/providers/Microsoft.MachineLearningServices/workspaces/ws-other"
@@ -28,7 +29,8 @@ def plan_deliveries(events: Sequence[Event], *, count: int, seed: int) -> Iterat
     """
     Yield bursts that hold at least `count` deliveries in all: every event at least once, in any order.
 
-    Half of the bursts are one pipeline's events together, as its end brings them.
+    Half of the bursts are one pipeline's events together, as its end brings them. The first holds one of each kind that
+    nobody can publish.
     """
     chance = random.Random(f"deliveries {seed}")  # noqa: S311 - an order, not a secret
     deliveries = [*events, *(chance.choice(events) for _ in range(max(0, count - len(events))))]
@@ -38,7 +40,8 @@ def plan_deliveries(events: Sequence[Event], *, count: int, seed: int) -> Iterat
         by_run.setdefault(_pipeline_of(event), []).append(event)
     families = [family for run, family in by_run.items() if run and len(family) > 1]
     for number, burst in enumerate(bursts(deliveries, seed=seed, largest=LARGEST_BURST)):
-        odd = [_odd(chance, f"{number}-{place}") for place in range(len(burst)) if chance.random() < _ODD_SHARE]
+        kinds = [*(() if number else _ODD), *(chance.choice(_ODD) for _ in burst if chance.random() < _ODD_SHARE)]
+        odd = [_odd(kind, f"{number}-{place}") for place, kind in enumerate(kinds)]
         family = chance.choice(families) if families and chance.random() < 0.5 else []
         yield [*burst, *odd, *family]
 
@@ -49,7 +52,7 @@ def _pipeline_of(event: Event) -> str:
     return str(tags.get("azureml.pipeline") or data.get("runId") or "")
 
 
-def _odd(chance: random.Random, name: str) -> Event:
+def _odd(kind: str, name: str) -> Event:
     event: Event = {
         "id": f"odd-{name}",
         "topic": _FOREIGN,
@@ -59,7 +62,7 @@ def _odd(chance: random.Random, name: str) -> Event:
         "dataVersion": "2",
         "data": {"runId": name},
     }
-    match chance.choice(("foreign", "without run id", "unknown type", "oversized")):
+    match kind:
         case "without run id":
             event["data"] = {"experimentId": "e"}
         case "unknown type":

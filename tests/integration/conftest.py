@@ -11,6 +11,13 @@ from tests.app import App
 
 
 @pytest.fixture
+def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
+    """The app settings for scenario credit-risk, nothing published yet; tests may start another scenario."""
+    emulator.control.use("credit-risk")
+    return emulator.environment(f"sqlite:///{tmp_path / 'lineage.sqlite'}")
+
+
+@pytest.fixture
 def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
     """Start a scenario with an empty ledger."""
 

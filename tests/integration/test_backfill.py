@@ -33,13 +33,6 @@ FOREIGN = "/subscriptions/1/resourceGroups/x/providers/Microsoft.MachineLearning
 
 
 @pytest.fixture
-def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The app settings for scenario credit-risk, nothing published yet; tests may start another scenario."""
-    emulator.control.use("credit-risk")
-    return emulator.environment(f"sqlite:///{tmp_path / 'lineage.sqlite'}")
-
-
-@pytest.fixture
 def run(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `lineage backfill` with these settings; messages that come back do so at once."""
     monkeypatch.setattr(session, "DIRECT_REDELIVERY", AT_ONCE)

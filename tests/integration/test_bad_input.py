@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,13 +15,6 @@ from shared.state.ports import DeadLetter
 from tests.app import AT_ONCE, WS, App, model_registered, run_completed
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The app settings for scenario credit-risk."""
-    emulator.control.use("credit-risk")
-    return emulator.environment(f"sqlite:///{tmp_path / 'lineage.sqlite'}")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -23,13 +22,6 @@ from tests.storage import empty
 
 Run = Callable[..., Result]
 NAME = "ml-events/lineage/2026/7/1/10/1.json"
-
-
-@pytest.fixture
-def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The app settings for scenario credit-risk, nothing published yet."""
-    emulator.control.use("credit-risk")
-    return emulator.environment(f"sqlite:///{tmp_path / 'lineage.sqlite'}")
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def environment(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The app settings for scenario credit-risk, nothing published yet."""
-    emulator.control.use("credit-risk")
-    return emulator.environment(f"sqlite:///{tmp_path / 'lineage.sqlite'}")
-
-
-@pytest.fixture
 def run(environment: Mapping[str, str]) -> Run:
     """Run `lineage status` with these settings."""
     return lambda *arguments: CliRunner().invoke(lineage, ["status", *arguments], env=environment)
