@@ -1,5 +1,6 @@
 """`lineage backfill`: what Azure ML holds and nobody has published yet."""
 
+import hashlib
 import json
 import signal
 import sys
@@ -111,8 +112,8 @@ def _publish_here(services: "Services") -> "Deliver":
     from cli.session import drain
     from shared.errors import ServiceUnavailableError
     from shared.handlers.message_body import BACKFILL
-    from shared.handlers.outcome import CAME_BACK
-    from shared.handlers.receive import enqueue
+    from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
+    from shared.handlers.receive import receive_event
     from shared.state.sqlite import Database, SqliteQueue
 
     def handle(message: "Message") -> "Outcome":
@@ -123,13 +124,29 @@ def _publish_here(services: "Services") -> "Deliver":
         database = Database(":memory:", now=services.now)
         queue = SqliteQueue(database)
         try:
-            enqueue(events, queue, services.dead_letters, source=BACKFILL, now=services.now)
+            for event in events:
+                message = receive_event(
+                    event,
+                    source=BACKFILL,
+                    now=services.now,
+                    open_dead_letters=lambda: services.dead_letters,
+                    closes=_dead_letter_of(event),
+                )
+                if message is None:
+                    yield DEAD_LETTERED
+                else:
+                    queue.put(message)
             unavailable = 0
             for report in drain(services, queue, handle=handle):
                 reason = report.outcome.reason
                 if report.failed:
                     click.echo(report.to_line(), err=True)
-                    unavailable += reason.startswith(("AccessDenied:", "ServiceUnavailable:"))
+                if report.failed and reason.startswith(("AccessDenied:", "ServiceUnavailable:")):
+                    unavailable += 1
+                elif report.outcome.outcome != CAME_BACK:
+                    unavailable = 0
+                if unavailable == _TOO_MANY:
+                    raise ServiceUnavailableError(f"{unavailable} in a row could not be published, because of {reason}")
                 if report.outcome.outcome != CAME_BACK:
                     yield report.outcome.outcome
             due = queue.next_visible_at()
@@ -137,10 +154,14 @@ def _publish_here(services: "Services") -> "Deliver":
             database.close()
         if due:
             raise ServiceUnavailableError(f"the services ask for patience until {due:%H:%M:%S} UTC")
-        if unavailable == len(events) >= _TOO_MANY:
-            raise ServiceUnavailableError(f"none of {unavailable} could be published, the last because of {reason}")
 
     return deliver
+
+
+def _dead_letter_of(event: str) -> str:
+    """Name the dead letter of a hint, so that another attempt replaces it and success closes it."""
+    told = json.loads(event)
+    return "backfill-" + hashlib.sha256(" ".join((told["topic"], told["subject"])).encode()).hexdigest()[:32]
 
 
 def _handle(services: "Services", message: "Message") -> "Outcome":

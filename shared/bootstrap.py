@@ -19,7 +19,7 @@ from shared.handlers.reconcile import Reconciler
 from shared.handlers.undelivered import Undelivered
 from shared.settings import CONSOLE, Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
-from shared.telemetry import AZURE_ML, CATALOG, attempt, record_request, start_console
+from shared.telemetry import AZURE_ML, CATALOG, record_request, start_console
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -67,15 +67,14 @@ class Services:
 
     def handle(self, message: Message, *, force: bool = False) -> Outcome:
         body = MessageBody.parse(message.body, message_id=message.id)
-        with attempt("publish lineage", traceparent=body.traceparent):
-            return handle_message(
-                body,
-                attempt=message.dequeue_count,
-                allowed=self.allowed,
-                publisher=self.publisher,
-                dead_letters=self.dead_letters,
-                force=force,
-            )
+        return handle_message(
+            body,
+            attempt=message.dequeue_count,
+            allowed=self.allowed,
+            publisher=self.publisher,
+            dead_letters=self.dead_letters,
+            force=force,
+        )
 
     @property
     def allowed(self) -> AllowList:

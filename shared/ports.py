@@ -1,6 +1,6 @@
 """What the handlers need of Azure ML and of the catalog, worded by need."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -136,7 +136,9 @@ class Catalog(Protocol):
 
     def find(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, Found]: ...
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> Upserted: ...
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> Upserted: ...
 
     def is_linked(self, name: QualifiedName) -> bool:
         """Whether a process reads or writes this entity now."""

@@ -17,6 +17,8 @@ DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
 WORKER, CONSOLE = "worker", "console"
 _WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
 """An app setting of the Functions worker: it sends metrics and traces to Application Insights."""
+_TRUE = ("1", "true", "t", "yes", "y")
+"""What the worker takes for yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Settings:
                 "LINEAGE_CREDENTIAL: 'emulator' is only for an emulator on this machine; "
                 "PURVIEW_ENDPOINT and LINEAGE_ARM_ENDPOINT must both be loopback addresses"
             )
-        if settings.telemetry == CONSOLE and reader.optional(_WORKER_EXPORTS).casefold() in ("true", "1"):
+        if settings.telemetry == CONSOLE and reader.optional(_WORKER_EXPORTS).casefold() in _TRUE:
             reader.problems.append(f"LINEAGE_TELEMETRY: 'console' and {_WORKER_EXPORTS} would both export; give one")
         if reader.problems:
             raise ConfigurationError(reader.problems)

@@ -1,6 +1,6 @@
 """In-memory ports for tests of the handlers. `fail_with` scripts failures: each is raised by one call, in order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,7 +105,10 @@ class FakeCatalog(Script):
             for entity in here
         }
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> FakeWritten:
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> FakeWritten:
+        before_each()
         batch = {entity.ref: entity for entity in entities}
         self.sent.append(sorted(ref.qualified_name for ref in batch))
         self.called("upsert")

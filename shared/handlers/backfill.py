@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from shared.errors import LineageError, TerminalError
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 RUNS, MODELS, ENDPOINTS = KINDS = ("runs", "models", "endpoints")
 """In this order, so that a model finds its run published and an endpoint its models."""
+
+ENDED_FOR = timedelta(days=1)
+"""So long a part that has come to its end is not looked at again when the command is repeated for one that failed."""
 
 LISTED, ALREADY_THERE, ENQUEUED, FAILED = "listed", "already_there", "enqueued", "failed"
 """What is counted, beside the outcomes; `failed` are parts that could not be gone through to their end."""
@@ -83,18 +86,19 @@ class Step:
 
 @dataclass
 class Checkpoint:
-    """Where to go on: the page that is next, and what was counted until then."""
+    """Where to go on, as it was noted at a time: the page that is next, and what was counted until then."""
 
+    at: datetime
     page: str = ""
     ended: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def parse(cls, note: Mapping[str, Any]) -> Self:
-        return cls(note["page"], note["ended"], Counter(note["counts"]))
+        return cls(datetime.fromisoformat(note["at"]), note["page"], note["ended"], Counter(note["counts"]))
 
     def to_note(self) -> dict[str, object]:
-        return {"page": self.page, "ended": self.ended, "counts": dict(self.counts)}
+        return {"at": self.at.isoformat(), "page": self.page, "ended": self.ended, "counts": dict(self.counts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +126,23 @@ class Backfill:
             self._forget(parts)
         total: Counter[str] = Counter()
         for part in parts:
-            note = self.state.notes.get(part.note_name)
-            checkpoint = Checkpoint.parse(note) if note else Checkpoint()
+            loaded = self._load(part)
+            checkpoint = loaded or Checkpoint(at=self.now())
             try:
                 for _ in self._walk(part, checkpoint):
-                    yield Step(part, total + checkpoint.counts, resumed=note is not None)
+                    yield Step(part, total + checkpoint.counts, resumed=loaded is not None)
             except LineageError as error:
                 total[FAILED] += 1
-                yield Step(part, total + checkpoint.counts, resumed=note is not None, failure=error)
+                yield Step(part, total + checkpoint.counts, resumed=loaded is not None, failure=error)
             total += checkpoint.counts
         if not total[FAILED]:
             self._forget(parts)
+
+    def _load(self, part: Part) -> "Checkpoint | None":
+        """Return where an earlier attempt has come; what ended long ago, while others failed, is looked at anew."""
+        note = self.state.notes.get(part.note_name)
+        checkpoint = Checkpoint.parse(note) if note else None
+        return None if checkpoint and checkpoint.ended and checkpoint.at + ENDED_FOR < self.now() else checkpoint
 
     def _walk(self, part: Part, checkpoint: Checkpoint) -> Iterator[None]:
         yield
@@ -150,6 +160,7 @@ class Backfill:
                 continue
             yield from self._hand_on(part, page.items, checkpoint.counts)
             checkpoint.page = page.next
+            checkpoint.at = self.now()
             checkpoint.ended = not page.next or part.is_above(page.items)
             self.state.notes.put(part.note_name, checkpoint.to_note())
 
@@ -201,4 +212,6 @@ def _is_there(row: Row | None) -> bool:
     """Whether the catalog has all there is to say; of a completed run that was skipped there is nothing to say."""
     if row is None:
         return False
-    return row.outcome == PUBLISHED or (row.outcome == SKIPPED and row.status.casefold() in SUCCEEDED)
+    if row.kind == "run":  # one that is known from its model alone may have been written before it completed
+        return row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SUCCEEDED
+    return row.outcome == PUBLISHED

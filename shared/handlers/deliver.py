@@ -1,5 +1,6 @@
 """Handles messages of the queue in the Functions host: what may get better later waits, what cannot is set aside."""
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +12,8 @@ from shared.handlers.publish import Publisher
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Notes, Queue
 from shared.telemetry import attempt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,10 @@ class Deliveries:
                 self._note_failure(body, message, error)
                 raise
         if message.dequeue_count > 1 and outcome.outcome != DEFERRED:
-            self.notes.forget(_note_name(body))
+            try:
+                self.notes.forget(_note_name(body))
+            except LineageError as error:  # what is done must not come back for it; the note harms nobody
+                logger.warning("a note of a failure is left", extra={**body.facts, "detail": redact_text(str(error))})
         return outcome
 
     def _publish(self, message: Message, body: MessageBody) -> Outcome:

@@ -20,6 +20,7 @@ from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Queue
+from shared.telemetry import attempt as start_attempt
 from shared.telemetry import attempt_facts, describe_attempt, record_outcome
 
 logger = logging.getLogger(__name__)
@@ -88,10 +89,9 @@ def handle_message(
             describe_attempt(event_id=event.id, workspace_id=event.workspace.arm_id, run_id=run_id)
             outcome = publisher.publish(event, force=force)
     except TerminalError as error:
-        ended = set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
         if event is not None and not isinstance(error, EntityRejectedError):  # that one the publisher has noted itself
-            publisher.note_failure(event, ended.reason)
-        return ended
+            publisher.note_failure(event, f"{reason_of(error)}: {redact_text(str(error))}")
+        return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
     if body.closes:
         dead_letters.close(body.closes)
     facts = {"subject": outcome.subject, "entities_written": outcome.written, "matches": dict(outcome.matches)}
@@ -180,17 +180,33 @@ def handle_next(
     message = queue.receive(visibility=redelivery.visibility)
     if message is None:
         return None
+    body = MessageBody.parse(message.body, message_id=message.id)
+    with start_attempt("publish lineage", traceparent=body.traceparent):
+        return message, _attempt(message, body, queue, handle, dead_letters=dead_letters, redelivery=redelivery)
+
+
+def _attempt(
+    message: Message,
+    body: MessageBody,
+    queue: Queue,
+    handle: Callable[[Message], Outcome],
+    *,
+    dead_letters: DeadLetters,
+    redelivery: Redelivery,
+) -> Outcome:
+    attempt = message.dequeue_count
     try:
         outcome = handle(message)
     except Exception as error:  # noqa: BLE001 - it is not swallowed: the message comes back or is set aside
-        if message.dequeue_count >= redelivery.max_attempts:
-            body = MessageBody.parse(message.body, message_id=message.id)
-            outcome = set_aside(body, error, attempts=message.dequeue_count, dead_letters=dead_letters)
+        if attempt >= redelivery.max_attempts:
+            outcome = set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
         else:
-            delay = redelivery.delay_after(message.dequeue_count)
+            delay = redelivery.delay_after(attempt)
             if isinstance(error, ServiceUnavailableError) and error.retry_after:
                 delay = max(delay, timedelta(seconds=min(error.retry_after, _LONGEST_RETRY_AFTER)))
+            reason, detail = reason_of(error), redact_text(str(error))
+            tell(body, CAME_BACK, reason=reason, detail=detail, attempt=attempt)
             queue.release(message, delay=delay)
-            return message, Outcome(CAME_BACK, reason=f"{reason_of(error)}: {redact_text(str(error))}")
+            return Outcome(CAME_BACK, reason=f"{reason}: {detail}")
     queue.delete(message)
-    return message, outcome
+    return outcome

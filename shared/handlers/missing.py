@@ -184,7 +184,9 @@ def _is_linked(row: Row | None) -> bool:
     """Whether the catalog has all there is to say; a completed run that was skipped has nothing to say."""
     if row is None:
         return False
-    return row.outcome == PUBLISHED or (row.outcome != DEAD_LETTERED and row.status.casefold() in SUCCEEDED)
+    if row.kind == "run":  # one that is known from its model alone may have been written before it completed
+        return row.outcome != DEAD_LETTERED and row.status.casefold() in SUCCEEDED
+    return row.outcome == PUBLISHED
 
 
 def _before(moment: str) -> str:

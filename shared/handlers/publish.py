@@ -16,8 +16,8 @@ from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
 from shared.state.ports import Leases, Ledger, Row
 
-LEASE = timedelta(minutes=5)
-"""How long a worker that died keeps the others waiting; a write with all its retries takes less."""
+LEASE = timedelta(minutes=10)
+"""How long a worker that died keeps the others waiting; a request to the catalog with all its retries takes less."""
 
 
 class Publisher:
@@ -103,10 +103,9 @@ class Publisher:
 
     def _write(self, event: Event, plan: Plan, lease: "_Lease") -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
-        lease.check()
         # Before the catalog is written: if we die in between, whoever comes next knows of these models.
         self._ledger.add_to_tree(plan.root, models=plan.models)
-        result = self._catalog.upsert_entities(plan.changed) if plan.changed else None
+        result = self._catalog.upsert_entities(plan.changed, before_each=lease.check) if plan.changed else None
         if result and result.rejections:
             plan, result = self._write_anew(event, plan, result, lease)
         if result:
@@ -135,8 +134,8 @@ class Publisher:
         if isinstance(anew, Skip):
             return plan, refused
         entities = self._without_deleted_models(anew.entities)
-        lease.check()
-        return replace(anew, entities=entities, changed=entities), self._catalog.upsert_entities(entities)
+        written = self._catalog.upsert_entities(entities, before_each=lease.check)
+        return replace(anew, entities=entities, changed=entities), written
 
     def _note_written(self, root: QualifiedName, fingerprints: Mapping[QualifiedName, str]) -> None:
         of_runs = {name: each for name, each in fingerprints.items() if qualified_names.is_of_run(name)}
@@ -176,7 +175,7 @@ class _Lease:
         return self.previous_end is not None and self.previous_end >= moment
 
     def check(self) -> None:
-        """Extend our turn before each write; we may have been too slow and another may have begun."""
+        """Extend our turn before each request that writes; we may have been too slow and another may have begun."""
         if not self.leases.renew(self.name, holder=self.holder, duration=LEASE):
             raise LeaseHeldError(f"the lease on {self.name} was lost: another worker has taken it over")
 

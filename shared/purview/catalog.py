@@ -1,6 +1,6 @@
 """Microsoft Purview as the catalog: find, upsert, lineage, types."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.errors import RecordNotFoundError, RequestRefusedError
@@ -61,21 +61,27 @@ class PurviewCatalog:
             for hit in answer.get("value") or []
         ]
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> Upserted:
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> Upserted:
         """
         Create or update entities; installs our types if the catalog does not know one, once.
+
+        Args:
+            entities: in any order.
+            before_each: called before each request; may raise to stop.
 
         Returns:
             The guid of every entity written, and the catalog's words for every one it refused.
         """
         wanted = tuple(entities)
         try:
-            return upsert_entities(self._client, wanted)
+            return upsert_entities(self._client, wanted, before_each=before_each)
         except RequestRefusedError as error:
             if error.code != UNKNOWN_TYPE:
                 raise
             self.install_types()
-            return upsert_entities(self._client, wanted)
+            return upsert_entities(self._client, wanted, before_each=before_each)
 
     def get_lineage(self, guid: str) -> LineageView:
         """Read all lineage up- and downstream of an entity."""

@@ -1,6 +1,6 @@
 """Writes entities in bulk requests that are closed under references, and isolates those the catalog refuses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -26,11 +26,14 @@ class Upserted:
     rejections: dict[QualifiedName, str] = field(default_factory=dict)
 
 
-def upsert_entities(client: PurviewClient, entities: Iterable[Entity]) -> Upserted:
+def upsert_entities(
+    client: PurviewClient, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+) -> Upserted:
     """
     Create or update entities, in ⌈n/50⌉ requests if none is refused.
 
     References to entities that are not among `entities` go by unique attribute, so those must be in the catalog.
+    `before_each` is called before each request and may raise to stop.
 
     Raises:
         ServiceUnavailableError, AccessDeniedError: nothing can be said of the entities not yet written.
@@ -39,11 +42,12 @@ def upsert_entities(client: PurviewClient, entities: Iterable[Entity]) -> Upsert
     result = Upserted()
     ordered = _referenced_first(entities)
     for start in range(0, len(ordered), BATCH):
-        _write(client, ordered[start : start + BATCH], result)
+        _write(client, ordered[start : start + BATCH], result, before_each)
     return result
 
 
-def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted) -> None:
+def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted, before_each: Callable[[], None]) -> None:
+    before_each()
     numbers = {entity.ref: f"-{number}" for number, entity in enumerate(batch, start=1)}
     try:
         answer = client.upload_entities([_to_atlas(entity, numbers) for entity in batch])
@@ -55,8 +59,8 @@ def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted) -> 
             return
         # Atlas takes or refuses a request as a whole and seldom says which entity it means: halve until it shows.
         middle = len(batch) // 2
-        _write(client, batch[:middle], result)
-        _write(client, batch[middle:], result)
+        _write(client, batch[:middle], result, before_each)
+        _write(client, batch[middle:], result, before_each)
         return
     assigned: Mapping[str, str] = (answer or {}).get("guidAssignments") or {}
     for ref, number in numbers.items():

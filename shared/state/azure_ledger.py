@@ -125,6 +125,8 @@ class AzureLeases:
             current = found[0]["holder"], datetime.fromisoformat(found[0]["ends_at"])
             turn = next_turn(current, holder, self._now(), duration)
             tag = self._table.replace(_LEASE, name, lease, tag=found[1]) if turn else ""
+        if turn and not tag:
+            tag = self._tag_of(name, holder)  # another was first, or it was us and the answer was lost
         if tag:
             self._tags[name, holder] = tag
         return turn if tag else None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
+from shared.errors import LeaseHeldError
 from shared.lineage.assets import UNSCANNED
 from shared.lineage.entities import Entity, Ref, attributes
 from shared.ports import Catalog
@@ -39,6 +40,17 @@ def catalog(request: pytest.FixtureRequest, emulator: Emulator, tmp_path: Path) 
         return FakeCatalog(refuse=[REFUSED])
     emulator.control.switches(refuse=[REFUSED])
     return App.on(emulator, tmp_path / "state.sqlite").services.catalog
+
+
+def test_nothing_is_written_once_what_is_called_before_each_request_raises(catalog: Catalog) -> None:
+    """A worker that has lost its turn stops between two requests."""
+
+    def lost() -> None:
+        raise LeaseHeldError("lost")
+
+    with pytest.raises(LeaseHeldError):
+        catalog.upsert_entities([dataset("a")], before_each=lost)
+    assert catalog.find([QualifiedName("azureml://a")]) == {}
 
 
 def test_entity_is_found_by_name_once_it_is_written(catalog: Catalog) -> None:

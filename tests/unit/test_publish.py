@@ -1,6 +1,6 @@
 """Publish: however often and in whatever order events come, the catalog ends up the same, and is written to once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -320,10 +320,12 @@ def test_lost_ledger_loses_no_model(databases: list[Database]) -> None:
 class Down(FakeCatalog):
     """A catalog that is down when it is first written to."""
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> FakeWritten:
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> FakeWritten:
         if not self.sent:
             self.failures = [ServiceUnavailableError("busy")]
-        return super().upsert_entities(entities)
+        return super().upsert_entities(entities, before_each=before_each)
 
 
 def test_deployed_model_leads_to_its_endpoint(desk: Desk) -> None:

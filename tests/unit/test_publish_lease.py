@@ -52,7 +52,10 @@ class SlowCatalog(FakeCatalog):
 
     during_write: Steps = ()
 
-    def upsert_entities(self, entities: Iterable[Entity]) -> FakeWritten:
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> FakeWritten:
+        before_each()
         for step in self.during_write:
             step()
         return super().upsert_entities(entities)

@@ -252,7 +252,8 @@ def test_emulator_credential_is_refused_with_the_default_endpoint(environ: dict[
 def test_console_beside_the_workers_own_export_is_refused(environ: dict[str, str]) -> None:
     """Everything would be told twice."""
     console = {"LINEAGE_TELEMETRY": "console"}
-    (problem,) = problems({**environ, **console, "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true"})
-    assert problem.startswith("LINEAGE_TELEMETRY: 'console'")
+    for yes in ("true", "1", "Yes"):
+        (problem,) = problems({**environ, **console, "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": yes})
+        assert problem.startswith("LINEAGE_TELEMETRY: 'console'")
     off = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "false"}
     assert Settings.from_env({**environ, **console, **off}).telemetry == "console"
