@@ -56,7 +56,7 @@ def _from_response(what: str, error: HttpResponseError, needs: str) -> Exception
         return AccessDeniedError(f"{message.rstrip('.')}. The identity needs {needs}.")
     if status == 404:
         return RecordNotFoundError(message)
-    if status in _UNAVAILABLE or status >= 500:
+    if status in _UNAVAILABLE or status >= 500 or status < 400:  # below 400 it is an answer that broke off on its way
         header = str(getattr(error.response, "headers", {}).get("Retry-After") or "")
         return ServiceUnavailableError(message, retry_after=float(header) if header.isdigit() else None)
     return RequestRefusedError(message, status=status)
