@@ -1,5 +1,5 @@
 """
-Starts the Functions host as the soak needs it: one JSON line for every outcome, and waits that fit into half an hour.
+Starts the Functions host as the soak needs it: one JSON line for every outcome, and waits that fit into minutes.
 
 Only waits are changed. Production's are minutes (docs/architecture.md, "What waits, and how long"); here a deferred
 message comes back within seconds, a lease and the invisibility of a killed worker's messages last seconds, and a retry
