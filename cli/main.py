@@ -14,7 +14,9 @@ FAILED, USAGE = 1, 2
 _COMMANDS = {
     "backfill": "cli.backfill",
     "demo": "cli.demo",
+    "doctor": "cli.doctor",
     "replay": "cli.replay",
+    "setup": "cli.setup",
     "show": "cli.show",
     "status": "cli.status",
     "typedefs": "cli.typedefs",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.handlers.deliver import Deliveries
+from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import MessageBody, decode_body
 from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import Outcome
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from shared.azure_ml.inventory import Inventory
     from shared.azure_ml.resolver import Resolver
-    from shared.azure_ml.rest import RestClient
     from shared.purview.catalog import PurviewCatalog
+    from shared.rest import RestClient
 
 
 def utc_now() -> datetime:
@@ -82,7 +83,18 @@ class Services:
 
     @property
     def deliveries(self) -> Deliveries:
-        return Deliveries(self.state.queue, self.state.dead_letters, self.state.notes, self.publisher, self.allowed)
+        return Deliveries(
+            self.state.queue,
+            self.state.dead_letters,
+            self.state.notes,
+            self.publisher,
+            self.allowed,
+            self.last_event,
+        )
+
+    @cached_property
+    def last_event(self) -> LastEventNote:
+        return LastEventNote(self.state.notes, self.now)
 
     @cached_property
     def state(self) -> State:
@@ -92,7 +104,7 @@ class Services:
             return open_state(str(self.settings.storage), now=self.now)
         from shared.state.azure import open_state as open_azure_state
 
-        return open_azure_state(self.settings.storage, token=lambda: self._credential, now=self.now)
+        return open_azure_state(self.settings.storage, token=lambda: self.credential, now=self.now)
 
     @cached_property
     def undelivered(self) -> Undelivered | None:
@@ -101,7 +113,7 @@ class Services:
             return None
         from shared.state.azure_undelivered import open_undelivered
 
-        return open_undelivered(self.settings.storage, token=lambda: self._credential)
+        return open_undelivered(self.settings.storage, token=lambda: self.credential)
 
     @property
     def queue(self) -> Queue:
@@ -131,7 +143,7 @@ class Services:
 
         client = PurviewClient(
             self.settings.purview_endpoint,
-            credential=self._credential,
+            credential=self.credential,
             session=build_session(self.settings.ca_bundle, observe=partial(record_request, CATALOG)),
             collection=self.settings.purview_collection,
         )
@@ -144,10 +156,10 @@ class Services:
 
         arm = self.settings.arm_endpoint
         return Resolver(
-            self._rest,
+            self.rest,
             arm_endpoint=arm,
             open_assets=lambda workspace: Assets(
-                workspace, arm_endpoint=arm, credential=self._credential, transport=self._transport
+                workspace, arm_endpoint=arm, credential=self.credential, transport=self.transport
             ),
             clock=time.monotonic,
         )
@@ -156,16 +168,16 @@ class Services:
     def inventory(self) -> "Inventory":
         from shared.azure_ml.inventory import Inventory
 
-        return Inventory(self._rest, arm_endpoint=self.settings.arm_endpoint)
+        return Inventory(self.rest, arm_endpoint=self.settings.arm_endpoint)
 
     @cached_property
-    def _rest(self) -> "RestClient":
-        from shared.azure_ml.rest import RestClient
+    def rest(self) -> "RestClient":
+        from shared.rest import RestClient
 
-        return RestClient(self._credential, self._transport, scope=f"{self.settings.arm_endpoint}/.default")
+        return RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default")
 
     @cached_property
-    def _transport(self) -> "RequestsTransport":
+    def transport(self) -> "RequestsTransport":
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport
 
@@ -175,7 +187,7 @@ class Services:
         return RequestsTransport(session=session, session_owner=False)
 
     @cached_property
-    def _credential(self) -> "TokenCredential":
+    def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
             from shared.emulator_credential import EmulatorCredential
 

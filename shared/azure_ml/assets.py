@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -9,12 +10,13 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
+from shared.azure_errors import translated_errors
 from shared.azure_ml.job_settings import read_settings
-from shared.azure_ml.rest import CONNECT_TIMEOUT, READ_TIMEOUT, BoundedRetryPolicy, azure_ml_errors
 from shared.azure_ml.uris import AssetReference, parse_reference
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
 from shared.redaction import redact_mapping, redact_text
+from shared.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -28,7 +30,7 @@ _KNOWN_CLOUDS = {
 
 class Assets:
     """
-    The SDK client of one workspace. Methods may raise what `azure_ml_errors` raises.
+    The SDK client of one workspace. Methods may raise what `translated_errors` raises.
 
     azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
     """
@@ -45,7 +47,7 @@ class Assets:
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str]:
         """Return a data asset version without its location, and the URI it was registered from."""
-        with azure_ml_errors(f"data {asset.label}"):
+        with _errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
         created_by, created_at = _creation(data)
         found = DataAsset(
@@ -60,7 +62,7 @@ class Assets:
         return found, str(data.path or "")
 
     def get_model(self, asset: AssetId) -> ModelVersion:
-        with azure_ml_errors(f"model {asset.label}"):
+        with _errors(f"model {asset.label}"):
             model = self._client.models.get(asset.name, asset.version)
         created_by, created_at = _creation(model)
         return ModelVersion(
@@ -83,7 +85,7 @@ class Assets:
         Raises:
             RecordNotFoundError: the SDK cannot read one of them; ask for those you need by name.
         """
-        with azure_ml_errors("datastores"):
+        with _errors("datastores"):
             try:
                 return {store.name: _to_datastore(store) for store in self._client.datastores.list()}
             except AttributeError as error:
@@ -91,7 +93,7 @@ class Assets:
                 raise RecordNotFoundError(f"datastores: the SDK cannot read one of them ({error})") from error
 
     def get_datastore(self, name: str) -> Datastore:
-        with azure_ml_errors(f"datastore {name}"):
+        with _errors(f"datastore {name}"):
             try:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
@@ -104,24 +106,28 @@ class Assets:
         Raises:
             RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
         """
-        with azure_ml_errors(f"job {run_id}"):
+        with _errors(f"job {run_id}"):
             return read_settings(self._client.jobs.get(run_id))
 
     def get_online_endpoint(self, name: str) -> Any:
-        with azure_ml_errors(f"online endpoint {name}"):
+        with _errors(f"online endpoint {name}"):
             return self._client.online_endpoints.get(name)
 
     def list_online_deployments(self, endpoint: str) -> list[Any]:
-        with azure_ml_errors(f"deployments of {endpoint}"):
+        with _errors(f"deployments of {endpoint}"):
             return list(self._client.online_deployments.list(endpoint))
 
     def get_batch_endpoint(self, name: str) -> Any:
-        with azure_ml_errors(f"batch endpoint {name}"):
+        with _errors(f"batch endpoint {name}"):
             return self._client.batch_endpoints.get(name)
 
     def list_batch_deployments(self, endpoint: str) -> list[Any]:
-        with azure_ml_errors(f"deployments of {endpoint}"):
+        with _errors(f"deployments of {endpoint}"):
             return list(self._client.batch_deployments.list(endpoint))
+
+
+def _errors(call: str) -> AbstractContextManager[None]:
+    return translated_errors(call, needs=WORKSPACE_READER)
 
 
 def _build_client(

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.azure_ml.rest import Json
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.model import SUCCEEDED
+from shared.rest import Json
 
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags, and soon says more."""

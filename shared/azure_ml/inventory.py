@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from shared.azure_ml.rest import Json, RestClient
 from shared.errors import UnreadableAnswerError
 from shared.model import WorkspaceId
 from shared.ports import InventoryPage, Listed
+from shared.rest import Json, RestClient
 
 _JOBS, _MODELS, _ENDPOINTS = "2024-01-01-preview", "2023-08-01-preview", "2023-10-01"
 _WORKSPACES = "2024-10-01-preview"

@@ -11,7 +11,6 @@ from shared.azure_ml.assets import Assets, model_reference, tags_of
 from shared.azure_ml.cache import Cache
 from shared.azure_ml.data import DataReader
 from shared.azure_ml.families import Family, read_family
-from shared.azure_ml.rest import Json, RestClient
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, list_bindings, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
@@ -33,6 +32,7 @@ from shared.model import (
     WorkspaceId,
 )
 from shared.redaction import redact_text
+from shared.rest import Json, RestClient
 
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
-from shared.azure_ml.rest import Json, RestClient
 from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.rest import Json, RestClient
 
 BATCH = 200
 """Runs or assets asked for at once. The services' own limits are not documented; a refused batch is halved."""

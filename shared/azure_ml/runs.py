@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from shared.azure_ml.rest import Json
 from shared.azure_ml.uris import AssetReference, is_run_log, parse_reference
 from shared.model import AssetId, ColumnMapping, Environment, Package, Port, Run
 from shared.redaction import redact_mapping, redact_text
+from shared.rest import Json
 
 COLUMN_MAPPING_TAG = "lineage.column_mapping"
 """

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from shared.azure_ml.rest import RestClient
 from shared.errors import RequestRefusedError
 from shared.model import Workspace, WorkspaceId
+from shared.rest import RestClient
 
 _API_VERSION = "2024-10-01-preview"
 

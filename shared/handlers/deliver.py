@@ -4,8 +4,10 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.envelopes import event_type_of
 from shared.errors import LeaseHeldError, LineageError, ServiceUnavailableError, TransientError
-from shared.handlers.message_body import MessageBody
+from shared.handlers.last_event import LastEventNote
+from shared.handlers.message_body import EVENT_GRID, MessageBody
 from shared.handlers.messages import AllowList, dead_letter, handle_message, reason_of, set_aside, tell
 from shared.handlers.outcome import CAME_BACK, DEFERRED, Outcome
 from shared.handlers.publish import Publisher
@@ -53,6 +55,7 @@ class Deliveries:
     notes: Notes
     publisher: Publisher
     allowed: AllowList
+    last_event: LastEventNote
     patience: Patience = Patience()
 
     def publish(self, message: Message) -> Outcome:
@@ -68,11 +71,13 @@ class Deliveries:
             except Exception as error:
                 self._note_failure(body, message, error)
                 raise
-        if message.dequeue_count > 1 and outcome.outcome != DEFERRED:
-            try:
+        try:
+            if message.dequeue_count > 1 and outcome.outcome != DEFERRED:
                 self.notes.forget(_note_name(body))
-            except LineageError as error:  # what is done must not come back for it; the note harms nobody
-                logger.warning("a note of a failure is left", extra={**body.facts, "detail": redact_text(str(error))})
+            if body.source == EVENT_GRID:
+                self.last_event.write(event_type_of(body.event))
+        except LineageError as error:  # what is done must not come back for it; a note that is old harms nobody
+            logger.warning("a note is out of date", extra={**body.facts, "detail": redact_text(str(error))})
         return outcome
 
     def _publish(self, message: Message, body: MessageBody) -> Outcome:

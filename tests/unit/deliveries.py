@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from shared.handlers.deliver import Deliveries
+from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import AllowList
 from shared.handlers.outcome import Outcome
@@ -55,8 +56,16 @@ class Desk:
         self.source = FakeRunSource(answers(tree(TRAIN)))
         self.catalog = FakeCatalog()
         self.queue, self.dead_letters, self.notes = Copies(), FakeDeadLetters(), Notes(database)
-        publisher = Publisher(self.source, self.catalog, SqliteLedger(database), FreeLeases(), now=FakeClock())
-        self.deliveries = Deliveries(self.queue, self.dead_letters, self.notes, publisher, AllowList((ARM_ID,)))
+        self.clock = FakeClock()
+        publisher = Publisher(self.source, self.catalog, SqliteLedger(database), FreeLeases(), now=self.clock)
+        self.deliveries = Deliveries(
+            self.queue,
+            self.dead_letters,
+            self.notes,
+            publisher,
+            AllowList((ARM_ID,)),
+            LastEventNote(self.notes, self.clock),
+        )
 
     def publish(self, body: MessageBody = PLAIN, *, attempt: int = 1) -> Outcome:
         return self.deliveries.publish(Message("m", body.to_json(), attempt, "receipt"))

@@ -1,7 +1,6 @@
-"""One HTTP pipeline for Azure ML's REST services."""
+"""One HTTP pipeline for Azure's REST services."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from azure.core import PipelineClient
@@ -19,7 +18,10 @@ Json = dict[str, Any]
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 LONGEST_WAIT = 30.0
-_RETRIED = frozenset({"GET", "POST"})  # every POST here is a read
+_RETRIED = frozenset({"GET", "POST", "PUT"})  # every POST is a read or names what it starts, every PUT is idempotent
+
+
+WORKSPACE_READER = "read access to the workspace"
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
@@ -43,6 +45,10 @@ class RestClient:
 
     Every method may raise ServiceUnavailableError, AccessDeniedError, RecordNotFoundError (404)
     and RequestRefusedError (another 4xx).
+
+    Args:
+        needs: the role or right whose absence a 401 or 403 would explain.
+        service: for whom the token is, in words.
     """
 
     def __init__(
@@ -51,8 +57,12 @@ class RestClient:
         transport: HttpTransport[Any, Any],
         *,
         scope: str,
+        needs: str = WORKSPACE_READER,
+        service: str = "Azure Resource Manager",
         retry_backoff: float = 0.8,
     ) -> None:
+        self._needs = needs
+        self._service = service
         agent = UserAgentPolicy(base_user_agent="aml-purview-lineage")
         token = BearerTokenCredentialPolicy(credential, scope)
         self._authorised: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
@@ -65,11 +75,15 @@ class RestClient:
     def get(self, url: str, *, params: Mapping[str, str] | None = None, anonymous: bool = False) -> Json:
         return self._send(HttpRequest("GET", url, params=dict(params or {})), anonymous=anonymous)
 
-    def post(self, url: str, body: Json) -> Json:
-        return self._send(HttpRequest("POST", url, json=body))
+    def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        return self._send(HttpRequest("POST", url, params=dict(params or {}), json=body))
+
+    def put(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        return self._send(HttpRequest("PUT", url, params=dict(params or {}), json=body))
 
     def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
-        with azure_ml_errors(f"{request.method} {request.url.partition('?')[0]}"):
+        what = f"{request.method} {request.url.partition('?')[0]}"
+        with translated_errors(what, needs=self._needs, service=self._service):
             client = self._anonymous if anonymous else self._authorised
             response = client.send_request(
                 request,
@@ -78,12 +92,7 @@ class RestClient:
                 retry_on_methods=_RETRIED,  # a request's option: the policy's constructor ignores it
             )
             response.raise_for_status()
-            answer = response.json()
+            answer = response.json() if response.content else {}
         if not isinstance(answer, dict):
             raise RequestRefusedError(f"{request.url}: the answer is no JSON object", status=response.status_code)
         return answer
-
-
-def azure_ml_errors(what: str) -> AbstractContextManager[None]:
-    """Turn azure-core's exceptions into ours; `what` names the request or the SDK call."""
-    return translated_errors(what, needs="read access to the workspace")

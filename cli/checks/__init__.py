@@ -1,0 +1,1 @@
+"""What `lineage doctor` checks: one module for each link between the parts, each yielding checks."""

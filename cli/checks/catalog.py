@@ -1,0 +1,123 @@
+"""Whether the catalog takes what we write: types, collection, role, and one round trip."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from cli.checks.check import Check, ProblemError, UncheckedError
+from cli.checks.network import Resolve, refuse_public_address
+from cli.checks.sign_in import read_claims
+from cli.deployment import Deployment
+from cli.management.arm import PURVIEW_ACCOUNTS
+from cli.management.clients import Management
+from cli.management.policies import DATA_CURATOR, has_groups, has_role, inherits
+from shared.bootstrap import Services
+from shared.errors import AccessDeniedError
+from shared.lineage.entities import Entity, Ref, attributes
+from shared.purview.transport import SCOPE
+from shared.qualified_names import QualifiedName
+
+_ROLE = (
+    "A Collection Administrator gives the role Data Curator: lineage setup --identity OBJECT_ID "
+    "(or in the Purview portal: Data Map, Collections, Role assignments)."
+)
+
+
+def check_catalog(
+    services: Services, management: Management, deployment: Deployment, resolve: Resolve
+) -> Iterator[Check]:
+    if deployment.purview_account_id:
+        yield Check("catalog: account", _probe_account(services, management, deployment, resolve), _READER)
+    yield Check("catalog: collection", _probe_collection(services, management), _ROLE)
+    yield Check("catalog: role", _probe_role(services, management, deployment), _ROLE)
+    yield Check("catalog: types", _probe_types(services), _ROLE)
+    yield Check("catalog: round trip", _probe_round_trip(services), _ROLE)
+
+
+_READER = "Give yourself Reader on the Purview account, or leave out --purview-account."
+
+
+def _probe_account(
+    services: Services, management: Management, deployment: Deployment, resolve: Resolve
+) -> Callable[[], str]:
+    def probe() -> str:
+        account = management.arm.get(deployment.purview_account_id, PURVIEW_ACCOUNTS)
+        access = str(account["properties"].get("publicNetworkAccess") or "Enabled")
+        if access == "Disabled":
+            refuse_public_address(services.settings.purview_endpoint, resolve, zone="privatelink.purview.azure.com")
+        return f"{account['name']}, public network access {access}"
+
+    return probe
+
+
+def _probe_collection(services: Services, management: Management) -> Callable[[], str]:
+    def probe() -> str:
+        collection = management.account.get_collection(services.settings.purview_collection)
+        return f"{collection.name} ({collection.friendly_name})"
+
+    return probe
+
+
+def _probe_role(services: Services, management: Management, deployment: Deployment) -> Callable[[], str]:
+    def probe() -> str:
+        identity = deployment.identity_id or str(
+            read_claims(services.credential.get_token(SCOPE).token).get("oid") or ""
+        )
+        if not identity:
+            raise UncheckedError("who the app is, is not known: give --identity")
+        collections = {each.name: each for each in management.account.list_collections()}
+        name = management.account.get_collection(services.settings.purview_collection).name
+        start, maybe = name, False
+        while True:
+            try:
+                policy = management.account.get_policy(name)
+            except AccessDeniedError as error:
+                raise UncheckedError(f"only a Collection Administrator may read who has roles in {name}") from error
+            if has_role(policy, DATA_CURATOR, identity):
+                return f"{identity} is Data Curator in {name}"
+            maybe = maybe or has_groups(policy, DATA_CURATOR)
+            if not inherits(policy):
+                break
+            name = collections[name].parent
+        if maybe:
+            raise UncheckedError(f"{identity} is no Data Curator in {start} itself; it may be through a group")
+        raise ProblemError(f"{identity} is not Data Curator in {start}", f"lineage setup --identity {identity}")
+
+    return probe
+
+
+def _probe_types(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        plan = services.catalog.plan_types()
+        if plan.is_empty:
+            return "all are installed"
+        names = [str(item["name"]) for item in (*plan.create_entities, *plan.create_relationships)]
+        raise ProblemError(
+            f"{len(names)} are missing, {len(plan.changes)} lack something "
+            f"({', '.join(sorted([*names, *plan.changes])[:3])} …)",
+            "lineage typedefs apply",
+        )
+
+    return probe
+
+
+def _probe_round_trip(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        name = QualifiedName(f"azureml://lineage-doctor/{uuid.uuid4()}")
+        entity = Entity(
+            Ref("custom_dataset", name), attributes("lineage doctor", description="May be deleted: it was a test.")
+        )
+        rejected = services.catalog.upsert_entities([entity]).rejections
+        if rejected:
+            raise ProblemError(f"the catalog refused an entity: {rejected[name]}", "lineage typedefs apply")
+        found = services.catalog.find([name]).get(name)
+        if found is None:
+            raise ProblemError(
+                "an entity that was written cannot be read",
+                "The role lets write but not read: give Data Curator, which lets both.",
+            )
+        services.catalog.remove_entity(found)
+        host = urlsplit(services.settings.purview_endpoint).hostname
+        return f"an entity was written to {host}, read and deleted"
+
+    return probe

@@ -1,0 +1,92 @@
+"""Whether queue, ledger and dead letters are there and may be used, and what the ledger tells of the app's work."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+from cli.checks.check import Check, ProblemError, UncheckedError
+from shared.bootstrap import Services
+from shared.handlers.coverage import read_coverage
+from shared.handlers.last_event import read_last_event
+
+_ROLES = (
+    "Give the app and yourself Storage Blob Data Contributor, Storage Queue Data Contributor and Storage Table Data "
+    "Contributor on the storage account; queues, table and containers are made by the deployment (`azd provision`)."
+)
+
+
+def check_state(services: Services) -> Iterator[Check]:
+    """Yield checks of the three stores. The queue is only read: a message of ours would be worked on."""
+    yield Check("storage: queue", _probe_queue(services), _ROLES)
+    yield Check("storage: ledger", _probe_ledger(services), _ROLES)
+    yield Check("storage: dead letters", _probe_dead_letters(services), _ROLES)
+
+
+def check_history(services: Services) -> Iterator[Check]:
+    """Yield checks of what the app has done so far."""
+    yield Check("events: last one seen", _probe_last_event(services), "See the checks of storage.")
+    yield Check("coverage", _probe_coverage(services), "See the checks of storage.")
+    yield Check("dead letters", _probe_open_letters(services), "See the checks of storage.")
+
+
+def _probe_queue(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        waiting = services.queue.count()
+        return f"{waiting} {'message waits' if waiting == 1 else 'messages wait'}"
+
+    return probe
+
+
+def _probe_ledger(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        name = f"doctor/{uuid.uuid4()}"
+        services.state.notes.put(name, {"at": services.now().isoformat()})
+        services.state.notes.get(name)
+        services.state.notes.forget(name)
+        return "a row was written, read and deleted"
+
+    return probe
+
+
+def _probe_dead_letters(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        services.dead_letters.get("doctor")
+        return "can be read"
+
+    return probe
+
+
+def _probe_last_event(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        seen = read_last_event(services.state.notes)
+        if seen is None:
+            raise UncheckedError("no event has come yet; train something, or look again after the next run")
+        return f"{seen.event_type} at {seen.at:%Y-%m-%d %H:%M} UTC"
+
+    return probe
+
+
+def _probe_coverage(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        coverages = read_coverage(services.state.notes)
+        if not coverages:
+            raise UncheckedError("the timer `reconcile` has not looked through any workspace yet")
+        words = ", ".join(f"{each.workspace.rpartition('/')[2]} {each.percent} %" for each in coverages)
+        if any(each.complete and each.gaps for each in coverages):
+            raise ProblemError(words, "`lineage status` names every gap with its reason.")
+        return words
+
+    return probe
+
+
+def _probe_open_letters(services: Services) -> Callable[[], str]:
+    def probe() -> str:
+        letters = services.dead_letters.list_open()
+        if letters:
+            reasons = ", ".join(sorted({letter.reason for letter in letters}))
+            raise ProblemError(
+                f"{len(letters)} {'is' if len(letters) == 1 else 'are'} open: {reasons}",
+                "docs/runbook.md says what each reason means; then `lineage replay --dead-letters`.",
+            )
+        return "none is open"
+
+    return probe

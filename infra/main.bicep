@@ -1,0 +1,373 @@
+metadata description = 'Lineage of Azure Machine Learning in Microsoft Purview: everything but the event subscriptions (events.bicep).'
+
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(40)
+@description('Name of the azd environment; it is part of the names of all resources.')
+param environmentName string
+
+@minLength(1)
+@metadata({
+  azd: {
+    type: 'location'
+  }
+})
+@description('Region of the function app and its storage. Event Grid topics are created where their workspaces are.')
+param location string
+
+@description('Azure Machine Learning workspaces whose lineage is published: ARM ids separated by commas; none with deploySample.')
+param workspaceIds string
+
+@description('Microsoft Purview account that lineage is written to: its ARM id; none with deploySample.')
+param purviewAccountId string
+
+@description('Base URL of the catalog, where it is not https://{account}.purview.azure.com.')
+param purviewEndpoint string = ''
+
+@description('Collection for new entities; the root collection if empty.')
+param purviewCollection string = ''
+
+@description('Names of Event Grid system topics that the workspaces have already, separated by commas in the order of workspaceIds; a workspace can have only one.')
+param systemTopicNames string = ''
+
+@description('How events reach the app: through its function receive_event, or straight into its queue, which needs no key and no public endpoint but loses events over 64 KiB to the undelivered ones.')
+@allowed([
+  'function'
+  'queue'
+])
+param eventDestination string = 'function'
+
+@description('NCRONTAB schedule (six fields) on which the app looks for what no event told.')
+param reconcileSchedule string = '0 */15 * * * *'
+
+@minValue(1)
+@maxValue(1000)
+@description('Most instances a function runs on. Each sends at most 12 requests at a time to Purview, so this caps the load on it.')
+param maximumInstanceCount int = 40
+
+@description('Memory of an instance in MB.')
+@allowed([
+  512
+  2048
+  4096
+])
+param instanceMemoryMB int = 2048
+
+@minValue(0)
+@maxValue(20)
+@description('Instances of receive_event that are always ready, for those who want no cold start.')
+param alwaysReadyInstances int = 0
+
+@description('Storage account for queue, ledger and dead letters that exists already: its ARM id. It must forbid shared keys. Empty creates one.')
+param existingStorageAccountId string = ''
+
+@description('Redundancy of new storage accounts; some regions have no zones.')
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+])
+param storageRedundancy string = 'Standard_ZRS'
+
+@description('Log Analytics workspace that exists already: its ARM id. Empty creates one.')
+param existingLogAnalyticsId string = ''
+
+@description('Keep traffic to storage, Purview and Azure Machine Learning in a virtual network, through private endpoints.')
+param privateNetwork bool = false
+
+@description('Address space of the virtual network, at least a /24.')
+param networkAddressPrefix string = '10.90.0.0/24'
+
+@description('Object id of the user or group that operates the app: it may read status, replay and backfill. Empty grants nobody.')
+param operatorPrincipalId string = ''
+
+@description('What operatorPrincipalId is.')
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+param operatorPrincipalType string = 'User'
+
+@description('Where alerts are mailed to; empty only shows them in the portal.')
+param alertEmail string = ''
+
+@minValue(0)
+@maxValue(100)
+@description('Coverage in percent below which an alert fires.')
+param coverageTarget int = 95
+
+@minValue(1)
+@maxValue(3650)
+@description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
+param replayedRetentionDays int = 90
+
+@description('Also create a Purview account, an Azure Machine Learning workspace, a data lake and a Synapse workspace to try it on, all reachable from public networks.')
+param deploySample bool = false
+
+var abbreviations = loadJsonContent('abbreviations.json')
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = {
+  'azd-env-name': environmentName
+}
+var givenWorkspaces = filter(split(replace(workspaceIds, ' ', ''), ','), id => startsWith(toLower(id), '/subscriptions/'))
+var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
+var sampleNames = {
+  purview: '${abbreviations.purviewAccount}${token}'
+  workspace: '${abbreviations.workspace}${token}'
+}
+var sampleGroupPath = '${subscription().id}/resourceGroups/${abbreviations.resourceGroup}${environmentName}/providers'
+var sampleWorkspaces = deploySample ? ['${sampleGroupPath}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'] : []
+var workspaces = concat(givenWorkspaces, sampleWorkspaces)
+var topicNames = [for (id, index) in workspaces: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : '${abbreviations.systemTopic}${last(split(id, '/'))}']
+var topicIds = [for (id, index) in workspaces: '/subscriptions/${split(id, '/')[2]}/resourceGroups/${split(id, '/')[4]}/providers/Microsoft.EventGrid/systemTopics/${topicNames[index]}']
+var purviewId = !startsWith(toLower(purviewAccountId), '/subscriptions/') ? '${sampleGroupPath}/Microsoft.Purview/accounts/${sampleNames.purview}' : purviewAccountId
+var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
+var newStorageName = '${abbreviations.storageAccount}${token}'
+var storageIsNew = empty(existingStorageAccountId)
+var storageName = storageIsNew ? newStorageName : last(split(existingStorageAccountId, '/'))
+var storageSubscription = storageIsNew ? subscription().subscriptionId : split(existingStorageAccountId, '/')[2]
+var storageGroup = storageIsNew ? group.name : split(existingStorageAccountId, '/')[4]
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: '${abbreviations.resourceGroup}${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  scope: group
+  name: 'identity'
+  params: {
+    name: '${abbreviations.managedIdentity}${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  scope: group
+  name: 'network'
+  params: {
+    name: '${abbreviations.virtualNetwork}${token}'
+    securityGroupName: '${abbreviations.networkSecurityGroup}${token}'
+    location: location
+    tags: tags
+    addressPrefix: networkAddressPrefix
+  }
+}
+
+module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
+  scope: group
+  name: 'private-endpoints'
+  dependsOn: [
+    sample
+  ]
+  params: {
+    namePrefix: abbreviations.privateEndpoint
+    token: token
+    location: location
+    tags: tags
+    networkId: network!.outputs.networkId
+    subnetId: network!.outputs.endpointSubnetId
+    storageId: storage.outputs.accountId
+    purviewId: purviewId
+    workspaces: workspaces
+  }
+}
+
+module storageAccount 'modules/storage-account.bicep' = if (storageIsNew) {
+  scope: group
+  name: 'storage-account'
+  params: {
+    name: newStorageName
+    location: location
+    tags: tags
+    publicAccess: !privateNetwork
+    redundancy: storageRedundancy
+    replayedRetentionDays: replayedRetentionDays
+  }
+}
+
+module storage 'modules/storage-contents.bicep' = {
+  scope: resourceGroup(storageSubscription, storageGroup)
+  name: 'storage-contents'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: storageName
+  }
+}
+
+module storageForApp 'modules/storage-access.bicep' = {
+  scope: resourceGroup(storageSubscription, storageGroup)
+  name: 'storage-access-app'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: storageName
+    principalId: identity.outputs.principalId
+    principalType: 'ServicePrincipal'
+    roles: [
+      'Storage Blob Data Owner'
+      'Storage Queue Data Contributor'
+      'Storage Table Data Contributor'
+    ]
+  }
+}
+
+module storageForOperators 'modules/storage-access.bicep' = if (!empty(operatorPrincipalId)) {
+  scope: resourceGroup(storageSubscription, storageGroup)
+  name: 'storage-access-operators'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: storageName
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+    roles: [
+      'Storage Blob Data Contributor'
+      'Storage Queue Data Contributor'
+      'Storage Table Data Contributor'
+    ]
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: group
+  name: 'monitoring'
+  params: {
+    name: '${abbreviations.applicationInsights}${token}'
+    logAnalyticsName: '${abbreviations.logAnalytics}${token}'
+    existingLogAnalyticsId: existingLogAnalyticsId
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module app 'modules/function-app.bicep' = {
+  scope: group
+  name: 'function-app'
+  // A host that starts before its roles have arrived fails its first minutes; this order makes that unlikely.
+  dependsOn: [
+    privateEndpoints
+    storageForApp
+  ]
+  params: {
+    name: '${abbreviations.functionApp}${token}'
+    planName: '${abbreviations.functionPlan}${token}'
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    blobEndpoint: storage.outputs.blobEndpoint
+    queueEndpoint: storage.outputs.queueEndpoint
+    tableEndpoint: storage.outputs.tableEndpoint
+    packageContainer: storage.outputs.packageContainer
+    insightsAddress: monitoring.outputs.insightsAddress
+    purviewEndpoint: purviewUrl
+    purviewCollection: purviewCollection
+    workspaces: workspaces
+    reconcileSchedule: reconcileSchedule
+    maximumInstanceCount: maximumInstanceCount
+    instanceMemoryMB: instanceMemoryMB
+    alwaysReadyInstances: alwaysReadyInstances
+    subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
+    receivesEvents: eventDestination == 'function'
+  }
+}
+
+module sample 'modules/sample.bicep' = if (deploySample) {
+  scope: group
+  name: 'sample'
+  params: {
+    token: token
+    abbreviations: abbreviations
+    location: location
+    tags: tags
+    purviewName: sampleNames.purview
+    workspaceName: sampleNames.workspace
+    insightsId: monitoring.outputs.insightsId
+    storageRedundancy: storageRedundancy
+  }
+}
+
+module workspaceLinks 'modules/workspaces.bicep' = {
+  name: 'lineage-workspaces-${token}'
+  dependsOn: [
+    sample
+  ]
+  params: {
+    token: token
+    tags: tags
+    workspaces: workspaces
+    topicNames: topicNames
+    principalId: identity.outputs.principalId
+    storageName: storageName
+    storageSubscription: storageSubscription
+    storageGroup: storageGroup
+    eventDestination: eventDestination
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  name: 'alerts'
+  params: {
+    actionGroupName: '${abbreviations.actionGroup}${token}'
+    location: location
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    email: alertEmail
+    coverageTarget: coverageTarget
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  scope: group
+  name: 'workbook'
+  params: {
+    location: location
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+  }
+}
+
+// azd keeps these in its environment. Those of the first group are app settings too, so that the command line works on
+// a laptop with `azd env get-values`; the others are what `lineage setup`, `lineage doctor` and the hook need to know.
+@description('Base URL of the catalog.')
+output PURVIEW_ENDPOINT string = purviewUrl
+
+@description('Collection for new entities.')
+output PURVIEW_COLLECTION string = purviewCollection
+
+@description('Workspaces that events may come from.')
+output LINEAGE_WORKSPACES string = join(workspaces, ',')
+
+@description('What holds queue, ledger and dead letters.')
+output LINEAGE_STORAGE string = storage.outputs.blobEndpoint
+
+@description('How events reach the app.')
+output LINEAGE_EVENT_DESTINATION string = eventDestination
+
+@description('ARM id of the function app.')
+output LINEAGE_FUNCTION_APP_ID string = app.outputs.id
+
+@description('ARM id of the storage account.')
+output LINEAGE_STORAGE_ACCOUNT_ID string = storage.outputs.accountId
+
+@description('ARM id of the Purview account.')
+output LINEAGE_PURVIEW_ACCOUNT_ID string = purviewId
+
+@description('Object id of the app\'s identity, which becomes Data Curator of the collection.')
+output LINEAGE_IDENTITY_ID string = identity.outputs.principalId
+
+@description('ARM ids of the workspaces\' system topics.')
+output LINEAGE_TOPIC_IDS string = join(topicIds, ',')
+
+@description('ARM id of the sample\'s data lake; empty without the sample.')
+output LINEAGE_SAMPLE_LAKE_ID string = deploySample ? sample!.outputs.lakeId : ''

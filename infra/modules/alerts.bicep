@@ -1,0 +1,129 @@
+metadata description = 'The alerts that the runbook answers to, each under the name it has there.'
+
+@description('Name of the action group.')
+param actionGroupName string
+
+@description('Region.')
+param location string
+
+@description('Tags of all resources.')
+param tags object
+
+@description('ARM id of the Application Insights component whose data is asked.')
+param insightsId string
+
+@description('Where alerts are mailed to; empty only shows them in the portal.')
+param email string
+
+@description('Coverage in percent below which an alert fires.')
+param coverageTarget int
+
+var outcomes = 'customMetrics | where name == "lineage.outcomes"'
+var rules = [
+  {
+    name: 'dead-letters'
+    displayName: 'Alert: dead letters'
+    description: 'Something was accepted and could not be published. Runbook: Dead letters.'
+    query: '${outcomes} and tostring(customDimensions.outcome) == "dead_lettered" | summarize Total = sum(valueSum)'
+    timeAggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    frequency: 'PT5M'
+    window: 'PT15M'
+    severity: 2
+  }
+  {
+    name: 'coverage'
+    displayName: 'Alert: coverage'
+    description: 'Azure Machine Learning holds what the catalog does not show. Runbook: Coverage below target.'
+    query: 'customMetrics | where name == "lineage.coverage" | extend workspace = tostring(customDimensions.workspace) | summarize arg_max(timestamp, value) by workspace | summarize Total = min(value)'
+    timeAggregation: 'Minimum'
+    operator: 'LessThan'
+    threshold: coverageTarget
+    frequency: 'PT15M'
+    window: 'PT1H'
+    severity: 3
+  }
+  {
+    name: 'no-events'
+    displayName: 'Alert: no events'
+    description: 'No event has reached the app for a day. Runbook: No events for a day.'
+    query: '${outcomes} and tostring(customDimensions.source) == "event_grid" | summarize Total = sum(valueSum)'
+    timeAggregation: 'Total'
+    operator: 'LessThan'
+    threshold: 1
+    frequency: 'PT1H'
+    window: 'P1D'
+    severity: 3
+  }
+  {
+    name: 'throttling'
+    displayName: 'Alert: throttling'
+    description: 'Purview or Azure Machine Learning answers 429. Runbook: Throttling.'
+    query: 'customMetrics | where name == "lineage.throttles" | summarize Total = sum(valueSum)'
+    timeAggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 50
+    frequency: 'PT15M'
+    window: 'PT15M'
+    severity: 3
+  }
+]
+
+resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: actionGroupName
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'lineage'
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: 'lineage-${rule.name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: rule.displayName
+    description: rule.description
+    enabled: true
+    severity: rule.severity
+    scopes: [
+      insightsId
+    ]
+    evaluationFrequency: rule.frequency
+    windowSize: rule.window
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          metricMeasureColumn: 'Total'
+          timeAggregation: rule.timeAggregation
+          operator: rule.operator
+          threshold: rule.threshold
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    // The tables appear with the first telemetry, and this comes before it.
+    skipQueryValidation: true
+    actions: {
+      actionGroups: empty(email) ? [] : [
+        mail.id
+      ]
+    }
+  }
+}]

@@ -1,0 +1,191 @@
+metadata description = 'The function app on a Flex Consumption plan, with every app setting.'
+
+@description('Name of the app.')
+param name string
+
+@description('Name of its plan.')
+param planName string
+
+@description('Region.')
+param location string
+
+@description('Tags of all resources.')
+param tags object
+
+@description('ARM id of the identity of the app.')
+param identityId string
+
+@description('Application id of that identity.')
+param identityClientId string
+
+@description('Base URL of the blob service that holds the package, dead letters and the host\'s own state.')
+param blobEndpoint string
+
+@description('Base URL of the queue service.')
+param queueEndpoint string
+
+@description('Base URL of the table service.')
+param tableEndpoint string
+
+@description('Container of the package.')
+param packageContainer string
+
+@description('Address that telemetry is sent to.')
+param insightsAddress string
+
+@description('Base URL of the catalog.')
+param purviewEndpoint string
+
+@description('Collection for new entities; the root collection if empty.')
+param purviewCollection string
+
+@description('ARM ids of the workspaces that events may come from.')
+param workspaces array
+
+@description('NCRONTAB schedule of the reconciler.')
+param reconcileSchedule string
+
+@description('Most instances a function runs on.')
+param maximumInstanceCount int
+
+@description('Memory of an instance in MB.')
+param instanceMemoryMB int
+
+@description('Instances of receive_event that are always ready.')
+param alwaysReadyInstances int
+
+@description('Subnet for what the app calls; empty without a virtual network.')
+param subnetId string
+
+@description('Whether Event Grid calls the app; if not, nobody from public networks does.')
+param receivesEvents bool
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  tags: union(tags, {
+    'azd-service-name': 'lineage'
+  })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: 'Enabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: empty(subnetId) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: empty(subnetId) || !receivesEvents ? [] : [
+        {
+          name: 'EventGrid'
+          action: 'Allow'
+          priority: 100
+          tag: 'ServiceTag'
+          ipAddress: 'AzureEventGrid'
+        }
+      ]
+      // Deployments come through here, with a token: basic authentication is off below.
+      scmIpSecurityRestrictionsDefaultAction: 'Allow'
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobEndpoint}${packageContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.12'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [
+          {
+            name: 'function:receive_event'
+            instanceCount: alwaysReadyInstances
+          }
+        ]
+      }
+    }
+  }
+}
+
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: {
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    APPLICATIONINSIGHTS_CONNECTION_STRING: insightsAddress
+    AZURE_CLIENT_ID: identityClientId
+    AzureWebJobsStorage__blobServiceUri: blobEndpoint
+    AzureWebJobsStorage__clientId: identityClientId
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__queueServiceUri: queueEndpoint
+    AzureWebJobsStorage__tableServiceUri: tableEndpoint
+    LINEAGE_ARM_ENDPOINT: environment().resourceManager
+    LINEAGE_CA_BUNDLE: ''
+    LINEAGE_CREDENTIAL: 'default'
+    LINEAGE_STORAGE: blobEndpoint
+    LINEAGE_TELEMETRY: 'worker'
+    LINEAGE_WORKSPACES: join(workspaces, ',')
+    LineageStorage__clientId: identityClientId
+    LineageStorage__credential: 'managedidentity'
+    LineageStorage__queueServiceUri: queueEndpoint
+    PURVIEW_COLLECTION: purviewCollection
+    PURVIEW_ENDPOINT: purviewEndpoint
+    PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+    PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
+    PYTHON_THREADPOOL_THREAD_COUNT: '12'
+    RECONCILE_SCHEDULE: reconcileSchedule
+  }
+}
+
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+@description('ARM id of the app.')
+output id string = app.id
+
+@description('Name of the app.')
+output name string = app.name

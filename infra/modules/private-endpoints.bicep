@@ -1,0 +1,101 @@
+metadata description = 'Private endpoints of storage, Purview and the workspaces, and the DNS zones that lead to them.'
+
+@description('What the names of the endpoints begin with.')
+param namePrefix string
+
+@description('Makes the names of the endpoints unique.')
+param token string
+
+@description('Region.')
+param location string
+
+@description('Tags of all resources.')
+param tags object
+
+@description('ARM id of the virtual network.')
+param networkId string
+
+@description('ARM id of the subnet of the endpoints.')
+param subnetId string
+
+@description('ARM id of the storage account.')
+param storageId string
+
+@description('ARM id of the Purview account.')
+param purviewId string
+
+@description('ARM ids of the workspaces.')
+param workspaces array
+
+var storageServices = [
+  'blob'
+  'queue'
+  'table'
+]
+var storageZones = map(storageServices, service => 'privatelink.${service}.${environment().suffixes.storage}')
+var purviewZones = [
+  'privatelink.purview.azure.com'
+]
+var workspaceZones = [
+  'privatelink.api.azureml.ms'
+  'privatelink.notebooks.azure.net'
+]
+
+module zones 'private-dns-zone.bicep' = [for zone in concat(storageZones, purviewZones, workspaceZones): {
+  name: 'zone-${replace(zone, '.', '-')}'
+  params: {
+    name: zone
+    networkId: networkId
+    tags: tags
+  }
+}]
+
+module storageEndpoints 'private-endpoint.bicep' = [for (service, index) in storageServices: {
+  name: 'endpoint-${service}'
+  dependsOn: [
+    zones
+  ]
+  params: {
+    name: '${namePrefix}${service}-${token}'
+    location: location
+    tags: tags
+    subnetId: subnetId
+    targetId: storageId
+    groupId: service
+    zoneNames: [
+      storageZones[index]
+    ]
+  }
+}]
+
+module purviewEndpoint 'private-endpoint.bicep' = {
+  name: 'endpoint-purview'
+  dependsOn: [
+    zones
+  ]
+  params: {
+    name: '${namePrefix}purview-${token}'
+    location: location
+    tags: tags
+    subnetId: subnetId
+    targetId: purviewId
+    groupId: 'account'
+    zoneNames: purviewZones
+  }
+}
+
+module workspaceEndpoints 'private-endpoint.bicep' = [for id in workspaces: {
+  name: 'endpoint-workspace-${uniqueString(id, token)}'
+  dependsOn: [
+    zones
+  ]
+  params: {
+    name: '${namePrefix}workspace-${uniqueString(id, token)}'
+    location: location
+    tags: tags
+    subnetId: subnetId
+    targetId: id
+    groupId: 'amlworkspace'
+    zoneNames: workspaceZones
+  }
+}]

@@ -1,0 +1,30 @@
+metadata description = 'The custom role with which the app reads workspaces: what Azure Machine Learning knows, and no credential of a datastore.'
+
+targetScope = 'subscription'
+
+@description('Makes the name of the role unique in the tenant.')
+param token string
+
+resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(subscription().id, 'azure-ml-lineage-reader', token)
+  properties: {
+    roleName: 'Azure ML lineage reader (${token})'
+    description: 'Reads runs, assets and endpoints of Azure Machine Learning workspaces; no keys, no data, no writes.'
+    type: 'CustomRole'
+    assignableScopes: [
+      subscription().id
+    ]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.MachineLearningServices/workspaces/read'
+          'Microsoft.MachineLearningServices/workspaces/*/read'
+        ]
+        notActions: []
+      }
+    ]
+  }
+}
+
+@description('ARM id of the role.')
+output roleId string = role.id

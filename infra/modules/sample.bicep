@@ -1,0 +1,220 @@
+metadata description = 'Something to try it on: a data lake, a Purview account, an Azure Machine Learning workspace and a Synapse workspace with a Spark pool.'
+
+@description('Makes names unique.')
+param token string
+
+@description('What the names of resources begin with.')
+param abbreviations object
+
+@description('Region.')
+param location string
+
+@description('Tags of all resources.')
+param tags object
+
+@description('Name of the Purview account.')
+param purviewName string
+
+@description('Name of the Azure Machine Learning workspace.')
+param workspaceName string
+
+@description('ARM id of the Application Insights component that the workspace logs to.')
+param insightsId string
+
+@description('Redundancy of the storage accounts.')
+param storageRedundancy string
+
+@description('Version of Apache Spark of the pool.')
+param sparkVersion string = '3.5'
+
+// Storage Blob Data Reader, Storage Blob Data Contributor
+var readerRole = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+var contributorRole = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+
+resource lake 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: '${abbreviations.storageAccount}lake${token}'
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: storageRedundancy
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    isHnsEnabled: true
+    minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: 'Enabled'
+    supportsHttpsTrafficOnly: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
+  }
+}
+
+resource lakeBlobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+  parent: lake
+  name: 'default'
+}
+
+resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: lakeBlobs
+  name: 'data'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource workspaceStorage 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: '${abbreviations.storageAccount}ml${token}'
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: storageRedundancy
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: 'Enabled'
+    supportsHttpsTrafficOnly: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
+  }
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+  name: '${abbreviations.keyVault}${token}'
+  location: location
+  tags: tags
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enablePurgeProtection: true
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    publicNetworkAccess: 'Enabled'
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: 'Allow'
+    }
+  }
+}
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  name: workspaceName
+  location: location
+  tags: tags
+  kind: 'Default'
+  sku: {
+    name: 'Basic'
+    tier: 'Basic'
+  }
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    friendlyName: 'Credit risk'
+    applicationInsights: insightsId
+    keyVault: vault.id
+    publicNetworkAccess: 'Enabled'
+    storageAccount: workspaceStorage.id
+    systemDatastoresAuthMode: 'Identity'
+  }
+}
+
+resource purview 'Microsoft.Purview/accounts@2021-12-01' = {
+  name: purviewName
+  location: location
+  tags: tags
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    managedEventHubState: 'Disabled'
+    managedResourceGroupName: 'mrg-${purviewName}'
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
+resource synapse 'Microsoft.Synapse/workspaces@2021-06-01' = {
+  name: '${abbreviations.synapseWorkspace}${token}'
+  location: location
+  tags: tags
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    azureADOnlyAuthentication: true
+    defaultDataLakeStorage: {
+      accountUrl: lake.properties.primaryEndpoints.dfs
+      filesystem: data.name
+    }
+    managedResourceGroupName: 'mrg-${abbreviations.synapseWorkspace}${token}'
+    managedVirtualNetwork: 'default'
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
+resource spark 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
+  parent: synapse
+  name: 'spark'
+  location: location
+  tags: tags
+  properties: {
+    sparkVersion: sparkVersion
+    nodeSize: 'Small'
+    nodeSizeFamily: 'MemoryOptimized'
+    autoPause: {
+      enabled: true
+      delayInMinutes: 15
+    }
+    autoScale: {
+      enabled: true
+      minNodeCount: 3
+      maxNodeCount: 3
+    }
+  }
+}
+
+resource scanner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, purview.id, readerRole)
+  scope: lake
+  properties: {
+    principalId: purview.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', readerRole)
+  }
+}
+
+resource notebooks 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, synapse.id, contributorRole)
+  scope: lake
+  properties: {
+    principalId: synapse.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+resource training 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, workspace.id, contributorRole)
+  scope: lake
+  properties: {
+    principalId: workspace.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+@description('ARM id of the data lake, which `lineage setup --scan` takes.')
+output lakeId string = lake.id

@@ -1,0 +1,77 @@
+metadata description = 'Queues, table and containers in the storage account, so that the app needs no right to create any.'
+
+@description('Name of the storage account.')
+param accountName string
+
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+  name: accountName
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+  parent: account
+  name: 'default'
+}
+
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' existing = {
+  parent: account
+  name: 'default'
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices@2024-01-01' existing = {
+  parent: account
+  name: 'default'
+}
+
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobs
+  name: 'dead-letters'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource undelivered 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobs
+  name: 'eventgrid-deadletter'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobs
+  name: 'lineage-package'
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = {
+  parent: queues
+  name: 'lineage-requests'
+}
+
+resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = {
+  parent: queues
+  name: 'lineage-requests-poison'
+}
+
+resource ledger 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = {
+  parent: tables
+  name: 'lineageledger'
+}
+
+@description('ARM id of the storage account.')
+output accountId string = account.id
+
+@description('Base URL of its blob service.')
+output blobEndpoint string = account.properties.primaryEndpoints.blob
+
+@description('Base URL of its queue service.')
+output queueEndpoint string = account.properties.primaryEndpoints.queue
+
+@description('Base URL of its table service.')
+output tableEndpoint string = account.properties.primaryEndpoints.table
+
+@description('Container that the package is deployed to.')
+output packageContainer string = package.name
