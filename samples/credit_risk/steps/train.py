@@ -22,11 +22,9 @@ LABEL = "loanStatus"
 
 def build(strength: float, max_iter: int) -> Pipeline:
     """Return the untrained model; it takes the columns as they are, so that whoever scores need not prepare them."""
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = make_column_transformer(
-        (
-            make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
-            make_column_selector(dtype_include=np.number),
-        ),
+        (numbers, make_column_selector(dtype_include=np.number)),
         (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude=np.number)),
     )
     return make_pipeline(columns, LogisticRegression(C=strength, max_iter=max_iter))
