@@ -91,12 +91,7 @@ class Local:
 
 
 def command_line(command: str, paths: Mapping[tuple[str, str], Path]) -> list[str]:
-    """
-    Split a component's command, then put paths in, so that a path may contain spaces.
-
-    >>> command_line("python x.py --in ${{inputs.a}}", {("inputs", "a"): Path("/my data")})[1:]
-    ['x.py', '--in', '/my data']
-    """
+    """Split a component's command, then put paths in, so that a path may contain spaces."""
 
     def path(found: re.Match[str]) -> str:
         return str(paths[found[1], found[2]].resolve())
