@@ -4,17 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Microsoft's own worker library, so that the tests run the app as Azure does. It asks for Python 3.13 and works on 3.11.
-FUNCTIONS_RUNTIME := azure-functions-runtime==1.3.0
+FUNCTIONS_RUNTIME := azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
+# What Azure installs for the app, and nothing else: the tests boot the package in it.
+DEPLOYED := $(VENV)/deployed/.ready
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
-.PHONY: demo test azurite lint format bench soak lock lock-check clean
+.PHONY: demo test package deployed azurite lint format bench soak lock lock-check clean
 
 demo: $(READY)
 	@$(BIN)/lineage demo --out out
 
-test: $(READY) azurite
+test: $(READY) $(DEPLOYED) azurite
 	$(BIN)/pytest
+
+# What a deployment sends, as build/package and build/package.zip, and what it imports.
+package: $(READY) $(DEPLOYED)
+	@$(BIN)/python -m tools.package
+
+deployed: $(DEPLOYED)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -51,7 +59,7 @@ $(AZURITE): package.json
 	@touch $@
 
 clean:
-	rm -rf $(VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) node_modules build out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 $(READY): requirements-dev.txt pyproject.toml
 	@echo "Setting up $(VENV) (once; about a minute) ..."
@@ -62,4 +70,11 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
 		--upgrade --target $(VENV)/functions-runtime $(FUNCTIONS_RUNTIME)
+	@touch $@
+
+$(DEPLOYED): requirements.txt | $(READY)
+	@echo "Setting up $(VENV)/deployed with what Azure installs (once; about a minute) ..."
+	@rm -rf $(VENV)/deployed
+	@$(BIN)/python -m venv $(VENV)/deployed
+	@$(VENV)/deployed/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@

@@ -1,0 +1,65 @@
+"""SECURITY.md makes claims; those that a number or a test holds must name one that exists."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.handlers.publish import LEASE
+from shared.handlers.receive import MESSAGE_LIMIT
+from shared.handlers.replay import BODY_LIMIT, EVENT_LIMIT
+from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, QUEUE, TABLE, UNDELIVERED
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+HOST = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+TESTS = set(re.findall(r"`(test_\w+)`", PAGE))
+DEFINED = {
+    name
+    for path in (ROOT / "tests").rglob("test_*.py")
+    for name in re.findall(r"^def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """A renamed test takes its claim with it."""
+    assert len(TESTS) > 20
+    assert sorted(TESTS - DEFINED) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "holds"),
+    [
+        (f"at most {BODY_LIMIT // 1024**2} MiB", BODY_LIMIT % 1024**2 == 0),
+        (f"{EVENT_LIMIT} events a request", True),
+        (f"{MESSAGE_LIMIT // 1024} KiB a message", MESSAGE_LIMIT % 1024 == 0),
+        ("counts for ten minutes at most", LEASE.total_seconds() == 600),
+        ("five attempts, then a dead letter", HOST["extensions"]["queues"]["maxDequeueCount"] == 5),
+    ],
+)
+def test_limit_is_the_one_in_the_code(words: str, holds: bool) -> None:
+    """As it is worded there."""
+    assert words in PAGE
+    assert holds
+
+
+def test_everything_that_stores_something_is_listed() -> None:
+    """Both queues, the table and both containers, by name."""
+    listed = set(re.findall(r"^\| (?:queue|table|container) `([\w-]+)` \|", PAGE, re.MULTILINE))
+    assert listed == {QUEUE, POISON_QUEUE, TABLE, DEAD_LETTERS, UNDELIVERED}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("functions/health.py", 'route="health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS'),
+        ("functions/health.py", 'route="health/ready", methods=["GET"], auth_level=func.AuthLevel.FUNCTION'),
+        ("functions/replay.py", 'route="replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION'),
+        ("shared/azure_ml/run_history.py", "if link and _same_host(str(link), first)"),
+        ("shared/azure_ml/inventory.py", "return self._ours(link)"),
+    ],
+)
+def test_code_that_a_claim_rests_on_is_still_there(path: str, words: str) -> None:
+    """Where no behaviour is tested from outside."""
+    assert words in (ROOT / path).read_text(encoding="utf-8")
