@@ -7,10 +7,14 @@ READY := $(VENV)/.ready
 FUNCTIONS_RUNTIME := azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
 # What Azure installs for the app, and nothing else: the tests boot the package in it.
 DEPLOYED := $(VENV)/deployed/.ready
+# Its own environment, because it pins what others need newer; the newer parser reads all of our Bicep.
+CHECKOV := checkov==3.3.30
+PYCEP := pycep-parser==0.7.1
+SCANNER := $(VENV)/scanner/.ready
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
-.PHONY: demo test package deployed azurite lint format bench soak lock lock-check clean
+.PHONY: demo test package deployed sample scan azurite lint format bench soak lock lock-check clean
 
 demo: $(READY)
 	@$(BIN)/lineage demo --out out
@@ -24,10 +28,18 @@ package: $(READY) $(DEPLOYED)
 
 deployed: $(DEPLOYED)
 
+# The four steps of the sample pipeline, here, as their components say; prints accuracy and AUC.
+sample: $(READY)
+	@$(BIN)/python -m samples.credit_risk --out out/sample
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Looks for what is unsafe in infra/; each exception is explained where it is made.
+scan: $(SCANNER)
+	$(VENV)/scanner/bin/checkov --directory infra --framework bicep --compact --quiet --skip-download
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -77,4 +89,12 @@ $(DEPLOYED): requirements.txt | $(READY)
 	@rm -rf $(VENV)/deployed
 	@$(BIN)/python -m venv $(VENV)/deployed
 	@$(VENV)/deployed/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+$(SCANNER): Makefile | $(READY)
+	@echo "Setting up $(VENV)/scanner (once; about a minute) ..."
+	@rm -rf $(VENV)/scanner
+	@$(BIN)/python -m venv $(VENV)/scanner
+	@$(VENV)/scanner/bin/python -m pip install --quiet --disable-pip-version-check $(CHECKOV)
+	@$(VENV)/scanner/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(PYCEP)
 	@touch $@
