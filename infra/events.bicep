@@ -2,8 +2,11 @@ metadata description = 'The event subscriptions. Deployed by the hook after the 
 
 targetScope = 'subscription'
 
-@description('ARM ids of the workspaces\' system topics, separated by commas.')
-param topicIds string
+@description('ARM ids of the workspaces, separated by commas.')
+param workspaceIds string
+
+@description('Name of the system topic of each workspace, separated by commas in the same order.')
+param topicNames string
 
 @description('How events reach the app: through its function receive_event, or straight into its queue.')
 @allowed([
@@ -18,13 +21,14 @@ param functionAppId string
 @description('ARM id of the storage account with the queue and the container for undelivered events.')
 param storageAccountId string
 
-var topics = filter(split(topicIds, ','), id => !empty(id))
+var workspaces = filter(split(workspaceIds, ','), id => !empty(id))
+var topics = split(topicNames, ',')
 
-module subscriptions 'modules/event-subscription.bicep' = [for topic in topics: {
-  scope: resourceGroup(split(topic, '/')[2], split(topic, '/')[4])
-  name: 'lineage-${uniqueString(topic)}'
+module subscriptions 'modules/event-subscription.bicep' = [for (id, index) in workspaces: {
+  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+  name: 'lineage-events-${uniqueString(id)}'
   params: {
-    topicName: last(split(topic, '/'))
+    topicName: topics[index]
     eventDestination: eventDestination
     functionAppId: functionAppId
     storageAccountId: storageAccountId

@@ -1,4 +1,4 @@
-metadata description = 'Lineage of Azure Machine Learning in Microsoft Purview: everything but the event subscriptions (events.bicep).'
+metadata description = 'All that is ours, in one resource group that `azd down` may delete. What is done to resources of others is in links.bicep and events.bicep.'
 
 targetScope = 'subscription'
 
@@ -28,7 +28,7 @@ param purviewEndpoint string = ''
 @description('Collection for new entities; the root collection if empty.')
 param purviewCollection string = ''
 
-@description('Names of Event Grid system topics that the workspaces have already, separated by commas in the order of workspaceIds; a workspace can have only one.')
+@description('Names of Event Grid system topics that the workspaces have already, separated by commas in the order of workspaceIds; a workspace can have only one, and links.bicep creates those that are missing.')
 param systemTopicNames string = ''
 
 @description('How events reach the app: through its function receive_event, or straight into its queue, which needs no key and no public endpoint but loses events over 64 KiB to the undelivered ones.')
@@ -48,7 +48,6 @@ param maximumInstanceCount int = 40
 
 @description('Memory of an instance in MB.')
 @allowed([
-  512
   2048
   4096
 ])
@@ -59,7 +58,7 @@ param instanceMemoryMB int = 2048
 @description('Instances of receive_event that are always ready, for those who want no cold start.')
 param alwaysReadyInstances int = 0
 
-@description('Storage account for queue, ledger and dead letters that exists already: its ARM id. It must forbid shared keys. Empty creates one.')
+@description('Storage account for queue, ledger and dead letters that exists already: its ARM id. Shared keys should be off there, soft delete and lifecycle rules are yours, and no other environment may use it. Empty creates one.')
 param existingStorageAccountId string = ''
 
 @description('Redundancy of new storage accounts; some regions have no zones.')
@@ -89,6 +88,9 @@ param operatorPrincipalId string = ''
 ])
 param operatorPrincipalType string = 'User'
 
+@description('Public IP addresses of operators, separated by commas: with privateNetwork storage lets them in, and the sample\'s Synapse workspace.')
+param operatorAddresses string = ''
+
 @description('Where alerts are mailed to; empty only shows them in the portal.')
 param alertEmail string = ''
 
@@ -110,27 +112,32 @@ var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
   'azd-env-name': environmentName
 }
-var givenWorkspaces = filter(split(replace(workspaceIds, ' ', ''), ','), id => startsWith(toLower(id), '/subscriptions/'))
-var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
+var groupName = '${abbreviations.resourceGroup}${environmentName}'
 var sampleNames = {
   purview: '${abbreviations.purviewAccount}${token}'
   workspace: '${abbreviations.workspace}${token}'
 }
-var sampleGroupPath = '${subscription().id}/resourceGroups/${abbreviations.resourceGroup}${environmentName}/providers'
-var sampleWorkspaces = deploySample ? ['${sampleGroupPath}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'] : []
+var providers = '${subscription().id}/resourceGroups/${groupName}/providers'
+// union() drops what is there twice. A malformed id stays, so that the deployment fails rather than forgets a workspace.
+var givenWorkspaces = union(filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'), [])
+var sampleWorkspaces = deploySample ? ['${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'] : []
 var workspaces = concat(givenWorkspaces, sampleWorkspaces)
-var topicNames = [for (id, index) in workspaces: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : '${abbreviations.systemTopic}${last(split(id, '/'))}']
-var topicIds = [for (id, index) in workspaces: '/subscriptions/${split(id, '/')[2]}/resourceGroups/${split(id, '/')[4]}/providers/Microsoft.EventGrid/systemTopics/${topicNames[index]}']
-var purviewId = !startsWith(toLower(purviewAccountId), '/subscriptions/') ? '${sampleGroupPath}/Microsoft.Purview/accounts/${sampleNames.purview}' : purviewAccountId
+var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
+var topicNames = [for (id, index) in workspaces: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}']
+var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
+var purviewId = purviewIsGiven ? purviewAccountId : '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
 var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
+var addresses = filter(split(replace(operatorAddresses, ' ', ''), ','), address => !empty(address))
+var storageIsOurs = empty(existingStorageAccountId)
 var newStorageName = '${abbreviations.storageAccount}${token}'
-var storageIsNew = empty(existingStorageAccountId)
-var storageName = storageIsNew ? newStorageName : last(split(existingStorageAccountId, '/'))
-var storageSubscription = storageIsNew ? subscription().subscriptionId : split(existingStorageAccountId, '/')[2]
-var storageGroup = storageIsNew ? group.name : split(existingStorageAccountId, '/')[4]
+var storageName = storageIsOurs ? newStorageName : last(split(existingStorageAccountId, '/'))
+var storageId = storageIsOurs ? '${providers}/Microsoft.Storage/storageAccounts/${newStorageName}' : existingStorageAccountId
+var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage}/'
+var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}/'
+var tableEndpoint = 'https://${storageName}.table.${environment().suffixes.storage}/'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
-  name: '${abbreviations.resourceGroup}${environmentName}'
+  name: groupName
   location: location
   tags: tags
 }
@@ -142,6 +149,59 @@ module identity 'modules/identity.bicep' = {
     name: '${abbreviations.managedIdentity}${token}'
     location: location
     tags: tags
+  }
+}
+
+module storageAccount 'modules/storage-account.bicep' = if (storageIsOurs) {
+  scope: group
+  name: 'storage-account'
+  params: {
+    name: newStorageName
+    location: location
+    tags: tags
+    publicAccess: !privateNetwork
+    operatorAddresses: addresses
+    redundancy: storageRedundancy
+    replayedRetentionDays: replayedRetentionDays
+  }
+}
+
+module storageContents 'modules/storage-contents.bicep' = if (storageIsOurs) {
+  scope: group
+  name: 'storage-contents'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: newStorageName
+  }
+}
+
+module storageForApp 'modules/storage-access.bicep' = if (storageIsOurs) {
+  scope: group
+  name: 'storage-access-app'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: newStorageName
+    principalId: identity.outputs.principalId
+    principalType: 'ServicePrincipal'
+    holder: 'app'
+  }
+}
+
+module storageForOperators 'modules/storage-access.bicep' = if (storageIsOurs && !empty(operatorPrincipalId)) {
+  scope: group
+  name: 'storage-access-operators'
+  dependsOn: [
+    storageAccount
+  ]
+  params: {
+    accountName: newStorageName
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+    holder: 'operator'
   }
 }
 
@@ -162,6 +222,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
   name: 'private-endpoints'
   dependsOn: [
     sample
+    storageAccount
   ]
   params: {
     namePrefix: abbreviations.privateEndpoint
@@ -170,69 +231,9 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     tags: tags
     networkId: network!.outputs.networkId
     subnetId: network!.outputs.endpointSubnetId
-    storageId: storage.outputs.accountId
+    storageId: storageId
     purviewId: purviewId
     workspaces: workspaces
-  }
-}
-
-module storageAccount 'modules/storage-account.bicep' = if (storageIsNew) {
-  scope: group
-  name: 'storage-account'
-  params: {
-    name: newStorageName
-    location: location
-    tags: tags
-    publicAccess: !privateNetwork
-    redundancy: storageRedundancy
-    replayedRetentionDays: replayedRetentionDays
-  }
-}
-
-module storage 'modules/storage-contents.bicep' = {
-  scope: resourceGroup(storageSubscription, storageGroup)
-  name: 'storage-contents'
-  dependsOn: [
-    storageAccount
-  ]
-  params: {
-    accountName: storageName
-  }
-}
-
-module storageForApp 'modules/storage-access.bicep' = {
-  scope: resourceGroup(storageSubscription, storageGroup)
-  name: 'storage-access-app'
-  dependsOn: [
-    storageAccount
-  ]
-  params: {
-    accountName: storageName
-    principalId: identity.outputs.principalId
-    principalType: 'ServicePrincipal'
-    roles: [
-      'Storage Blob Data Owner'
-      'Storage Queue Data Contributor'
-      'Storage Table Data Contributor'
-    ]
-  }
-}
-
-module storageForOperators 'modules/storage-access.bicep' = if (!empty(operatorPrincipalId)) {
-  scope: resourceGroup(storageSubscription, storageGroup)
-  name: 'storage-access-operators'
-  dependsOn: [
-    storageAccount
-  ]
-  params: {
-    accountName: storageName
-    principalId: operatorPrincipalId
-    principalType: operatorPrincipalType
-    roles: [
-      'Storage Blob Data Contributor'
-      'Storage Queue Data Contributor'
-      'Storage Table Data Contributor'
-    ]
   }
 }
 
@@ -255,6 +256,7 @@ module app 'modules/function-app.bicep' = {
   // A host that starts before its roles have arrived fails its first minutes; this order makes that unlikely.
   dependsOn: [
     privateEndpoints
+    storageContents
     storageForApp
   ]
   params: {
@@ -264,10 +266,9 @@ module app 'modules/function-app.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    blobEndpoint: storage.outputs.blobEndpoint
-    queueEndpoint: storage.outputs.queueEndpoint
-    tableEndpoint: storage.outputs.tableEndpoint
-    packageContainer: storage.outputs.packageContainer
+    blobEndpoint: blobEndpoint
+    queueEndpoint: queueEndpoint
+    tableEndpoint: tableEndpoint
     insightsAddress: monitoring.outputs.insightsAddress
     purviewEndpoint: purviewUrl
     purviewCollection: purviewCollection
@@ -291,26 +292,12 @@ module sample 'modules/sample.bicep' = if (deploySample) {
     tags: tags
     purviewName: sampleNames.purview
     workspaceName: sampleNames.workspace
+    createPurview: !purviewIsGiven
     insightsId: monitoring.outputs.insightsId
+    operatorAddresses: addresses
+    operatorPrincipalId: operatorPrincipalId
+    operatorPrincipalType: operatorPrincipalType
     storageRedundancy: storageRedundancy
-  }
-}
-
-module workspaceLinks 'modules/workspaces.bicep' = {
-  name: 'lineage-workspaces-${token}'
-  dependsOn: [
-    sample
-  ]
-  params: {
-    token: token
-    tags: tags
-    workspaces: workspaces
-    topicNames: topicNames
-    principalId: identity.outputs.principalId
-    storageName: storageName
-    storageSubscription: storageSubscription
-    storageGroup: storageGroup
-    eventDestination: eventDestination
   }
 }
 
@@ -338,7 +325,7 @@ module workbook 'modules/workbook.bicep' = {
 }
 
 // azd keeps these in its environment. Those of the first group are app settings too, so that the command line works on
-// a laptop with `azd env get-values`; the others are what `lineage setup`, `lineage doctor` and the hook need to know.
+// a laptop with `azd env get-values`; the others are for the hooks, `lineage setup` and `lineage doctor`.
 @description('Base URL of the catalog.')
 output PURVIEW_ENDPOINT string = purviewUrl
 
@@ -349,7 +336,7 @@ output PURVIEW_COLLECTION string = purviewCollection
 output LINEAGE_WORKSPACES string = join(workspaces, ',')
 
 @description('What holds queue, ledger and dead letters.')
-output LINEAGE_STORAGE string = storage.outputs.blobEndpoint
+output LINEAGE_STORAGE string = blobEndpoint
 
 @description('How events reach the app.')
 output LINEAGE_EVENT_DESTINATION string = eventDestination
@@ -358,16 +345,31 @@ output LINEAGE_EVENT_DESTINATION string = eventDestination
 output LINEAGE_FUNCTION_APP_ID string = app.outputs.id
 
 @description('ARM id of the storage account.')
-output LINEAGE_STORAGE_ACCOUNT_ID string = storage.outputs.accountId
+output LINEAGE_STORAGE_ACCOUNT_ID string = storageId
+
+@description('Whether the storage account is ours, so that its contents and roles are set up already.')
+output LINEAGE_STORAGE_IS_OURS bool = storageIsOurs
 
 @description('ARM id of the Purview account.')
 output LINEAGE_PURVIEW_ACCOUNT_ID string = purviewId
 
-@description('Object id of the app\'s identity, which becomes Data Curator of the collection.')
+@description('Object id of the app\'s identity, which reads the workspaces and becomes Data Curator of the collection.')
 output LINEAGE_IDENTITY_ID string = identity.outputs.principalId
 
-@description('ARM ids of the workspaces\' system topics.')
-output LINEAGE_TOPIC_IDS string = join(topicIds, ',')
+@description('Names of those topics that the workspaces had before.')
+output LINEAGE_GIVEN_TOPIC_NAMES string = join(givenTopics, ',')
 
-@description('ARM id of the sample\'s data lake; empty without the sample.')
+@description('Whether only the virtual network leads to storage and Purview.')
+output LINEAGE_PRIVATE_NETWORK bool = privateNetwork
+
+@description('Object id of who operates the app; empty for nobody.')
+output LINEAGE_OPERATOR_ID string = operatorPrincipalId
+
+@description('What LINEAGE_OPERATOR_ID is.')
+output LINEAGE_OPERATOR_TYPE string = operatorPrincipalType
+
+@description('Names of the workspaces\' system topics, in the order of the workspaces.')
+output LINEAGE_TOPIC_NAMES string = join(topicNames, ',')
+
+@description('ARM id of the sample\'s data lake, which `lineage setup --scan` takes; empty without the sample.')
 output LINEAGE_SAMPLE_LAKE_ID string = deploySample ? sample!.outputs.lakeId : ''

@@ -17,7 +17,7 @@ param functionAppId string
 param storageAccountId string
 
 // By type only: a filter on `data` would have to know how Azure Machine Learning spells its keys, which varies.
-var filter = {
+var byType = {
   isSubjectCaseSensitive: false
   includedEventTypes: [
     'Microsoft.MachineLearningServices.RunCompleted'
@@ -53,7 +53,7 @@ resource toFunction 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
   name: 'lineage'
   properties: {
     eventDeliverySchema: 'EventGridSchema'
-    filter: filter
+    filter: byType
     retryPolicy: retryPolicy
     deadLetterWithResourceIdentity: undelivered
     destination: {
@@ -72,7 +72,7 @@ resource toQueue 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15
   name: 'lineage'
   properties: {
     eventDeliverySchema: 'EventGridSchema'
-    filter: filter
+    filter: byType
     retryPolicy: retryPolicy
     deadLetterWithResourceIdentity: undelivered
     deliveryWithResourceIdentity: {

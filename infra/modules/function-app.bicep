@@ -27,9 +27,6 @@ param queueEndpoint string
 @description('Base URL of the table service.')
 param tableEndpoint string
 
-@description('Container of the package.')
-param packageContainer string
-
 @description('Address that telemetry is sent to.')
 param insightsAddress string
 
@@ -113,7 +110,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${blobEndpoint}${packageContainer}'
+          value: '${blobEndpoint}lineage-package'
           authentication: {
             type: 'UserAssignedIdentity'
             userAssignedIdentityResourceId: identityId
@@ -168,9 +165,13 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   }
 }
 
+// One after the other: a site refuses two operations at once.
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
+  dependsOn: [
+    settings
+  ]
   properties: {
     allow: false
   }
@@ -179,6 +180,9 @@ resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
 resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'scm'
+  dependsOn: [
+    ftp
+  ]
   properties: {
     allow: false
   }
@@ -186,6 +190,3 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
 
 @description('ARM id of the app.')
 output id string = app.id
-
-@description('Name of the app.')
-output name string = app.name

@@ -50,6 +50,8 @@ module zones 'private-dns-zone.bicep' = [for zone in concat(storageZones, purvie
   }
 }]
 
+// One after the other: a subnet refuses two operations at once.
+@batchSize(1)
 module storageEndpoints 'private-endpoint.bicep' = [for (service, index) in storageServices: {
   name: 'endpoint-${service}'
   dependsOn: [
@@ -71,6 +73,7 @@ module storageEndpoints 'private-endpoint.bicep' = [for (service, index) in stor
 module purviewEndpoint 'private-endpoint.bicep' = {
   name: 'endpoint-purview'
   dependsOn: [
+    storageEndpoints
     zones
   ]
   params: {
@@ -84,9 +87,11 @@ module purviewEndpoint 'private-endpoint.bicep' = {
   }
 }
 
+@batchSize(1)
 module workspaceEndpoints 'private-endpoint.bicep' = [for id in workspaces: {
   name: 'endpoint-workspace-${uniqueString(id, token)}'
   dependsOn: [
+    purviewEndpoint
     zones
   ]
   params: {

@@ -8,7 +8,8 @@ param token string
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(subscription().id, 'azure-ml-lineage-reader', token)
   properties: {
-    roleName: 'Azure ML lineage reader (${token})'
+    // Names of roles are unique in a tenant, and this one is defined in each subscription that has workspaces.
+    roleName: 'Azure ML lineage reader ${uniqueString(subscription().id, token)}'
     description: 'Reads runs, assets and endpoints of Azure Machine Learning workspaces; no keys, no data, no writes.'
     type: 'CustomRole'
     assignableScopes: [

@@ -21,15 +21,28 @@ param workspaceName string
 @description('ARM id of the Application Insights component that the workspace logs to.')
 param insightsId string
 
+@description('Whether to create a Purview account; if not, the sample is scanned by the one that is given.')
+param createPurview bool
+
+@description('Public IP addresses that may use the Synapse workspace.')
+param operatorAddresses array
+
+@description('Object id of who tries the sample: may upload data and read what runs leave. Empty for nobody.')
+param operatorPrincipalId string
+
+@description('What operatorPrincipalId is.')
+param operatorPrincipalType string
+
 @description('Redundancy of the storage accounts.')
 param storageRedundancy string
 
 @description('Version of Apache Spark of the pool.')
 param sparkVersion string = '3.5'
 
-// Storage Blob Data Reader, Storage Blob Data Contributor
+// Storage Blob Data Reader, Storage Blob Data Contributor, Storage File Data Privileged Contributor
 var readerRole = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 var contributorRole = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var fileRole = '69566ab7-960f-475b-8e7c-b3118f30c6bd'
 
 resource lake 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: '${abbreviations.storageAccount}lake${token}'
@@ -99,9 +112,9 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
       family: 'A'
       name: 'standard'
     }
-    enablePurgeProtection: true
     enableRbacAuthorization: true
     enableSoftDelete: true
+    softDeleteRetentionInDays: 7
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
@@ -132,7 +145,7 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   }
 }
 
-resource purview 'Microsoft.Purview/accounts@2021-12-01' = {
+resource purview 'Microsoft.Purview/accounts@2021-12-01' = if (createPurview) {
   name: purviewName
   location: location
   tags: tags
@@ -165,6 +178,25 @@ resource synapse 'Microsoft.Synapse/workspaces@2021-06-01' = {
   }
 }
 
+resource azureServices 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = {
+  parent: synapse
+  name: 'AllowAllWindowsAzureIps'
+  properties: {
+    // Not an address: Azure reads this range as "services of Azure".
+    startIpAddress: '0.0.0.0'
+    endIpAddress: '0.0.0.0'
+  }
+}
+
+resource operators 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = [for (address, index) in operatorAddresses: {
+  parent: synapse
+  name: 'operator-${index}'
+  properties: {
+    startIpAddress: address
+    endIpAddress: address
+  }
+}]
+
 resource spark 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
   parent: synapse
   name: 'spark'
@@ -178,19 +210,15 @@ resource spark 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
       enabled: true
       delayInMinutes: 15
     }
-    autoScale: {
-      enabled: true
-      minNodeCount: 3
-      maxNodeCount: 3
-    }
+    nodeCount: 3
   }
 }
 
-resource scanner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource scanner 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (createPurview) {
   name: guid(lake.id, purview.id, readerRole)
   scope: lake
   properties: {
-    principalId: purview.identity.principalId
+    principalId: purview!.identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', readerRole)
   }
@@ -213,6 +241,36 @@ resource training 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: workspace.identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+resource uploads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(lake.id, operatorPrincipalId, contributorRole)
+  scope: lake
+  properties: {
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+resource jobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(workspaceStorage.id, operatorPrincipalId, contributorRole)
+  scope: workspaceStorage
+  properties: {
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+resource files 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(workspaceStorage.id, operatorPrincipalId, fileRole)
+  scope: workspaceStorage
+  properties: {
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', fileRole)
   }
 }
 

@@ -14,8 +14,14 @@ param principalId string
 ])
 param principalType string
 
-@description('Names of the roles to give, of those below.')
-param roles array
+@description('What it does with the account.')
+@allowed([
+  'app'
+  'operator'
+  'topic'
+  'sendingTopic'
+])
+param holder string
 
 // Each with its id, the same in every tenant. docs/infra.md says who gets which, and why.
 var roleIds = {
@@ -26,11 +32,33 @@ var roleIds = {
   'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 }
 
+// The host keeps its own state in blobs and needs to own them. A topic leaves undelivered events there, and one whose
+// events do not go through the function puts them on the queue.
+var rolesOf = {
+  app: [
+    'Storage Blob Data Owner'
+    'Storage Queue Data Contributor'
+    'Storage Table Data Contributor'
+  ]
+  operator: [
+    'Storage Blob Data Contributor'
+    'Storage Queue Data Contributor'
+    'Storage Table Data Contributor'
+  ]
+  topic: [
+    'Storage Blob Data Contributor'
+  ]
+  sendingTopic: [
+    'Storage Blob Data Contributor'
+    'Storage Queue Data Message Sender'
+  ]
+}
+
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
   name: accountName
 }
 
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in roles: {
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in rolesOf[holder]: {
   name: guid(account.id, principalId, roleIds[role])
   scope: account
   properties: {

@@ -12,6 +12,9 @@ param tags object
 @description('Whether it can be reached from public networks.')
 param publicAccess bool
 
+@description('Public IP addresses that are let in all the same.')
+param operatorAddresses array
+
 @description('Redundancy of the account.')
 param redundancy string
 
@@ -33,11 +36,16 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
-    publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
+    publicNetworkAccess: publicAccess || !empty(operatorAddresses) ? 'Enabled' : 'Disabled'
     supportsHttpsTrafficOnly: true
     networkAcls: {
+      // Event Grid comes in this way, with the identity of its topic.
       bypass: 'AzureServices'
       defaultAction: publicAccess ? 'Allow' : 'Deny'
+      ipRules: [for address in operatorAddresses: {
+        action: 'Allow'
+        value: address
+      }]
     }
   }
 }

@@ -60,18 +60,3 @@ resource ledger 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-
   parent: tables
   name: 'lineageledger'
 }
-
-@description('ARM id of the storage account.')
-output accountId string = account.id
-
-@description('Base URL of its blob service.')
-output blobEndpoint string = account.properties.primaryEndpoints.blob
-
-@description('Base URL of its queue service.')
-output queueEndpoint string = account.properties.primaryEndpoints.queue
-
-@description('Base URL of its table service.')
-output tableEndpoint string = account.properties.primaryEndpoints.table
-
-@description('Container that the package is deployed to.')
-output packageContainer string = package.name

@@ -3,8 +3,11 @@ metadata description = 'The Event Grid system topic of one workspace, in the wor
 @description('Name of the workspace.')
 param workspaceName string
 
-@description('Name of the topic: a new one, or the one the workspace has already.')
+@description('Name of the topic.')
 param name string
+
+@description('Whether the workspace has this topic already. It then stays as it is, and must have a system-assigned identity.')
+param isGiven bool
 
 @description('Tags of all resources.')
 param tags object
@@ -13,9 +16,13 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' exi
   name: workspaceName
 }
 
+resource given 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: name
+}
+
 // A region must be known before a deployment begins; the workspace's is read here and handed to one that begins later.
-module topic 'system-topic-in-region.bicep' = {
-  name: '${take(name, 50)}-region'
+module topic 'system-topic-in-region.bicep' = if (!isGiven) {
+  name: 'lineage-topic-${uniqueString(name)}'
   params: {
     name: name
     location: workspace.location
@@ -25,4 +32,4 @@ module topic 'system-topic-in-region.bicep' = {
 }
 
 @description('Object id of the topic\'s identity, with which it writes to storage.')
-output principalId string = topic.outputs.principalId
+output principalId string = isGiven ? given.identity.principalId : topic!.outputs.principalId

@@ -17,7 +17,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   properties: {
     category: 'workbook'
     displayName: 'Azure Machine Learning lineage'
-    serializedData: loadTextContent('workbook.json')
+    serializedData: replace(loadTextContent('workbook.json'), 'azure monitor', insightsId)
     sourceId: insightsId
     version: 'Notebook/1.0'
   }

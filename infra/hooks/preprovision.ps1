@@ -1,0 +1,8 @@
+#Requires -Version 7.4
+# Before the templates: what they cannot register themselves. Its twin for other systems is preprovision.sh; both may be run
+# again at any time.
+$ErrorActionPreference = "Stop"
+$PSNativeCommandUseErrorActionPreference = $true
+
+az provider register --subscription "$env:AZURE_SUBSCRIPTION_ID" --namespace Microsoft.App --wait
+az provider register --subscription "$env:AZURE_SUBSCRIPTION_ID" --namespace Microsoft.EventGrid --wait
