@@ -222,7 +222,12 @@ def test_requirements_hold_nothing_of_development() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     direct = {Requirement(line).name for line in project["dependencies"]}
     extras = {Requirement(line).name for lines in project["optional-dependencies"].values() for line in lines}
-    assert extras & set(read_pins(REQUIREMENTS)) == {"packaging", "psutil", "pyyaml"}  # libraries of the app need these
+    assert extras & set(read_pins(REQUIREMENTS)) == {
+        "packaging",
+        "psutil",
+        "pyjwt",
+        "pyyaml",
+    }  # for libraries of the app
     assert direct <= set(read_pins(REQUIREMENTS))
     assert set(DEVELOPMENT) & set(read_pins(REQUIREMENTS)) == set()
 

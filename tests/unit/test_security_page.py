@@ -58,6 +58,9 @@ def test_everything_that_stores_something_is_listed() -> None:
         ("functions/replay.py", 'route="replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION'),
         ("shared/azure_ml/run_history.py", "if link and _same_host(str(link), first)"),
         ("shared/azure_ml/inventory.py", "return self._ours(link)"),
+        ("infra/modules/storage-account.bicep", "allowSharedKeyAccess: false"),
+        ("infra/modules/storage-account.bicep", "daysAfterModificationGreaterThan: replayedRetentionDays"),
+        ("infra/main.bicep", "param replayedRetentionDays int = 90"),
     ],
 )
 def test_code_that_a_claim_rests_on_is_still_there(path: str, words: str) -> None:

@@ -112,7 +112,9 @@ def test_deployment_is_given_whatever_the_infrastructure_asks_for() -> None:
         for name in re.findall(r"\$\{([A-Z_]+)\}", path.read_text(encoding="utf-8"))
     }
     given = workflow("deploy")["jobs"]["deploy"]["env"]
+    assert asked
     assert asked - SET_BY_AZD <= set(given)
+    assert given.pop("AZURE_PRINCIPAL_TYPE") == "ServicePrincipal"
     assert given == {name: f"${{{{ vars.{name} }}}}" for name in given}
 
 
