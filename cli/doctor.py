@@ -22,9 +22,10 @@ _PAUSE = 20.0
 
 @click.command(short_help="Prove every link, or say how to mend it.")
 @deployment_options
+@click.option("--links", "only_links", is_flag=True, help="Leave out coverage and dead letters.")
 @click.option("--wait", "minutes", type=click.FloatRange(0, 60), default=0, help="Try again for so many minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of what was found.")
-def doctor(*, deployment: Deployment, minutes: float, as_json: bool) -> None:
+def doctor(*, deployment: Deployment, only_links: bool, minutes: float, as_json: bool) -> None:
     """
     Check settings, sign-in, network, Azure ML, storage, Event Grid and the catalog, as you, from this machine.
 
@@ -35,7 +36,7 @@ def doctor(*, deployment: Deployment, minutes: float, as_json: bool) -> None:
     """
     from cli.checks.network import resolve
 
-    findings = examine(os.environ, deployment, resolve=resolve, minutes=minutes)
+    findings = examine(os.environ, deployment, resolve=resolve, only_links=only_links, minutes=minutes)
     if as_json:
         click.echo(json.dumps([finding.to_json() for finding in findings], indent=2))
     else:
@@ -48,15 +49,19 @@ def examine(
     deployment: Deployment,
     *,
     resolve: "Resolve",
+    only_links: bool = False,
     minutes: float = 0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> "Sequence[Finding]":
     """Run every check that the settings allow; those that fail again until all is right or the time is over."""
     from cli.checks.check import PROBLEM
     from cli.checks.settings import check_settings, open_what_is_right
+    from cli.checks.state import check_history
 
     services, problems = open_what_is_right(environ)
-    checks = [check_settings(problems), *_collect(services, deployment, resolve, without=frozenset(problems))]
+    links = _collect(services, deployment, resolve, without=frozenset(problems))
+    history = [] if only_links or "LINEAGE_STORAGE" in problems else check_history(services)
+    checks = [check_settings(problems), *links, *history]
     findings = [check.run() for check in checks]
     for _ in range(int(minutes * 60 / _PAUSE)):
         failing = [place for place, finding in enumerate(findings) if finding.state == PROBLEM]
@@ -79,7 +84,7 @@ def _collect(
     from cli.checks.network import check_hosts
     from cli.checks.settings import wait_for
     from cli.checks.sign_in import check_sign_in
-    from cli.checks.state import check_history, check_state
+    from cli.checks.state import check_state
     from cli.checks.workspaces import check_list, check_workspaces, list_workspaces_or_none
     from cli.management.clients import Management
 
@@ -98,10 +103,9 @@ def _collect(
     else:
         yield from check_catalog(services, management, deployment, resolve)
     if "LINEAGE_STORAGE" in without:
-        yield wait_for("LINEAGE_STORAGE", "storage and coverage")
+        yield wait_for("LINEAGE_STORAGE", "storage")
     else:
         yield from check_state(services)
-        yield from check_history(services)
 
 
 def _print(findings: "Sequence[Finding]") -> None:

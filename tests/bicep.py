@@ -4,6 +4,7 @@ Reads the project's Bicep with two parsers, since there is no compiler that inst
 `pycep` gives a template as nested mappings, `tree-sitter` the concrete syntax, which tells names from texts.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,10 @@ ROOTS = ("main", "links", "events")
 
 _LANGUAGE = Language(tree_sitter_bicep.language())
 _FUNCTIONS = frozenset(
-    "cidrSubnet concat contains empty environment filter guid indexOf join last length loadJsonContent loadTextContent map replace "
-    "resourceGroup resourceId split startsWith subscription subscriptionResourceId tenant toLower union uniqueString".split()
+    """
+    cidrSubnet concat contains empty environment filter guid indexOf join last length loadJsonContent loadTextContent map
+    replace resourceGroup resourceId split startsWith subscription subscriptionResourceId tenant toLower union uniqueString
+    """.split()  # noqa: SIM905
 )
 """The functions of the language that these templates use; another is added here after a look at its documentation."""
 _DECLARATIONS = {
@@ -85,11 +88,8 @@ class Template:
 
     def outputs_used(self) -> Iterator[tuple[str, str]]:
         """Yield (module, output) for each `module.outputs.output`."""
-        for node in nodes(self.root):
-            if node.type == "member_expression" and len(node.named_children) == 2:
-                inner, output = node.named_children
-                if inner.type == "member_expression" and _text(inner.named_children[-1]) == "outputs":
-                    yield next(_text(item) for item in nodes(inner) if item.type == "identifier"), _text(output)
+        for match in re.finditer(r"(\w+)(?:\[.*?\])?!?\.outputs\.(\w+)", self.text):
+            yield match[1], match[2]
 
 
 def templates() -> dict[str, Template]:
