@@ -48,7 +48,7 @@ class ArmResponses:
 
     async def put_topic(self, request: web.Request) -> web.Response:
         """PUT a system topic."""
-        version, body = api_version(request), await json_object(request)
+        version, body = api_version(request), await _content(request)
         arm, properties = self._current(), body.get("properties")
         group = self._group(request)
         if not body.get("location"):
@@ -92,7 +92,7 @@ class ArmResponses:
 
     async def put_subscription(self, request: web.Request) -> web.Response:
         """PUT an event subscription; one that is there is replaced, and answered 201 all the same."""
-        version, body = api_version(request), await json_object(request)
+        version, body = api_version(request), await _content(request)
         group, name = self._group(request), check_name(request.match_info["event_subscription"])
         try:
             topic = self._current().topic(group, request.match_info["topic"])
@@ -108,7 +108,7 @@ class ArmResponses:
 
     async def patch_subscription(self, request: web.Request) -> web.Response:
         """PATCH an event subscription; members come without ``properties`` around them."""
-        version, changes = api_version(request), await json_object(request)
+        version, changes = api_version(request), await _content(request)
         topic = self._topic(request)
         subscription = self._subscription(request, topic)
         subscription.properties = read_properties({**subscription.properties, **changes})
@@ -166,6 +166,15 @@ class ArmResponses:
         if found is None:
             raise resource_not_found(f"{SUBSCRIPTION}/{topic.name}/{name}", topic.group.name)
         return found
+
+
+async def _content(request: web.Request) -> dict[str, Any]:
+    """Read the body, or refuse it in ARM's words."""
+    try:
+        return await json_object(request)
+    except AzureMLError as problem:
+        message = "The request content was invalid and could not be deserialized."
+        raise arm_error(400, "InvalidRequestContent", message) from problem
 
 
 def _shown(topic: SystemTopic) -> web.Response:

@@ -34,7 +34,7 @@ def put_collection(call: AdminCall) -> AdminAnswer:
     if old is not None and old.parent != (parent and parent.name):
         raise bad_request("The emulator does not move collections.")
     call.require(WRITE_COLLECTION, parent.name if parent else name)
-    friendly_name, description = body.get("friendlyName", name), body.get("description")
+    friendly_name, description = body.get("friendlyName") or name, body.get("description")
     creator = old.created_by if old else call.principal
     collection = Collection(name.lower(), str(friendly_name), parent.name if parent else None, creator, description)
     try:

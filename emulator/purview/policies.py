@@ -88,7 +88,7 @@ class Policies:
         found: set[str] = set()
         for conjunction in find_rule(policy, f"permission:{collection}").get("dnfCondition", []):
             for matcher in conjunction:
-                role, _, of = matcher["attributeValueIncludes"].rpartition(":")
+                role, _, of = str(matcher.get("attributeValueIncludes")).rpartition(":")
                 if role == "permission" and of == policy["properties"].get("parentCollectionName"):
                     found |= self._permission(principal, of)
                 elif of == collection and self._holds(principal, role, of):

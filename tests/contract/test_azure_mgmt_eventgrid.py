@@ -193,7 +193,11 @@ def test_secret_of_a_webhook_is_not_shown(client: EventGridManagementClient) -> 
         "rg-ml", TOPIC, LINEAGE, subscription(webhook)
     ).result()
     read: Any = client.system_topic_event_subscriptions.get("rg-ml", TOPIC, LINEAGE).destination
-    assert (read.endpoint_type, read.endpoint_base_url, read.endpoint_url) == ("WebHook", "https://func.example.net/hook", None)
+    assert (read.endpoint_type, read.endpoint_base_url, read.endpoint_url) == (
+        "WebHook",
+        "https://func.example.net/hook",
+        None,
+    )
 
 
 @pytest.mark.usefixtures("topic")

@@ -126,6 +126,24 @@ def test_what_cannot_be_answered_is_refused(
     assert caller.refused("GET", path, **query) == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ([], "InvalidRequestContent"),
+        ({"properties": {"source": WORKSPACE}}, "LocationRequired"),
+        ({"location": "eastus2"}, "InvalidRequest"),
+        (
+            {"location": "eastus2", "properties": {"source": WORKSPACE, "topicType": "Microsoft.Storage"}},
+            "InvalidRequest",
+        ),
+    ],
+)
+def test_topic_that_is_not_described_is_refused(caller: Caller, body: object, code: str) -> None:
+    """It needs a location, a source and the type of a workspace's topics."""
+    assert caller.refused("PUT", TOPIC, body, api_version="2025-02-15") == (400, code)
+    assert caller.refused("GET", TOPIC, api_version="2025-02-15") == (404, "ResourceNotFound")
+
+
 def test_seeded_topic_and_subscription_are_there(topic: Caller) -> None:
     """They have been there for a while: nothing is in progress."""
     body = topic.ok("GET", f"{TOPIC}/eventSubscriptions/lineage".upper(), api_version="2025-02-15")

@@ -277,6 +277,17 @@ def test_rule_that_the_permission_does_not_refer_to_grants_nothing(strict: Calle
     strict.ok("POST", f"{ENTITY}/bulk", asset(1), **write)
 
 
+def test_permission_that_names_a_principal_itself_grants_nothing(strict: Caller) -> None:
+    """Permissions refer to rules of roles; a principal there is nobody's curator."""
+    policy = policy_of(strict, "lineage")
+    named = {"attributeName": "principal.microsoft.id", "attributeValueIncludedIn": [SOMEBODY]}
+    policy["properties"]["attributeRules"][-1]["dnfCondition"].append([named])
+    put_policy(strict, policy)
+    strict.become(SOMEBODY)
+    write = {"collectionId": "lineage", "api_version": CATALOG}
+    assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), **write) == (403, "Unauthorized")
+
+
 def test_administrator_of_a_collection_may_write_its_policy_only(strict: Caller, emulator: Emulator) -> None:
     """And sees no other."""
     root = policy_of(strict, "purview-credit")
