@@ -1,4 +1,4 @@
-"""Purview around the catalog: collections, who has which role there, and scans."""
+"""Purview around the catalog: collections, and who has which role there."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -13,26 +13,10 @@ from tests.integration.callers import Caller
 
 SOMEBODY = "11111111-2222-4333-8444-555555555555"
 CURATOR = "purviewmetadatarole_builtin_data-curator"
-ACCOUNT, POLICIES, SCANNING, CATALOG = "2019-11-01-preview", "2021-07-01", "2023-09-01", "2023-09-01"
+ACCOUNT, POLICIES, CATALOG = "2019-11-01-preview", "2021-07-01", "2023-09-01"
 POLICY_LIST = "/policystore/metadataPolicies"
 ENTITY = "/datamap/api/atlas/v2/entity"
-LAKE: dict[str, Any] = {
-    "kind": "AdlsGen2",
-    "properties": {
-        "endpoint": "https://contosolake.dfs.core.windows.net/",
-        "resourceName": "contosolake",
-        "collection": {"referenceName": "credit", "type": "CollectionReference"},
-    },
-}
-SCAN: dict[str, Any] = {
-    "kind": "AdlsGen2Msi",
-    "properties": {
-        "scanRulesetName": "AdlsGen2",
-        "scanRulesetType": "System",
-        "collection": {"referenceName": "credit", "type": "CollectionReference"},
-    },
-}
-FOUND = "https://contosolake.dfs.core.windows.net/credit/raw/collateral.csv"
+LOAN = "https://contosolake.dfs.core.windows.net/credit/raw/loan.csv"
 BY_NAME = f"{ENTITY}/uniqueAttribute/type/azure_datalake_gen2_path"
 
 
@@ -96,8 +80,7 @@ def test_new_collection_has_a_policy_of_its_own(caller: Caller) -> None:
         ("/account/collections/nowhere", ACCOUNT, (404, "NotFound")),
         (f"{POLICY_LIST}/{uuid4()}", POLICIES, (404, "NotFound")),
         ("/policystore/collections/nowhere/metadataPolicy", POLICIES, (404, "NotFound")),
-        ("/scan/datasources/nowhere", SCANNING, (404, "NotFound")),
-        ("/scan/nonsense", SCANNING, (404, "NotFound")),
+        ("/policystore/nonsense", POLICIES, (404, "NotFound")),
     ],
 )
 def test_what_cannot_be_answered_is_refused(
@@ -183,7 +166,6 @@ def test_owner_may_do_everything_when_policies_count(strict: Caller) -> None:
     """Whoever sends an opaque token created the account."""
     strict.ok("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG, collectionId="lineage")
     put_policy(strict, policy_of(strict, "lineage"))
-    strict.ok("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING)
 
 
 def test_stranger_may_do_nothing_when_policies_count(strict: Caller) -> None:
@@ -194,11 +176,10 @@ def test_stranger_may_do_nothing_when_policies_count(strict: Caller) -> None:
     types = "/datamap/api/atlas/v2/types/typedefs/headers"
     assert strict.refused("GET", types, api_version=CATALOG) == refusal
     assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG) == refusal
-    query = {"attr:qualifiedName": FOUND.replace("collateral", "loan"), "api_version": CATALOG}
+    query = {"attr:qualifiedName": LOAN, "api_version": CATALOG}
     assert strict.refused("GET", BY_NAME, **query) == refusal
     assert strict.refused("GET", "/account/collections/credit", api_version=ACCOUNT) == refusal
     assert strict.refused("PUT", f"{POLICY_LIST}/{policy['id']}", policy, api_version=POLICIES) == refusal
-    assert strict.refused("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING) == refusal
     assert strict.ok("GET", "/account/collections", api_version=ACCOUNT)["value"] == []
     assert strict.ok("GET", POLICY_LIST, api_version=POLICIES)["values"] == []
 
@@ -308,92 +289,12 @@ def test_role_that_nobody_could_have_is_refused(emulator: Emulator, role: str, c
         emulator.control.roles(SOMEBODY, collection, role)
 
 
-def set_up_scan(caller: Caller) -> str:
-    """Register the lake and its scan; give the scan's path."""
-    created = caller.send("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING)
-    assert (created.status_code, created.json()["properties"]["collection"]["referenceName"]) == (201, "credit")
-    assert caller.send("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING).status_code == 200
-    path = "/scan/datasources/lake/scans/weekly"
-    assert caller.send("PUT", path, SCAN, api_version=SCANNING).status_code == 201
-    assert caller.ok("GET", path, api_version=SCANNING)["id"] == "datasources/lake/scans/weekly"
-    return path
-
-
-def test_scan_finds_the_files_of_its_data_source(caller: Caller) -> None:
-    """A run is accepted, in progress, and succeeds; then the new file is in the scan's collection."""
-    path, run = set_up_scan(caller), str(uuid4())
-    started = caller.send("POST", f"{path}:run", runId=run, scanLevel="Full", api_version=SCANNING)
-    assert (started.status_code, started.json()["status"]) == (202, "Accepted")
-    assert started.headers["Operation-Location"].partition("?")[0].endswith(f"{path}/runs/{run}")
-    query = {"attr:qualifiedName": FOUND, "api_version": CATALOG}
-    assert caller.send("GET", BY_NAME, **query).status_code == 404
-    statuses = [caller.ok("GET", f"{path}/runs", api_version=SCANNING)["value"][0]["status"] for _ in range(2)]
-    assert statuses == ["InProgress", "Succeeded"]
-    result = caller.ok("GET", f"{path}/runs/{run}", api_version=SCANNING)["value"]
-    assert result["discoveryExecutionDetails"]["statistics"]["assets"]["discovered"] == 4
-    found = caller.ok("GET", BY_NAME, **query)["entity"]
-    assert (found["collectionId"], found["createdBy"]) == ("credit", "ServiceAdmin")
-
-
-def test_previews_start_a_run_by_writing_it(caller: Caller) -> None:
-    """PUT of the run is the way until 2022; the current version has no such thing, and needs a run id."""
-    path, run = set_up_scan(caller), str(uuid4())
-    assert caller.refused("PUT", f"{path}/runs/{run}", api_version=SCANNING) == (400, "UnsupportedApiVersion")
-    assert caller.refused("POST", f"{path}:run", api_version=SCANNING) == (400, "BadRequest")
-    started = caller.send("PUT", f"{path}/runs/{run}", api_version="2022-07-01-preview")
-    assert (started.status_code, started.json()["scanResultId"]) == (202, run)
-    assert caller.refused("POST", f"{path}:run", runId=run, api_version=SCANNING) == (409, "Conflict")
-
-
-def test_scan_fails_as_told(caller: Caller, emulator: Emulator) -> None:
-    """A run that cannot read the storage says so in its history, and writes nothing."""
-    emulator.control.switches(scan_error="The managed identity has no access to the storage account.")
-    path = set_up_scan(caller)
-    caller.ok("POST", f"{path}:run", runId=str(uuid4()), api_version=SCANNING)
-    runs = [caller.ok("GET", f"{path}/runs", api_version=SCANNING)["value"][0] for _ in range(2)]
-    assert (runs[1]["status"], runs[1]["error"]["message"][:21]) == ("Failed", "The managed identity ")
-    assert caller.send("GET", BY_NAME, **{"attr:qualifiedName": FOUND, "api_version": CATALOG}).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/scan/datasources/lake", {**LAKE, "kind": "Lake"}),
-        ("/scan/datasources/lake", {"kind": "AdlsGen2"}),
-        ("/scan/datasources/lake", {**LAKE, "properties": {**LAKE["properties"], "endpoint": "https://lake/"}}),
-        ("/scan/datasources/lake", {**LAKE, "properties": {"endpoint": LAKE["properties"]["endpoint"]}}),
-        (
-            "/scan/datasources/lake",
-            {**LAKE, "properties": {**LAKE["properties"], "collection": {"referenceName": "x"}}},
-        ),
-        ("/scan/datasources/lake/scans/weekly", {**SCAN, "kind": "AzureStorageMsi"}),
-        ("/scan/datasources/lake/scans/weekly", {**SCAN, "properties": {"collection": {"referenceName": "credit"}}}),
-    ],
-)
-def test_scan_that_could_not_run_is_refused(caller: Caller, path: str, body: dict[str, Any]) -> None:
-    """Wrong kinds and endpoints, and collections that do not exist."""
-    set_up_scan(caller)
-    before = caller.ok("GET", path, api_version=SCANNING)
-    assert caller.refused("PUT", path, body, api_version=SCANNING) == (400, "BadRequest")
-    assert caller.ok("GET", path, api_version=SCANNING) == before
-
-
-def test_scanning_needs_the_role_for_it(strict: Caller, emulator: Emulator) -> None:
-    """A data source administrator of the collection may; a curator may not."""
-    strict.become(SOMEBODY)
-    emulator.control.roles(SOMEBODY, "credit", "data-curator")
-    assert strict.refused("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING) == (403, "Unauthorized")
-    emulator.control.roles(SOMEBODY, "credit", "data-source-administrator")
-    set_up_scan(strict)
-
-
 def test_reset_undoes_what_administrators_did(caller: Caller, emulator: Emulator) -> None:
-    """Collections, policies and data sources go back to the scenario's start."""
+    """Collections and policies go back to the scenario's start."""
     before = emulator.control.state()["purview"]
     body = {"parentCollection": {"referenceName": "credit"}}
     caller.ok("PUT", "/account/collections/models", body, api_version=ACCOUNT)
     put_policy(caller, policy_of(caller, "credit"))
-    set_up_scan(caller)
     assert emulator.control.state()["purview"] != before
     emulator.control.reset()
     assert emulator.control.state()["purview"] == before
