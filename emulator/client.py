@@ -58,7 +58,7 @@ class Control:
         return str(self._send("GET", "scenario")["name"])
 
     def requests(self, service: str | None = None) -> list[Request]:
-        """List the requests since the last reset, of one service or of both."""
+        """List the requests since the last reset, of one service or of all."""
         logged = [Request(**entry) for entry in self._send("GET", "requests")]
         return [request for request in logged if service in (None, request.service)]
 
@@ -81,7 +81,7 @@ class Control:
         return faults
 
     def injected_faults(self, service: str | None = None) -> dict[str, int]:
-        """Count what the faults with a rate injected, by kind, of one service or of both."""
+        """Count what the faults with a rate injected, by kind, of one service or of all."""
         counts: Counter[str] = Counter()
         for fault in self.pending_faults():
             if service in (None, fault["service"]):
@@ -145,8 +145,40 @@ class Control:
         found: list[dict[str, str]] = self._send("POST", "purview/scan", {"paths": list(paths)})
         return found
 
+    def roles(self, principal: str, collection: str, *roles: str) -> None:
+        """
+        Give a principal exactly these roles right at a collection; without roles, none. What it inherits stays.
+
+        Roles are named as in their ids: ``data-curator``, ``purview-reader``,
+        ``data-source-administrator``, ``collection-administrator``.
+        """
+        body = {"principal": principal, "collection": collection, "roles": list(roles)}
+        self._send("POST", "purview/roles", body)
+
+    def add_to_arm(self, fragment: Mapping[str, object]) -> None:
+        """Merge a fragment of an ``arm.yaml`` into the state."""
+        self._send("POST", "arm", fragment)
+
+    def event_subscription(
+        self, topic: str, name: str, *, provisioning_state: str | None = None, expires: str | None = None
+    ) -> None:
+        """Set what an event subscription shows: its provisioning state, or a time (ISO 8601) at which it expires."""
+        body = {"topic": topic, "name": name, "provisioning_state": provisioning_state, "expires": expires}
+        self._send("POST", "arm/event_subscription", body)
+
+    def metrics(
+        self, topic: str, event_subscription: str | None = None, *, minutes_ago: float = 0, **values: float
+    ) -> None:
+        """Put counts of a system topic at a moment before now, in place of those that are there."""
+        body = {"topic": topic, "event_subscription": event_subscription, "minutes_ago": minutes_ago, "values": values}
+        self._send("POST", "arm/metrics", body)
+
+    def fail_next_operation(self, code: str, message: str) -> None:
+        """Let the next write of Event Grid be accepted, and then end in this error."""
+        self._send("POST", "arm/fail_next_operation", {"code": code, "message": message})
+
     def state(self) -> dict[str, Any]:
-        """Give the whole state of both services."""
+        """Give the whole state of all services."""
         state: dict[str, Any] = self._send("GET", "state")
         return state
 

@@ -25,14 +25,15 @@ async def bad_input(request: web.Request, handler: Handler) -> web.StreamRespons
         return error_response(400, f"{type(problem).__name__}: {problem}")
 
 
-async def _object(request: web.Request) -> Mapping[str, object]:
+async def json_object(request: web.Request) -> Mapping[str, object]:
+    """Read the body, which must be a JSON object."""
     body = json.loads(await request.text() or "{}")
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")
     return body
 
 
-def _known(body: Mapping[str, object], *keys: str) -> Mapping[str, object]:
+def known(body: Mapping[str, object], *keys: str) -> Mapping[str, object]:
     """Refuse members that nobody reads."""
     unknown = body.keys() - set(keys)
     if unknown:
@@ -40,7 +41,8 @@ def _known(body: Mapping[str, object], *keys: str) -> Mapping[str, object]:
     return body
 
 
-def _text(body: Mapping[str, object], key: str) -> str | None:
+def text_of(body: Mapping[str, object], key: str) -> str | None:
+    """Read a member that may be left out."""
     value = body.get(key)
     return None if value is None else str(value)
 
@@ -65,9 +67,9 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         return web.json_response({**body, "names": scenario_names()})
 
     async def use_scenario(request: web.Request) -> web.Response:
-        body = _known(await _object(request), "name", "steps", "runs", "seed", "shape")
+        body = known(await json_object(request), "name", "steps", "runs", "seed", "shape")
         numbers = {key: int(str(body[key])) for key in ("steps", "runs", "seed") if body.get(key) is not None}
-        services.use(Scenario(str(body["name"]), **numbers, shape=_text(body, "shape")).checked())
+        services.use(Scenario(str(body["name"]), **numbers, shape=text_of(body, "shape")).checked())
         return await get_scenario(request)
 
     async def list_events(request: web.Request) -> web.Response:
@@ -88,18 +90,18 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         return web.json_response(services.faults.to_json())
 
     async def set_latency(request: web.Request) -> web.Response:
-        latency_ms = float(str((await _object(request))["ms"]))
+        latency_ms = float(str((await json_object(request))["ms"]))
         if latency_ms < 0:
             raise ValueError("ms must not be negative")
         services.faults.latency_ms = latency_ms
         return web.Response(status=204)
 
     async def add_to_azure_ml(request: web.Request) -> web.Response:
-        services.azure_ml.merge(await _object(request))
+        services.azure_ml.merge(await json_object(request))
         return web.Response(status=204)
 
     async def set_transitions(request: web.Request) -> web.Response:
-        body = await _object(request)
+        body = await json_object(request)
         statuses = body.get("statuses", [])
         if not isinstance(statuses, list):
             raise TypeError("statuses must be a list")
@@ -111,37 +113,38 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         return web.Response(status=204)
 
     async def archive(request: web.Request) -> web.Response:
-        body = _known(await _object(request), "workspace", "kind", "name", "version", "archived")
+        body = known(await json_object(request), "workspace", "kind", "name", "version", "archived")
         services.azure_ml.archive(
-            _text(body, "workspace"),
+            text_of(body, "workspace"),
             str(body["kind"]),
             str(body["name"]),
-            _text(body, "version"),
+            text_of(body, "version"),
             archived=bool(body.get("archived", True)),
         )
         return web.Response(status=204)
 
     async def delete(request: web.Request) -> web.Response:
-        body = _known(await _object(request), "workspace", "kind", "name", "version", "deployment")
+        body = known(await json_object(request), "workspace", "kind", "name", "version", "deployment")
         services.azure_ml.delete(
-            _text(body, "workspace"),
+            text_of(body, "workspace"),
             str(body["kind"]),
             str(body["name"]),
-            _text(body, "version"),
-            _text(body, "deployment"),
+            text_of(body, "version"),
+            text_of(body, "deployment"),
         )
         return web.Response(status=204)
 
     async def set_switches(request: web.Request) -> web.Response:
-        services.purview.switches.update(await _object(request))
+        services.purview.switches.update(await json_object(request))
         return web.Response(status=204)
 
     async def scan(request: web.Request) -> web.Response:
-        body = _known(await _object(request), "paths")
+        body = known(await json_object(request), "paths")
         return web.json_response(services.purview.scan(body.get("paths")))
 
     async def get_state(_: web.Request) -> web.Response:
-        return web.json_response({"azure_ml": services.azure_ml.dump(), "purview": services.purview.dump()})
+        state = {"azure_ml": services.azure_ml.dump(), "purview": services.purview.dump(), "arm": services.arm.dump()}
+        return web.json_response(state)
 
     return [
         web.get(f"{PREFIX}/requests", list_requests),

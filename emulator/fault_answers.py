@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from emulator.request_log import PURVIEW
+from emulator.request_log import ARM, PURVIEW
 
 CODES = {
     400: "BadRequest",
@@ -26,7 +26,7 @@ CODES = {
 
 def service_in_words(service: str) -> str:
     """Name a service as its own messages do."""
-    return "Microsoft Purview" if service == PURVIEW else "Azure Machine Learning"
+    return {PURVIEW: "Microsoft Purview", ARM: "Azure Resource Manager"}.get(service, "Azure Machine Learning")
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -1,5 +1,6 @@
-"""The list of requests the two services were sent, so that tests and benchmarks can count them."""
+"""The list of requests the services were sent, so that tests and benchmarks can count them."""
 
+import re
 import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -9,8 +10,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 AZURE_ML = "azure_ml"
 PURVIEW = "purview"
+ARM = "arm"
 CONTROL = "control"
-SERVICES = (AZURE_ML, PURVIEW)
+SERVICES = (AZURE_ML, PURVIEW, ARM)
+
+_PURVIEW_ROOTS = ("/datamap/api/", "/catalog/api/", "/account/", "/policystore/", "/scan/")
+# Everything else below a subscription is Azure ML's: its own resource provider.
+_ARM_PATH = re.compile(r"/subscriptions/.*/providers/microsoft\.(eventgrid|insights|purview|storage)(/|$)")
 
 # Logged when the connection went away before the answer.
 NO_ANSWER = 0
@@ -22,10 +28,15 @@ def service_of(path: str) -> str:
 
     >>> service_of("/datamap/api/atlas/v2/entity/bulk"), service_of("/subscriptions/1")
     ('purview', 'azure_ml')
+    >>> service_of("/policyStore/metadataPolicies"), service_of("/subscriptions/1/providers/Microsoft.EventGrid/x")
+    ('purview', 'arm')
     """
-    if path.startswith(("/datamap/api/", "/catalog/api/")):
+    lowered = path.lower()
+    if lowered.startswith(_PURVIEW_ROOTS):
         return PURVIEW
-    return CONTROL if path.startswith("/_emulator/") else AZURE_ML
+    if lowered.startswith("/_emulator/"):
+        return CONTROL
+    return ARM if _ARM_PATH.match(lowered) else AZURE_ML
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Scenarios: what the two services hold at the start, and the events Azure ML sends about it."""
+"""Scenarios: what the services hold at the start, and the events Azure ML sends about it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -85,6 +85,7 @@ class Seed:
     purview: dict[str, object]
     events: Sequence[EventFile] = ()
     families: Mapping[str, Families] = field(default_factory=dict)
+    arm: dict[str, object] = field(default_factory=dict)
 
 
 def scenario_names() -> list[str]:
@@ -102,7 +103,8 @@ def load(scenario: Scenario) -> Seed:
         fleet = scenario.fleet
         return Seed(azure_ml_of(fleet), purview_of(fleet), FleetEvents(fleet), fleet.families())
     folder = FOLDER / scenario.name
-    return Seed(_document(folder, "azure_ml.yaml"), _document(folder, "purview.yaml"), _events(folder))
+    documents = [_document(folder, f"{service}.yaml") for service in ("azure_ml", "purview", "arm")]
+    return Seed(documents[0], documents[1], _events(folder), arm=documents[2])
 
 
 def _document(folder: Path, name: str) -> dict[str, object]:

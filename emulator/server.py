@@ -1,4 +1,4 @@
-"""The emulator as a server: both services and the control plane on one TLS port of 127.0.0.1."""
+"""The emulator as a server: all services and the control plane on one TLS port of 127.0.0.1."""
 
 import asyncio
 import ssl
@@ -11,16 +11,17 @@ from typing import Any, Self
 
 import trustme
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from emulator.admin_control import admin_control_routes
+from emulator.arm import arm_routes
 from emulator.azure_ml import azure_ml_routes
 from emulator.client import Control
 from emulator.control import bad_input, control_routes
 from emulator.fault_answers import error_response
 from emulator.purview import purview_routes
-from emulator.request_log import AZURE_ML, CONTROL, service_of
 from emulator.scenarios import Scenario
 from emulator.services import Services
+from emulator.tokens import require_token
 
 HOST = "127.0.0.1"
 
@@ -29,27 +30,13 @@ MAX_LINE = 65536
 MAX_BODY = 512 * 1024 * 1024
 
 
-@web.middleware
-async def require_token(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 401 without a bearer token; any token will do. Azure ML's discovery takes none."""
-    service = service_of(request.path)
-    anonymous = service == CONTROL or (service == AZURE_ML and request.path.lower().startswith("/discovery"))
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if anonymous or (scheme.lower() == "bearer" and token.strip()):
-        return await handler(request)
-    if service == AZURE_ML:
-        body = {
-            "code": "AuthenticationFailed",
-            "message": "Authentication failed. The 'Authorization' header is missing.",
-        }
-    else:
-        body = {"code": "Unauthorized", "message": "Not authorized to access account"}
-    return web.json_response({"error": body}, status=401, headers={"WWW-Authenticate": "Bearer"})
-
-
 async def _unknown_catalog_path(request: web.Request) -> web.Response:
     message = f"HTTP 404 Not Found: {request.method} {request.path}"
     return web.json_response({"errorCode": "ATLAS-404-00-000", "errorMessage": message}, status=404)
+
+
+async def _unknown_administrative_path(request: web.Request) -> web.Response:
+    return error_response(404, f"Microsoft Purview has no {request.method} {request.path}.")
 
 
 async def _unknown_control_path(request: web.Request) -> web.Response:
@@ -63,9 +50,12 @@ def create_app(services: Services) -> web.Application:
         client_max_size=MAX_BODY,
     )
     app.add_routes(control_routes(services))
+    app.add_routes(admin_control_routes(services))
     app.add_routes(purview_routes(lambda: services.purview))
     app.router.add_route("*", "/_emulator/{tail:.*}", _unknown_control_path)
     app.router.add_route("*", "/{service:datamap|catalog}/api/{tail:.*}", _unknown_catalog_path)
+    app.router.add_route("*", "/{service:(?i:account|policystore|scan)}/{tail:.*}", _unknown_administrative_path)
+    app.add_routes(arm_routes(lambda: services.arm))
     app.add_routes(azure_ml_routes(lambda: services.azure_ml))
     return app
 

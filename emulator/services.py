@@ -1,7 +1,8 @@
-"""The two services of a running emulator, and going back to a scenario's start."""
+"""The services of a running emulator, and going back to a scenario's start."""
 
 from collections.abc import Sequence
 
+from emulator.arm import Arm
 from emulator.azure_ml import AzureML
 from emulator.event_files import EventFile
 from emulator.faults import Faults
@@ -15,6 +16,7 @@ class Services:
 
     azure_ml: AzureML
     purview: Purview
+    arm: Arm
     events: Sequence[EventFile]
 
     def __init__(self, scenario: Scenario, latency_ms: float = 0) -> None:
@@ -29,6 +31,7 @@ class Services:
         self.scenario = scenario
         self.azure_ml = AzureML(seed.azure_ml, seed.families)
         self.purview = Purview(seed.purview)
+        self.arm = Arm(seed.arm, self.azure_ml, self.purview.account.name)
         self.events = seed.events
         self.faults.replace([])
         self.faults.latency_ms = self._latency_ms

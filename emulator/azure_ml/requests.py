@@ -29,20 +29,6 @@ def answering_errors(handler: Handler) -> Handler:
     return answer
 
 
-def ignoring_case(template: str) -> str:
-    """
-    Make the fixed words of a route match in any case, as ARM's do.
-
-    >>> ignoring_case("/jobs/{name}")
-    '/{_1:(?i:jobs)}/{name}'
-    """
-    words = template.split("/")
-    return "/".join(
-        word if not word or word.startswith("{") else f"{{_{place}:(?i:{re.escape(word)})}}"
-        for place, word in enumerate(words)
-    )
-
-
 def workspace_of(request: web.Request, state: AzureML) -> Workspace:
     """Find the workspace of the path."""
     path = request.match_info

@@ -7,7 +7,8 @@ from emulator.azure_ml.endpoint_responses import EndpointResponses
 from emulator.azure_ml.errors import no_such_path
 from emulator.azure_ml.history_responses import HistoryResponses
 from emulator.azure_ml.mlflow_responses import MlflowResponses
-from emulator.azure_ml.requests import Current, answering_errors, ignoring_case
+from emulator.azure_ml.requests import Current, answering_errors
+from emulator.routing import ignoring_case
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 RESOURCE_GROUP = f"{SUBSCRIPTION}/resourceGroups/{{resource_group}}"

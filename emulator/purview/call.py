@@ -10,6 +10,7 @@ from typing import TypeAlias
 from aiohttp import web
 from multidict import MultiMapping
 
+from emulator.purview.admin_errors import NotAuthorizedError
 from emulator.purview.catalog import Catalog
 from emulator.purview.errors import (
     AtlasError,
@@ -19,9 +20,11 @@ from emulator.purview.errors import (
     MissingApiVersionError,
     UncaughtError,
 )
+from emulator.purview.policies import Policies
 from emulator.purview.service import Purview
 from emulator.purview.store import Entity
 from emulator.purview.wire import Json, as_object
+from emulator.tokens import principal_of
 
 Answer: TypeAlias = Json | list[Json] | None
 LONGEST_PARAMETER = 4096
@@ -34,6 +37,8 @@ class Call:
     """A request as the endpoints see it."""
 
     catalog: Catalog
+    method: str
+    route: str  # the path below the root, with its placeholders
     path: Mapping[str, str]
     query: MultiMapping[str]
     body: object
@@ -76,10 +81,13 @@ class Call:
 
 
 Handle: TypeAlias = Callable[[Call], Answer]
+Check: TypeAlias = Callable[[Policies, str, Call], None]
 
 
-def endpoint(current: Callable[[], Purview], handle: Handle) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Turn a function of a call into an HTTP handler with the service's limits and errors."""
+def endpoint(
+    current: Callable[[], Purview], route: str, check: Check, handle: Handle
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Turn a function of a call into an HTTP handler with the service's limits, rights and errors."""
 
     async def respond(request: web.Request) -> web.Response:
         text = await request.text()
@@ -87,7 +95,10 @@ def endpoint(current: Callable[[], Purview], handle: Handle) -> Callable[[web.Re
         try:
             _check_gateway(request, purview)
             body = _parsed(text)
-            answer = handle(Call(purview.catalog, request.match_info, request.query, body))
+            call = Call(purview.catalog, request.method, route, request.match_info, request.query, body)
+            if purview.switches.enforce_permissions:
+                check(purview.policies, principal_of(request), call)
+            answer = handle(call)
         except AtlasError as error:
             return _json(
                 {
@@ -99,6 +110,8 @@ def endpoint(current: Callable[[], Purview], handle: Handle) -> Callable[[web.Re
             )
         except MalformedBodyError as error:
             return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        except NotAuthorizedError as error:
+            return _json(error.to_json(), HTTPStatus.FORBIDDEN)
         except MissingApiVersionError:
             message = "The api-version query parameter (?api-version=) is required for all requests."
             return _json({"error": {"code": "MissingApiVersionParameter", "message": message}}, HTTPStatus.BAD_REQUEST)

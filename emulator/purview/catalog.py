@@ -19,6 +19,7 @@ class Catalog:
     types: TypeSystem
     source: Source
     switches: Switches
+    root_collection: str
 
     @property
     def registry(self) -> Registry:

@@ -1,14 +1,19 @@
-"""Which path leads to which endpoint; the current base path and the legacy one are the same service."""
+"""Which path leads to which endpoint; the catalog's current base path and the legacy one are the same service."""
 
 from collections.abc import Callable
 
 from aiohttp import web
 
+from emulator.purview import admin_responses as admin
 from emulator.purview import entity_responses as entity
 from emulator.purview import graph_responses as graph
+from emulator.purview import scanning_responses as scanning
 from emulator.purview import type_responses as types
+from emulator.purview.admin_call import AdminHandle, admin_endpoint
 from emulator.purview.call import Handle, endpoint
+from emulator.purview.permissions import check
 from emulator.purview.service import Purview
+from emulator.routing import ignoring_case
 
 ROOTS = ("/datamap/api", "/catalog/api")
 ATLAS = "/atlas/v2"
@@ -56,10 +61,46 @@ ENDPOINTS: tuple[tuple[str, str, Handle], ...] = (
 )
 
 
+ACCOUNT_VERSIONS = ("2019-11-01-preview", "2022-10-01-preview", "2023-10-01-preview")
+POLICY_VERSIONS = ("2021-07-01-preview", "2021-07-01")
+CURRENT_SCANNING = "2023-09-01"
+SCANNING_PREVIEWS = ("2018-12-01-preview", "2021-10-01-preview", "2022-02-01-preview", "2022-07-01-preview")
+SCANNING_VERSIONS = (*SCANNING_PREVIEWS, CURRENT_SCANNING)
+SOURCE = "/scan/datasources/{source}"
+SCAN = f"{SOURCE}/scans/{{scan}}"
+
+ADMIN_ENDPOINTS: tuple[tuple[str, str, tuple[str, ...], AdminHandle], ...] = (
+    ("GET", "/account/collections", ACCOUNT_VERSIONS, admin.list_collections),
+    ("GET", "/account/collections/{name}", ACCOUNT_VERSIONS, admin.get_collection),
+    ("PUT", "/account/collections/{name}", ACCOUNT_VERSIONS, admin.put_collection),
+    ("GET", "/policystore/metadataRoles", POLICY_VERSIONS, admin.list_roles),
+    ("GET", "/policystore/metadataPolicies", POLICY_VERSIONS, admin.list_policies),
+    ("GET", "/policystore/metadataPolicies/{policy}", POLICY_VERSIONS, admin.get_policy),
+    ("PUT", "/policystore/metadataPolicies/{policy}", POLICY_VERSIONS, admin.put_policy),
+    ("GET", "/policystore/collections/{name}/metadataPolicy", POLICY_VERSIONS, admin.get_policy_of_collection),
+    ("GET", "/scan/datasources", SCANNING_VERSIONS, scanning.list_sources),
+    ("GET", SOURCE, SCANNING_VERSIONS, scanning.get_source),
+    ("PUT", SOURCE, SCANNING_VERSIONS, scanning.put_source),
+    ("DELETE", SOURCE, SCANNING_VERSIONS, scanning.delete_source),
+    ("GET", f"{SOURCE}/scans", SCANNING_VERSIONS, scanning.list_scans),
+    ("POST", f"{SCAN}:run", (CURRENT_SCANNING,), scanning.post_run),
+    ("GET", SCAN, SCANNING_VERSIONS, scanning.get_scan),
+    ("PUT", SCAN, SCANNING_VERSIONS, scanning.put_scan),
+    ("GET", f"{SCAN}/runs", SCANNING_VERSIONS, scanning.list_runs),
+    ("GET", f"{SCAN}/runs/{{run}}", SCANNING_VERSIONS, scanning.get_run),
+    ("PUT", f"{SCAN}/runs/{{run}}", SCANNING_PREVIEWS, scanning.put_run),
+)
+
+
 def purview_routes(current: Callable[[], Purview]) -> list[web.AbstractRouteDef]:
     """Build the routes; ``current`` gives the state at the time of each request."""
-    return [
-        web.route(method, f"{root}{path}", endpoint(current, handle))
+    catalog = [
+        web.route(method, f"{root}{path}", endpoint(current, path, check, handle))
         for root in ROOTS
         for method, path, handle in ENDPOINTS
     ]
+    administration = [
+        web.route(method, ignoring_case(path), admin_endpoint(current, versions, handle))
+        for method, path, versions, handle in ADMIN_ENDPOINTS
+    ]
+    return [*catalog, *administration]

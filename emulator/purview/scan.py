@@ -33,9 +33,11 @@ class Found:
         }
 
 
-def scan(catalog: Catalog, paths: object) -> list[Found]:
+def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list[Found]:
     """
     Write what a scan found: new assets are the scanner's, known ones keep guid, labels, collection and links.
+
+    New ones go to the collection given, otherwise to the root.
 
     A path has ``typeName``, ``qualifiedName`` and any plain attribute of its
     type; ``name`` is the last segment of the qualifiedName unless given. An
@@ -59,6 +61,7 @@ def scan(catalog: Catalog, paths: object) -> list[Found]:
         outcome = "unchanged"
         if before[type_name, qualified_name] is None:
             catalog.store.set_field(entity, "created_by", SCANNER)
+            catalog.store.set_field(entity, "collection", collection or catalog.root_collection)
             outcome = "created"
         elif entity.guid in mutations.updated:
             outcome = "updated"

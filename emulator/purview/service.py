@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emulator.purview.account import Account
 from emulator.purview.catalog import Catalog
 from emulator.purview.documents import entity_document, relationship_document
 from emulator.purview.identity import Source
+from emulator.purview.policies import Policies
 from emulator.purview.scan import scan
+from emulator.purview.scanning import Scanning
 from emulator.purview.store import Store
 from emulator.purview.switches import Switches
 from emulator.purview.type_system import TypeSystem
 from emulator.purview.typedefs import TypeDef
 from emulator.purview.upsert import upsert
 from emulator.purview.wire import Json, as_list, as_object
+from emulator.tokens import DEFAULT_PRINCIPAL
+
+DEFAULT_ACCOUNT = "purview-emulator"
+
+_KEYS = {"typedefs", "entities", "switches", "account", "collections", "files"}
 
 
 class Purview:
@@ -20,19 +28,26 @@ class Purview:
     The state of one emulated account.
 
     The seed has ``typedefs`` (a list of typedef documents), ``entities`` (a list of entities, or of
-    lists of entities that belong to one request) and ``switches``. A negative guid may be referred
-    to by any later entity of the seed.
+    lists of entities that belong to one request), ``switches``, ``account`` (its name), ``collections``
+    (those below the root, by name) and ``files`` (what is in the storage that scans can reach). A
+    negative guid may be referred to by any later entity of the seed.
     """
 
     def __init__(self, seed: Mapping[str, object]) -> None:
-        unknown = seed.keys() - {"typedefs", "entities", "switches"}
+        unknown = seed.keys() - _KEYS
         if unknown:
             raise ValueError(f"unknown keys in the Purview seed: {', '.join(sorted(unknown))}")
         self.switches = Switches()
         self.switches.update(as_object(seed.get("switches") or {}, "switches"))
         self.request_ids = Source("request")
         store, source = Store(), Source()
-        self.catalog = Catalog(store, TypeSystem(source, lambda item: _in_use(store, item)), source, self.switches)
+        collections = as_object(seed.get("collections") or {}, "collections")
+        self.account = Account(str(seed.get("account", DEFAULT_ACCOUNT)), DEFAULT_PRINCIPAL, collections)
+        self.policies = Policies(self.account)
+        self.files = as_list(seed.get("files"), "files")
+        self.scanning = Scanning(lambda name: self.account.find(name) is not None, self._scan_below)
+        types = TypeSystem(source, lambda item: _in_use(store, item))
+        self.catalog = Catalog(store, types, source, self.switches, self.account.name)
         for document in as_list(seed.get("typedefs"), "typedefs"):
             self.catalog.types.seed(document)
         assigned: dict[str, str] = {}
@@ -44,8 +59,15 @@ class Purview:
         """Let the scanner write what it found; a wrong path raises ValueError."""
         return [found.to_json() for found in scan(self.catalog, paths)]
 
+    def _scan_below(self, endpoint: str, collection: str) -> int:
+        """Scan the files below an endpoint into a collection."""
+        if self.switches.scan_error:
+            raise ValueError(self.switches.scan_error)
+        paths = [path for path in self.files if str(path["qualifiedName"]).startswith(endpoint)]
+        return len(scan(self.catalog, paths, collection)) if paths else 0
+
     def dump(self) -> dict[str, object]:
-        """Return every definition, entity and relationship, deleted ones included."""
+        """Return every definition, entity and relationship, deleted ones included, and the account around them."""
         catalog = self.catalog
         entities = [entity_document(catalog, entity) for entity in catalog.store.entities.values()]
         relationships = [relationship_document(catalog, item) for item in catalog.store.relationships.values()]
@@ -54,6 +76,9 @@ class Purview:
             "typedefs": catalog.types.to_json(definitions),
             "entities": entities,
             "relationships": relationships,
+            "collections": [item.to_json() for item in self.account.collections.values()],
+            "policies": self.policies.all(),
+            "data_sources": list(self.scanning.sources.values()),
         }
 
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 from emulator.purview.registry import EntityType
 from emulator.purview.wire import Json, java_text
 
-ROOT_COLLECTION = "root"
 USER = "emulator"
 
 
@@ -27,11 +26,11 @@ class Entity:
     type_name: str
     created: int
     updated: int
+    collection: str
     attributes: dict[str, object] = field(default_factory=dict)
     status: Status = Status.ACTIVE
     labels: tuple[str, ...] = ()
     custom_attributes: Json | None = None
-    collection: str = ROOT_COLLECTION
     revision: int = 1
     written: int = 0  # number of the write request that last touched it
     created_by_write: int = 0

@@ -17,6 +17,8 @@ class Switches:
         max_attribute_bytes: longest attribute value (the documented quota is 32 KB).
         search_lag: how many of the latest writes the first search after them does not see; the next one does.
         refuse: qualifiedNames that are refused, and with them the whole request.
+        enforce_permissions: look at the metadata policies before answering; otherwise everybody may do everything.
+        scan_error: why runs of scans fail; empty if they do not.
     """
 
     require_api_version: bool = True
@@ -26,6 +28,8 @@ class Switches:
     max_attribute_bytes: int = 32768
     search_lag: int = 1
     refuse: tuple[str, ...] = ()
+    enforce_permissions: bool = False
+    scan_error: str = ""
 
     def update(self, changes: Mapping[str, object]) -> None:
         """Set switches by name; an unknown name or a value of the wrong type is refused, and nothing is set."""

@@ -9,7 +9,7 @@ from emulator.purview.links import Links, Target
 from emulator.purview.mutations import Mutations
 from emulator.purview.references import References
 from emulator.purview.registry import RelationshipAttribute
-from emulator.purview.store import ROOT_COLLECTION, USER, Entity
+from emulator.purview.store import USER, Entity
 from emulator.purview.validation import validate, validate_custom_attributes, validate_labels
 from emulator.purview.wire import Json
 
@@ -90,7 +90,7 @@ class _Upsert:
             created=moment,
             updated=moment,
             attributes=dict(draft.entity_type.blank),
-            collection=self.collection or ROOT_COLLECTION,
+            collection=self.collection or self.catalog.root_collection,
             written=store.writes,
             created_by_write=store.writes,
             labels=validate_labels(draft.body.get("labels")),

@@ -203,7 +203,7 @@ def test_deleting_a_dataset_leaves_its_process_with_a_deleted_link(atlas: Atlas)
 def test_collection_comes_with_the_request(atlas: Atlas) -> None:
     """New entities go to the root unless the query says otherwise; naming another moves them."""
     guid = atlas.write({**dataset(1), "collectionId": "ignored"})["guidAssignments"]["-1"]
-    assert atlas.entity(guid)["collectionId"] == "root"
+    assert atlas.entity(guid)["collectionId"] == "purview-emulator"
     assert "UPDATE" in atlas.write(dataset(1), collectionId="lineage")["mutatedEntities"]
     assert (atlas.entity(guid)["collectionId"], atlas.entity(guid)["lastModifiedTS"]) == ("lineage", "2")
     assert "mutatedEntities" not in atlas.write(dataset(1))
