@@ -21,8 +21,9 @@ ROOTS = ("main", "links", "events")
 _LANGUAGE = Language(tree_sitter_bicep.language())
 _FUNCTIONS = frozenset(
     """
-    cidrSubnet concat contains empty environment filter guid indexOf join last length loadJsonContent loadTextContent map
-    replace resourceGroup resourceId split startsWith subscription subscriptionResourceId tenant toLower union uniqueString
+    cidrSubnet concat contains empty environment filter guid indexOf join last length loadJsonContent
+    loadTextContent map replace resourceGroup resourceId split startsWith subscription subscriptionResourceId
+    tenant toLower union uniqueString
     """.split()  # noqa: SIM905
 )
 """The functions of the language that these templates use; another is added here after a look at its documentation."""

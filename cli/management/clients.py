@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from azure.mgmt.eventgrid import EventGridManagementClient
 
 
+POLLING_SECONDS = 5
+"""Between two looks at how a write of Event Grid stands; it takes some ten seconds, and the SDK's own pause is 30."""
+
+
 class Management:
     """Each client is made on first use and then kept."""
 
@@ -57,4 +61,5 @@ class Management:
             base_url=self._services.settings.arm_endpoint,
             credential_scopes=[self._arm_scope],
             transport=self._services.transport,
+            polling_interval=POLLING_SECONDS,
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from emulator.arm.responses import ArmResponses
+from emulator.arm.role_assignments import ASSIGNMENTS, RoleAssignmentResponses
 from emulator.arm.state import Arm
 from emulator.azure_ml.requests import answering_errors
 from emulator.routing import ignoring_case
@@ -18,7 +19,7 @@ EVENT_SUBSCRIPTION = f"{TOPIC}/eventSubscriptions/{{event_subscription}}"
 
 def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
     """Build the routes; ``current`` gives the state at the time of each request."""
-    arm = ArmResponses(current)
+    arm, roles = ArmResponses(current), RoleAssignmentResponses(lambda: current().role_assignments)
     routes = [
         ("GET", f"{SUBSCRIPTION}{EVENT_GRID}/systemTopics", arm.list_topics),
         ("GET", f"{GROUP}{EVENT_GRID}/systemTopics", arm.list_topics),
@@ -35,4 +36,10 @@ def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
         ("GET", f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{account}}", arm.get_storage),
         ("GET", f"{GROUP}/providers/Microsoft.Purview/accounts/{{account}}", arm.get_purview),
     ]
-    return [web.route(method, ignoring_case(path), answering_errors(handler)) for method, path, handler in routes]
+    # Of any scope: literal words of a path with `.*` in it cannot ignore case.
+    by_scope = f"/{{scope:subscriptions/.+}}{ASSIGNMENTS}"
+    return [
+        web.get(by_scope, answering_errors(roles.list)),
+        web.put(f"{by_scope}/{{name}}", answering_errors(roles.put)),
+        *(web.route(method, ignoring_case(path), answering_errors(handler)) for method, path, handler in routes),
+    ]

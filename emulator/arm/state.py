@@ -7,6 +7,7 @@ from emulator.arm.errors import group_not_found, invalid_request, resource_not_f
 from emulator.arm.groups import Group
 from emulator.arm.operations import Operations
 from emulator.arm.resources import PurviewAccount, Storage, storage_accounts
+from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.subscription_body import check_name, read_properties
 from emulator.arm.topics import TOPIC, EventSubscription, SystemTopic
 from emulator.azure_ml import AzureML
@@ -36,6 +37,7 @@ class Arm:
         self._purview_name = purview_name
         self._seed: dict[str, Any] = {}
         self.operations = Operations()
+        self.role_assignments = RoleAssignments()
         self._ids = Source("arm")
         self.topics: dict[str, SystemTopic] = {}
         self.merge(seed)
@@ -132,6 +134,7 @@ class Arm:
             "event_subscriptions": [
                 each.to_json(topic.id) for topic in self.topics.values() for each in topic.subscriptions.values()
             ],
+            "role_assignments": self.role_assignments.to_json(),
         }
 
     def _groups(self) -> list[Group]:
