@@ -58,6 +58,7 @@ param subnetId string
 param receivesEvents bool
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_225: no state is in the app, and what was not handled stays on the queue
   name: planName
   location: location
   tags: tags
@@ -72,6 +73,11 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_78: Flex Consumption has no FTP and refuses ftpsState; the publishing policy below is off
+  // checkov:skip=CKV_AZURE_222: Event Grid calls the app from public addresses; in a private network nobody else may
+  // checkov:skip=CKV_AZURE_17: Event Grid has no client certificate
+  // checkov:skip=CKV_AZURE_212: instances come with messages; those that wait lose nothing
+  // checkov:skip=CKV_AZURE_213: health checks of App Service do not exist on Flex Consumption; /api/health does
   name: name
   location: location
   tags: union(tags, {
@@ -136,6 +142,13 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_66: these are app settings and not the site's logs; Flex Consumption has none of them
+  // checkov:skip=CKV_AZURE_63: as above
+  // checkov:skip=CKV_AZURE_65: as above
+  // checkov:skip=CKV_AZURE_222: as of the app
+  // checkov:skip=CKV_AZURE_80: no .NET here
+  // checkov:skip=CKV_AZURE_13: Entra authentication of the whole app would keep Event Grid out; HTTP functions take function keys
+  // checkov:skip=CKV_AZURE_88: Flex Consumption keeps the package in a container
   parent: app
   name: 'appsettings'
   properties: {

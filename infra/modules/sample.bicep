@@ -45,6 +45,10 @@ var contributorRole = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var fileRole = '69566ab7-960f-475b-8e7c-b3118f30c6bd'
 
 resource lake 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  // checkov:skip=CKV_AZURE_35: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_59: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_206: the scanner does not follow the parameter: ZRS by default
+  // checkov:skip=CKV_AZURE_43: the scanner does not follow the expression: 19 lower-case letters and digits at most
   name: '${abbreviations.storageAccount}lake${token}'
   location: location
   tags: tags
@@ -81,6 +85,10 @@ resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01
 }
 
 resource workspaceStorage 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  // checkov:skip=CKV_AZURE_35: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_59: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_206: the scanner does not follow the parameter: ZRS by default
+  // checkov:skip=CKV_AZURE_43: the scanner does not follow the expression: 19 lower-case letters and digits at most
   name: '${abbreviations.storageAccount}ml${token}'
   location: location
   tags: tags
@@ -103,6 +111,10 @@ resource workspaceStorage 'Microsoft.Storage/storageAccounts@2024-01-01' = {
 }
 
 resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+  // checkov:skip=CKV_AZURE_109: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_189: the sample is to be tried from anywhere; it holds generated data only
+  // checkov:skip=CKV_AZURE_110: a sample is deleted and made again under the same name; the vault holds no key of ours
+  // checkov:skip=CKV_AZURE_42: as above; soft delete is on
   name: '${abbreviations.keyVault}${token}'
   location: location
   tags: tags
@@ -124,6 +136,7 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
 }
 
 resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  // checkov:skip=CKV_AZURE_243: the sample is to be tried from anywhere; it holds generated data only
   name: workspaceName
   location: location
   tags: tags
@@ -160,6 +173,9 @@ resource purview 'Microsoft.Purview/accounts@2021-12-01' = if (createPurview) {
 }
 
 resource synapse 'Microsoft.Synapse/workspaces@2021-06-01' = {
+  // checkov:skip=CKV_AZURE_240: generated data needs no key of the customer's
+  // checkov:skip=CKV_AZURE_58: the scanner expects a truth value; managedVirtualNetwork takes a name
+  // checkov:skip=CKV_AZURE_157: the sample is to be tried from anywhere; it holds generated data only
   name: '${abbreviations.synapseWorkspace}${token}'
   location: location
   tags: tags
@@ -198,6 +214,7 @@ resource operators 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = [fo
 }]
 
 resource spark 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
+  // checkov:skip=CKV_AZURE_242: isolated compute costs a multiple, for a sample
   parent: synapse
   name: 'spark'
   location: location

@@ -22,6 +22,8 @@ param redundancy string
 param replayedRetentionDays int
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  // checkov:skip=CKV_AZURE_35: the scanner does not follow the condition: Deny in a private network
+  // checkov:skip=CKV_AZURE_206: the scanner does not follow the parameter: ZRS by default
   name: name
   location: location
   tags: tags
