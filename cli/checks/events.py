@@ -5,9 +5,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cli.checks.check import Check, ProblemError, UncheckedError
-from cli.deployment import Deployment
+from cli.deployment import BY_QUEUE, Deployment
+from cli.management.arm import role_command
 from cli.management.clients import Management
-from cli.management.event_grid import SUBSCRIPTION, Target, Topic, build_subscription, differences
+from cli.management.event_grid import (
+    SENDER_ROLE,
+    SUBSCRIPTION,
+    UNDELIVERED_ROLE,
+    Target,
+    Topic,
+    build_subscription,
+    differences,
+)
 from shared.bootstrap import Services
 from shared.model import WorkspaceId
 
@@ -24,6 +33,10 @@ def check_events(
     for workspace in workspaces:
         watch = _Watch(services, management, deployment, workspace)
         yield Check(f"events {workspace.name}: subscription", watch.probe_subscription, _RIGHT)
+        if deployment.storage_account_id:
+            yield Check(
+                f"events {workspace.name}: undelivered", watch.probe_role, "Give yourself Reader on the account."
+            )
         yield Check(
             f"events {workspace.name}: delivery", watch.probe_delivery, "Give yourself Monitoring Reader on the topic."
         )
@@ -66,8 +79,25 @@ class _Watch:
             raise ProblemError(f"subscription {SUBSCRIPTION} differs in {', '.join(differing)}", self._remedy)
         return f"{SUBSCRIPTION} on {topic.name}, to the {self._deployment.destination}"
 
+    def probe_role(self) -> str:
+        topic = self._management.event_grid.find_topic(self._workspace)
+        if topic is None or not topic.principal_id:
+            raise UncheckedError("waits for a topic with an identity")
+        storage = self._deployment.storage_account_id
+        wanted = (UNDELIVERED_ROLE, *((SENDER_ROLE,) if self._deployment.destination == BY_QUEUE else ()))
+        for role in wanted:
+            if not self._management.arm.has_role(storage, topic.principal_id, role):
+                raise ProblemError(
+                    f"{topic.name} is not {role}, so it drops what it cannot deliver",
+                    role_command(storage, topic.principal_id, role),
+                )
+        return f"{topic.name} may leave them in storage"
+
     def probe_delivery(self) -> str:
-        topic, _ = self._find()
+        try:
+            topic, _ = self._find()
+        except ProblemError as error:
+            raise UncheckedError("waits for the subscription") from error
         topic_id = (
             f"/subscriptions/{self._workspace.subscription_id}/resourceGroups/{topic.resource_group}"
             f"/providers/Microsoft.EventGrid/systemTopics/{topic.name}"

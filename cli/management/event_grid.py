@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from azure.mgmt.eventgrid.models import EventSubscription, SystemTopic
 
 SUBSCRIPTION = "lineage"
+UNDELIVERED_ROLE, SENDER_ROLE = "Storage Blob Data Contributor", "Storage Queue Data Message Sender"
+"""What the identity of a topic needs on the storage account: the first always, the second to write to the queue."""
 TOPIC_TYPE = "Microsoft.MachineLearningServices.Workspaces"
 EVENT_TYPES = tuple(
     f"Microsoft.MachineLearningServices.{name}" for name in ("RunCompleted", "ModelRegistered", "ModelDeployed")
@@ -65,7 +67,7 @@ class EventGrid:
         from azure.mgmt.eventgrid import models
 
         client = self._open_client(workspace.subscription_id)
-        name = name or f"evgt-{workspace.name}"
+        name = name or f"evgt-{workspace.name.replace('_', '-')}"
         body = models.SystemTopic(
             location=region,
             identity=models.IdentityInfo(type="SystemAssigned"),

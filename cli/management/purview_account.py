@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.errors import RecordNotFoundError
+from shared.errors import AccessDeniedError, RecordNotFoundError
 from shared.rest import Json, RestClient
 
 _COLLECTIONS, _POLICIES = "2019-11-01-preview", "2021-07-01"
@@ -50,15 +50,18 @@ class PurviewAccount:
         Return a collection by the name the API takes, the root collection for "".
 
         Raises:
-            RecordNotFoundError: there is none, or no role in any lets the caller see it.
+            AccessDeniedError: the caller has no role in any collection, and so sees none.
+            RecordNotFoundError: there is none, or the caller has no role in it.
         """
         collections = self.list_collections()
+        if not collections:
+            raise AccessDeniedError("no collection of this account is visible: a role in one is needed to see it")
         for collection in collections:
             if collection.name == name if name else not collection.parent:
                 return collection
         called_so = [collection.name for collection in collections if collection.friendly_name == name]
         hint = f"; the collection that is called so has the name {called_so[0]}" if called_so else ""
-        raise RecordNotFoundError(f"there is no collection {name or '(root)'}{hint}")
+        raise RecordNotFoundError(f"no collection {name or 'at the root'} is visible{hint}")
 
     def get_policy(self, collection: str) -> Json:
         """Return the metadata policy of a collection: its roles and who has them."""

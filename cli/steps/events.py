@@ -5,14 +5,20 @@ from collections.abc import Iterator
 from cli.deployment import BY_QUEUE, Deployment
 from cli.management.arm import role_command
 from cli.management.clients import Management
-from cli.management.event_grid import SUBSCRIPTION, Target, Topic, build_subscription, differences
+from cli.management.event_grid import (
+    SENDER_ROLE,
+    SUBSCRIPTION,
+    UNDELIVERED_ROLE,
+    Target,
+    Topic,
+    build_subscription,
+    differences,
+)
 from cli.steps.step import Change, Step
 from shared.azure_ml.workspaces import get_workspace
 from shared.bootstrap import Services
 from shared.errors import RecordNotFoundError
 from shared.model import WorkspaceId
-
-_UNDELIVERED, _SENDER = "Storage Blob Data Contributor", "Storage Queue Data Message Sender"
 
 
 def subscribe(
@@ -44,9 +50,14 @@ def subscribe(
 
     def plan_role(role: str) -> Change | str:
         topic = grid.find_topic(workspace)
-        if topic and topic.principal_id and management.arm.has_role(storage, topic.principal_id, role):
+        principal = topic.principal_id if topic else ""
+        if principal and management.arm.has_role(storage, principal, role):
             return f"it is {role}"
-        return Change(f"it becomes {role}", lambda: management.arm.give_role(storage, topic_now().principal_id, role))
+        return Change(
+            f"it becomes {role}",
+            lambda: management.arm.give_role(storage, topic_now().principal_id, role),
+            role_command(storage, principal, role),
+        )
 
     def plan_subscription() -> Change | str:
         topic = grid.find_topic(workspace)
@@ -61,10 +72,10 @@ def subscribe(
 
     yield Step(f"allow-list for {workspace.name}", plan_allowed, "")
     yield Step(f"system topic of {workspace.name}", plan_topic, command)
-    for role in (_UNDELIVERED, *((_SENDER,) if deployment.destination == BY_QUEUE else ())):
+    for role in (UNDELIVERED_ROLE, *((SENDER_ROLE,) if deployment.destination == BY_QUEUE else ())):
         yield Step(
             f"storage role of the topic of {workspace.name}",
             lambda role=role: plan_role(role),  # type: ignore[misc]
-            role_command(storage, "OBJECT_ID_OF_THE_TOPIC", role),
+            command,
         )
     yield Step(f"event subscription of {workspace.name}", plan_subscription, command)

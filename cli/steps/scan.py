@@ -39,7 +39,9 @@ def scan_lake(
         if management.arm.has_role(lake_id, principal, _READER):
             return f"Purview is {_READER} of {name}"
         return Change(
-            f"Purview becomes {_READER} of {name}", lambda: management.arm.give_role(lake_id, principal, _READER)
+            f"Purview becomes {_READER} of {name}",
+            lambda: management.arm.give_role(lake_id, principal, _READER),
+            role_command(lake_id, principal, _READER),
         )
 
     def collection() -> str:
@@ -65,13 +67,7 @@ def scan_lake(
             return f"scan {SCAN} of {name} has run"
         return Change(f"scan {SCAN} of {name} is started", lambda: management.scans.start(name))
 
-    yield Step(
-        f"read access of Purview to {name}",
-        plan_role,
-        role_command(
-            lake_id, "$(az resource show --ids " + purview_account_id + " --query identity.principalId -o tsv)", _READER
-        ),
-    )
+    yield Step(f"read access of Purview to {name}", plan_role, command)
     yield Step(f"data source {name}", plan_source, command)
     yield Step(f"scan of {name}", plan_scan, command)
     yield Step(f"first run of the scan of {name}", plan_run, command)

@@ -10,10 +10,11 @@ UNCHANGED, PLANNED, DONE, LATER, REFUSED, FAILED = "unchanged", "planned", "done
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be changed, in words, and the act of doing so."""
+    """What is to be changed, in words, the act, and the command for somebody else where it is not the step's."""
 
     words: str
     act: Callable[[], object]
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,19 @@ class Step:
     later: str = ""
 
     def run(self, *, dry_run: bool) -> Result:
+        command = self.command
         try:
             change = self.plan()
             if isinstance(change, str):
                 return Result(self.name, UNCHANGED, change)
             if dry_run:
                 return Result(self.name, PLANNED, change.words)
+            command = change.command or command
             change.act()
         except AccessDeniedError as error:
             if self.later:
                 return Result(self.name, LATER, self.later)
-            return Result(self.name, REFUSED, str(error), self.command)
+            return Result(self.name, REFUSED, str(error), command)
         except LineageError as error:
             return Result(self.name, FAILED, f"{error.reason}: {error}")
         return Result(self.name, DONE, change.words)
