@@ -20,12 +20,19 @@ _STAND_INS = {
 def open_what_is_right(environ: Mapping[str, str]) -> tuple[Services, Mapping[str, str]]:
     """Return services of the settings that are right, and of each one that is not, by name, what is wrong with it."""
     problems: dict[str, str] = {}
-    try:
-        settings = Settings.from_env(environ)
-    except ConfigurationError as error:
-        problems = {problem.partition(":")[0]: problem for problem in error.problems}
-        right = {name: value for name, value in environ.items() if name not in problems}
-        settings = Settings.from_env({**{name: _STAND_INS[name] for name in problems if name in _STAND_INS}, **right})
+    settings = None
+    while settings is None:
+        try:
+            settings = Settings.from_env(environ)
+        except ConfigurationError as error:
+            found = {problem.partition(":")[0]: problem for problem in error.problems}
+            # Required ones first: what is wrong with others may follow from these.
+            wrong = found.keys() & _STAND_INS.keys() or found.keys()
+            problems |= {name: found[name] for name in wrong}
+            environ = {
+                **{name: value for name, value in environ.items() if name not in wrong},
+                **{name: _STAND_INS[name] for name in wrong if name in _STAND_INS},
+            }
     services = Services(settings)
     if isinstance(settings.storage, Path) and not settings.storage.exists():
         services.state = open_state(":memory:", now=services.now)  # a check creates no file

@@ -1,0 +1,362 @@
+"""`lineage doctor` names each fault that is scripted here, with its remedy, and finds none in a healthy deployment."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.checks.check import PROBLEM, UNCHECKED, Finding
+from cli.checks.network import Resolve, resolve
+from cli.deployment import BY_QUEUE, Deployment
+from cli.doctor import examine
+from cli.main import cli as lineage
+from emulator.client import Control
+from emulator.server import Emulator
+from shared.bootstrap import Services
+from shared.settings import Settings
+from tests.app import WORKSPACE, App, run_completed
+from tests.integration.deployed import APP, AZD, FUNCTION_APP, PURVIEW, STORAGE, token_for
+
+DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
+CALLER = "00000000-0000-4000-8000-0000000000ee"
+"""Whom the emulator takes the bearer of an opaque token for."""
+FORBIDDEN = {
+    "error": {
+        "code": "AuthorizationFailed",
+        "message": "The client 'me' with object id 'me' does not have authorization to perform action 'x'.",
+    }
+}
+TOPIC, SUBSCRIPTION = "evgt-ws-credit", "lineage"
+
+
+@dataclass
+class Ground:
+    """A healthy deployment, and all that a case may change of it."""
+
+    control: Control
+    environ: dict[str, str]
+    patch: pytest.MonkeyPatch
+    deployment: Deployment = DEPLOYMENT
+    resolve: Resolve = resolve
+
+    def examine(self, *, only_links: bool = False) -> Sequence[Finding]:
+        return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
+
+    def token(self, credential: type) -> None:
+        self.patch.setattr("shared.emulator_credential.EmulatorCredential", credential)
+
+    def roles_of_caller(self, *roles: str) -> None:
+        """Let the catalog ask for roles, and give the caller these at the root and none below."""
+        self.control.switches(enforce_permissions=True)
+        for collection in ("credit", "lineage"):
+            self.control.roles(CALLER, collection)
+        self.control.roles(CALLER, "purview-credit", *roles)
+
+
+@pytest.fixture
+def ground(emulator: Emulator, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """Scenario credit-risk, set up as `azd up` leaves it: roles, types, topic and subscription."""
+    monkeypatch.setattr("cli.management.clients.POLLING_SECONDS", 0)
+    settings = {**environment, **AZD}
+    done = CliRunner().invoke(lineage, ["setup", "--workspace", WORKSPACE], env=settings, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return Ground(emulator.control, settings, monkeypatch)
+
+
+def problems(findings: Sequence[Finding]) -> dict[str, Finding]:
+    return {finding.check: finding for finding in findings if finding.state == PROBLEM}
+
+
+def test_healthy_deployment_has_no_problem(ground: Ground) -> None:
+    """What has not happened yet, on the first day, is no problem either."""
+    findings = ground.examine()
+    assert problems(findings) == {}
+    unchecked = {finding.check for finding in findings if finding.state == UNCHECKED}
+    assert unchecked == {"events ws-credit: delivery", "events: last one seen", "coverage"}
+    assert len(findings) > 20
+
+
+def test_doctor_leaves_nothing_behind(ground: Ground, emulator: Emulator) -> None:
+    """Neither in the catalog nor on the queue."""
+
+    def active() -> list[str]:
+        entities = emulator.control.state()["purview"]["entities"]
+        return [entity["guid"] for entity in entities if entity["status"] == "ACTIVE"]
+
+    before = active()
+    ground.examine()
+    assert active() == before
+    assert Services(Settings.from_env(ground.environ)).queue.count() == 0
+
+
+def wrong_audience(ground: Ground) -> None:
+    ground.token(token_for("https://graph.microsoft.com"))
+
+
+def expired_token(ground: Ground) -> None:
+    ground.token(token_for(seconds=-60))
+
+
+def no_role_in_the_catalog(ground: Ground) -> None:
+    ground.roles_of_caller()
+
+
+def role_that_only_reads(ground: Ground) -> None:
+    ground.roles_of_caller("purview-reader", "collection-administrator")
+
+
+def app_that_is_no_curator(ground: Ground) -> None:
+    ground.control.roles(APP, "lineage")
+
+
+def friendly_name_of_a_collection(ground: Ground) -> None:
+    ground.environ["PURVIEW_COLLECTION"] = "Machine learning lineage"
+
+
+def catalog_without_types(ground: Ground) -> None:
+    ground.control.use("empty")
+    ground.control.use("credit-risk")
+
+
+def broken_subscription(ground: Ground) -> None:
+    ground.control.event_subscription(TOPIC, SUBSCRIPTION, provisioning_state="AwaitingManualAction")
+
+
+def expired_subscription(ground: Ground) -> None:
+    ground.control.event_subscription(TOPIC, SUBSCRIPTION, expires="2026-01-01T00:00:00Z")
+
+
+def topic_without_subscription(ground: Ground) -> None:
+    ground.control.add_to_arm({"system_topics": {TOPIC: {"source": "ws-credit"}}})
+
+
+def subscription_to_elsewhere(ground: Ground) -> None:
+    ground.deployment = replace(DEPLOYMENT, function_app_id=f"{FUNCTION_APP}-old")
+
+
+def topic_that_may_not_write(ground: Ground) -> None:
+    ground.deployment = replace(DEPLOYMENT, destination=BY_QUEUE)
+
+
+def function_that_does_not_answer(ground: Ground) -> None:
+    ground.control.metrics(TOPIC, SUBSCRIPTION, DeliveryAttemptFailCount=7)
+
+
+def events_that_were_given_up(ground: Ground) -> None:
+    ground.control.metrics(TOPIC, SUBSCRIPTION, DeliverySuccessCount=20, DeadLetteredCount=2)
+
+
+def run_history_that_is_refused(ground: Ground) -> None:
+    ground.control.faults({"service": "azure_ml", "path": "/history/", "statuses": [403], "body": FORBIDDEN})
+
+
+def workspace_that_is_not_there(ground: Ground) -> None:
+    ground.environ["LINEAGE_WORKSPACES"] = WORKSPACE.replace("ws-credit", "ws-typo")
+
+
+def private_catalog_with_a_public_name(ground: Ground) -> None:
+    ground.control.add_to_arm({"purview_account": {"public_network_access": "Disabled", "private_endpoints": ["pe-1"]}})
+    ground.resolve = lambda host: ["20.50.60.70"]
+
+
+def name_that_has_no_address(ground: Ground) -> None:
+    ground.environ["PURVIEW_ENDPOINT"] = ground.environ["PURVIEW_ENDPOINT"].replace("127.0.0.1", "localhost")
+
+    def resolve_some(host: str) -> Sequence[str]:
+        if host == "localhost":
+            raise OSError("Name or service not known")
+        return resolve(host)
+
+    ground.resolve = resolve_some
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault and what is to be said of it, by check: words of the detail and words of the remedy."""
+
+    arrange: Callable[[Ground], None]
+    said: Mapping[str, tuple[str, str]]
+    more: bool = False
+    """Whether other checks fail with it, because they need what is broken."""
+
+
+EVENTS, DELIVERY = "events ws-credit: subscription", "events ws-credit: delivery"
+SIGN_IN = {f"sign-in: {service}" for service in ("Azure Resource Manager", "Purview")}
+SUBSCRIBE = f"lineage setup --workspace {WORKSPACE}"
+CASES = (
+    Case(
+        wrong_audience,
+        {
+            **dict.fromkeys(SIGN_IN, ("is for https://graph.microsoft.com", "wrong audience")),
+            "workspace ws-credit: record": ("InvalidAuthenticationTokenAudience", "LINEAGE_ARM_ENDPOINT"),
+        },
+        more=True,
+    ),
+    Case(
+        expired_token,
+        {
+            **dict.fromkeys(SIGN_IN, ("expired at", "az login")),
+            "workspace ws-credit: record": ("ExpiredAuthenticationToken", "the clock of this machine"),
+        },
+        more=True,
+    ),
+    Case(
+        no_role_in_the_catalog,
+        {
+            "catalog: collection": ("no collection of this account is visible", "Collection Administrator"),
+            "catalog: role": ("no collection of this account is visible", "Collection Administrator"),
+            "catalog: types": ("AccessDenied", "Data Curator"),
+            "catalog: round trip": ("AccessDenied", "Data Curator"),
+        },
+    ),
+    Case(role_that_only_reads, {"catalog: round trip": ("HTTP 403", "Data Curator")}),
+    Case(app_that_is_no_curator, {"catalog: role": (f"{APP} is not Data Curator", f"lineage setup --identity {APP}")}),
+    Case(
+        friendly_name_of_a_collection,
+        {
+            "catalog: collection": ("the collection that is called so has the name lineage", "Collection Admin"),
+            "catalog: role": ("has the name lineage", ""),
+        },
+    ),
+    Case(
+        catalog_without_types,
+        {
+            "catalog: types": ("missing: ", "lineage typedefs apply"),
+            "catalog: role": ("is not Data Curator", "lineage setup"),
+            EVENTS: ("has no system topic", SUBSCRIBE),
+        },
+    ),
+    Case(broken_subscription, {EVENTS: ("is AwaitingManualAction", SUBSCRIBE)}),
+    Case(expired_subscription, {EVENTS: ("expired at 2026-01-01", SUBSCRIBE)}),
+    Case(topic_without_subscription, {EVENTS: ("has no subscription lineage", SUBSCRIBE)}),
+    Case(subscription_to_elsewhere, {EVENTS: ("differs in destination.properties.resourceId", SUBSCRIBE)}),
+    Case(
+        topic_that_may_not_write,
+        {
+            EVENTS: ("differs in deliveryWithResourceIdentity", SUBSCRIBE),
+            "events ws-credit: undelivered": (
+                "is not Storage Queue Data Message Sender",
+                'az role assignment create --role "Storage Queue Data Message Sender"',
+            ),
+        },
+    ),
+    Case(function_that_does_not_answer, {DELIVERY: ("0 delivered, 7 attempts failed", "azd deploy")}),
+    Case(events_that_were_given_up, {DELIVERY: ("2 given up", "lineage replay --undelivered")}),
+    Case(
+        run_history_that_is_refused,
+        {"workspace ws-credit: run history": ("HTTP 403", "Give the role that the message names")},
+    ),
+    Case(
+        workspace_that_is_not_there,
+        {"workspace ws-typo: record": ("HTTP 404", "az role assignment create")},
+        more=True,
+    ),
+    Case(
+        private_catalog_with_a_public_name,
+        {"catalog: account": ("takes no public traffic", "private DNS zone privatelink.purview.azure.com")},
+    ),
+    Case(name_that_has_no_address, {"network: Purview": ("localhost has no address", "private DNS zone")}),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.arrange.__name__ for case in CASES])
+def test_fault_is_named_with_its_remedy(case: Case, ground: Ground) -> None:
+    """And, unless others depend on what is broken, nothing else is."""
+    case.arrange(ground)
+    found = problems(ground.examine())
+    assert set(case.said) <= set(found)
+    for check, (detail, remedy) in case.said.items():
+        assert detail in found[check].detail
+        assert remedy in found[check].remedy
+    assert case.more or set(found) == set(case.said)
+    assert all(finding.remedy for finding in found.values())
+
+
+def test_role_that_lacks_on_one_of_two_workspaces_is_named_for_that_one(
+    emulator: Emulator, environment: Mapping[str, str], ground: Ground
+) -> None:
+    """The other is read all the same."""
+    ground.control.use("two-workspaces")
+    east, west = emulator.services.azure_ml.workspace_ids()
+    ground.environ["LINEAGE_WORKSPACES"] = f"{east},{west}"
+    west_name = west.rpartition("/")[2]
+    path = f"workspaces/{west_name}($|/)"
+    ground.control.faults({"service": "azure_ml", "path": path, "statuses": [403] * 20, "body": FORBIDDEN})
+    found = problems(ground.examine())
+    workspaces = {check for check in found if check.startswith("workspace ")}
+    assert workspaces == {f"workspace {west_name}: record", f"workspace {west_name}: run history"}
+    assert "takes up to ten minutes" in found[f"workspace {west_name}: record"].remedy
+
+
+def test_storage_that_cannot_be_used_is_named(ground: Ground, tmp_path: Path) -> None:
+    """Each of its parts, since each is used for something else."""
+    (tmp_path / "no.sqlite").write_text("This is no database, whatever its name says, and long enough to be read.")
+    ground.environ["LINEAGE_STORAGE"] = f"sqlite:///{tmp_path / 'no.sqlite'}"
+    found = problems(ground.examine(only_links=True))
+    assert set(found) == {"storage: queue", "storage: ledger", "storage: dead letters"}
+    assert "cannot be used as a SQLite file" in found["storage: queue"].detail
+    assert "Storage Queue Data Contributor" in found["storage: queue"].remedy
+
+
+def test_coverage_gaps_and_dead_letters_are_problems_unless_only_links_are_asked_for(
+    ground: Ground, emulator: Emulator
+) -> None:
+    """A deployment that is run again must not fail for what its users trained."""
+    app = App(emulator, Services(Settings.from_env(ground.environ)))
+    app.services.reconciler.tick()
+    app.replay([run_completed("nobody-has-this-run")])
+    found = problems(ground.examine())
+    assert set(found) == {"coverage", "dead letters"}
+    assert "lineage status" in found["coverage"].remedy
+    assert "RecordNotFound" in found["dead letters"].detail
+    assert problems(ground.examine(only_links=True)) == {}
+
+
+def test_doctor_works_before_there_is_anything(emulator: Emulator) -> None:
+    """It checks what it can, says what each other check waits for, and names every setting that is missing."""
+    control = emulator.environment()
+    environ = {name: control[name] for name in ("LINEAGE_CREDENTIAL", "LINEAGE_ARM_ENDPOINT", "LINEAGE_CA_BUNDLE")}
+    findings = examine(environ, Deployment(), resolve=resolve)
+    assert set(problems(findings)) == {"settings"}
+    for name in ("PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"):
+        assert f"{name}: is not set" in problems(findings)["settings"].detail
+    waiting = {finding.check: finding.detail for finding in findings if finding.state == UNCHECKED}
+    assert waiting == {
+        "workspaces and events": "waits for LINEAGE_WORKSPACES",
+        "catalog": "waits for PURVIEW_ENDPOINT",
+        "storage": "waits for LINEAGE_STORAGE",
+    }
+
+
+def test_doctor_tries_again_for_as_long_as_it_is_told(ground: Ground) -> None:
+    """Only what failed, with pauses between; a role that arrives meanwhile ends it."""
+    ground.roles_of_caller("purview-reader", "collection-administrator")
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            ground.control.switches(enforce_permissions=False)
+
+    findings = examine(ground.environ, DEPLOYMENT, resolve=resolve, minutes=10, sleep=sleep)
+    assert problems(findings) == {}
+    assert len(pauses) == 2
+
+
+def test_command_line_prints_each_check_and_fails_on_a_problem(ground: Ground) -> None:
+    """In words, and as JSON with the same content."""
+    healthy = CliRunner().invoke(lineage, ["doctor"], env=ground.environ, catch_exceptions=False)
+    assert healthy.exit_code == 0
+    assert "0 problems in" in healthy.output
+    broken_subscription(ground)
+    words = CliRunner().invoke(lineage, ["doctor"], env=ground.environ, catch_exceptions=False)
+    assert words.exit_code == 1
+    assert f"✗ {EVENTS}: subscription lineage is AwaitingManualAction" in words.output
+    assert f"→ Make it anew: {SUBSCRIBE}" in words.output
+    as_json = CliRunner().invoke(lineage, ["doctor", "--json"], env=ground.environ, catch_exceptions=False)
+    assert as_json.exit_code == 1
+    (problem,) = (finding for finding in json.loads(as_json.stdout) if finding["state"] == PROBLEM)
+    assert set(problem) == {"check", "state", "detail", "remedy"}
