@@ -16,6 +16,7 @@ _COMMANDS = {
     "demo": "cli.demo",
     "doctor": "cli.doctor",
     "replay": "cli.replay",
+    "retire-accelerator": "cli.retire",
     "setup": "cli.setup",
     "show": "cli.show",
     "status": "cli.status",
@@ -32,7 +33,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,6 +1,6 @@
 """Microsoft Purview as the catalog: find, upsert, lineage, types."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.errors import RecordNotFoundError, RequestRefusedError
@@ -12,6 +12,10 @@ from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
 from shared.qualified_names import QualifiedName
 
 _TYPE_EXISTS = "ATLAS-409-00-001"
+_PAGE = 1_000
+"""Most hits of a search that Purview gives at once."""
+_GUIDS = 50
+"""Guids in one URL; some two hundred break it."""
 _DEPTH = 50
 _WIDTH = 1_000
 
@@ -52,14 +56,33 @@ class PurviewCatalog:
         """Find entities by words. For people only: the index lags behind what was written."""
         endpoint = self._client.endpoint_url.replace("/atlas/v2", "/search/query")
         answer = self._client._post_http(endpoint, json={"keywords": keywords, "limit": limit}).body or {}
-        return [
-            Found(
-                Ref(str(hit.get("entityType") or hit.get("typeName")), QualifiedName(str(hit["qualifiedName"]))),
-                str(hit["id"]),
-                name=str(hit.get("displayText") or hit.get("name") or ""),
-            )
-            for hit in answer.get("value") or []
-        ]
+        return [_hit(hit) for hit in answer.get("value") or []]
+
+    def list_of_type(self, type_name: str) -> Iterator[Found]:
+        """Yield what the search index has of a type, page by page. For people only: the index lags behind."""
+        endpoint, offset = self._client.endpoint_url.replace("/atlas/v2", "/search/query"), 0
+        while True:
+            body = {"filter": {"entityType": type_name}, "limit": _PAGE, "offset": offset}
+            hits = (self._client._post_http(endpoint, json=body).body or {}).get("value") or []
+            yield from (_hit(hit) for hit in hits)
+            if len(hits) < _PAGE:
+                return
+            offset += _PAGE
+
+    def get_entities(self, guids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return whole entities by guid, as many to a request as fit into a URL."""
+        found: list[Mapping[str, Any]] = []
+        for start in range(0, len(guids), _GUIDS):
+            url = f"{self._client.endpoint_url}/entity/bulk"
+            params = {"guid": list(guids[start : start + _GUIDS]), "minExtInfo": "true"}
+            found += (self._client._get_http(url, params).body or {}).get("entities") or []
+        return found
+
+    def remove_entities(self, guids: Sequence[str]) -> None:
+        """Delete entities by guid; one that is gone already is no error."""
+        for start in range(0, len(guids), _GUIDS):
+            url = f"{self._client.endpoint_url}/entity/bulk"
+            self._client._delete_http(url, {"guid": list(guids[start : start + _GUIDS])})
 
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
@@ -147,6 +170,14 @@ class PurviewCatalog:
 
     def remove_label(self, found: Found, label: str) -> None:
         self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=[label])
+
+
+def _hit(hit: Json) -> Found:
+    return Found(
+        Ref(str(hit.get("entityType") or hit.get("typeName")), QualifiedName(str(hit["qualifiedName"]))),
+        str(hit["id"]),
+        name=str(hit.get("displayText") or hit.get("name") or ""),
+    )
 
 
 def _active_outputs(entity: Json) -> tuple[Ref, ...]:

@@ -1,0 +1,110 @@
+"""`lineage retire-accelerator` removes what the accelerator wrote, and nothing else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import cli as lineage
+from cli.retire import PREFIX
+from tests.app import App
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def app(start_app: Callable[[str], App]) -> App:
+    """The accelerator's catalog with our lineage beside it."""
+    app = start_app("accelerator")
+    app.replay()
+    app.services.catalog.search("anything")  # the index lags one question behind what is written
+    return app
+
+
+@pytest.fixture
+def run(app: App) -> Run:
+    """Run the command on that catalog."""
+    environ = app.emulator.environment()
+    return lambda *arguments, input=None: CliRunner().invoke(
+        lineage, ["retire-accelerator", *arguments], env=environ, input=input, catch_exceptions=False
+    )
+
+
+def active(app: App) -> dict[str, dict[str, Any]]:
+    """Return the active entities by qualifiedName."""
+    entities = app.emulator.control.state()["purview"]["entities"]
+    return {str(each["attributes"]["qualifiedName"]): each for each in entities if each["status"] == "ACTIVE"}
+
+
+def label(app: App, name: str) -> None:
+    """Label an entity of the accelerator, as a steward would."""
+    client, guid = app.services.catalog._client, active(app)[f"{PREFIX}{name}"]["guid"]
+    client._put_http(f"{client.endpoint_url}/entity/guid/{guid}/labels", json=["golden"])
+
+
+def of_accelerator(app: App) -> list[str]:
+    return sorted(name for name in active(app) if name.startswith(PREFIX))
+
+
+def test_dry_run_counts_and_deletes_nothing(run: Run, app: App) -> None:
+    """By type, as it would be deleted."""
+    before = active(app)
+    result = run("--dry-run")
+    assert result.exit_code == 0
+    assert "    2 custom_ml_dataset\n" in result.output
+    listed = json.loads(run("--dry-run", "--json").stdout)
+    assert sorted(each["qualifiedName"] for each in listed["delete"]) == of_accelerator(app)
+    assert listed["keep"] == []
+    assert active(app) == before
+
+
+def test_everything_of_the_accelerator_goes_and_all_else_stays(run: Run, app: App) -> None:
+    """Ours share its types; the second run finds nothing."""
+    ours = {name: each["guid"] for name, each in active(app).items() if not name.startswith(PREFIX)}
+    assert run("--yes").exit_code == 0
+    assert {name: each["guid"] for name, each in active(app).items()} == ours
+    assert "Nothing of the accelerator is left." in run("--dry-run").output
+
+
+def test_what_people_wrote_on_is_kept_until_they_say_so(run: Run, app: App) -> None:
+    """A steward's label and description would be gone for good."""
+    label(app, "creditrisk_model")
+    result = run("--yes")
+    assert f"kept  {PREFIX}creditrisk_model (custom_ml_model) has labels" in result.output
+    assert of_accelerator(app) == [f"{PREFIX}creditrisk_model"]
+    assert run("--yes", "--annotated").exit_code == 0
+    assert of_accelerator(app) == []
+
+
+def test_what_contains_something_kept_is_kept_with_it(run: Run, app: App) -> None:
+    """Deleting a datastore deletes its datasets, and deleting a workspace its datastores."""
+    label(app, "BorrowerData")
+    result = run("--yes")
+    kept = [f"{PREFIX}{name}" for name in ("BorrowerData", "creditrisk-aml", "workspaceblobstore")]
+    assert of_accelerator(app) == kept
+    assert f"kept  {PREFIX}workspaceblobstore (custom_ml_datastore) has inside it {kept[0]}" in result.output
+
+
+def test_without_a_yes_it_asks_and_no_deletes_nothing(run: Run, app: App) -> None:
+    """There is no way back."""
+    before = of_accelerator(app)
+    result = run(input="n\n")
+    assert result.exit_code == 1
+    assert f"Delete these {len(before)} entities?" in result.output
+    assert of_accelerator(app) == before
+
+
+def test_json_without_an_answer_is_refused(run: Run) -> None:
+    """It could not ask."""
+    result = run("--json")
+    assert result.exit_code == 2
+    assert "--dry-run or --yes" in result.output
+
+
+def test_catalog_without_leftovers_is_told_so(start_app: Callable[[str], App]) -> None:
+    """Most catalogs never saw the accelerator."""
+    environ = start_app("credit-risk").emulator.environment()
+    result = CliRunner().invoke(lineage, ["retire-accelerator", "--yes"], env=environ)
+    assert (result.exit_code, result.output) == (0, "Nothing of the accelerator is left.\n")
