@@ -1,8 +1,7 @@
-"""Every command of the runbook runs, as it is written there, against a deployment with something to mend."""
+"""Every `lineage` command of the pages for operators runs as it is written there, against a deployment."""
 
-import re
 import shlex
-from pathlib import Path
+from string import Template
 
 import pytest
 from click.testing import CliRunner
@@ -15,16 +14,14 @@ from shared.handlers.message_body import REPLAY
 from shared.handlers.receive import enqueue
 from shared.settings import Azurite, Settings
 from shared.state.azure_storage import UNDELIVERED
-from tests.app import App, model_registered, run_completed
+from tests.app import WORKSPACE, App, model_registered, run_completed
+from tests.documented import ROOT, RUN_BY_COMMAND, commands_of
+from tests.integration.deployed import AZD, LAKE
 from tests.storage import empty
 
-RUNBOOK = (Path(__file__).parents[2] / "docs/runbook.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.removeprefix("$ ")
-    for block in re.findall(r"```console\n(.*?)```", RUNBOOK, re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ ")
-]
+COMMANDS = {
+    page: [command for command in commands_of(ROOT / page) if command.startswith("lineage ")] for page in RUN_BY_COMMAND
+}
 
 
 @pytest.fixture
@@ -48,12 +45,33 @@ def environment(emulator: Emulator, azurite_server: AzuriteServer) -> dict[str, 
     return settings
 
 
-def test_runbook_has_commands() -> None:
-    """The test below would otherwise test nothing."""
-    assert len(COMMANDS) > 10
+@pytest.fixture
+def fresh(environment: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A deployment as `azd up` leaves it, before the first event, with what azd remembers of it."""
+    monkeypatch.setattr("cli.management.clients.POLLING_SECONDS", 0)
+    emulator.control.use("credit-risk")
+    settings = {**environment, **AZD, "LINEAGE_SAMPLE_LAKE_ID": LAKE, "WORKSPACE_ID": WORKSPACE}
+    empty(Azurite(int(environment["LINEAGE_STORAGE"].partition(":")[2]))).close()
+    done = CliRunner(env=settings).invoke(cli, ["setup", "--workspace", WORKSPACE], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return settings
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_pages_have_commands() -> None:
+    """The tests below would otherwise test nothing."""
+    assert {page: len(commands) > 4 for page, commands in COMMANDS.items()} == dict.fromkeys(RUN_BY_COMMAND, True)
+
+
+@pytest.mark.parametrize("command", COMMANDS["docs/deploy.md"])
+def test_command_of_the_page_on_deploying_runs(command: str, fresh: dict[str, str]) -> None:
+    """With the variables that azd's environment holds; `doctor` finds nothing wrong on the first day."""
+    program, *arguments = (Template(word).substitute(fresh) for word in shlex.split(command))
+    assert program == "lineage"
+    done = CliRunner(env=fresh).invoke(cli, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS["docs/runbook.md"])
 def test_command_of_the_runbook_runs(command: str, environment: dict[str, str]) -> None:
     """It is understood, and what it does succeeds."""
     program, *arguments = shlex.split(command)
