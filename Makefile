@@ -14,7 +14,7 @@ SCANNER := $(VENV)/scanner/.ready
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
-.PHONY: demo test package deployed sample scan azurite lint format bench soak lock lock-check clean
+.PHONY: demo test package deployed sample picture scan azurite lint format bench soak lock lock-check clean
 
 demo: $(READY)
 	@$(BIN)/lineage demo --out out
@@ -36,6 +36,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The README's picture, of what the demo wrote; needs Chromium.
+picture: demo
+	@npm install --no-save --no-package-lock --no-audit --no-fund --loglevel=error mermaid@11
+	@$(BIN)/python -m tools.picture out/lineage.mmd docs/images/lineage.png --mermaid node_modules/mermaid/dist/mermaid.min.js
 
 # Looks for what is unsafe in infra/; each exception is explained where it is made.
 scan: $(SCANNER)

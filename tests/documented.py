@@ -35,14 +35,14 @@ NEEDS_AZURE = {
 RUN_AS_SCRIPTS = ("README.md", "docs/running-locally.md", "docs/emulator.md")
 """Pages whose other commands belong together: tests/e2e/test_documented_commands.py runs them in their order."""
 
-RUN_BY_COMMAND = ("docs/runbook.md", "docs/deploy.md")
+RUN_BY_COMMAND = ("docs/runbook.md", "docs/deploy.md", "docs/upgrade-from-the-accelerator.md")
 """Pages whose `lineage …` commands tests/integration/test_runbook.py runs one by one."""
 
 
 def commands_of(page: Path) -> Iterator[str]:
     """Yield the commands of a page, those over several lines as one, without comments."""
     text = page.read_text(encoding="utf-8").replace("\\\n", "")
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
+    for block in re.findall(r"^ *```console\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        for line in map(str.strip, block.splitlines()):
             if line.startswith("$ "):
                 yield re.sub(r"\s{2,}#.*$", "", line.removeprefix("$ "))

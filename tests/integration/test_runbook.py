@@ -71,6 +71,16 @@ def test_command_of_the_page_on_deploying_runs(command: str, fresh: dict[str, st
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("command", COMMANDS["docs/upgrade-from-the-accelerator.md"])
+def test_command_of_the_upgrade_guide_runs(command: str, fresh: dict[str, str], emulator: Emulator) -> None:
+    """On a catalog where the accelerator ran."""
+    emulator.control.use("accelerator")
+    done = CliRunner(env={**fresh, "PURVIEW_COLLECTION": ""}).invoke(
+        cli, shlex.split(command)[1:], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+
+
 @pytest.mark.parametrize("command", COMMANDS["docs/runbook.md"])
 def test_command_of_the_runbook_runs(command: str, environment: dict[str, str]) -> None:
     """It is understood, and what it does succeeds."""
