@@ -105,7 +105,7 @@ def _collect(
     if "LINEAGE_STORAGE" in without:
         yield wait_for("LINEAGE_STORAGE", "storage")
     else:
-        yield from check_state(services)
+        yield from check_state(services, management, deployment, resolve)
 
 
 def _print(findings: "Sequence[Finding]") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from cli.checks.check import Check, ProblemError, UncheckedError
-from cli.checks.network import Resolve, refuse_public_address
+from cli.checks.network import Resolve, check_account
 from cli.checks.sign_in import read_claims
 from cli.deployment import Deployment
 from cli.management.arm import PURVIEW_ACCOUNTS
@@ -27,7 +27,13 @@ def check_catalog(
     services: Services, management: Management, deployment: Deployment, resolve: Resolve
 ) -> Iterator[Check]:
     if deployment.purview_account_id:
-        yield Check("catalog: account", _probe_account(services, management, deployment, resolve), _READER)
+        yield check_account(
+            "catalog: account",
+            lambda: management.arm.get(deployment.purview_account_id, PURVIEW_ACCOUNTS),
+            services.settings.purview_endpoint,
+            resolve,
+            zone="privatelink.purview.azure.com",
+        )
     yield Check("catalog: collection", _probe_collection(services, management), _ROLE)
     yield Check("catalog: role", _probe_role(services, management, deployment), _ROLE)
     yield Check("catalog: types", _probe_types(services), _ROLE)
@@ -35,20 +41,6 @@ def check_catalog(
 
 
 _TYPE = "custom_dataset"
-_READER = "Give yourself Reader on the Purview account, or leave out --purview-account."
-
-
-def _probe_account(
-    services: Services, management: Management, deployment: Deployment, resolve: Resolve
-) -> Callable[[], str]:
-    def probe() -> str:
-        account = management.arm.get(deployment.purview_account_id, PURVIEW_ACCOUNTS)
-        access = str(account["properties"].get("publicNetworkAccess") or "Enabled")
-        if access == "Disabled":
-            refuse_public_address(services.settings.purview_endpoint, resolve, zone="privatelink.purview.azure.com")
-        return f"{account['name']}, public network access {access}"
-
-    return probe
 
 
 def _probe_collection(services: Services, management: Management) -> Callable[[], str]:

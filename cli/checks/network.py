@@ -2,7 +2,8 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from cli.checks.check import Check, ProblemError
@@ -45,6 +46,26 @@ def check_host(name: str, url: str, resolve: Resolve) -> Check:
         return f"{host} is {', '.join(addresses)} ({_kind(addresses)})"
 
     return Check(name, probe, "Correct the setting, or the DNS of this machine.")
+
+
+def check_account(name: str, read: Callable[[], Mapping[str, Any]], url: str, resolve: Resolve, *, zone: str) -> Check:
+    """
+    Check that an account which takes no public traffic is found at its private endpoint.
+
+    Args:
+        read: returns the account as Azure Resource Manager has it.
+        url: one of its services.
+        zone: the private DNS zone of that service.
+    """
+
+    def probe() -> str:
+        account = read()
+        access = str(account["properties"].get("publicNetworkAccess") or "Enabled")
+        if access == "Disabled":
+            refuse_public_address(url, resolve, zone=zone)
+        return f"{account['name']}, public network access {access}"
+
+    return Check(name, probe, "Give yourself Reader on the account.")
 
 
 def refuse_public_address(url: str, resolve: Resolve, *, zone: str) -> None:

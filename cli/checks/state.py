@@ -4,9 +4,14 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from cli.checks.check import Check, ProblemError, UncheckedError
+from cli.checks.network import Resolve, check_account
+from cli.deployment import Deployment
+from cli.management.arm import STORAGE_ACCOUNTS
+from cli.management.clients import Management
 from shared.bootstrap import Services
 from shared.handlers.coverage import read_coverage
 from shared.handlers.last_event import read_last_event
+from shared.settings import StorageAccount
 
 _ROLES = (
     "Give the app and yourself Storage Blob Data Contributor, Storage Queue Data Contributor and Storage Table Data "
@@ -14,8 +19,19 @@ _ROLES = (
 )
 
 
-def check_state(services: Services) -> Iterator[Check]:
+def check_state(
+    services: Services, management: Management, deployment: Deployment, resolve: Resolve
+) -> Iterator[Check]:
     """Yield checks of the three stores. The queue is only read: a message of ours would be worked on."""
+    storage = services.settings.storage
+    if deployment.storage_account_id and isinstance(storage, StorageAccount):
+        yield check_account(
+            "storage: account",
+            lambda: management.arm.get(deployment.storage_account_id, STORAGE_ACCOUNTS),
+            storage.blob_endpoint,
+            resolve,
+            zone="privatelink.blob.core.windows.net",
+        )
     yield Check("storage: queue", _probe_queue(services), _ROLES)
     yield Check("storage: ledger", _probe_ledger(services), _ROLES)
     yield Check("storage: dead letters", _probe_dead_letters(services), _ROLES)

@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.checks.check import PROBLEM, UNCHECKED, Finding
+from cli.checks.check import OK, PROBLEM, UNCHECKED, Finding
 from cli.checks.network import Resolve, resolve
 from cli.deployment import BY_QUEUE, Deployment
 from cli.doctor import examine
 from cli.main import cli as lineage
+from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
 from emulator.server import Emulator
 from shared.bootstrap import Services
-from shared.settings import Settings
+from shared.settings import Azurite, Settings
 from tests.app import WORKSPACE, App, run_completed
 from tests.integration.deployed import APP, AZD, FUNCTION_APP, PURVIEW, STORAGE, token_for
+from tests.storage import empty
 
 DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
 CALLER = "00000000-0000-4000-8000-0000000000ee"
@@ -77,6 +79,17 @@ def test_healthy_deployment_has_no_problem(ground: Ground) -> None:
     unchecked = {finding.check for finding in findings if finding.state == UNCHECKED}
     assert unchecked == {"events ws-credit: delivery", "events: last one seen", "coverage"}
     assert len(findings) > 20
+
+
+def test_healthy_deployment_on_azure_storage_has_no_problem(ground: Ground, azurite_server: AzuriteServer) -> None:
+    """Queue, table and containers of a storage account are asked the same."""
+    storage = Azurite(azurite_server.base_port)
+    empty(storage).close()
+    ground.environ["LINEAGE_STORAGE"] = f"azurite:{storage.base_port}"
+    findings = {finding.check: finding.detail for finding in ground.examine() if finding.state == OK}
+    assert problems(ground.examine()) == {}
+    assert findings["storage: queue"] == "0 messages wait"
+    assert findings["storage: ledger"] == "a row was written, read and deleted"
 
 
 def test_doctor_leaves_nothing_behind(ground: Ground, emulator: Emulator) -> None:
