@@ -1,6 +1,6 @@
 """The product on the emulator, one catalog and one ledger a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +8,7 @@ import pytest
 
 from emulator.server import Emulator
 from tests.app import App
+from tests.integration.callers import Caller
 
 
 @pytest.fixture
@@ -32,6 +33,15 @@ def start_app(emulator: Emulator, tmp_path: Path) -> Callable[[str], App]:
 def app(start_app: Callable[[str], App]) -> App:
     """Scenario credit-risk, nothing published yet."""
     return start_app("credit-risk")
+
+
+@pytest.fixture
+def caller(emulator: Emulator) -> Iterator[Caller]:
+    """Somebody with a token, who owns the Purview account of scenario credit-risk."""
+    emulator.control.use("credit-risk")
+    caller = Caller(emulator)
+    with caller.session:
+        yield caller
 
 
 Add = Callable[..., None]

@@ -1,7 +1,7 @@
 """ARM around a workspace: accounts, metrics, and the tokens it takes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,15 +39,6 @@ TOPICS: dict[str, Any] = {
         }
     }
 }
-
-
-@pytest.fixture
-def caller(emulator: Emulator) -> Iterator[Caller]:
-    """Somebody with a token, on scenario credit-risk."""
-    emulator.control.use("credit-risk")
-    caller = Caller(emulator)
-    with caller.session:
-        yield caller
 
 
 @pytest.fixture
@@ -298,3 +289,47 @@ def test_token_that_says_nothing_is_taken(topic: Caller, token: str) -> None:
     """Whatever is no JWT, or a JWT without claims, is a token of the emulator's own principal."""
     topic.session.headers["Authorization"] = f"Bearer {token}"
     assert topic.ok("GET", TOPIC, api_version="2025-02-15")
+
+
+ASSIGNMENTS = f"{STORAGE}/stcredit/providers/Microsoft.Authorization/roleAssignments"
+ROLES = "2022-04-01"
+READER = "/subscriptions/x/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+SOMEBODY = "11111111-2222-4333-8444-555555555555"
+FIRST, SECOND = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+
+
+def _role(principal: str = SOMEBODY, definition: str = READER) -> dict[str, Any]:
+    return {
+        "properties": {"roleDefinitionId": definition, "principalId": principal, "principalType": "ServicePrincipal"}
+    }
+
+
+def test_role_assignment_is_kept_under_its_name_and_listed_at_its_scope(caller: Caller) -> None:
+    """And below it, and for its principal only."""
+    assert caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES).status_code == 201
+    assert caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES).status_code == 200
+    query = {"api_version": ROLES, "$filter": f"principalId eq '{SOMEBODY}'"}
+    (listed,) = caller.ok("GET", ASSIGNMENTS, **query)["value"]
+    assert listed["properties"]["scope"] == f"{STORAGE}/stcredit"
+    assert caller.ok("GET", ASSIGNMENTS, **{**query, "$filter": f"principalId eq '{FIRST}'"})["value"] == []
+    elsewhere = ASSIGNMENTS.replace("stcredit", "contosolake")
+    assert caller.ok("GET", elsewhere, **query)["value"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "code"),
+    [
+        (SECOND, _role(), 409, "RoleAssignmentExists"),
+        (FIRST, _role(SECOND), 400, "RoleAssignmentUpdateNotPermitted"),
+        ("no-guid", _role(), 400, "InvalidRoleAssignmentId"),
+        (SECOND, _role("no-guid"), 400, "InvalidPrincipalId"),
+        (SECOND, _role(definition="Reader"), 400, "InvalidRoleDefinitionId"),
+    ],
+)
+def test_role_assignment_that_contradicts_is_refused(
+    caller: Caller, name: str, body: dict[str, Any], status: int, code: str
+) -> None:
+    """In ARM's words."""
+    caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES)
+    refused = caller.send("PUT", f"{ASSIGNMENTS}/{name}", body, api_version=ROLES)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)

@@ -21,15 +21,6 @@ BY_NAME = f"{ENTITY}/uniqueAttribute/type/azure_datalake_gen2_path"
 
 
 @pytest.fixture
-def caller(emulator: Emulator) -> Iterator[Caller]:
-    """The owner of the account of scenario credit-risk."""
-    emulator.control.use("credit-risk")
-    caller = Caller(emulator)
-    with caller.session:
-        yield caller
-
-
-@pytest.fixture
 def strict(caller: Caller, emulator: Emulator) -> Caller:
     """The same, while Purview looks at the policies."""
     emulator.control.switches(enforce_permissions=True)

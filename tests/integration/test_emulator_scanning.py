@@ -1,6 +1,5 @@
 """Purview's scans: data sources, how they are scanned, and runs that find what is in the storage."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -29,15 +28,6 @@ SCAN: dict[str, Any] = {
 }
 FOUND = "https://contosolake.dfs.core.windows.net/credit/raw/collateral.csv"
 BY_NAME = "/datamap/api/atlas/v2/entity/uniqueAttribute/type/azure_datalake_gen2_path"
-
-
-@pytest.fixture
-def caller(emulator: Emulator) -> Iterator[Caller]:
-    """The owner of the account of scenario credit-risk."""
-    emulator.control.use("credit-risk")
-    caller = Caller(emulator)
-    with caller.session:
-        yield caller
 
 
 def set_up_scan(caller: Caller) -> str:
