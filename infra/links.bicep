@@ -11,7 +11,7 @@ param workspaceIds string
 @description('Name of the system topic of each workspace, separated by commas in the same order.')
 param topicNames string
 
-@description('Names of those topics that the workspaces had before, separated by commas.')
+@description('Names of the topics that workspaces had before, separated by commas in the same order, empty for those that had none.')
 param givenTopicNames string
 
 @description('Object id of the app\'s identity.')
@@ -42,6 +42,7 @@ var tags = {
 var token = uniqueString(identityId)
 var workspaces = filter(split(workspaceIds, ','), id => !empty(id))
 var topics = split(topicNames, ',')
+var givenTopics = split(givenTopicNames, ',')
 var storageName = last(split(storageAccountId, '/'))
 var storageSubscription = split(storageAccountId, '/')[2]
 var storageGroup = split(storageAccountId, '/')[4]
@@ -76,7 +77,7 @@ module systemTopics 'modules/system-topic.bicep' = [for (id, index) in workspace
   params: {
     workspaceName: last(split(id, '/'))
     name: topics[index]
-    isGiven: contains(split(givenTopicNames, ','), topics[index])
+    isGiven: index < length(givenTopics) && !empty(givenTopics[index])
     tags: tags
   }
 }]

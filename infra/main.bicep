@@ -3,7 +3,7 @@ metadata description = 'All that is ours, in one resource group that `azd down` 
 targetScope = 'subscription'
 
 @minLength(1)
-@maxLength(40)
+@maxLength(36)
 @description('Name of the azd environment; it is part of the names of all resources.')
 param environmentName string
 
@@ -88,7 +88,7 @@ param operatorPrincipalId string = ''
 ])
 param operatorPrincipalType string = 'User'
 
-@description('Public IP addresses of operators, separated by commas: with privateNetwork storage lets them in, and the sample\'s Synapse workspace.')
+@description('Public IP addresses of operators, single ones, separated by commas: with privateNetwork storage lets them in, and the sample\'s Synapse workspace.')
 param operatorAddresses string = ''
 
 @description('Where alerts are mailed to; empty only shows them in the portal.')
@@ -356,7 +356,7 @@ output LINEAGE_PURVIEW_ACCOUNT_ID string = purviewId
 @description('Object id of the app\'s identity, which reads the workspaces and becomes Data Curator of the collection.')
 output LINEAGE_IDENTITY_ID string = identity.outputs.principalId
 
-@description('Names of those topics that the workspaces had before.')
+@description('Names of the topics that workspaces had before, in the order of the workspaces.')
 output LINEAGE_GIVEN_TOPIC_NAMES string = join(givenTopics, ',')
 
 @description('Whether only the virtual network leads to storage and Purview.')

@@ -12,7 +12,7 @@ while ($true) {
     try {
         az deployment sub create `
             --subscription "$env:AZURE_SUBSCRIPTION_ID" `
-            --name "lineage-events-$env:AZURE_ENV_NAME" `
+            --name "events-$env:AZURE_LOCATION-$env:AZURE_ENV_NAME" `
             --location "$env:AZURE_LOCATION" `
             --template-file infra/events.bicep `
             --parameters "workspaceIds=$env:LINEAGE_WORKSPACES" `

@@ -9,7 +9,7 @@ python3 -m venv .venv
 tries=1
 until az deployment sub create \
     --subscription "$AZURE_SUBSCRIPTION_ID" \
-    --name "lineage-events-$AZURE_ENV_NAME" \
+    --name "events-$AZURE_LOCATION-$AZURE_ENV_NAME" \
     --location "$AZURE_LOCATION" \
     --template-file infra/events.bicep \
     --parameters "workspaceIds=$LINEAGE_WORKSPACES" \

@@ -6,7 +6,7 @@ $PSNativeCommandUseErrorActionPreference = $true
 
 az deployment sub create `
     --subscription "$env:AZURE_SUBSCRIPTION_ID" `
-    --name "lineage-links-$env:AZURE_ENV_NAME" `
+    --name "links-$env:AZURE_LOCATION-$env:AZURE_ENV_NAME" `
     --location "$env:AZURE_LOCATION" `
     --template-file infra/links.bicep `
     --parameters "environmentName=$env:AZURE_ENV_NAME" `

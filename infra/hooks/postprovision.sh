@@ -5,7 +5,7 @@ set -eu
 
 az deployment sub create \
     --subscription "$AZURE_SUBSCRIPTION_ID" \
-    --name "lineage-links-$AZURE_ENV_NAME" \
+    --name "links-$AZURE_LOCATION-$AZURE_ENV_NAME" \
     --location "$AZURE_LOCATION" \
     --template-file infra/links.bicep \
     --parameters "environmentName=$AZURE_ENV_NAME" \

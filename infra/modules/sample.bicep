@@ -184,6 +184,9 @@ resource synapse 'Microsoft.Synapse/workspaces@2021-06-01' = {
   }
   properties: {
     azureADOnlyAuthentication: true
+    cspWorkspaceAdminProperties: empty(operatorPrincipalId) ? null : {
+      initialWorkspaceAdminObjectId: operatorPrincipalId
+    }
     defaultDataLakeStorage: {
       accountUrl: lake.properties.primaryEndpoints.dfs
       filesystem: data.name
@@ -235,7 +238,7 @@ resource scanner 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (crea
   name: guid(lake.id, purview.id, readerRole)
   scope: lake
   properties: {
-    principalId: purview!.identity.principalId
+    principalId: createPurview ? purview!.identity.principalId : ''
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', readerRole)
   }

@@ -16,7 +16,7 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' exi
   name: workspaceName
 }
 
-resource given 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+resource given 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = if (isGiven) {
   name: name
 }
 
@@ -32,4 +32,4 @@ module topic 'system-topic-in-region.bicep' = if (!isGiven) {
 }
 
 @description('Object id of the topic\'s identity, with which it writes to storage.')
-output principalId string = isGiven ? given.identity.principalId : topic!.outputs.principalId
+output principalId string = isGiven ? given!.identity.principalId : topic!.outputs.principalId

@@ -91,6 +91,7 @@ def test_twins_take_the_same_steps(name: str) -> None:
     assert re.findall(r"-lt (\d+)|sleep (\d+)", posix) == [
         (tries, pause) for tries, pause in re.findall(r"-ge (\d+)|Start-Sleep (\d+)", windows)
     ]
+    assert ("${AZURE_SUBSCRIPTION_ID:-}" in posix) == ("if ($env:AZURE_SUBSCRIPTION_ID)" in windows)
     assert ('"$LINEAGE_PRIVATE_NETWORK" = "true"' in posix) == ('$env:LINEAGE_PRIVATE_NETWORK -eq "true"' in windows)
 
 
@@ -104,6 +105,11 @@ def test_azd_runs_both_twins_of_every_hook() -> None:
         assert "continueOnError" not in {**hook["posix"], **hook["windows"]}
     files = {path.name for path in (INFRA / "hooks").iterdir()}
     assert files == {f"{name}{ending}" for name in HOOKS for ending in (".sh", ".ps1")}
+
+
+def test_subscription_that_azd_has_not_asked_for_yet_is_no_failure(run: Hook) -> None:
+    """The hook comes before azd's questions on the very first run."""
+    assert run("preprovision", AZURE_SUBSCRIPTION_ID="") == (0, [])
 
 
 def test_postdeploy_subscribes_sets_up_and_proves(run: Hook) -> None:
