@@ -11,6 +11,9 @@ DEPLOYED := $(VENV)/deployed/.ready
 CHECKOV := checkov==3.3.30
 PYCEP := pycep-parser==0.7.1
 SCANNER := $(VENV)/scanner/.ready
+# Installs ten times faster than pip, which brings it.
+UV := uv==0.13.9
+INSTALL := $(BIN)/uv pip install --quiet
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
@@ -44,7 +47,9 @@ picture: demo
 
 # Looks for what is unsafe in infra/; each exception is explained where it is made.
 scan: $(SCANNER)
-	$(VENV)/scanner/bin/checkov --directory infra --framework bicep --compact --quiet --skip-download
+	@$(VENV)/scanner/bin/checkov --directory infra --framework bicep --compact --quiet --skip-download \
+		> $(VENV)/scanner/report.txt; status=$$?; cat $(VENV)/scanner/report.txt; \
+		if grep "Parsing errors" $(VENV)/scanner/report.txt; then exit 1; fi; exit $$status
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -79,27 +84,28 @@ clean:
 	rm -rf $(VENV) node_modules build out .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 $(READY): requirements-dev.txt pyproject.toml
-	@echo "Setting up $(VENV) (once; about a minute) ..."
+	@echo "Setting up $(VENV) (once; less than a minute) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none. Try: make demo PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@$(INSTALL) --python $(BIN)/python --requirement requirements-dev.txt
+	@$(INSTALL) --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
 		--upgrade --target $(VENV)/functions-runtime $(FUNCTIONS_RUNTIME)
 	@touch $@
 
 $(DEPLOYED): requirements.txt | $(READY)
-	@echo "Setting up $(VENV)/deployed with what Azure installs (once; about a minute) ..."
+	@echo "Setting up $(VENV)/deployed with what Azure installs (once; less than a minute) ..."
 	@rm -rf $(VENV)/deployed
 	@$(BIN)/python -m venv $(VENV)/deployed
-	@$(VENV)/deployed/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(INSTALL) --python $(VENV)/deployed/bin/python --requirement requirements.txt
 	@touch $@
 
 $(SCANNER): Makefile | $(READY)
-	@echo "Setting up $(VENV)/scanner (once; about a minute) ..."
+	@echo "Setting up $(VENV)/scanner (once; less than a minute) ..."
 	@rm -rf $(VENV)/scanner
 	@$(BIN)/python -m venv $(VENV)/scanner
-	@$(VENV)/scanner/bin/python -m pip install --quiet --disable-pip-version-check $(CHECKOV)
-	@$(VENV)/scanner/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(PYCEP)
+	@$(INSTALL) --python $(VENV)/scanner/bin/python $(CHECKOV)
+	@$(INSTALL) --python $(VENV)/scanner/bin/python --no-deps $(PYCEP)
 	@touch $@

@@ -52,6 +52,7 @@ def examine(
     only_links: bool = False,
     minutes: float = 0,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> "Sequence[Finding]":
     """Run every check that the settings allow; those that fail again until all is right or the time is over."""
     from cli.checks.check import PROBLEM
@@ -63,9 +64,9 @@ def examine(
     history = [] if only_links or "LINEAGE_STORAGE" in problems else check_history(services)
     checks = [check_settings(problems), *links, *history]
     findings = [check.run() for check in checks]
-    for _ in range(int(minutes * 60 / _PAUSE)):
-        failing = [place for place, finding in enumerate(findings) if finding.state == PROBLEM]
-        if not failing:
+    ends_at = clock() + minutes * 60
+    while failing := [place for place, finding in enumerate(findings) if finding.state == PROBLEM]:
+        if clock() + _PAUSE > ends_at:
             break
         names = ", ".join(findings[place].check for place in failing)
         click.echo(f"Not right yet: {names}. A role that was just given takes a few minutes.", err=True)
@@ -82,6 +83,7 @@ def _collect(
     from cli.checks.catalog import check_catalog
     from cli.checks.events import check_events
     from cli.checks.network import check_hosts
+    from cli.checks.roles import check_app
     from cli.checks.settings import wait_for
     from cli.checks.sign_in import check_sign_in
     from cli.checks.state import check_state
@@ -97,6 +99,7 @@ def _collect(
         yield check_list(services)
         workspaces = list_workspaces_or_none(services) or []
         yield from check_workspaces(services, workspaces, resolve)
+        yield from check_app(management, deployment, workspaces)
         yield from check_events(services, management, deployment, workspaces)
     if "PURVIEW_ENDPOINT" in without:
         yield wait_for("PURVIEW_ENDPOINT", "catalog")

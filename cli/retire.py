@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shared.qualified_names import QualifiedName
+
 if TYPE_CHECKING:
     from shared.ports import Found
     from shared.purview.catalog import PurviewCatalog
@@ -36,14 +38,24 @@ _TYPES = (
 
 _CONTAINERS = ("workspace", "datastore", "experiment", "packages", "composeSchema")
 """Relationship attributes that lead to what an entity is part of, and would be deleted with."""
+_OWNED = {"tabular_schema": "datasets", "column": "composeSchema"}
+"""Purview's own types that the accelerator used for what it made: each with what leads to that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What it left: entities to delete, and those that people have written on or that contain such, with the reason."""
+    """
+    What it left.
+
+    Attributes:
+        plain: to be deleted.
+        annotated: what people have written on, or what belongs to such, each with the reason.
+        unsure: named as it names things, and hanging on nothing of its own: others use that library too.
+    """
 
     plain: "tuple[Found, ...]"
     annotated: "Mapping[Found, tuple[str, ...]]"
+    unsure: "tuple[Found, ...]"
 
 
 @click.command("retire-accelerator", short_help="Remove what Microsoft's accelerator wrote by hand.")
@@ -72,7 +84,7 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
     if as_json:
         click.echo(json.dumps(_to_json(doomed, {} if annotated else found.annotated), indent=2))
     else:
-        _print(doomed, {} if annotated else found.annotated)
+        _print(doomed, {} if annotated else found.annotated, found.unsure)
     if dry_run or not doomed:
         return
     if not yes:
@@ -84,32 +96,56 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
 
 
 def find_leftovers(catalog: "PurviewCatalog") -> Leftovers:
-    """Search for them by type, and read what people have written on them."""
-    found = {
-        each.guid: each
+    """Search for them by type, and read what there is of them now: the index still has what was just deleted."""
+    hits = {
+        each.ref.qualified_name: each
         for type_name in _TYPES
         for each in catalog.list_of_type(type_name)
         if each.ref.qualified_name.startswith(PREFIX) and each.ref.type_name in _TYPES
     }
-    entities = {str(entity["guid"]): entity for entity in catalog.get_entities(list(found))}
+    entities = {str(entity["guid"]): entity for entity in catalog.get_entities(list(hits))}
+    found = {guid: hits[QualifiedName(str(entity["attributes"]["qualifiedName"]))] for guid, entity in entities.items()}
+    unsure = {guid for guid in entities if not _is_theirs(guid, entities)}
     annotated: dict[Found, tuple[str, ...]] = {}
     for guid, entity in entities.items():
         if words := _annotations(entity):
             annotated[found[guid]] = words
-            for container in _containers(entity, entities):
-                annotated.setdefault(found[container], (f"inside it {found[guid].ref.qualified_name}, which is kept",))
-    plain = tuple(each for each in found.values() if each not in annotated)
-    return Leftovers(plain, annotated)
+            for other in {*_containers(entity, entities), *_parts(guid, entities)}:
+                annotated.setdefault(found[other], (f"to do with {found[guid].ref.qualified_name}, which is kept",))
+    plain = tuple(each for guid, each in found.items() if each not in annotated and guid not in unsure)
+    return Leftovers(plain, annotated, tuple(found[guid] for guid in unsure if found[guid] not in annotated))
+
+
+def _is_theirs(guid: str, entities: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an entity is of a type of the accelerator's, or hangs on one that is."""
+    attribute = _OWNED.get(str(entities[guid]["typeName"]))
+    return attribute is None or any(
+        _is_theirs(other, entities) for other in _related(entities[guid], attribute, entities)
+    )
 
 
 def _containers(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the guids of all that an entity is part of, from the inside out."""
-    related = entity.get("relationshipAttributes") or {}
     for name in _CONTAINERS:
-        guid = str((related.get(name) or {}).get("guid") or "")
-        if guid in entities:
+        for guid in _related(entity, name, entities):
             yield guid
             yield from _containers(entities[guid], entities)
+
+
+def _parts(guid: str, entities: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the guids of the schema of an entity and of its columns."""
+    for other, entity in entities.items():
+        attribute = _OWNED.get(str(entity["typeName"]))
+        if attribute and guid in _related(entity, attribute, entities):
+            yield other
+            yield from _parts(other, entities)
+
+
+def _related(entity: Mapping[str, Any], attribute: str, entities: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the guids of those that a relationship attribute, of one end or of many, leads to among `entities`."""
+    value = (entity.get("relationshipAttributes") or {}).get(attribute) or []
+    ends = value if isinstance(value, list) else [value]
+    return [str(end["guid"]) for end in ends if str(end.get("guid")) in entities]
 
 
 def _annotations(entity: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,7 +161,9 @@ def _annotations(entity: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, value in written.items() if value)
 
 
-def _print(doomed: "Sequence[Found]", kept: "Mapping[Found, tuple[str, ...]]") -> None:
+def _print(doomed: "Sequence[Found]", kept: "Mapping[Found, tuple[str, ...]]", unsure: "Sequence[Found]") -> None:
+    for each in unsure:
+        click.echo(f"not sure whose  {each.ref.qualified_name} ({each.ref.type_name}); it is left alone")
     if not doomed and not kept:
         click.echo("Nothing of the accelerator is left.")
         return

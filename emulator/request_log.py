@@ -17,7 +17,7 @@ SERVICES = (AZURE_ML, PURVIEW, ARM)
 _PURVIEW_ROOTS = ("/datamap/api/", "/catalog/api/", "/account/", "/policystore/", "/scan/")
 # Everything else below a subscription is Azure ML's: its own resource provider.
 _ARM_PATH = re.compile(
-    r"/subscriptions/.*/providers/microsoft\.(authorization|eventgrid|insights|purview|storage)(/|$)"
+    r"/subscriptions/.*/providers/microsoft\.(authorization|eventgrid|insights|purview|storage|web)(/|$)"
 )
 
 # Logged when the connection went away before the answer.

@@ -82,14 +82,16 @@ module systemTopics 'modules/system-topic.bicep' = [for (id, index) in workspace
   }
 }]
 
-module storageForTopics 'modules/storage-access.bicep' = [for (id, index) in workspaces: {
+module storageForTopics 'modules/topic-access.bicep' = [for (id, index) in workspaces: {
   scope: resourceGroup(storageSubscription, storageGroup)
   name: 'lineage-topic-storage-${uniqueString(id, token)}'
+  dependsOn: [
+    storageContents
+  ]
   params: {
     accountName: storageName
     principalId: systemTopics[index].outputs.principalId
-    principalType: 'ServicePrincipal'
-    holder: eventDestination == 'queue' ? 'sendingTopic' : 'topic'
+    sends: eventDestination == 'queue'
   }
 }]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cli.checks.remedies import find_remedy
 from shared.errors import LineageError
+from shared.redaction import redact_text
 
 OK, PROBLEM, UNCHECKED = "ok", "problem", "unchecked"
 
@@ -62,3 +63,8 @@ class Check:
             return Finding(self.name, PROBLEM, str(error), error.remedy)
         except LineageError as error:
             return Finding(self.name, PROBLEM, f"{error.reason}: {error}", find_remedy(str(error)) or self.remedy)
+        except Exception as error:  # noqa: BLE001 - one check that has a defect must not take the others with it
+            return Finding(self.name, PROBLEM, f"Unexpected{type(error).__name__}: {redact_text(str(error))}", _DEFECT)
+
+
+_DEFECT = "A defect of ours: report it with this line."

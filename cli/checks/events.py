@@ -5,19 +5,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cli.checks.check import Check, ProblemError, UncheckedError
-from cli.deployment import BY_QUEUE, Deployment
+from cli.checks.roles import has_role
+from cli.deployment import Deployment
 from cli.management.arm import role_command
 from cli.management.clients import Management
-from cli.management.event_grid import (
-    SENDER_ROLE,
-    SUBSCRIPTION,
-    UNDELIVERED_ROLE,
-    Target,
-    Topic,
-    build_subscription,
-    differences,
-)
+from cli.management.event_grid import Target, Topic, build_subscription, differences
 from shared.bootstrap import Services
+from shared.errors import AccessDeniedError
 from shared.model import WorkspaceId
 
 if TYPE_CHECKING:
@@ -33,13 +27,8 @@ def check_events(
     for workspace in workspaces:
         watch = _Watch(services, management, deployment, workspace)
         yield Check(f"events {workspace.name}: subscription", watch.probe_subscription, _RIGHT)
-        if deployment.storage_account_id:
-            yield Check(
-                f"events {workspace.name}: undelivered", watch.probe_role, "Give yourself Reader on the account."
-            )
-        yield Check(
-            f"events {workspace.name}: delivery", watch.probe_delivery, "Give yourself Monitoring Reader on the topic."
-        )
+        yield Check(f"events {workspace.name}: undelivered", watch.probe_roles, _RIGHT)
+        yield Check(f"events {workspace.name}: delivery", watch.probe_delivery, _RIGHT)
 
 
 class _Watch:
@@ -50,46 +39,41 @@ class _Watch:
     ) -> None:
         self._services = services
         self._management = management
-        self._deployment = deployment
         self._workspace = workspace
+        self._target = Target(deployment.function_app_id, deployment.storage_account_id, deployment.destination)
         self._remedy = f"lineage setup --workspace {workspace.arm_id}"
 
     def probe_subscription(self) -> str:
+        if not self._target.storage_account_id:
+            raise UncheckedError("subscriptions are named after the storage account: give --storage-account")
         topic, subscription = self._find()
-        state = str(subscription.provisioning_state)
+        name, state = self._target.subscription, str(subscription.provisioning_state)
         if topic.state != "Succeeded":
             raise ProblemError(f"system topic {topic.name} is {topic.state}", self._remedy)
         if state != "Succeeded":
             raise ProblemError(
-                f"subscription {SUBSCRIPTION} is {state}: Event Grid delivers nothing", f"Make it anew: {self._remedy}"
+                f"subscription {name} is {state}: Event Grid delivers nothing", f"Make it anew: {self._remedy}"
             )
         ends_at = subscription.expiration_time_utc
         if ends_at is not None and ends_at <= self._services.now():
-            raise ProblemError(f"subscription {SUBSCRIPTION} expired at {ends_at:%Y-%m-%d %H:%M} UTC", self._remedy)
+            raise ProblemError(f"subscription {name} expired at {ends_at:%Y-%m-%d %H:%M} UTC", self._remedy)
         if not topic.principal_id:
             raise ProblemError(
                 f"system topic {topic.name} has no identity, so undelivered events are dropped", self._remedy
             )
-        if not self._deployment.storage_account_id:
-            return f"{SUBSCRIPTION} on {topic.name} is there (where it leads was not compared)"
-        target = Target(
-            self._deployment.function_app_id, self._deployment.storage_account_id, self._deployment.destination
-        )
-        if differing := differences(subscription, build_subscription(target)):
-            raise ProblemError(f"subscription {SUBSCRIPTION} differs in {', '.join(differing)}", self._remedy)
-        return f"{SUBSCRIPTION} on {topic.name}, to the {self._deployment.destination}"
+        if differing := differences(subscription, build_subscription(self._target)):
+            raise ProblemError(f"subscription {name} differs in {', '.join(differing)}", self._remedy)
+        return f"{name} on {topic.name}, to the {self._target.destination}"
 
-    def probe_role(self) -> str:
+    def probe_roles(self) -> str:
         topic = self._management.event_grid.find_topic(self._workspace)
-        if topic is None or not topic.principal_id:
-            raise UncheckedError("waits for a topic with an identity")
-        storage = self._deployment.storage_account_id
-        wanted = (UNDELIVERED_ROLE, *((SENDER_ROLE,) if self._deployment.destination == BY_QUEUE else ()))
-        for role in wanted:
-            if not self._management.arm.has_role(storage, topic.principal_id, role):
+        if topic is None or not topic.principal_id or not self._target.storage_account_id:
+            raise UncheckedError("waits for the subscription")
+        for scope, role in self._target.roles:
+            if not has_role(self._management, scope, topic.principal_id, role):
                 raise ProblemError(
                     f"{topic.name} is not {role}, so it drops what it cannot deliver",
-                    role_command(storage, topic.principal_id, role),
+                    role_command(scope, topic.principal_id, role),
                 )
         return f"{topic.name} may leave them in storage"
 
@@ -98,14 +82,21 @@ class _Watch:
             topic, _ = self._find()
         except ProblemError as error:
             raise UncheckedError("waits for the subscription") from error
-        topic_id = (
-            f"/subscriptions/{self._workspace.subscription_id}/resourceGroups/{topic.resource_group}"
-            f"/providers/Microsoft.EventGrid/systemTopics/{topic.name}"
-        )
         now = self._services.now()
-        totals = self._management.arm.get_totals(topic_id, _METRICS, since=now - _DAY, until=now)
-        delivered, failed, given_up = (int(totals.get(name, 0)) for name in _METRICS)
-        words = f"in a day {delivered} delivered, {failed} attempts failed, {given_up} given up"
+        try:
+            totals = self._management.arm.get_totals(
+                topic.id,
+                _METRICS,
+                of=f"EventSubscriptionName eq '{self._target.subscription}'",
+                since=now - _DAY,
+                until=now,
+            )
+        except AccessDeniedError as error:
+            raise UncheckedError("you may not read the metrics of the topic: you need Monitoring Reader") from error
+        delivered, failed, given_up, dropped = (int(totals.get(name, 0)) for name in _METRICS)
+        words = f"in a day {delivered} delivered, {failed} attempts failed, {given_up} given up, {dropped} dropped"
+        if dropped:
+            raise ProblemError(words, "Mend the check *undelivered*; `reconcile` finds what they were about.")
         if given_up:
             raise ProblemError(words, "Once the other checks are right: lineage replay --undelivered")
         if failed and not delivered:
@@ -121,11 +112,16 @@ class _Watch:
     def _find(self) -> "tuple[Topic, EventSubscription]":
         topic = self._management.event_grid.find_topic(self._workspace)
         if topic is None:
-            raise ProblemError("the workspace has no system topic, so nobody is told of its events", self._remedy)
-        subscription = self._management.event_grid.get_subscription(self._workspace, topic)
+            raise ProblemError(
+                "no system topic of the workspace is visible to you: nobody is told of its events, or you need Reader "
+                "on its resource group",
+                self._remedy,
+            )
+        name = self._target.subscription
+        subscription = self._management.event_grid.get_subscription(self._workspace, topic, name)
         if subscription is None:
-            raise ProblemError(f"system topic {topic.name} has no subscription {SUBSCRIPTION}", self._remedy)
+            raise ProblemError(f"system topic {topic.name} has no subscription {name}", self._remedy)
         return topic, subscription
 
 
-_METRICS = ("DeliverySuccessCount", "DeliveryAttemptFailCount", "DeadLetteredCount")
+_METRICS = ("DeliverySuccessCount", "DeliveryAttemptFailCount", "DeadLetteredCount", "DroppedEventCount")

@@ -5,8 +5,8 @@ import re
 _REMEDIES = (
     (
         r"InvalidAuthenticationTokenAudience|wrong audience",
-        "The token is for another cloud or service: set LINEAGE_ARM_ENDPOINT and PURVIEW_ENDPOINT to those of your "
-        "cloud, and sign in there (`az cloud set`, then `az login`).",
+        "The token is for another service or tenant: correct LINEAGE_ARM_ENDPOINT and PURVIEW_ENDPOINT, and sign in to "
+        "the tenant of the workspace (`az login --tenant`).",
     ),
     (
         r"ExpiredAuthenticationToken|InvalidAuthenticationToken\b|token (is|has) expired|lifetime validation failed",

@@ -31,6 +31,17 @@ def check_sign_in(services: Services) -> Iterator[Check]:
         yield Check(f"sign-in: {name}", _probe(services, names), "Sign in with `az login`.")
 
 
+def get_token(services: Services, scope: str) -> "AccessToken":
+    """
+    Raises:
+        AccessDeniedError: nobody is signed in.
+    """
+    try:
+        return services.credential.get_token(scope)
+    except AzureError as error:
+        raise AccessDeniedError(no_token(scope, error)) from error
+
+
 def read_claims(token: str) -> Mapping[str, Any]:
     """Return what a token says of itself, unverified and for people only; {} of one that is opaque."""
     try:
@@ -42,10 +53,7 @@ def read_claims(token: str) -> Mapping[str, Any]:
 def _probe(services: Services, audiences: tuple[str, ...]) -> Callable[[], str]:
     def probe() -> str:
         scope = f"{audiences[0]}/.default"
-        try:
-            token: AccessToken = services.credential.get_token(scope)
-        except AzureError as error:
-            raise AccessDeniedError(no_token(scope, error)) from error
+        token = get_token(services, scope)
         ends_at = datetime.fromtimestamp(token.expires_on, UTC)
         if ends_at <= services.now():
             raise ProblemError(

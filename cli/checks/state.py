@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from cli.checks.check import Check, ProblemError, UncheckedError
 from cli.checks.network import Resolve, check_account
@@ -13,6 +14,7 @@ from shared.handlers.coverage import read_coverage
 from shared.handlers.last_event import read_last_event
 from shared.settings import StorageAccount
 
+_DAY = timedelta(days=1)
 _ROLES = (
     "Give the app and yourself Storage Blob Data Contributor, Storage Queue Data Contributor and Storage Table Data "
     "Contributor on the storage account; queues, table and containers are made by the deployment (`azd provision`)."
@@ -87,6 +89,12 @@ def _probe_coverage(services: Services) -> Callable[[], str]:
         if not coverages:
             raise UncheckedError("the timer `reconcile` has not looked through any workspace yet")
         words = ", ".join(f"{each.workspace.rpartition('/')[2]} {each.percent} %" for each in coverages)
+        stale = [each.at for each in coverages if services.now() - datetime.fromisoformat(each.at) > _DAY]
+        if stale:
+            raise ProblemError(
+                f"{words}; last looked at {min(stale)}",
+                "The timer `reconcile` does not run or fails: look at RECONCILE_SCHEDULE and at the app's log.",
+            )
         if any(each.complete and each.gaps for each in coverages):
             raise ProblemError(words, "`lineage status` names every gap with its reason.")
         return words

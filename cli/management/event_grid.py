@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from azure.mgmt.eventgrid import EventGridManagementClient
     from azure.mgmt.eventgrid.models import EventSubscription, SystemTopic
 
-SUBSCRIPTION = "lineage"
-UNDELIVERED_ROLE, SENDER_ROLE = "Storage Blob Data Contributor", "Storage Queue Data Message Sender"
-"""What the identity of a topic needs on the storage account: the first always, the second to write to the queue."""
+LONGEST_WRITE = 300
+"""Seconds that a write may take; they take some ten."""
 TOPIC_TYPE = "Microsoft.MachineLearningServices.Workspaces"
 EVENT_TYPES = tuple(
     f"Microsoft.MachineLearningServices.{name}" for name in ("RunCompleted", "ModelRegistered", "ModelDeployed")
@@ -33,15 +32,47 @@ class Target:
     storage_account_id: str
     destination: str = FUNCTION
 
+    @property
+    def subscription(self) -> str:
+        """
+        Name the subscription after the storage account, so that two deployments do not take each other's events.
+
+        >>> Target("", "/subscriptions/s/providers/Microsoft.Storage/storageAccounts/stlineage").subscription
+        'lineage-stlineage'
+        """
+        return f"lineage-{self.storage_account_id.rpartition('/')[2]}"
+
+    @property
+    def undelivered_scope(self) -> str:
+        """ARM id of the container for what cannot be delivered."""
+        return f"{self.storage_account_id}/blobServices/default/containers/{UNDELIVERED}"
+
+    @property
+    def roles(self) -> tuple[tuple[str, str], ...]:
+        """What the identity of a topic needs: scope and role of each."""
+        undelivered = (self.undelivered_scope, "Storage Blob Data Contributor")
+        if self.destination == FUNCTION:
+            return (undelivered,)
+        queue = f"{self.storage_account_id}/queueServices/default/queues/{QUEUE}"
+        return undelivered, (queue, "Storage Queue Data Message Sender")
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The system topic of a workspace; `principal_id` is that of its identity, "" if it has none."""
+    """
+    The system topic of a workspace.
 
+    Attributes:
+        principal_id: of its system-assigned identity, "" if it has none.
+        user_identities: ARM ids of other identities it has.
+    """
+
+    id: str
     resource_group: str
     name: str
     state: str
     principal_id: str
+    user_identities: tuple[str, ...] = ()
 
 
 class EventGrid:
@@ -62,12 +93,12 @@ class EventGrid:
                     return _to_topic(topic)
         return None
 
-    def create_topic(self, workspace: WorkspaceId, region: str, *, name: str = "") -> Topic:
-        """Create the topic of a workspace with an identity, or give the one it has an identity."""
+    def create_topic(self, workspace: WorkspaceId, region: str) -> None:
+        """Create the topic of a workspace, with an identity."""
         from azure.mgmt.eventgrid import models
 
         client = self._open_client(workspace.subscription_id)
-        name = name or f"evgt-{workspace.name.replace('_', '-')}"
+        name = f"evgt-{workspace.name.replace('_', '-')}"
         body = models.SystemTopic(
             location=region,
             identity=models.IdentityInfo(type="SystemAssigned"),
@@ -75,23 +106,37 @@ class EventGrid:
             topic_type=TOPIC_TYPE,
         )
         with _errors(f"system topic {name}"):
-            return _to_topic(client.system_topics.begin_create_or_update(workspace.resource_group, name, body).result())
+            poller = client.system_topics.begin_create_or_update(workspace.resource_group, name, body)
+            poller.result(LONGEST_WRITE)
 
-    def get_subscription(self, workspace: WorkspaceId, topic: Topic) -> "EventSubscription | None":
+    def give_identity(self, workspace: WorkspaceId, topic: Topic) -> None:
+        """Give a topic that others made an identity, besides those it has; all else of it stays."""
+        from azure.mgmt.eventgrid import models
+
+        client = self._open_client(workspace.subscription_id)
+        identity = models.IdentityInfo(
+            type="SystemAssigned, UserAssigned" if topic.user_identities else "SystemAssigned",
+            user_assigned_identities={each: models.UserIdentityProperties() for each in topic.user_identities} or None,
+        )
+        change = models.SystemTopicUpdateParameters(identity=identity)
+        with _errors(f"system topic {topic.name}"):
+            client.system_topics.begin_update(topic.resource_group, topic.name, change).result(LONGEST_WRITE)
+
+    def get_subscription(self, workspace: WorkspaceId, topic: Topic, name: str) -> "EventSubscription | None":
         client = self._open_client(workspace.subscription_id)
         try:
-            with _errors(f"event subscription {SUBSCRIPTION} of {topic.name}"):
-                return client.system_topic_event_subscriptions.get(topic.resource_group, topic.name, SUBSCRIPTION)
+            with _errors(f"event subscription {name} of {topic.name}"):
+                return client.system_topic_event_subscriptions.get(topic.resource_group, topic.name, name)
         except RecordNotFoundError:
             return None
 
     def put_subscription(self, workspace: WorkspaceId, topic: Topic, target: Target) -> None:
         """Create or update our subscription."""
         client = self._open_client(workspace.subscription_id)
-        with _errors(f"event subscription {SUBSCRIPTION} of {topic.name}"):
+        with _errors(f"event subscription {target.subscription} of {topic.name}"):
             client.system_topic_event_subscriptions.begin_create_or_update(
-                topic.resource_group, topic.name, SUBSCRIPTION, build_subscription(target)
-            ).result()
+                topic.resource_group, topic.name, target.subscription, build_subscription(target)
+            ).result(LONGEST_WRITE)
 
 
 def build_subscription(target: Target) -> "EventSubscription":
@@ -129,17 +174,27 @@ def build_subscription(target: Target) -> "EventSubscription":
 
 
 def differences(existing: "EventSubscription", wanted: "EventSubscription") -> list[str]:
-    """Name what of `wanted` an existing subscription lacks, as paths such as `filter.includedEventTypes`."""
-    return missing(wanted.serialize()["properties"], existing.serialize()["properties"])
+    """
+    Name in what an existing subscription differs, as paths such as `filter.includedEventTypes`.
+
+    It may say more than we want, but not in its filter: whatever that has besides keeps events away.
+    """
+    there, ours = existing.serialize()["properties"], wanted.serialize()["properties"]
+    more = {name: value for name, value in (there.get("filter") or {}).items() if name not in ours["filter"] and value}
+    more.pop("enableAdvancedFilteringOnArrays", None)  # says how others filter, and filters nothing
+    return [*missing(ours, there), *(f"filter.{name}" for name in sorted(more))]
 
 
 def _to_topic(topic: "SystemTopic") -> Topic:
-    parts = str(topic.id).split("/")
+    parts, identity = str(topic.id).split("/"), topic.identity
+    has_system = identity is not None and "systemassigned" in str(identity.type).casefold().replace(" ", "")
     return Topic(
+        id=str(topic.id),
         resource_group=parts[4],
         name=parts[8],
         state=str(topic.provisioning_state or ""),
-        principal_id=str((topic.identity.principal_id if topic.identity else "") or ""),
+        principal_id=str(identity.principal_id or "") if identity is not None and has_system else "",
+        user_identities=tuple(sorted(identity.user_assigned_identities or {})) if identity is not None else (),
     )
 
 

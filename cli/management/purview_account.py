@@ -64,7 +64,12 @@ class PurviewAccount:
         raise RecordNotFoundError(f"no collection {name or 'at the root'} is visible{hint}")
 
     def get_policy(self, collection: str) -> Json:
-        """Return the metadata policy of a collection: its roles and who has them."""
+        """
+        Return the metadata policy of a collection: its roles and who has them.
+
+        Raises:
+            AccessDeniedError: the caller may not see it; the list of policies then simply lacks it.
+        """
         answer = self._rest.get(
             f"{self._endpoint}/policystore/metadataPolicies",
             params={"collectionName": collection, "api-version": _POLICIES},
@@ -72,7 +77,7 @@ class PurviewAccount:
         for policy in answer.get("values") or []:
             if policy["properties"]["collection"]["referenceName"] == collection:
                 return dict(policy)
-        raise RecordNotFoundError(f"collection {collection} has no metadata policy")
+        raise AccessDeniedError(f"only a Collection Administrator of {collection} may read who has roles there")
 
     def put_policy(self, policy: Json) -> None:
         """Replace a policy; Purview refuses one that somebody else has replaced since it was read."""

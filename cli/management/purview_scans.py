@@ -19,8 +19,18 @@ class PurviewScans:
         self._rest = rest
         self._base = f"{endpoint}/scan/datasources"
 
-    def get_source(self, name: str) -> Json | None:
-        return self._get_or_none(quote(name))
+    def find_source(self, resource_id: str) -> str:
+        """Return the name of the data source that stands for a resource of Azure, "" if there is none."""
+        url, params = self._base, _VERSION
+        while url:
+            page = self._rest.get(url, params=params)
+            for source in page.get("value") or []:
+                if str(source["properties"].get("resourceId") or "").casefold() == resource_id.casefold():
+                    return str(source["name"])
+            link = str(page.get("nextLink") or "")
+            # The token goes where the link points, so a link to elsewhere is not followed.
+            url, params = (link if link.startswith(self._base) else ""), {}
+        return ""
 
     def put_source(self, name: str, body: Json) -> None:
         self._rest.put(f"{self._base}/{quote(name)}", body, params=_VERSION)

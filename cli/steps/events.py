@@ -1,14 +1,12 @@
 """Subscribes the app to the events of a workspace that infra/events.bicep does not name."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from cli.deployment import BY_QUEUE, Deployment
+from cli.deployment import Deployment
 from cli.management.arm import role_command
 from cli.management.clients import Management
 from cli.management.event_grid import (
-    SENDER_ROLE,
-    SUBSCRIPTION,
-    UNDELIVERED_ROLE,
     Target,
     Topic,
     build_subscription,
@@ -25,8 +23,8 @@ def subscribe(
     services: Services, management: Management, deployment: Deployment, workspace: WorkspaceId, *, command: str
 ) -> Iterator[Step]:
     """Yield the steps: the app takes the workspace's events, it has a topic, which may write, and we are subscribed."""
-    grid, storage = management.event_grid, deployment.storage_account_id
-    target = Target(deployment.function_app_id, storage, deployment.destination)
+    grid = management.event_grid
+    target = Target(deployment.function_app_id, deployment.storage_account_id, deployment.destination)
 
     def plan_allowed() -> Change | str:
         services.allowed.check(workspace)
@@ -34,48 +32,47 @@ def subscribe(
 
     def plan_topic() -> Change | str:
         topic = grid.find_topic(workspace)
-        if topic and topic.principal_id:
+        if topic is None:
+            region = get_workspace(services.rest, services.settings.arm_endpoint, workspace).workspace.region
+            return Change("it is created", lambda: grid.create_topic(workspace, region))
+        if topic.principal_id:
             return f"{topic.name} is there"
-        region = get_workspace(services.rest, services.settings.arm_endpoint, workspace).workspace.region
-        return Change(
-            f"{topic.name} gets an identity" if topic else "it is created",
-            lambda: grid.create_topic(workspace, region, name=topic.name if topic else ""),
-        )
+        return Change(f"{topic.name} gets an identity", lambda: grid.give_identity(workspace, topic))
 
     def topic_now() -> Topic:
         topic = grid.find_topic(workspace)
         if topic is None:
-            raise RecordNotFoundError(f"workspace {workspace.name} has no system topic")
+            raise RecordNotFoundError(f"workspace {workspace.name} has no system topic that you can see")
         return topic
 
-    def plan_role(role: str) -> Change | str:
+    def plan_role(scope: str, role: str) -> Change | str:
         topic = grid.find_topic(workspace)
         principal = topic.principal_id if topic else ""
-        if principal and management.arm.has_role(storage, principal, role):
+        if principal and management.arm.has_role(scope, principal, role):
             return f"it is {role}"
         return Change(
             f"it becomes {role}",
-            lambda: management.arm.give_role(storage, topic_now().principal_id, role),
-            role_command(storage, principal, role),
+            lambda: management.arm.give_role(scope, topic_now().principal_id, role),
+            role_command(scope, principal, role),
         )
 
     def plan_subscription() -> Change | str:
         topic = grid.find_topic(workspace)
-        existing = grid.get_subscription(workspace, topic) if topic else None
+        existing = grid.get_subscription(workspace, topic, target.subscription) if topic else None
         change = Change(
-            f"{SUBSCRIPTION} is {'brought up to date' if existing else 'created'}",
+            f"{target.subscription} is {'brought up to date' if existing else 'created'}",
             lambda: grid.put_subscription(workspace, topic_now(), target),
         )
         if existing is None or str(existing.provisioning_state) != "Succeeded":
             return change
-        return change if differences(existing, build_subscription(target)) else f"{SUBSCRIPTION} is there"
+        return change if differences(existing, build_subscription(target)) else f"{target.subscription} is there"
 
     yield Step(f"allow-list for {workspace.name}", plan_allowed, "")
     yield Step(f"system topic of {workspace.name}", plan_topic, command)
-    for role in (UNDELIVERED_ROLE, *((SENDER_ROLE,) if deployment.destination == BY_QUEUE else ())):
+    for scope, role in target.roles:
         yield Step(
-            f"storage role of the topic of {workspace.name}",
-            lambda role=role: plan_role(role),  # type: ignore[misc]
+            f"{role} for the topic of {workspace.name}",
+            partial(plan_role, scope, role),
             command,
         )
     yield Step(f"event subscription of {workspace.name}", plan_subscription, command)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from cli.management.arm import PURVIEW_ACCOUNTS, STORAGE_ACCOUNTS, role_command
 from cli.management.clients import Management
-from cli.management.drift import missing
 from cli.management.purview_scans import SCAN, build_scan, build_source
 from cli.steps.step import Change, Step
 from shared.bootstrap import Services
@@ -47,25 +46,26 @@ def scan_lake(
     def collection() -> str:
         return management.account.get_collection(services.settings.purview_collection).name
 
+    def source_name() -> str:
+        """Return the name that somebody registered the lake under, or the one we would."""
+        return management.scans.find_source(lake_id) or name
+
     def plan_source() -> Change | str:
         wanted = build_source(read_lake(), collection())
-        existing = management.scans.get_source(name)
-        # Where somebody has moved a source to is theirs to decide.
-        if existing and not missing({**wanted["properties"], "collection": {}}, existing.get("properties")):
-            return f"{name} is registered"
+        if found := management.scans.find_source(lake_id):
+            return f"it is registered as {found}"
         return Change(f"{name} is registered", lambda: management.scans.put_source(name, wanted))
 
     def plan_scan() -> Change | str:
+        if management.scans.get_scan(source_name()):
+            return f"scan {SCAN} is there"
         wanted = build_scan(collection())
-        existing = management.scans.get_scan(name)
-        if existing and not missing({**wanted["properties"], "collection": {}}, existing.get("properties")):
-            return f"scan {SCAN} of {name} is there"
-        return Change(f"scan {SCAN} of {name} is created", lambda: management.scans.put_scan(name, wanted))
+        return Change(f"scan {SCAN} is created", lambda: management.scans.put_scan(source_name(), wanted))
 
     def plan_run() -> Change | str:
-        if management.scans.has_run(name):
-            return f"scan {SCAN} of {name} has run"
-        return Change(f"scan {SCAN} of {name} is started", lambda: management.scans.start(name))
+        if management.scans.has_run(source_name()):
+            return f"scan {SCAN} has run"
+        return Change(f"scan {SCAN} is started", lambda: management.scans.start(source_name()))
 
     yield Step(f"read access of Purview to {name}", plan_role, command)
     yield Step(f"data source {name}", plan_source, command)

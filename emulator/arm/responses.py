@@ -68,6 +68,18 @@ class ArmResponses:
         headers = _operation_headers(request, topic, topic.operation, version)
         return web.json_response(topic.to_json(), status=201 if created else 200, headers=headers)
 
+    async def patch_topic(self, request: web.Request) -> web.Response:
+        """PATCH a system topic: its tags, its identity; what is not named stays."""
+        version, body = api_version(request), await _content(request)
+        topic = self._topic(request)
+        if "tags" in body:
+            topic.tags = body["tags"]
+        if "identity" in body:
+            topic.identity = _identity(body["identity"])
+        topic.while_written, topic.operation = "Updating", self._current().operations.start()
+        headers = _operation_headers(request, topic, topic.operation, version)
+        return web.json_response(topic.to_json(), status=201, headers=headers)
+
     async def delete_topic(self, request: web.Request) -> web.Response:
         """DELETE a system topic with its subscriptions."""
         api_version(request)
@@ -145,6 +157,11 @@ class ArmResponses:
         account = self._current().storage(self._group(request), request.match_info["account"])
         return web.json_response(account.to_json())
 
+    async def get_site(self, request: web.Request) -> web.Response:
+        """GET a function app."""
+        api_version(request)
+        return web.json_response(self._current().site(self._group(request), request.match_info["site"]))
+
     async def get_purview(self, request: web.Request) -> web.Response:
         """GET the Purview account."""
         api_version(request)
@@ -203,6 +220,8 @@ def _page(request: web.Request, items: Sequence[dict[str, Any]]) -> web.Response
 def _identity(given: object) -> dict[str, Any] | None:
     if not isinstance(given, dict) or given.get("type") in (None, "None"):
         return None
+    if "systemassigned" not in str(given["type"]).lower().replace(" ", ""):
+        return given  # identities of its own are named below userAssignedIdentities
     return {**given, "principalId": TOPIC_PRINCIPAL, "tenantId": TENANT}
 
 

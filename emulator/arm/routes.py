@@ -25,6 +25,7 @@ def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
         ("GET", f"{GROUP}{EVENT_GRID}/systemTopics", arm.list_topics),
         ("GET", TOPIC, arm.get_topic),
         ("PUT", TOPIC, arm.put_topic),
+        ("PATCH", TOPIC, arm.patch_topic),
         ("DELETE", TOPIC, arm.delete_topic),
         ("GET", f"{TOPIC}/eventSubscriptions", arm.list_subscriptions),
         ("GET", EVENT_SUBSCRIPTION, arm.get_subscription),
@@ -34,6 +35,7 @@ def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
         ("GET", f"{SUBSCRIPTION}{EVENT_GRID}/locations/{{location}}/operationsStatus/{{operation}}", arm.get_operation),
         ("GET", f"{TOPIC}/providers/Microsoft.Insights/metrics", arm.get_metrics),
         ("GET", f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{account}}", arm.get_storage),
+        ("GET", f"{GROUP}/providers/Microsoft.Web/sites/{{site}}", arm.get_site),
         ("GET", f"{GROUP}/providers/Microsoft.Purview/accounts/{{account}}", arm.get_purview),
     ]
     # Of any scope: literal words of a path with `.*` in it cannot ignore case.

@@ -15,9 +15,10 @@ from emulator.azure_ml.errors import AzureMLError
 from emulator.merge import merge
 from emulator.purview.identity import Source
 
+SITES = "Microsoft.Web/sites"
 WORKSPACES = "Microsoft.MachineLearningServices.Workspaces"
 
-_KEYS = {"system_topics", "purview_account", "storage_accounts"}
+_KEYS = {"system_topics", "purview_account", "storage_accounts", "sites"}
 _TOPIC_KEYS = {"subscription", "resource_group", "source", "location", "event_subscriptions", "metrics"}
 _ACCOUNT_KEYS = {"subscription", "resource_group", "region", "public_network_access", "private_endpoints"}
 _SUBSCRIPTION_KEYS = {"properties", "provisioning_state", "expires", "metrics"}
@@ -29,7 +30,7 @@ class Arm:
 
     The seed has ``system_topics`` by name, with their ``source`` (the name of a workspace or an ARM id),
     ``event_subscriptions`` by name and ``metrics``; ``purview_account``; and ``storage_accounts`` by name,
-    for what differs from an account that a workspace has anyway.
+    for what differs from an account that a workspace has anyway; and ``sites`` by name, each with a ``state``.
     """
 
     def __init__(self, seed: Mapping[str, object], azure_ml: AzureML, purview_name: str) -> None:
@@ -52,6 +53,8 @@ class Arm:
         }
         seed: dict[str, Any] = merge(self._seed, fragment)
         _check_keys("purview_account", seed.get("purview_account") or {}, _ACCOUNT_KEYS)
+        for name, node in (seed.get("sites") or {}).items():
+            _check_keys(f"site {name}", node, {"state"})
         for name, node in (seed.get("storage_accounts") or {}).items():
             _check_keys(f"storage account {name}", node, {"public_network_access"})
         self._seed = seed
@@ -118,6 +121,19 @@ class Arm:
             if account.group == group and account.name == name.lower():
                 return account
         raise resource_not_found(f"Microsoft.Storage/storageAccounts/{name}", group.name)
+
+    def site(self, group: Group, name: str) -> dict[str, Any]:
+        """Show a function app; those of the seed are there, each in a state."""
+        node = (self._seed.get("sites") or {}).get(name)
+        if node is None:
+            raise resource_not_found(f"{SITES}/{name}", group.name)
+        return {
+            "id": group.resource_id(SITES, name),
+            "name": name,
+            "type": SITES,
+            "kind": "functionapp,linux",
+            "properties": {"state": node.get("state", "Running"), "enabled": True},
+        }
 
     def purview(self) -> PurviewAccount:
         """Return the Purview account, by default in the group of the first workspace."""

@@ -31,6 +31,12 @@ while ($true) {
 if ($env:LINEAGE_PRIVATE_NETWORK -eq "true") {
     echo "Storage and Purview are private. On a machine in the network, run: lineage setup && lineage doctor"
 } else {
+    $PSNativeCommandUseErrorActionPreference = $false
     .venv/Scripts/lineage setup
-    .venv/Scripts/lineage doctor --links --wait 10
+    if ($LASTEXITCODE -eq 0) {
+        .venv/Scripts/lineage doctor --links --wait 10
+        exit $LASTEXITCODE
+    }
+    .venv/Scripts/lineage doctor --links
+    exit 1
 }

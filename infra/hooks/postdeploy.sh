@@ -25,7 +25,9 @@ do
 done
 if [ "$LINEAGE_PRIVATE_NETWORK" = "true" ]; then
     echo "Storage and Purview are private. On a machine in the network, run: lineage setup && lineage doctor"
-else
-    .venv/bin/lineage setup
+elif .venv/bin/lineage setup; then
     .venv/bin/lineage doctor --links --wait 10
+else
+    .venv/bin/lineage doctor --links || true
+    exit 1
 fi

@@ -16,6 +16,9 @@ param functionAppId string
 @description('ARM id of the storage account with the queue and the container for undelivered events.')
 param storageAccountId string
 
+// Named after the storage account, so that two deployments do not take each other's events.
+var name = 'lineage-${last(split(storageAccountId, '/'))}'
+
 // By type only: a filter on `data` would have to know how Azure Machine Learning spells its keys, which varies.
 var byType = {
   isSubjectCaseSensitive: false
@@ -50,7 +53,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
 
 resource toFunction 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (eventDestination == 'function') {
   parent: topic
-  name: 'lineage'
+  name: name
   properties: {
     eventDeliverySchema: 'EventGridSchema'
     filter: byType
@@ -69,7 +72,7 @@ resource toFunction 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
 
 resource toQueue 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (eventDestination == 'queue') {
   parent: topic
-  name: 'lineage'
+  name: name
   properties: {
     eventDeliverySchema: 'EventGridSchema'
     filter: byType

@@ -158,6 +158,61 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   }
 }
 
+// What the pipeline in samples/credit_risk calls `lake` and `cpu-cluster`; without keys, so each with an identity.
+resource datastore 'Microsoft.MachineLearningServices/workspaces/datastores@2025-06-01' = {
+  parent: workspace
+  name: 'lake'
+  properties: {
+    datastoreType: 'AzureDataLakeGen2'
+    accountName: lake.name
+    filesystem: data.name
+    credentials: {
+      credentialsType: 'None'
+    }
+    serviceDataAccessAuthIdentity: 'WorkspaceSystemAssignedIdentity'
+  }
+}
+
+resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
+  parent: workspace
+  name: 'cpu-cluster'
+  location: location
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    computeType: 'AmlCompute'
+    properties: {
+      vmSize: 'STANDARD_DS3_V2'
+      vmPriority: 'Dedicated'
+      scaleSettings: {
+        minNodeCount: 0
+        maxNodeCount: 1
+      }
+    }
+  }
+}
+
+resource clusterData 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, cluster.id, contributorRole)
+  scope: lake
+  properties: {
+    principalId: cluster.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
+resource clusterFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspaceStorage.id, cluster.id, contributorRole)
+  scope: workspaceStorage
+  properties: {
+    principalId: cluster.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', contributorRole)
+  }
+}
+
 resource purview 'Microsoft.Purview/accounts@2021-12-01' = if (createPurview) {
   name: purviewName
   location: location

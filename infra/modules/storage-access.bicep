@@ -18,8 +18,6 @@ param principalType string
 @allowed([
   'app'
   'operator'
-  'topic'
-  'sendingTopic'
 ])
 param holder string
 
@@ -28,12 +26,10 @@ var roleIds = {
   'Storage Blob Data Contributor': 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-  'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 }
 
-// The host keeps its own state in blobs and needs to own them. A topic leaves undelivered events there, and one whose
-// events do not go through the function puts them on the queue.
+// The host keeps its own state in blobs and needs to own them.
 var rolesOf = {
   app: [
     'Storage Blob Data Owner'
@@ -44,13 +40,6 @@ var rolesOf = {
     'Storage Blob Data Contributor'
     'Storage Queue Data Contributor'
     'Storage Table Data Contributor'
-  ]
-  topic: [
-    'Storage Blob Data Contributor'
-  ]
-  sendingTopic: [
-    'Storage Blob Data Contributor'
-    'Storage Queue Data Message Sender'
   ]
 }
 

@@ -69,13 +69,12 @@ class PurviewCatalog:
                 return
             offset += _PAGE
 
-    def get_entities(self, guids: Sequence[str]) -> list[Mapping[str, Any]]:
-        """Return whole entities by guid, as many to a request as fit into a URL."""
+    def get_entities(self, names: Sequence[QualifiedName]) -> list[Mapping[str, Any]]:
+        """Return whole entities by qualifiedName, as many to a request as fit into a URL; without those not there."""
         found: list[Mapping[str, Any]] = []
-        for start in range(0, len(guids), _GUIDS):
-            url = f"{self._client.endpoint_url}/entity/bulk"
-            params = {"guid": list(guids[start : start + _GUIDS]), "minExtInfo": "true"}
-            found += (self._client._get_http(url, params).body or {}).get("entities") or []
+        for query in unique_attribute_queries(names):
+            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?{query}"
+            found += (self._client._get_http(url).body or {}).get("entities") or []
         return found
 
     def remove_entities(self, guids: Sequence[str]) -> None:
@@ -154,10 +153,8 @@ class PurviewCatalog:
 
     def get_entity(self, name: QualifiedName) -> Mapping[str, Any] | None:
         """Return the whole entity as the catalog has it, or None."""
-        query = next(unique_attribute_queries([name]))
-        url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?{query}"
-        entities = (self._client._get_http(url).body or {}).get("entities") or []
-        return dict(entities[0]) if entities else None
+        entities = self.get_entities([name])
+        return entities[0] if entities else None
 
     def is_linked(self, name: QualifiedName) -> bool:
         """Whether a process reads or writes this entity now."""

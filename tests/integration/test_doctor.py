@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from azure.identity import CredentialUnavailableError
 from click.testing import CliRunner
 
 from cli.checks.check import OK, PROBLEM, UNCHECKED, Finding
@@ -19,7 +21,8 @@ from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.settings import Azurite, Settings
 from tests.app import WORKSPACE, App, run_completed
-from tests.integration.deployed import APP, AZD, FUNCTION_APP, PURVIEW, STORAGE, token_for
+from tests.integration.callers import Caller
+from tests.integration.deployed import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
 from tests.storage import empty
 
 DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
@@ -31,18 +34,30 @@ FORBIDDEN = {
         "message": "The client 'me' with object id 'me' does not have authorization to perform action 'x'.",
     }
 }
-TOPIC, SUBSCRIPTION = "evgt-ws-credit", "lineage"
+OTHER_APP = "33333333-3333-4333-8333-333333333333"
+TOPIC, SUBSCRIPTION = "evgt-ws-credit", "lineage-stcredit"
+
+
+class NobodyCredential:
+    """What azure-identity does if nobody is signed in."""
+
+    def get_token(self, *_: str, **__: object) -> NoReturn:
+        raise CredentialUnavailableError(message="nobody is signed in")
 
 
 @dataclass
 class Ground:
     """A healthy deployment, and all that a case may change of it."""
 
-    control: Control
+    emulator: Emulator
     environ: dict[str, str]
     patch: pytest.MonkeyPatch
     deployment: Deployment = DEPLOYMENT
     resolve: Resolve = resolve
+
+    @property
+    def control(self) -> Control:
+        return self.emulator.control
 
     def examine(self, *, only_links: bool = False) -> Sequence[Finding]:
         return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
@@ -65,7 +80,8 @@ def ground(emulator: Emulator, environment: Mapping[str, str], monkeypatch: pyte
     settings = {**environment, **AZD}
     done = CliRunner().invoke(lineage, ["setup", "--workspace", WORKSPACE], env=settings, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return Ground(emulator.control, settings, monkeypatch)
+    deploy(emulator)
+    return Ground(emulator, settings, monkeypatch)
 
 
 def problems(findings: Sequence[Finding]) -> dict[str, Finding]:
@@ -117,8 +133,23 @@ def no_role_in_the_catalog(ground: Ground) -> None:
     ground.roles_of_caller()
 
 
-def role_that_only_reads(ground: Ground) -> None:
+def role_of_an_administrator_only(ground: Ground) -> None:
+    """Whoever deployed it gave the app its role, and may write nothing."""
+    ground.roles_of_caller("collection-administrator")
+
+
+def operator_of_storage_only(ground: Ground) -> None:
+    """Whoever is on call has data roles, and sees neither who has roles nor metrics nor policies."""
+    ground.roles_of_caller("data-curator")
+    paths = ("roleAssignments", "Insights/metrics")
+    ground.control.faults(
+        *({"service": "arm", "path": path, "statuses": [403] * 20, "body": FORBIDDEN} for path in paths)
+    )
+
+
+def role_of_nobody(ground: Ground) -> None:
     ground.roles_of_caller("purview-reader", "collection-administrator")
+    ground.control.roles(APP, "lineage")
 
 
 def app_that_is_no_curator(ground: Ground) -> None:
@@ -130,8 +161,8 @@ def friendly_name_of_a_collection(ground: Ground) -> None:
 
 
 def catalog_without_types(ground: Ground) -> None:
-    ground.control.use("empty")
-    ground.control.use("credit-risk")
+    ground.control.use("credit-risk")  # begins anew, without what `setup` did
+    deploy(ground.emulator)
 
 
 def broken_subscription(ground: Ground) -> None:
@@ -147,11 +178,44 @@ def topic_without_subscription(ground: Ground) -> None:
 
 
 def subscription_to_elsewhere(ground: Ground) -> None:
+    ground.control.add_to_arm({"sites": {"func-lineage-old": {}}})
     ground.deployment = replace(DEPLOYMENT, function_app_id=f"{FUNCTION_APP}-old")
 
 
 def topic_that_may_not_write(ground: Ground) -> None:
     ground.deployment = replace(DEPLOYMENT, destination=BY_QUEUE)
+
+
+def filter_that_keeps_events_away(ground: Ground) -> None:
+    client = Caller(ground.emulator)
+    with client.session:
+        path = f"{PROVIDERS}/Microsoft.EventGrid/systemTopics/{TOPIC}/eventSubscriptions/{SUBSCRIPTION}"
+        body = client.ok("GET", path, api_version="2025-02-15")
+        body["properties"]["filter"]["subjectBeginsWith"] = "experiments/nobody"
+        client.ok("PUT", path, {"properties": body["properties"]}, api_version="2025-02-15")
+        client.ok("GET", path, api_version="2025-02-15")  # the write is done once it was looked at
+
+
+def events_that_were_dropped(ground: Ground) -> None:
+    ground.control.metrics(TOPIC, SUBSCRIPTION, DeliverySuccessCount=20, DroppedEventCount=5)
+
+
+def undelivered_events_of_others(ground: Ground) -> None:
+    ground.control.metrics(TOPIC, "somebody-elses", DeadLetteredCount=5)
+
+
+def app_that_is_stopped(ground: Ground) -> None:
+    ground.control.add_to_arm({"sites": {"func-lineage": {"state": "Stopped"}}})
+
+
+def app_without_roles(ground: Ground) -> None:
+    ground.control.roles(OTHER_APP, "lineage", "data-curator")
+    ground.deployment = replace(DEPLOYMENT, identity_id=OTHER_APP)
+
+
+def nobody_signed_in(ground: Ground) -> None:
+    ground.token(NobodyCredential)
+    ground.deployment = Deployment()
 
 
 def function_that_does_not_answer(ground: Ground) -> None:
@@ -225,7 +289,9 @@ CASES = (
             "catalog: round trip": ("AccessDenied", "Data Curator"),
         },
     ),
-    Case(role_that_only_reads, {"catalog: round trip": ("HTTP 403", "Data Curator")}),
+    Case(role_of_an_administrator_only, {}),
+    Case(operator_of_storage_only, {}),
+    Case(role_of_nobody, {"catalog: round trip": ("HTTP 403", "Data Curator")}, more=True),
     Case(app_that_is_no_curator, {"catalog: role": (f"{APP} is not Data Curator", f"lineage setup --identity {APP}")}),
     Case(
         friendly_name_of_a_collection,
@@ -239,12 +305,12 @@ CASES = (
         {
             "catalog: types": ("missing: ", "lineage typedefs apply"),
             "catalog: role": ("is not Data Curator", "lineage setup"),
-            EVENTS: ("has no system topic", SUBSCRIBE),
+            EVENTS: ("no system topic of the workspace is visible", SUBSCRIBE),
         },
     ),
     Case(broken_subscription, {EVENTS: ("is AwaitingManualAction", SUBSCRIBE)}),
     Case(expired_subscription, {EVENTS: ("expired at 2026-01-01", SUBSCRIBE)}),
-    Case(topic_without_subscription, {EVENTS: ("has no subscription lineage", SUBSCRIBE)}),
+    Case(topic_without_subscription, {EVENTS: (f"has no subscription {SUBSCRIPTION}", SUBSCRIBE)}),
     Case(subscription_to_elsewhere, {EVENTS: ("differs in destination.properties.resourceId", SUBSCRIBE)}),
     Case(
         topic_that_may_not_write,
@@ -255,6 +321,28 @@ CASES = (
                 'az role assignment create --role "Storage Queue Data Message Sender"',
             ),
         },
+    ),
+    Case(filter_that_keeps_events_away, {EVENTS: ("differs in filter.subjectBeginsWith", SUBSCRIBE)}),
+    Case(events_that_were_dropped, {DELIVERY: ("5 dropped", "undelivered")}),
+    Case(undelivered_events_of_others, {}),
+    Case(app_that_is_stopped, {"app: state": ("func-lineage is Stopped", "az functionapp start")}),
+    Case(
+        app_without_roles,
+        {
+            "app: role on ws-credit": ("has no role on the workspace", f"--assignee-object-id {OTHER_APP}"),
+            "app: roles on storage": (
+                "is not Storage Blob Data Owner, Storage Queue",
+                '--role "Storage Blob Data Owner"',
+            ),
+        },
+    ),
+    Case(
+        nobody_signed_in,
+        {
+            **dict.fromkeys(SIGN_IN, ("there is no token", "az login")),
+            "catalog: role": ("there is no token", "az login"),
+        },
+        more=True,
     ),
     Case(function_that_does_not_answer, {DELIVERY: ("0 delivered, 7 attempts failed", "azd deploy")}),
     Case(events_that_were_given_up, {DELIVERY: ("2 given up", "lineage replay --undelivered")}),
@@ -295,10 +383,12 @@ def test_role_that_lacks_on_one_of_two_workspaces_is_named_for_that_one(
     ground.control.use("two-workspaces")
     east, west = emulator.services.azure_ml.workspace_ids()
     ground.environ["LINEAGE_WORKSPACES"] = f"{east},{west}"
+    deploy(emulator, [east])
     west_name = west.rpartition("/")[2]
     path = f"workspaces/{west_name}($|/)"
     ground.control.faults({"service": "azure_ml", "path": path, "statuses": [403] * 20, "body": FORBIDDEN})
     found = problems(ground.examine())
+    assert {check for check in found if check.startswith("app: role on")} == {f"app: role on {west_name}"}
     workspaces = {check for check in found if check.startswith("workspace ")}
     assert workspaces == {f"workspace {west_name}: record", f"workspace {west_name}: run history"}
     assert "takes up to ten minutes" in found[f"workspace {west_name}: record"].remedy
@@ -346,16 +436,23 @@ def test_doctor_works_before_there_is_anything(emulator: Emulator) -> None:
 
 def test_doctor_tries_again_for_as_long_as_it_is_told(ground: Ground) -> None:
     """Only what failed, with pauses between; a role that arrives meanwhile ends it."""
-    ground.roles_of_caller("purview-reader", "collection-administrator")
+    app_that_is_stopped(ground)
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 2:
-            ground.control.switches(enforce_permissions=False)
+            ground.control.add_to_arm({"sites": {"func-lineage": {"state": "Running"}}})
 
-    findings = examine(ground.environ, DEPLOYMENT, resolve=resolve, minutes=10, sleep=sleep)
-    assert problems(findings) == {}
+    def wait(minutes: float) -> Sequence[Finding]:
+        pauses.clear()
+        return examine(
+            ground.environ, DEPLOYMENT, resolve=resolve, minutes=minutes, sleep=sleep, clock=lambda: sum(pauses)
+        )
+
+    assert set(problems(wait(0.5))) == {"app: state"}
+    assert len(pauses) == 1
+    assert problems(wait(10)) == {}
     assert len(pauses) == 2
 
 
@@ -367,7 +464,7 @@ def test_command_line_prints_each_check_and_fails_on_a_problem(ground: Ground) -
     broken_subscription(ground)
     words = CliRunner().invoke(lineage, ["doctor"], env=ground.environ, catch_exceptions=False)
     assert words.exit_code == 1
-    assert f"✗ {EVENTS}: subscription lineage is AwaitingManualAction" in words.output
+    assert f"✗ {EVENTS}: subscription {SUBSCRIPTION} is AwaitingManualAction" in words.output
     assert f"→ Make it anew: {SUBSCRIBE}" in words.output
     as_json = CliRunner().invoke(lineage, ["doctor", "--json"], env=ground.environ, catch_exceptions=False)
     assert as_json.exit_code == 1

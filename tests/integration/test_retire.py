@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import cli as lineage
-from cli.retire import PREFIX
+from cli.retire import _TYPES, PREFIX
+from shared.purview.catalog import PurviewCatalog
 from tests.app import App
 
 Run = Callable[..., Result]
@@ -84,7 +85,39 @@ def test_what_contains_something_kept_is_kept_with_it(run: Run, app: App) -> Non
     result = run("--yes")
     kept = [f"{PREFIX}{name}" for name in ("BorrowerData", "creditrisk-aml", "workspaceblobstore")]
     assert of_accelerator(app) == kept
-    assert f"kept  {PREFIX}workspaceblobstore (custom_ml_datastore) has inside it {kept[0]}" in result.output
+    assert f"kept  {PREFIX}workspaceblobstore (custom_ml_datastore) has to do with {kept[0]}" in result.output
+
+
+def test_schema_of_what_is_kept_is_kept_with_it(run: Run, app: App) -> None:
+    """What a steward described has columns, too."""
+    label(app, "LoanData")
+    run("--yes")
+    assert {f"{PREFIX}LoanData_tabular_schema", f"{PREFIX}LoanData#loanAmount"} < set(of_accelerator(app))
+
+
+def test_what_hangs_on_nothing_of_the_accelerators_is_left_alone(run: Run, app: App) -> None:
+    """Others use the library that it was written with, and name their schemas alike."""
+    theirs = {
+        "typeName": "tabular_schema",
+        "guid": "-1",
+        "attributes": {"qualifiedName": f"{PREFIX}sap_extract#schema", "name": "schema"},
+    }
+    client = app.services.catalog._client
+    client._post_http(f"{client.endpoint_url}/entity/bulk", json={"entities": [theirs]})
+    app.services.catalog.search("anything")
+    result = run("--yes")
+    assert f"not sure whose  {PREFIX}sap_extract#schema" in result.output
+    assert of_accelerator(app) == [f"{PREFIX}sap_extract#schema"]
+
+
+def test_index_that_still_has_what_was_deleted_misleads_nobody(
+    run: Run, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run finds nothing although search goes on showing it all."""
+    before = {name: list(app.services.catalog.list_of_type(name)) for name in _TYPES}
+    assert run("--yes").exit_code == 0
+    monkeypatch.setattr(PurviewCatalog, "list_of_type", lambda _, name: iter(before[name]))
+    assert "Nothing of the accelerator is left." in run("--yes").output
 
 
 def test_without_a_yes_it_asks_and_no_deletes_nothing(run: Run, app: App) -> None:

@@ -1,6 +1,7 @@
 """`lineage setup` prepares everything once, changes nothing the second time, and names who must do what it may not."""
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from cli.main import cli as lineage
 from cli.management.policies import DATA_CURATOR
 from emulator.server import Emulator
 from tests.app import WORKSPACE
-from tests.integration.deployed import APP, AZD, LAKE, STORAGE
+from tests.bicep import INFRA
+from tests.integration.callers import Caller
+from tests.integration.deployed import APP, AZD, LAKE, PROVIDERS, STORAGE
 
 Run = Callable[..., Result]
 ALL = ("--scan", LAKE, "--workspace", WORKSPACE)
@@ -103,6 +106,17 @@ def test_caller_without_purview_rights_learns_who_must_do_what(run: Run, emulato
     assert run().exit_code == 0
 
 
+def test_caller_who_may_not_see_roles_gets_the_command_and_no_untruth(run: Run, emulator: Emulator) -> None:
+    """Policies that one may not read are simply not listed; the collection is there, though."""
+    assert run().exit_code == 0
+    emulator.control.switches(enforce_permissions=True)
+    _give(emulator, "data-curator")
+    result = run()
+    assert result.exit_code == 1
+    assert "only a Collection Administrator of lineage may read" in result.output
+    assert f"lineage setup --identity {APP}" in result.output
+
+
 def test_types_are_left_to_the_app_if_only_it_may_install_them(run: Run, emulator: Emulator) -> None:
     """A Collection Administrator gives the role but may write no types; the app does so with its first publication."""
     emulator.control.switches(enforce_permissions=True)
@@ -120,10 +134,16 @@ def test_caller_without_azure_rights_gets_the_command_for_each_role(run: Run, em
     refused = run(*ALL, "--json")
     assert refused.exit_code == 1
     commands = {step["step"]: step["command"] for step in json.loads(refused.stdout) if step["state"] == "refused"}
-    assert set(commands) == {"read access of Purview to contosolake", "storage role of the topic of ws-credit"}
+    assert set(commands) == {
+        "read access of Purview to contosolake",
+        "Storage Blob Data Contributor for the topic of ws-credit",
+    }
     assert f'--role "Storage Blob Data Reader" --scope "{LAKE}"' in commands["read access of Purview to contosolake"]
-    topic = commands["storage role of the topic of ws-credit"]
-    assert f'--scope "{STORAGE}" --assignee-object-id 00000000-0000-4000-8000-0000000000bb' in topic
+    topic = commands["Storage Blob Data Contributor for the topic of ws-credit"]
+    assert (
+        f'--scope "{STORAGE}/blobServices/default/containers/eventgrid-deadletter" --assignee-object-id 00000000-0000-4000-8000-0000000000bb'
+        in topic
+    )
 
 
 def test_failure_half_way_is_told_and_the_next_run_goes_on(run: Run, emulator: Emulator) -> None:
@@ -149,6 +169,53 @@ def test_subscription_that_differs_is_brought_up_to_date(run: Run, emulator: Emu
     assert subscription["properties"]["deliveryWithResourceIdentity"]["destination"]["endpointType"] == "StorageQueue"
     roles = {item["properties"]["roleDefinitionId"].rpartition("/")[2] for item in state["role_assignments"]}
     assert roles == {"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a"}
+
+
+def test_topic_of_others_gets_an_identity_and_keeps_all_else(run: Run, emulator: Emulator) -> None:
+    """Its tags, its own identities and its place; another topic could not be made anyway."""
+    theirs = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
+    emulator.control.add_to_arm({"system_topics": {"portal-made": {"source": "ws-credit"}}})
+    caller = Caller(emulator)
+    with caller.session:
+        path = f"{PROVIDERS}/Microsoft.EventGrid/systemTopics/portal-made"
+        identity = {"type": "UserAssigned", "userAssignedIdentities": {theirs: {}}}
+        caller.ok("PATCH", path, {"tags": {"owner": "team-b"}, "identity": identity}, api_version="2025-02-15")
+        assert run("--workspace", WORKSPACE).exit_code == 0
+        topic = caller.ok("GET", path, api_version="2025-02-15")
+    assert topic["tags"] == {"owner": "team-b"}
+    assert topic["identity"]["type"] == "SystemAssigned, UserAssigned"
+    assert list(topic["identity"]["userAssignedIdentities"]) == [theirs]
+
+
+def test_lake_that_somebody_registered_stays_where_it_is(run: Run, emulator: Emulator) -> None:
+    """Under its name and in its collection; only our scan is added."""
+    caller = Caller(emulator)
+    properties = {
+        "endpoint": "https://contosolake.dfs.core.windows.net/",
+        "resourceId": LAKE,
+        "collection": {"referenceName": "credit", "type": "CollectionReference"},
+    }
+    with caller.session:
+        body = {"kind": "AdlsGen2", "properties": properties}
+        caller.ok("PUT", "/scan/datasources/risk-lake", body, api_version="2023-09-01")
+        result = run("--scan", LAKE, "--json")
+        assert states(result)["data source contosolake"] == "unchanged"
+        (listed,) = caller.ok("GET", "/scan/datasources", api_version="2023-09-01")["value"]
+        scan = caller.ok("GET", "/scan/datasources/risk-lake/scans/lineage", api_version="2023-09-01")
+    assert (listed["name"], listed["properties"]["collection"]["referenceName"]) == ("risk-lake", "credit")
+    assert scan["kind"] == "AdlsGen2Msi"
+
+
+def test_role_is_named_as_the_templates_name_it(run: Run, emulator: Emulator) -> None:
+    """Azure refuses a deployment that would make the same assignment under another name."""
+    assert run("--workspace", WORKSPACE).exit_code == 0
+    (assignment,) = emulator.control.state()["arm"]["role_assignments"]
+    facts = assignment["properties"]
+    role = facts["roleDefinitionId"].rpartition("/")[2]
+    namespace = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
+    assert assignment["name"] == str(uuid.uuid5(namespace, f"{facts['scope']}-{facts['principalId']}-{role}"))
+    template = (INFRA / "modules/topic-access.bicep").read_text(encoding="utf-8")
+    assert "name: guid(undelivered.id, principalId, contributorRole)" in template
 
 
 def test_write_that_event_grid_gives_up_on_is_a_failure(run: Run, emulator: Emulator) -> None:

@@ -89,14 +89,15 @@ def test_check_that_cannot_look_is_no_problem() -> None:
     assert Check("round trip", probe, "x").run().state == "unchecked"
 
 
-def test_error_that_is_none_of_ours_is_not_taken_for_a_finding() -> None:
-    """A defect of the doctor must not look like one of the deployment."""
+def test_defect_in_one_check_is_told_and_takes_no_other_with_it() -> None:
+    """It does not look like one of the deployment."""
 
     def probe() -> str:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by zero")
 
-    with pytest.raises(ZeroDivisionError):
-        Check("x", probe, "y").run()
+    finding = Check("x", probe, "y").run()
+    assert (finding.state, finding.detail) == (PROBLEM, "UnexpectedZeroDivisionError: by zero")
+    assert "defect of ours" in finding.remedy
 
 
 def test_service_that_is_down_is_a_problem() -> None:

@@ -42,11 +42,15 @@ READ_BY_OTHERS = {
 
 ROLES = {
     ("modules/monitoring", "publisher"): "the app sends telemetry without a key",
-    ("modules/storage-access", "assignments"): "the app, its operators and the topics, each what is listed there",
+    ("modules/storage-access", "assignments"): "the app and its operators, each what is listed there",
+    ("modules/topic-access", "leaves"): "a topic leaves undelivered events in their container",
+    ("modules/topic-access", "puts"): "a topic puts events on the queue, if it does so itself",
     ("modules/workspace-access", "reader"): "the app reads a workspace",
     ("modules/sample", "scanner"): "Purview scans the sample's lake",
     ("modules/sample", "notebooks"): "Synapse reads and writes the sample's lake",
-    ("modules/sample", "training"): "runs of the sample's workspace read and write its lake",
+    ("modules/sample", "training"): "the sample's workspace shows what is in its lake",
+    ("modules/sample", "clusterData"): "runs on the sample's cluster read and write its lake",
+    ("modules/sample", "clusterFiles"): "runs on the sample's cluster leave files in the workspace",
     ("modules/sample", "uploads"): "who tries the sample uploads its data",
     ("modules/sample", "jobs"): "who tries the sample reads what its runs leave",
     ("modules/sample", "files"): "who tries the sample uses the workspace's notebooks",
@@ -56,9 +60,21 @@ ROLES = {
 STORAGE_ROLES = {
     "app": ["Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
     "operator": ["Storage Blob Data Contributor", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
-    "topic": ["Storage Blob Data Contributor"],
-    "sendingTopic": ["Storage Blob Data Contributor", "Storage Queue Data Message Sender"],
 }
+
+
+ROLE_IDS = {
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+    "contributorRole": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",  # Storage Blob Data Contributor
+    "fileRole": "69566ab7-960f-475b-8e7c-b3118f30c6bd",  # Storage File Data Privileged Contributor
+    "publisherRole": "3913510d-42f4-4e42-8a64-420c390055eb",  # Monitoring Metrics Publisher
+    "readerRole": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",  # Storage Blob Data Reader
+    "senderRole": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",  # Storage Queue Data Message Sender
+}
+"""Every built-in role there is, by its name or by the variable that holds it."""
 
 
 def resources() -> Iterator[tuple[Template, str, str, dict[str, Any]]]:
@@ -203,6 +219,8 @@ def test_role_assignments_are_those_with_a_reason() -> None:
     }
     assert found == set(ROLES)
     assert TEMPLATES["modules/storage-access"].part("variables")["rolesOf"]["value"] == STORAGE_ROLES
+    ids = {role: role_id for template in TEMPLATES.values() for role, role_id in _role_ids(template)}
+    assert ids == ROLE_IDS
     for template, name in ROLES:
         assert f"| `{template}.bicep` | `{name}` |" in PAGE
 
@@ -339,6 +357,15 @@ def test_workbook_is_json() -> None:
     """It goes into the template as text, so nothing else would notice."""
     workbook = json.loads((INFRA / "modules/workbook.json").read_text(encoding="utf-8"))
     assert {item["type"] for item in workbook["items"]} == {1, 3, 9}
+
+
+def _role_ids(template: Template) -> Iterator[tuple[str, str]]:
+    """Yield the built-in roles of a template: by the variable that holds one, or by name from the table."""
+    for name, item in template.part("variables").items():
+        if name.endswith("Role") and isinstance(item["value"], str):
+            yield name, item["value"]
+        if name == "roleIds":
+            yield from ((role.strip("'"), role_id) for role, role_id in item["value"].items())
 
 
 def _app_settings() -> dict[str, Any]:
