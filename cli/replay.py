@@ -42,6 +42,7 @@ class Batch:
 @click.option("--dead-letters", is_flag=True, help="Replay open dead letters; success closes them.")
 @click.option("--reason", default="", help="With --dead-letters: only those with this reason.")
 @click.option("--id", "ids", multiple=True, help="With --dead-letters: only this one; may be given several times.")
+@click.option("--discard", is_flag=True, help="With --reason or --id: close them without replaying; nobody will.")
 @click.option("--undelivered", is_flag=True, help="Replay what Event Grid could not deliver to the app.")
 @click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those set aside since then.")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
@@ -54,6 +55,7 @@ def replay(
     dead_letters: bool,
     reason: str,
     ids: tuple[str, ...],
+    discard: bool,
     undelivered: bool,
     since: datetime | None,
     direct: bool,
@@ -71,6 +73,8 @@ def replay(
     Example: lineage replay emulator/scenarios/credit-risk/events --direct
 
     Example: lineage replay --dead-letters --reason AccessDenied --since 2026-07-01
+
+    Example: lineage replay --dead-letters --reason MalformedEvent --discard
     """
     from cli.session import open_reading_services, open_services
 
@@ -78,12 +82,20 @@ def replay(
         raise click.UsageError("give either FILE|FOLDER|-, or --dead-letters, or --undelivered")
     if (reason or ids) and not dead_letters:
         raise click.UsageError("--reason and --id need --dead-letters")
+    if discard and (not (reason or ids) or direct or dry_run):
+        raise click.UsageError("--discard needs --reason or --id, and neither --direct nor --dry-run")
     if since and sources:
         raise click.UsageError("--since needs --dead-letters or --undelivered")
     if force and not direct:
         raise click.UsageError("--force needs --direct")
     from_files = _read_files(sources) if sources else Batch(())
     services = open_reading_services() if dry_run else open_services()
+    if discard:
+        closed = _read_dead_letters(services, reason=reason, since=since, ids=ids).events
+        for letter in closed:
+            services.dead_letters.close(letter.closes)
+        click.echo(json.dumps({"closed": len(closed)}) if as_json else f"{len(closed)} closed.")
+        return
     replaying = _Replay(services, direct=direct, force=force, dry_run=dry_run, as_json=as_json)
     if dead_letters:
         replaying.run([_read_dead_letters(services, reason=reason, since=since, ids=ids)])

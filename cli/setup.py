@@ -57,6 +57,7 @@ def _run(
     from cli.steps.catalog import give_role, install_types
     from cli.steps.events import subscribe
     from cli.steps.scan import scan_lake
+    from cli.steps.step import SKIPPED, Result
 
     _require(deployment, lakes, workspaces)
     targets = [_parse_workspace(workspace) for workspace in workspaces]
@@ -68,6 +69,8 @@ def _run(
         yield role
         if role.is_well:
             later = "you may not, so the app does it with its first publication"
+    else:
+        yield Result("role in the catalog", SKIPPED, "the app's identity is not known: give --identity")
     yield install_types(services, later=later, command=_command("typedefs", "apply")).run(dry_run=dry_run)
     for lake in lakes:
         command = _command("setup", "--purview-account", deployment.purview_account_id, "--scan", lake)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from shared.state.ports import DeadLetter
 
 _NAMES = 20
+_FINAL = ("MalformedEvent", "OversizedEvent")
+"""Reasons that no replay helps against."""
 _PLURALS = {"run": "completed runs", "model": "model versions", "endpoint": "endpoints"}
 
 
@@ -135,4 +137,5 @@ def _by_reason(letters: "Iterable[DeadLetter]") -> "list[tuple[str, list[DeadLet
 
 
 def _replay(reason: str) -> str:
-    return f"lineage replay --dead-letters --reason {shlex.quote(reason)}"
+    command = f"lineage replay --dead-letters --reason {shlex.quote(reason)}"
+    return f"{command} --discard" if reason in _FINAL else command

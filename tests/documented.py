@@ -27,6 +27,7 @@ NEEDS_AZURE = {
     "azd": "Azure Developer CLI",
     "func": "Azure Functions Core Tools, which no package registry has",
     "cd": "goes before commands of the Azure CLI",
+    "source": "goes before commands with what azd remembers of a deployment",
     "set": "reads what azd remembers of a deployment",
     "version=$(az": "Azure CLI",
 }

@@ -6,7 +6,7 @@ from cli.checks.check import Check, ProblemError, UncheckedError
 from cli.deployment import Deployment
 from cli.management.arm import ROLES, SITES, role_command
 from cli.management.clients import Management
-from shared.errors import AccessDeniedError
+from shared.errors import AccessDeniedError, RecordNotFoundError
 from shared.model import WorkspaceId
 
 _STORAGE = (
@@ -50,7 +50,10 @@ def _list_roles(management: Management, scope: str, principal_id: str) -> set[st
 
 def _probe_state(management: Management, function_app_id: str) -> Callable[[], str]:
     def probe() -> str:
-        site = management.arm.get(function_app_id, SITES)
+        try:
+            site = management.arm.get(function_app_id, SITES)
+        except RecordNotFoundError as error:
+            raise ProblemError(f"there is no {function_app_id}", "azd provision; or correct --function-app") from error
         state = str(site["properties"].get("state") or "")
         if state != "Running":
             raise ProblemError(

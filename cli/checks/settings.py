@@ -28,7 +28,7 @@ def open_what_is_right(environ: Mapping[str, str]) -> tuple[Services, Mapping[st
             found = {problem.partition(":")[0]: problem for problem in error.problems}
             # Required ones first: what is wrong with others may follow from these.
             wrong = found.keys() & _STAND_INS.keys() or found.keys()
-            problems |= {name: found[name] for name in wrong}
+            problems |= {name: problem for name, problem in found.items() if name in wrong}
             environ = {
                 **{name: value for name, value in environ.items() if name not in wrong},
                 **{name: _STAND_INS[name] for name in wrong if name in _STAND_INS},

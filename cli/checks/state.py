@@ -77,7 +77,7 @@ def _probe_last_event(services: Services) -> Callable[[], str]:
     def probe() -> str:
         seen = read_last_event(services.state.notes)
         if seen is None:
-            raise UncheckedError("no event has come yet; train something, or look again after the next run")
+            raise UncheckedError("no event has come from Event Grid yet; look again after the next run")
         return f"{seen.event_type} at {seen.at:%Y-%m-%d %H:%M} UTC"
 
     return probe
@@ -108,8 +108,8 @@ def _probe_open_letters(services: Services) -> Callable[[], str]:
         if letters:
             reasons = ", ".join(sorted({letter.reason for letter in letters}))
             raise ProblemError(
-                f"{len(letters)} {'is' if len(letters) == 1 else 'are'} open: {reasons}",
-                "docs/runbook.md says what each reason means; then `lineage replay --dead-letters`.",
+                f"{len(letters)} open: {reasons}",
+                "docs/runbook.md says what each reason means; `lineage status` has the command for each.",
             )
         return "none is open"
 

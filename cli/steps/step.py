@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from shared.errors import AccessDeniedError, LineageError
 
-UNCHANGED, PLANNED, DONE, LATER, REFUSED, FAILED = "unchanged", "planned", "done", "later", "refused", "failed"
+UNCHANGED, PLANNED, DONE = "unchanged", "planned", "done"
+LATER, SKIPPED, REFUSED, FAILED = "later", "skipped", "refused", "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Result:
     How a step ended.
 
     Attributes:
-        state: `unchanged`, `planned` (in a dry run), `done`, `later` (somebody does it unasked), `refused` (the caller
-            may not) or `failed`.
+        state: `unchanged`, `planned` (in a dry run), `done`, `later` (somebody does it unasked), `skipped` (nobody said
+            for whom), `refused` (the caller may not) or `failed`.
         command: what the person who may does; "" unless refused.
     """
 

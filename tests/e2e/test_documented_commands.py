@@ -108,7 +108,7 @@ def test_readme_runs_as_it_is_written(workshop: Path) -> None:
     commands = [
         command for command in commands_of(ROOT / "README.md") if command.split()[0] not in (*NEEDS_AZURE, "make")
     ]
-    assert len(commands) == 7
+    assert len(commands) == 8
     done = bash("\n".join(commands), workshop)
     assert "creditrisk_model:2 (model) comes from" in done.stdout
     assert "flowchart LR" in done.stdout

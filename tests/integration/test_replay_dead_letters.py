@@ -251,3 +251,27 @@ def test_undelivered_events_can_be_published_here(run: Run, deployed: App, conta
     assert "1 dead-lettered, 1 published" in result.stdout
     assert names(container) == [f"replayed/{NAME}"]
     assert deployed.entity(f"{WS}/runs/creditrisk_train")
+
+
+def test_discarding_closes_without_replaying_anything(run: Run, deployed: App) -> None:
+    """What nobody can publish must not hide the next one."""
+    set_aside(deployed, "creditrisk_train", reason="MalformedEvent")
+    kept = set_aside(deployed, "creditrisk_preprocess")
+    done = run("--dead-letters", "--reason", "MalformedEvent", "--discard")
+    assert (done.exit_code, done.output) == (0, "1 closed.\n")
+    assert deployed.services.dead_letters.list_open() == kept
+    assert deployed.services.queue.count() == 0
+    assert deployed.writes() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--dead-letters", "--discard"), ("--dead-letters", "--reason", "AccessDenied", "--discard", "--dry-run")],
+)
+def test_discarding_everything_or_for_show_is_refused(run: Run, deployed: App, arguments: tuple[str, ...]) -> None:
+    """There is no way back, so it takes a reason or an id."""
+    letters = set_aside(deployed, "creditrisk_train")
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "--discard needs --reason or --id" in refused.output
+    assert deployed.services.dead_letters.list_open() == letters

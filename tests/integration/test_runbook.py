@@ -16,7 +16,7 @@ from shared.settings import Azurite, Settings
 from shared.state.azure_storage import UNDELIVERED
 from tests.app import WORKSPACE, App, model_registered, run_completed
 from tests.documented import ROOT, RUN_BY_COMMAND, commands_of
-from tests.integration.deployed import AZD, LAKE
+from tests.integration.deployed import AZD, LAKE, deploy
 from tests.storage import empty
 
 COMMANDS = {
@@ -54,6 +54,7 @@ def fresh(environment: dict[str, str], emulator: Emulator, monkeypatch: pytest.M
     empty(Azurite(int(environment["LINEAGE_STORAGE"].partition(":")[2]))).close()
     done = CliRunner(env=settings).invoke(cli, ["setup", "--workspace", WORKSPACE], catch_exceptions=False)
     assert done.exit_code == 0, done.output
+    deploy(emulator)
     return settings
 
 

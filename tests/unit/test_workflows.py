@@ -117,6 +117,14 @@ def test_deployment_is_given_every_variable_of_its_environment() -> None:
     assert step["run"].strip().endswith('<<< "$VARIABLES" >> "$GITHUB_ENV"')
 
 
+def test_tools_that_the_makefile_pins_are_those_that_the_tests_use() -> None:
+    """The scanner reads Bicep as the tests do, and the set-up installs with what makes the lock."""
+    pins = set((ROOT / "requirements-dev.txt").read_text(encoding="utf-8").split())
+    named = dict(re.findall(r"^(UV|PYCEP) := (\S+)$", MAKEFILE, re.MULTILINE))
+    assert set(named) == {"UV", "PYCEP"}
+    assert set(named.values()) <= pins
+
+
 def test_dependencies_of_every_kind_are_kept_current() -> None:
     """Weekly and in groups, one request for each kind."""
     content = read(ROOT / ".github" / "dependabot.yml")
