@@ -24,6 +24,7 @@ param replayedRetentionDays int
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   // checkov:skip=CKV_AZURE_35: the scanner does not follow the condition: Deny in a private network
   // checkov:skip=CKV_AZURE_206: the scanner does not follow the parameter: ZRS by default
+  // checkov:skip=CKV_AZURE_43: the scanner does not follow the parameter: 15 lower-case letters and digits
   name: name
   location: location
   tags: tags
