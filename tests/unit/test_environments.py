@@ -138,6 +138,7 @@ CONDA = {
     "numpy >=1,<2 py3*": ("numpy", "", ">=1,<2 py3*", ""),
     "numpy >= 1, < 2": ("numpy", "", ">= 1, < 2", ""),
     "numpy=1.25|=1.26": ("numpy", "", "=1.25|=1.26", ""),
+    "numpy=1.25,!=1.25.2|=1.26": ("numpy", "", "=1.25,!=1.25.2|=1.26", ""),
     "numpy=1.26,!=1.26.2": ("numpy", "1.26", "=1.26,!=1.26.2", ""),
     "numpy~=1.26": ("numpy", "", "~=1.26", ""),
     "numpy!=1.26": ("numpy", "", "!=1.26", ""),
@@ -480,6 +481,12 @@ def test_registry_environment_keeps_its_registry() -> None:
     parsed = read({"name": "sklearn-1.5", "version": "40", "assetId": asset})
     assert parsed.id == AssetId("environments", "sklearn-1.5", "40", "azureml")
     assert read({"assetId": asset}).id == parsed.id
+
+
+def test_id_of_something_else_names_no_environment() -> None:
+    """Then the name and version beside it count."""
+    asset = "azureml://registries/azureml/models/m/versions/1"
+    assert read({"name": "e", "version": 7, "assetId": asset}).id == AssetId("environments", "e", "7")
 
 
 def test_packages_of_r_are_listed() -> None:
