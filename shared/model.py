@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
+from packaging.utils import canonicalize_name
+
 _WORKSPACE_ID = re.compile(
     r"/subscriptions/(?P<subscription>[a-z0-9-]+)/resourcegroups/(?P<group>[-\w.()]*[-\w()])"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[a-z0-9_-]+)/?"
@@ -160,10 +162,34 @@ class Port:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Package:
-    """A package as the environment asks for it; `version` is "" where it is not pinned with `=` or `==`."""
+    """
+    A package as the environment asks for it.
+
+    Attributes:
+        name: as it was written.
+        version: "" where the specification does not pin one.
+        specifier: the constraint on the version, as it was written.
+        marker: the condition under which it is installed, in the words of PEP 508.
+        source: the URL, repository or channel it comes from, without credentials; "" for the default index.
+    """
 
     name: str
     version: str = ""
+    specifier: str = ""
+    extras: tuple[str, ...] = ()
+    marker: str = ""
+    source: str = ""
+    language: str = "Python"
+
+    @property
+    def key(self) -> str:
+        """
+        What it is known by within its environment: the normalised name (PEP 503).
+
+        >>> Package("Scikit_Learn").key, Package("dplyr", language="R").key
+        ('scikit-learn', 'R:dplyr')
+        """
+        return canonicalize_name(self.name) if self.language == "Python" else f"{self.language}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ _ASSIGNMENT = re.compile(
     r"(?P<joint>\s{0,3}[=:]\s{0,3}|\s{1,3}))"
     r"(?P<value>(?:\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\])+)"
 )
+_LINK = re.compile(
+    r"(?P<scheme>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30})://(?P<host>[^\s/?#]*)(?P<path>[^\s?#]*)\S*", re.IGNORECASE
+)
+_HOST = re.compile(r"(?:[\w.~-]*|\[[0-9a-f:.]+\])(?::\d*)?", re.IGNORECASE)
+_REPOSITORY_USER = re.compile(r"(?<=\+)[^\s/@+]{1,500}@(?=[\w.-]{1,255}:)")
+"""As in `git+user@host:path`, which is no URL."""
+_CHANNEL_TOKEN = re.compile(r"/t/[^/]+")
+"""Where the URL of a private conda channel carries its token."""
 _JSON_PAIR = re.compile(
     r"((?<!\\)\\{0,7}\"([^\"\\]{1,200})\\{0,7}\"\s{0,9}:\s{0,9}\\{0,7}\")(?:[^\"\\]|\\+[^\"\\])*", re.DOTALL
 )
@@ -113,6 +121,26 @@ def redact_url(url: str) -> str:
     'https://host/path/x.csv'
     """
     return re.split(r"[?#]", _USER_INFO.sub(_without_user, url), maxsplit=1)[0]
+
+
+def redact_links(text: str) -> str:
+    """
+    Strip secrets from text about where packages come from; of a URL, only host and path remain.
+
+    >>> redact_links("git+https://user:pw@host/o/r.git@v1#egg=x")
+    'git+https://host/o/r.git@v1'
+    >>> redact_links("https://conda.host/t/tk-1-2/main")
+    'https://conda.host/t/[redacted]/main'
+    """
+    return redact_text(_LINK.sub(_without_credentials, _REPOSITORY_USER.sub("", text)))
+
+
+def _without_credentials(match: re.Match[str]) -> str:
+    host = match["host"].rpartition("@")[2]
+    # A password with a slash in it ends where the port should be, or in the path.
+    if not _HOST.fullmatch(host) or re.search(r":.*@", match["path"]):
+        return f"{match['scheme']}://{REDACTED}"
+    return f"{match['scheme']}://{host}{_CHANNEL_TOKEN.sub(f'/t/{REDACTED}', match['path'])}"
 
 
 def _redact_value(text: str) -> str:

@@ -1,13 +1,13 @@
-"""Reads a run out of run history's records: names, environment, parameters, git, and the paths it declares."""
+"""Reads a run out of run history's records: names, parameters, git, and the paths it declares."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from shared.azure_ml.environments import parse_environment
 from shared.azure_ml.uris import AssetReference, is_run_log, parse_reference
-from shared.model import AssetId, ColumnMapping, Environment, Package, Port, Run
+from shared.model import ColumnMapping, Port, Run
 from shared.redaction import redact_mapping, redact_text
 from shared.rest import Json
 
@@ -18,11 +18,6 @@ A tag in which a run declares what became of its columns; the only source of col
 """
 _PIPELINE = "azureml.PipelineRun"
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
-_CONDA_PIN = re.compile(r"^(?:[^:]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)\s*(?:==?(?P<version>[^=\s,<>]+))?")
-_PIP_PIN = re.compile(
-    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;,]+)|$|[<>=!~;@\s])"
-)
-"""A requirement by name; neither an option of pip's, nor a URL or a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,40 +192,6 @@ def _literals(definition: Json) -> dict[str, object]:
         if name.startswith(_PARAMETER_PREFIX):
             literals[name.removeprefix(_PARAMETER_PREFIX)] = value
     return literals
-
-
-def parse_environment(environment: object) -> Environment | None:
-    """Read `runDefinition.environment`; packages are None where only a Dockerfile or an image knows them."""
-    if not isinstance(environment, Mapping) or not environment.get("name"):
-        return None
-    reference = parse_reference(str(environment.get("assetId") or ""), kind="environments")
-    version = str(environment.get("version") or "")
-    asset = AssetId("environments", str(environment["name"]), version)
-    if isinstance(reference, AssetReference):
-        asset = reference.asset
-    python, docker = environment.get("python") or {}, environment.get("docker") or {}
-    conda = python.get("condaDependencies")
-    if isinstance(conda, str):
-        try:
-            conda = json.loads(conda)
-        except ValueError:
-            return Environment(asset, packages=None, notes="Its list of packages cannot be read: it is not JSON.")
-    if isinstance(conda, Mapping) and conda and not python.get("userManagedDependencies"):
-        by_name = {package.name: package for package in _parse_conda(conda)}  # pip has the last word
-        return Environment(asset, packages=tuple(by_name[name] for name in sorted(by_name)))
-    origin = "a Dockerfile" if docker.get("baseDockerfile") else f"the image {docker.get('baseImage') or 'it names'}"
-    return Environment(asset, packages=None, notes=f"Defined by {origin}; Azure ML does not list its packages.")
-
-
-def _parse_conda(conda: Mapping[str, object]) -> Iterator[Package]:
-    dependencies = conda.get("dependencies")
-    for dependency in dependencies if isinstance(dependencies, list) else []:
-        if isinstance(dependency, Mapping):
-            for requirement in dependency.get("pip") or []:
-                if match := _PIP_PIN.match(str(requirement)):
-                    yield Package(match["name"], match["version"] or "")
-        elif match := _CONDA_PIN.match(str(dependency)):
-            yield Package(match["name"], match["version"] or "")
 
 
 def parse_column_mappings(tags: Mapping[str, object]) -> tuple[tuple[ColumnMapping, ...], str]:

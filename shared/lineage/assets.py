@@ -118,12 +118,16 @@ def build_environment(workspace: Workspace, environment: Environment) -> Iterato
     )
     for package in environment.packages or ():
         yield Entity(
-            Ref("custom_ml_package", qualified_names.of_package(parent.qualified_name, package.name)),
+            Ref("custom_ml_package", qualified_names.of_package(parent.qualified_name, package.key)),
             attributes(
                 package.name,
                 package_name=package.name,
                 version=package.version,
-                programming_language="Python",
+                specifier=package.specifier,
+                extras=", ".join(package.extras),
+                marker=package.marker,
+                source=package.source,
+                programming_language=package.language,
                 notes="" if package.version else "No version is pinned.",
             ),
             parents={"packages": parent},

@@ -106,7 +106,7 @@ ENTITY_TYPES = (
         "custom_ml_package",
         "DataSet",
         "A package in an environment.",
-        ("programming_language", "package_name", "version", "notes"),
+        ("programming_language", "package_name", "version", "notes", "specifier", "extras", "marker", "source"),
     ),
     EntityType(
         "custom_ml_exp_config",

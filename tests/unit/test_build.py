@@ -193,6 +193,33 @@ def test_listed_packages_are_an_input_with_each_package_below_it() -> None:
     assert "version" not in built["environments/train-env/versions/7#numpy"].attributes
 
 
+def test_package_shows_what_its_line_says_and_nothing_else() -> None:
+    """Known by its normalised name, shown by the name as written; what the line does not say is left out."""
+    line = Package(
+        "Scikit_Learn", "", ">=1.5", ("x", "y"), 'python_version > "3.8"', "git+https://h.example.com/o/r.git@v1"
+    )
+    jar = Package("com.example:ours", "0.12", source="Maven", language="JVM")
+    environment = Environment(AssetId("environments", "e", "1"), (line, jar))
+    built = build(run("prep", environment=environment))
+    assert built["environments/e/versions/1#scikit-learn"].attributes == {
+        "name": "Scikit_Learn",
+        "package_name": "Scikit_Learn",
+        "specifier": ">=1.5",
+        "extras": "x, y",
+        "marker": 'python_version > "3.8"',
+        "source": "git+https://h.example.com/o/r.git@v1",
+        "programming_language": "Python",
+        "notes": "No version is pinned.",
+    }
+    assert built["environments/e/versions/1#JVM:com.example:ours"].attributes == {
+        "name": "com.example:ours",
+        "package_name": "com.example:ours",
+        "version": "0.12",
+        "source": "Maven",
+        "programming_language": "JVM",
+    }
+
+
 def test_environment_without_listed_packages_is_no_input() -> None:
     """A Dockerfile tells no packages; the step still names the environment, and the environment says why."""
     built = build(run("prep", environment=DOCKER))

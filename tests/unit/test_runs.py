@@ -11,10 +11,9 @@ from shared.azure_ml.runs import (
     Record,
     list_bindings,
     parse_column_mappings,
-    parse_environment,
     to_run,
 )
-from shared.model import AssetId, ColumnMapping, Environment, Package, Run
+from shared.model import ColumnMapping, Run
 
 LOC = "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111"
 RUN_ID = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -43,109 +42,6 @@ def read(
     return to_run(
         found, experiment="churn-train", inputs=[], outputs=[], mlflow=mlflow, settings=settings or {}, notes=notes
     )
-
-
-def conda(*dependencies: object) -> dict[str, Any]:
-    return {"name": "e", "version": "7", "python": {"condaDependencies": {"dependencies": list(dependencies)}}}
-
-
-def packages(environment: object) -> tuple[Package, ...] | None:
-    parsed = parse_environment(environment)
-    assert parsed is not None
-    return parsed.packages
-
-
-CONDA = {"channels": ["conda-forge"], "dependencies": ["python=3.10", {"pip": ["scikit-learn==1.5.1", "mlflow==2.14"]}]}
-PACKAGES = (Package("mlflow", "2.14"), Package("python", "3.10"), Package("scikit-learn", "1.5.1"))
-
-
-@pytest.mark.parametrize("value", [CONDA, json.dumps(CONDA)], ids=["object", "JSON text"])
-def test_conda_environment_lists_its_packages(value: object) -> None:
-    """An object on the wire, JSON text in older records; pip's packages count like conda's."""
-    environment = {"name": "train-env", "version": "7", "python": {"condaDependencies": value}}
-    assert parse_environment(environment) == Environment(AssetId("environments", "train-env", "7"), PACKAGES)
-
-
-@pytest.mark.parametrize(
-    ("dependency", "package"),
-    [
-        ("numpy=1.26.4", Package("numpy", "1.26.4")),
-        ("numpy==1.26.4", Package("numpy", "1.26.4")),
-        ("numpy=1.26.4=py310h_0", Package("numpy", "1.26.4")),
-        ("conda-forge::numpy=1.26.4", Package("numpy", "1.26.4")),
-        ("numpy", Package("numpy")),
-        ("numpy>=1.26", Package("numpy")),
-        ({"pip": ["pandas==2.2.0"]}, Package("pandas", "2.2.0")),
-        ({"pip": ["pandas[excel]==2.2.0 ; python_version > '3.8'"]}, Package("pandas", "2.2.0")),
-        ({"pip": ["pandas~=2.2.0"]}, Package("pandas")),
-        ({"pip": ["pandas>=2,<3"]}, Package("pandas")),
-        ({"pip": ["ours @ https://example.com/ours.whl"]}, Package("ours")),
-    ],
-)
-def test_only_a_pinned_version_is_a_version(dependency: object, package: Package) -> None:
-    """A range says what would do, not what was there."""
-    assert packages(conda(dependency)) == (package,)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "-r requirements.txt",
-        "--extra-index-url https://pypi.example.com/simple",
-        "-e .",
-        "git+https://github.com/contoso/ours.git",
-        "https://example.com/ours.whl",
-        "./wheels/ours.whl",
-    ],
-)
-def test_pip_line_that_names_no_package_is_no_package(line: str) -> None:
-    """Options, paths and URLs are allowed in a conda file's pip section; none of them is called `-r` or `git`."""
-    assert packages(conda({"pip": [line, "pandas==2.2.0"]})) == (Package("pandas", "2.2.0"),)
-
-
-def test_packages_are_in_order() -> None:
-    """The order of lines in a conda file says nothing."""
-    assert packages(conda("b=1", "a=1")) == packages(conda("a=1", "b=1"))
-
-
-def test_environment_from_a_dockerfile_lists_no_packages() -> None:
-    """Only the Dockerfile in storage knows them, and the notes say so."""
-    environment = {"name": "e", "version": "1", "docker": {"baseDockerfile": "FROM base\nRUN pip install pandas"}}
-    expected = "Defined by a Dockerfile; Azure ML does not list its packages."
-    assert parse_environment(environment) == Environment(AssetId("environments", "e", "1"), None, expected)
-
-
-def test_conda_stub_beside_a_dockerfile_is_not_believed() -> None:
-    """With userManagedDependencies the conda section is a stub (`python=3.6.2`) and the Dockerfile is the truth."""
-    environment = {
-        "name": "e",
-        "version": "1",
-        "python": {"userManagedDependencies": True, "condaDependencies": {"dependencies": ["python=3.6.2"]}},
-        "docker": {"baseDockerfile": "FROM base"},
-    }
-    assert packages(environment) is None
-
-
-def test_environment_from_an_image_names_the_image() -> None:
-    """An image is all there is to tell."""
-    environment = {"name": "e", "version": "1", "docker": {"baseImage": "base-image:tag"}}
-    parsed = parse_environment(environment)
-    assert parsed is not None
-    assert (parsed.packages, "base-image:tag" in parsed.notes) == (None, True)
-
-
-def test_registry_environment_keeps_its_registry() -> None:
-    """A curated environment is the registry's, not the workspace's."""
-    asset = "azureml://registries/azureml/environments/sklearn-1.5/versions/40"
-    parsed = parse_environment({"name": "sklearn-1.5", "version": "40", "assetId": asset})
-    assert parsed is not None
-    assert parsed.id == AssetId("environments", "sklearn-1.5", "40", "azureml")
-
-
-@pytest.mark.parametrize("environment", [None, {}, {"name": None}, {"name": ""}, "text"])
-def test_run_without_an_environment_has_none(environment: object) -> None:
-    """A pipeline or an imported run names no environment."""
-    assert parse_environment(environment) is None
 
 
 def test_parameters_come_from_mlflow_the_definition_and_the_environment() -> None:
