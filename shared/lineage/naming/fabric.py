@@ -51,7 +51,10 @@ class OneLake:
             return Names(
                 self.platform,
                 found[0].name,
-                scanned_types=("fabric_lakehouse_table", "fabric_warehouse_table"),
+                scanned_types=tuple(
+                    "fabric_warehouse_table" if "/warehouses/" in candidate.name else "fabric_lakehouse_table"
+                    for candidate in found
+                ),
                 exact=found,
                 note=address.note,
             )
