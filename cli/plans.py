@@ -47,7 +47,8 @@ def _to_json(plan: "Plan | Skip") -> dict[str, object]:
     return {
         "would": "write" if plan.changed else "change nothing",
         "subject": plan.subject,
-        "matches": {place.qualified_name: match.kind.value for place, match in plan.matches.items()},
+        "matches": plan.explained,
+        "match_rules": plan.rules,
         "entities": [
             {
                 "typeName": entity.ref.type_name,
@@ -69,5 +70,7 @@ def _to_text(event_type: str, plan: "Plan | Skip") -> str:
     lines = [f"{event_type}: {plan.subject}: {len(plan.changed)} of {len(plan.entities)} entities would be written"]
     lines += [f"    {entity.ref.type_name:<32} {entity.ref.qualified_name}" for entity in plan.changed]
     lines += ["  data outside Azure ML, and how the catalog knows it:"] if plan.matches else []
-    lines += [f"    {match.kind.value:<32} {place.qualified_name}" for place, match in sorted(plan.matches.items())]
+    for place, match in sorted(plan.matches.items()):
+        why = f"  ({match.rule.removeprefix('placeholder: ')})" if match.rule else ""
+        lines.append(f"    {match.kind.value:<32} {place.qualified_name}{why}")
     return "\n".join(lines)

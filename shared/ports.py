@@ -129,18 +129,24 @@ class Upserted(Protocol):
     def rejections(self) -> Mapping[QualifiedName, str]: ...
 
 
+ASSET = "Asset"
+"""The supertype of data and processes alike."""
+
+
 class Catalog(Protocol):
     """
     The data catalog. Every method may raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
     """
 
-    def find(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, Found]: ...
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> Mapping[QualifiedName, Found]:
+        """Return what there is under these names, of a type or a subtype of it."""
+        ...
 
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
     ) -> Upserted: ...
 
-    def is_linked(self, name: QualifiedName) -> bool:
+    def is_linked(self, found: Found) -> bool:
         """Whether a process reads or writes this entity now."""
         ...
 

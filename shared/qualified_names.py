@@ -1,16 +1,11 @@
-"""The one place that spells qualifiedNames: ours, and those that Purview's own scanners write."""
+"""The one place that spells qualifiedNames of ours; `shared.lineage.naming` spells those of Purview's scanners."""
 
 import re
-from collections.abc import Iterator
 from typing import NewType
 
-from shared.model import AssetId, Location, Unresolved, WorkspaceId
+from shared.model import AssetId, Unresolved, WorkspaceId
 
 QualifiedName = NewType("QualifiedName", str)
-
-_STORAGE_HOST = re.compile(r"^[^.]+\.(?:[^.]+\.)?(?P<service>dfs|blob)\.(?:core|storage)\.")
-"""An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is none."""
-_RESOURCE_SET_SUFFIX = "{SparkPartitions}"
 
 
 def of_workspace(workspace: WorkspaceId) -> QualifiedName:
@@ -111,63 +106,6 @@ def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:
     if data.workspace and data.asset:
         return of_asset(data.workspace, data.asset)
     return _in_workspace(workspace, f"unresolved/{data.text}")
-
-
-def of_location(location: Location) -> QualifiedName:
-    """
-    Name data as Purview's scanner would: the URL, no trailing slash, host and file extension in lower case.
-
-    Source: Purview, "Asset normalization"; literal braces are encoded so that they cannot look like replacers.
-
-    >>> of_location(Location("https://Acct.dfs.core.windows.net/fs/Raw//a{1}.CSV"))
-    'https://acct.dfs.core.windows.net/fs/Raw/a%7B1%7D.csv'
-    """
-    scheme, separator, rest = location.url.partition("://")
-    if not separator:
-        return QualifiedName(location.url)
-    host, _, path = rest.partition("/")
-    segments = [segment.strip() for segment in path.split("/") if segment.strip()]
-    if segments and not location.is_folder:
-        stem, dot, extension = segments[-1].rpartition(".")
-        segments[-1] = f"{stem}.{extension.lower()}" if dot and stem else segments[-1]
-    tail = "/".join(segments).replace("{", "%7B").replace("}", "%7D")
-    return QualifiedName(f"{scheme.lower()}://{host.lower()}" + (f"/{tail}" if tail else ""))
-
-
-def type_of_location(location: Location) -> str:
-    """Name the Purview type that holds data at this place."""
-    host = location.url.partition("://")[2].partition("/")[0].lower()
-    service = _STORAGE_HOST.match(host)
-    if service:
-        return "azure_datalake_gen2_path" if service["service"] == "dfs" else "azure_blob_path"
-    return "custom_dataset"
-
-
-def exact_candidates(location: Location) -> Iterator[QualifiedName]:
-    """
-    Yield the names under which a scan may already hold this very file or folder, likeliest first.
-
-    An account is scanned either as Blob or as ADLS Gen2, whatever the datastore says, and the trailing slash of a
-    folder varies.
-    """
-    for name in _on_both_hosts(of_location(location)):
-        yield name
-        yield QualifiedName(f"{name}/")
-
-
-def resource_set_candidates(location: Location) -> Iterator[QualifiedName]:
-    """Yield the names of the resource set that a scan may have folded this folder into."""
-    for name in _on_both_hosts(of_location(location)):
-        yield QualifiedName(f"{name}/{_RESOURCE_SET_SUFFIX}")
-
-
-def _on_both_hosts(name: QualifiedName) -> Iterator[QualifiedName]:
-    yield name
-    for here, there in ((".dfs.", ".blob."), (".blob.", ".dfs.")):
-        scheme, _, rest = name.partition("://")
-        host, slash, path = rest.partition("/")
-        if here in host:
-            yield QualifiedName(f"{scheme}://{host.replace(here, there, 1)}{slash}{path}")
 
 
 def _in_workspace(workspace: WorkspaceId, path: str) -> QualifiedName:

@@ -8,7 +8,7 @@ from typing import Any
 from shared.errors import RecordNotFoundError
 from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
-from shared.ports import Found
+from shared.ports import ASSET, Found
 from shared.qualified_names import QualifiedName
 from shared.state.ports import DeadLetter, Message, Turn
 
@@ -97,9 +97,13 @@ class FakeCatalog(Script):
         self.entities: dict[QualifiedName, Entity] = {}
         self.sent: list[list[QualifiedName]] = []
 
-    def find(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, Found]:
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         self.called("find")
-        here = [self.entities[name] for name in names if name in self.entities]
+        here = [
+            entity
+            for name in names
+            if (entity := self.entities.get(name)) and type_name in (ASSET, entity.ref.type_name)
+        ]
         return {
             entity.ref.qualified_name: Found(entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels)
             for entity in here
@@ -119,8 +123,8 @@ class FakeCatalog(Script):
         self.entities |= {ref.qualified_name: entity for ref, entity in batch.items()}
         return FakeWritten({ref.qualified_name: f"guid {ref}" for ref in batch}, rejections)
 
-    def is_linked(self, name: QualifiedName) -> bool:
-        return any(name in {ref.qualified_name for ref in entity.references} for entity in self.entities.values())
+    def is_linked(self, found: Found) -> bool:
+        return any(found.ref in entity.references for entity in self.entities.values())
 
     def remove_entity(self, found: Found) -> None:
         del self.entities[found.ref.qualified_name]

@@ -182,22 +182,20 @@ def _tame_loggers() -> None:
 
 
 def _to_datastore(store: Any) -> Datastore:
-    container = next(
-        (
-            getattr(store, name)
-            for name in ("container_name", "filesystem", "file_share_name")
-            if getattr(store, name, None)
-        ),
-        "",
-    )
+    container = _first_of(store, "container_name", "filesystem", "file_share_name")
     return Datastore(
         name=str(store.name),
         kind=_kind_of(str(getattr(store.type, "value", store.type))),
-        account=str(getattr(store, "account_name", "") or getattr(store, "one_lake_workspace_name", "") or ""),
-        container=str(container or getattr(getattr(store, "artifact", None), "name", "")),
+        account=_first_of(store, "account_name", "one_lake_workspace_name", "store_name"),
+        container=container or str(getattr(getattr(store, "artifact", None), "name", "")),
         protocol=str(getattr(store, "protocol", "") or "https"),
         endpoint=str(getattr(store, "endpoint", "") or ""),
     )
+
+
+def _first_of(store: object, *names: str) -> str:
+    """Return the first attribute that is there and says something: each kind of datastore has its own."""
+    return next((str(value) for name in names if (value := getattr(store, name, None))), "")
 
 
 def _kind_of(sdk_type: str) -> str:

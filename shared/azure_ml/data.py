@@ -64,6 +64,8 @@ class DataReader:
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
         """Place a URI in storage, or return None if it names no place that can be known without asking."""
+        if "${{" in uri:
+            return None  # a template is no place until its run has filled it in
         reference = parse_reference(uri)
         match reference:
             case Url(url):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from shared import qualified_names
+from shared.azure_ml.connections import url_of_connection
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.redaction import redact_url
 
@@ -84,7 +85,10 @@ _FORMS = tuple(
         r"runs:/(?P<run>[^/]+)(?:/(?P<path>.*))?",
         r"aml://artifact/ExperimentRun/dcid\.(?P<run>[^/]+)(?:/(?P<path>.*))?",
         r"(?:abfss?|wasbs?)://(?P<container>[^@/]+)@(?P<host>[^/]+)/?(?P<path>.*)",
-        r"(?P<url>https?://.+)",
+        r"(?P<jdbc>jdbc:.+)",
+        # Other schemes that Purview has names for, and its name of a Hive table, which has no scheme.
+        r"(?P<url>(?:https?|adl|mssql(?:\+\w+)?|postgres(?:ql)?(?:\+\w+)?|mysql(?:\+\w+)?|databricks)://.+)",
+        r"(?P<url>[^./@:\s]+\.[^/@:\s]+@[^/@\s]+\.(?:azuredatabricks|databricks\.azure)\.[a-z]+)",
     )
 )
 _SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:/@]+):(?P<version>[^:/@]+)$")
@@ -127,8 +131,22 @@ def _to_reference(parts: Mapping[str, str | None]) -> Reference:
     if run := parts.get("run"):
         return RunOutput(run, parts.get("output") or "", path)
     if host := parts.get("host"):
-        return Url(f"https://{host}/{parts['container']}/{path.partition('?')[0]}")
+        return Url(f"https://{host}/{parts['container']}/{_without_query(path)}")
+    if jdbc := parts.get("jdbc"):
+        url = url_of_connection(jdbc)
+        return Url(url) if url else Opaque(jdbc)
     return Url(redact_url(str(parts["url"])))
+
+
+def _without_query(path: str) -> str:
+    """
+    Cut the query off a path; a question mark without `=` after it is part of a glob.
+
+    >>> _without_query("raw/a.csv?sv=1&sig=x"), _without_query("raw/part-??.csv")
+    ('raw/a.csv', 'raw/part-??.csv')
+    """
+    head, _, query = path.partition("?")
+    return head if "=" in query else path
 
 
 def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
@@ -171,7 +189,7 @@ def to_location(
         hierarchical_accounts: accounts known to have a hierarchical namespace; Purview scans them as ADLS Gen2
             whatever kind of datastore leads there.
     """
-    path = reference.path.partition("?")[0].strip("/")
+    path = _without_query(reference.path).strip("/")
     base = _base_url(datastore, workspace, hierarchical=datastore.account in hierarchical_accounts)
     return Location(
         url=f"{base}/{path}" if path else base,
@@ -190,6 +208,8 @@ def _base_url(datastore: Datastore, workspace: WorkspaceId, *, hierarchical: boo
             service = "dfs"
         case "AzureFile":
             service = "file"
+        case "AzureDataLakeGen1" if datastore.account:
+            return f"adl://{datastore.account}.azuredatalakestore.net"
         case "OneLake":
             return f"https://{endpoint}/{datastore.account}/{datastore.container}"
         case _:

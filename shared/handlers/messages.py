@@ -94,7 +94,12 @@ def handle_message(
         return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
     if body.closes:
         dead_letters.close(body.closes)
-    facts = {"subject": outcome.subject, "entities_written": outcome.written, "matches": dict(outcome.matches)}
+    facts = {
+        "subject": outcome.subject,
+        "entities_written": outcome.written,
+        "matches": dict(outcome.matches),
+        "match_rules": dict(outcome.rules),
+    }
     first_time = outcome.outcome == PUBLISHED and body.source == EVENT_GRID
     tell(
         body,

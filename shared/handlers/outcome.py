@@ -19,6 +19,7 @@ class Outcome:
         reason: why it was skipped, set aside or came back.
         written: entities written to the catalog.
         matches: how each place was found: qualifiedName → "exact", "resource set" or "placeholder".
+        rules: which naming rule found it, or why none did; for people.
     """
 
     outcome: str
@@ -26,3 +27,4 @@ class Outcome:
     reason: str = ""
     written: int = 0
     matches: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Plans what publishing an event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,10 +8,11 @@ from shared import qualified_names
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import PUBLISHED, SKIPPED
-from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model, ref_of_model
+from shared.handlers.scanned import find_scanned
+from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
 from shared.lineage.entities import Entity, Ref
-from shared.lineage.places import Match, Place, list_places, match_places, places_by_run
+from shared.lineage.places import Match, list_places, match_places, places_by_run
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
 from shared.ports import Catalog, Found, RunSource
 from shared.qualified_names import QualifiedName
@@ -59,6 +60,11 @@ class Plan:
     def explained(self) -> dict[str, str]:
         """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
         return _explain(self.matches)
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """Say which naming rule found each place, or why none did; nothing for what was remembered without."""
+        return {str(place.qualified_name): match.rule for place, match in self.matches.items() if match.rule}
 
 
 class Planner:
@@ -177,8 +183,8 @@ class Planner:
         written = self._ledger.get_tree(root)
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         strangers = [key for key in keys.values() if key not in written.fingerprints]
-        found = self._catalog.find([*_candidates(unknown), *strangers])
-        looked_up = match_places(unknown, {name: item.ref for name, item in found.items() if is_scanned(item)})
+        found, scanned = find_scanned(self._catalog, unknown, others=strangers)
+        looked_up = match_places(unknown, scanned)
         matches = {**known, **looked_up}
         models = {
             run_id: _models_of(written.models.get(key), found.get(key), (made or {}).get(run_id))
@@ -224,15 +230,6 @@ class Planner:
 
 def _explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
     return {str(place.qualified_name): match.kind.value for place, match in matches.items()}
-
-
-def _candidates(places: Iterable[Place]) -> list[QualifiedName]:
-    return [name for place in places for name in (*place.exact, *place.resource_sets)]
-
-
-def is_scanned(found: Found) -> bool:
-    """Whether an entity is somebody else's, or has become so; our own placeholders are ours to write."""
-    return found.touched or not {UNSCANNED, UNRESOLVED} & set(found.labels)
 
 
 def _models_of(

@@ -75,7 +75,7 @@ class Publisher:
                 self._note(plan)
                 return _unchanged(plan)
             plan = self._write(event, plan, lease)
-        return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained)
+        return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained, rules=plan.rules)
 
     def note_failure(self, event: Event, reason: str) -> None:
         """Note that an event was set aside, so that coverage can say why there is no lineage."""
@@ -181,7 +181,9 @@ class _Lease:
 
 
 def _unchanged(plan: Plan) -> Outcome:
-    return Outcome(SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained)
+    return Outcome(
+        SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained, rules=plan.rules
+    )
 
 
 def key_of_subject(event: Event) -> QualifiedName | None:

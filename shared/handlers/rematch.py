@@ -6,19 +6,16 @@ from datetime import datetime
 
 from shared.handlers.hints import hint_of
 from shared.handlers.message_body import RECONCILE
-from shared.handlers.plan import is_scanned
 from shared.handlers.receive import enqueue
+from shared.handlers.scanned import find_scanned, is_scanned
 from shared.lineage.assets import UNSCANNED
 from shared.lineage.entities import Ref
-from shared.lineage.places import Match, MatchKind, Place, match_places
+from shared.lineage.naming.names import STAND_IN
+from shared.lineage.naming.table import origin_of
+from shared.lineage.places import Match, MatchKind, Place, match_places, place_of
 from shared.model import Location, WorkspaceId
 from shared.ports import Catalog, Listed
-from shared.qualified_names import (
-    QualifiedName,
-    exact_candidates,
-    resource_set_candidates,
-    type_of_location,
-)
+from shared.qualified_names import QualifiedName
 from shared.state.ports import Row, State
 
 ROWS = 1_000
@@ -63,11 +60,12 @@ class Rematcher:
     def _find_scanned(self, names: Iterable[QualifiedName]) -> dict[Ref, Match]:
         """Find those places that a scan knows now, under any of the names it may use."""
         places = [_place_of(name) for name in names]
-        found = self.catalog.find(sorted({each for place in places for each in (*place.exact, *place.resource_sets)}))
-        scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
+        found, scanned = find_scanned(self.catalog, places)
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = [
-            replace(place, ref=found[name].ref) if (name := place.ref.qualified_name) in found else place
+            replace(place, ref=found[name].ref)
+            if (name := place.ref.qualified_name) in found and not place.scanned_types
+            else place
             for place in places
         ]
         matches = match_places(own, scanned)
@@ -75,7 +73,7 @@ class Rematcher:
             ours, name = found.get(place.qualified_name), match.ref.qualified_name
             if match.kind is MatchKind.PLACEHOLDER or ours is None:
                 continue
-            if name != place.qualified_name:
+            if match.ref != place:
                 self._orphans[place.qualified_name] = place.type_name
             elif UNSCANNED in ours.labels:
                 self.catalog.remove_label(ours, UNSCANNED)
@@ -85,12 +83,15 @@ class Rematcher:
         """Remove placeholders that no process uses; until then they stay."""
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
+        # Beside a stand-in there may be what a scan made, under the same name and another type.
+        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
+        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
             if orphan is None or UNSCANNED not in orphan.labels or is_scanned(orphan):
                 continue
-            if self.catalog.is_linked(name):
+            if self.catalog.is_linked(orphan):
                 self._orphans[name] = type_name  # at the end, so that all have their turn
                 continue
             self.catalog.remove_entity(orphan)
@@ -109,9 +110,11 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 def _place_of(name: QualifiedName) -> Place:
     """Tell how to look up a place again; whether it is a folder is not in its name."""
-    location = Location(name, is_folder=True)
-    ref = Ref(type_of_location(location), name)
-    return Place(ref, tuple(exact_candidates(location)), tuple(resource_set_candidates(location)))
+    place = place_of(replace(origin_of(name) or Location(name), is_folder=True))
+    if place.ref.qualified_name == name and place.exact:
+        return place
+    # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
+    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
 
 
 def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:

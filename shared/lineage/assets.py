@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
 from shared.lineage.entities import Entity, Ref, as_json, attributes, ends
+from shared.lineage.naming.names import STAND_IN
+from shared.lineage.naming.table import names_of
 from shared.lineage.places import (
     Match,
     MatchKind,
@@ -147,14 +149,24 @@ def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
 
 
 def _placeholder(location: Location, matches: Matches) -> Iterator[Entity]:
-    match = matches[place_of(location).ref]
+    names = names_of(location)
+    match = matches[Ref(names.type_name, names.qualified_name)]
     if match.kind is not MatchKind.PLACEHOLDER:
         return  # a scan made it, and a scan looks after it
     name = str(match.ref.qualified_name).rpartition("/")[2]
-    if match.ref.type_name == "custom_dataset":
-        yield Entity(match.ref, attributes(name, format=name.rpartition(".")[2] if "." in name else ""))
+    if match.ref.type_name != STAND_IN:
+        # Files and folders tell which they are; a Power BI dataset has no such attribute.
+        is_file = {} if names.platform == "Power BI" else {"isFile": not names.is_folder}
+        yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
+    elif names.exact:
+        stands_for = f"Stands for a {names.scanned_types[0]}" if names.scanned_types else "Stands for data"
+        yield Entity(
+            match.ref,
+            attributes(name, description=f"{stands_for} that Purview has not scanned yet ({names.platform})."),
+            labels=(UNSCANNED,),
+        )
     else:
-        yield Entity(match.ref, attributes(name, isFile=not location.is_folder), labels=(UNSCANNED,))
+        yield Entity(match.ref, attributes(name, format=name.rpartition(".")[2] if "." in name else ""))
 
 
 def _stranger(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:

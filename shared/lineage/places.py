@@ -1,11 +1,13 @@
 """Which entities outside our own names a run tree touches, and under which names a catalog may already hold them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared import qualified_names
 from shared.lineage.entities import Ref
+from shared.lineage.naming.names import STAND_IN, Names
+from shared.lineage.naming.table import names_of
 from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
 from shared.qualified_names import QualifiedName
 
@@ -24,10 +26,16 @@ class MatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The catalog's entity for a place: one a scan made, or a placeholder of ours under the name a scan would give."""
+    """
+    The catalog's entity for a place: one a scan made, or a placeholder of ours under the name a scan would give.
+
+    `rule` explains it to people: which naming rule led there, or why none did. Two matches that lead to one entity
+    are the same, however they are explained; "" for one that was remembered before rules were.
+    """
 
     ref: Ref
     kind: MatchKind
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +44,19 @@ class Place:
     Something to look up. `ref` is what we would create; the candidates are names, likeliest first.
 
     A place without candidates is not looked up: nobody but us can have put it into the catalog.
+
+    Attributes:
+        rules: candidate → why it is tried, for people.
+        scanned_types: the types of a scan, where what we create has another: both may then be there under one name.
+        unfound: why there is nothing but a placeholder, if it comes to that.
     """
 
     ref: Ref
     exact: tuple[QualifiedName, ...] = ()
     resource_sets: tuple[QualifiedName, ...] = ()
+    rules: Mapping[QualifiedName, str] = field(default_factory=dict, compare=False)
+    scanned_types: tuple[str, ...] = ()
+    unfound: str = ""
 
 
 def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
@@ -52,14 +68,31 @@ def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
     >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_id="r"), own_runs=["r"]).exact
     ()
     """
-    ref = Ref(qualified_names.type_of_location(location), qualified_names.of_location(location))
-    if location.run_id in own_runs or ref.type_name == "custom_dataset":
-        return Place(ref)
+    names = names_of(location)
+    ref = Ref(names.type_name, names.qualified_name)
+    if location.run_id in own_runs:
+        return Place(ref, unfound=_noted("placeholder: its run wrote it just now, no scan has been there", names.note))
     return Place(
         ref,
-        exact=tuple(qualified_names.exact_candidates(location)),
-        resource_sets=tuple(qualified_names.resource_set_candidates(location)) if location.is_folder else (),
+        exact=tuple(candidate.name for candidate in names.exact),
+        resource_sets=tuple(candidate.name for candidate in names.resource_sets),
+        rules={each.name: _noted(each.rule, names.note) for each in (*names.resource_sets, *names.exact)},
+        scanned_types=names.scanned_types if ref.type_name == STAND_IN else (),
+        unfound=_why_unfound(names),
     )
+
+
+def _why_unfound(names: Names) -> str:
+    if not names.exact:
+        return _noted("placeholder: Purview scans no such place", names.note)
+    why = f"placeholder: nothing scanned under {names.qualified_name}"
+    if names.scanned_types and not names.stands_alone:
+        why += f"; a {STAND_IN} stands in for the {names.scanned_types[0]}, which only a scan can write"
+    return _noted(why, names.note)
+
+
+def _noted(rule: str, note: str) -> str:
+    return f"{rule} ({note})" if note else rule
 
 
 def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
@@ -72,7 +105,12 @@ def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> P
         name = qualified_names.of_asset(workspace, data.id)
     else:
         name = qualified_names.of_unresolved(workspace, data)
-    return Place(Ref("custom_dataset", name), exact=(name,))
+    return Place(
+        Ref(STAND_IN, name),
+        exact=(name,),
+        rules={name: "known to the catalog by its name"},
+        unfound="placeholder: Azure ML cannot say where it lies",
+    )
 
 
 def is_stranger(data: Data) -> bool:
@@ -114,8 +152,11 @@ def power_bi_places(asset: DataAsset) -> tuple[Place, ...]:
         url = asset.tags.get(tag, "")
         if not url.startswith("https://"):
             break  # a report without its dataset could not be linked
-        name = QualifiedName(url.rstrip("/"))
-        places.append(Place(Ref(type_name, name), exact=(name,)))
+        place = place_of(Location(url.rstrip("/")))
+        if place.ref.type_name != type_name:  # whoever set the tag knows what it names
+            name = QualifiedName(url.rstrip("/"))
+            place = Place(Ref(type_name, name), (name,), rules={name: "exact"}, unfound=f"nothing scanned under {name}")
+        places.append(place)
     return tuple(places)
 
 
@@ -128,8 +169,8 @@ def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
     for names, kind in ((place.exact, MatchKind.EXACT), (place.resource_sets, MatchKind.RESOURCE_SET)):
         for name in names:
             if name in scanned:
-                return Match(scanned[name], kind)
-    return Match(place.ref, MatchKind.PLACEHOLDER)
+                return Match(scanned[name], kind, place.rules.get(name, ""))
+    return Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
 
 
 def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str]) -> Iterator[Place]:

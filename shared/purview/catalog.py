@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.lineage.entities import Entity, Ref
-from shared.ports import Found, LineageEdge, LineageNode, LineageView
+from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
@@ -30,17 +30,25 @@ class PurviewCatalog:
     def __init__(self, client: PurviewClient) -> None:
         self._client = client
 
-    def find(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, Found]:
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         """
         Look up entities by qualifiedName, whatever their type, as many to a request as fit into a URL.
 
-        Asset is the supertype of data and processes alike; a look-up by a type includes its subtypes. Unlike search,
-        this sees what was written a moment ago.
+        A look-up by a type includes its subtypes; of a type that the catalog does not know there is nothing. Unlike
+        search, this sees what was written a moment ago.
         """
         found: dict[QualifiedName, Found] = {}
         for query in unique_attribute_queries(names):
-            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?minExtInfo=true&{query}"
-            for entity in (self._client._get_http(url).body or {}).get("entities") or []:
+            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/{type_name}?minExtInfo=true&{query}"
+            try:
+                body = self._client._get_http(url).body or {}
+            except RecordNotFoundError:
+                return {}  # there is no such type
+            except RequestRefusedError as error:
+                if type_name == ASSET or error.code != UNKNOWN_TYPE:
+                    raise
+                return {}
+            for entity in body.get("entities") or []:
                 name = QualifiedName(str(entity["attributes"]["qualifiedName"]))
                 found[name] = Found(
                     Ref(str(entity["typeName"]), name),
@@ -156,9 +164,13 @@ class PurviewCatalog:
         entities = self.get_entities([name])
         return entities[0] if entities else None
 
-    def is_linked(self, name: QualifiedName) -> bool:
+    def is_linked(self, found: Found) -> bool:
         """Whether a process reads or writes this entity now."""
-        entity = self.get_entity(name) or {}
+        try:
+            body = self._client._get_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}").body or {}
+        except RecordNotFoundError:
+            return False
+        entity = body.get("entity") or {}
         return any(_active(entity, attribute) for attribute in ("inputToProcesses", "outputFromProcesses"))
 
     def remove_entity(self, found: Found) -> None:

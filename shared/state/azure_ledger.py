@@ -84,7 +84,7 @@ class AzureLedger:
         found = {}
         for name, document in self._table.get_many(_MATCH, wanted).items():
             ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
-            match = Match(ref, MatchKind(document["kind"]))
+            match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "")
             stale = datetime.fromisoformat(document["at"]) < placeholders_since
             if not (match.kind is MatchKind.PLACEHOLDER and stale):
                 found[wanted[name]] = match
@@ -97,6 +97,7 @@ class AzureLedger:
                 "type_name": match.ref.type_name,
                 "qualified_name": match.ref.qualified_name,
                 "kind": match.kind.value,
+                "rule": match.rule,
                 "at": now,
             }
             for place, match in matches.items()

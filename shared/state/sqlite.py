@@ -4,7 +4,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS tree_fingerprints (
 CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
-    kind TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (place_type, place_name));
+    kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
 """
@@ -51,8 +51,15 @@ class Database:
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
             self._connection.executescript(_SCHEMA)
+            self._add_rules_of_matches()
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
+
+    def _add_rules_of_matches(self) -> None:
+        """Bring a file from before matches had rules up to date; another process may be doing the same right now."""
+        if "rule" not in {row["name"] for row in self._connection.execute("PRAGMA table_info(matches)")}:
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute("ALTER TABLE matches ADD COLUMN rule TEXT NOT NULL DEFAULT ''")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -235,7 +242,8 @@ class SqliteLedger:
         found = {}
         for row in self._database.select_in("SELECT * FROM matches WHERE place_name IN", names):
             place = Ref(row["place_type"], QualifiedName(row["place_name"]))
-            match = Match(Ref(row["type_name"], QualifiedName(row["qualified_name"])), MatchKind(row["kind"]))
+            ref = Ref(row["type_name"], QualifiedName(row["qualified_name"]))
+            match = Match(ref, MatchKind(row["kind"]), row["rule"])
             stale = match.kind is MatchKind.PLACEHOLDER and datetime.fromisoformat(row["at"]) < placeholders_since
             if place in wanted and not stale:
                 found[place] = match
@@ -244,9 +252,9 @@ class SqliteLedger:
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
+            "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
             "type_name = excluded.type_name, qualified_name = excluded.qualified_name, kind = excluded.kind, "
-            "at = excluded.at",
+            "at = excluded.at, rule = excluded.rule",
             [
                 (
                     place.type_name,
@@ -255,6 +263,7 @@ class SqliteLedger:
                     match.ref.qualified_name,
                     match.kind.value,
                     now,
+                    match.rule,
                 )
                 for place, match in matches.items()
             ],

@@ -62,6 +62,26 @@ def test_entity_is_found_by_name_once_it_is_written(catalog: Catalog) -> None:
     }
 
 
+def test_look_up_by_a_type_finds_nothing_of_another(catalog: Catalog) -> None:
+    """What a scan made can be told from a stand-in of the same name; a type that is not there has no entities."""
+    catalog.upsert_entities([dataset("a")])
+    name = QualifiedName("azureml://a")
+    assert set(catalog.find([name], type_name="custom_dataset")) == {name}
+    assert catalog.find([name], type_name="azure_file") == {}
+    assert catalog.find([name], type_name="no_such_type") == {}
+
+
+def test_entity_is_linked_as_long_as_a_process_names_it(catalog: Catalog) -> None:
+    """An orphan is one that none does."""
+    catalog.upsert_entities([dataset("a"), dataset("b"), dataset("c"), process("p", ["a"], ["b"])])
+    found = catalog.find([QualifiedName(f"azureml://{name}") for name in "abc"])
+    assert {name: catalog.is_linked(item) for name, item in found.items()} == {
+        "azureml://a": True,
+        "azureml://b": True,
+        "azureml://c": False,
+    }
+
+
 def test_nothing_asked_is_nothing_found(catalog: Catalog) -> None:
     """And no error."""
     assert catalog.find([]) == {}

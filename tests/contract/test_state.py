@@ -254,9 +254,11 @@ def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, 
     """The same name under another type is another place."""
     blob = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/x"))
     scanned = Ref("azure_datalake_gen2_path", QualifiedName("https://a.dfs.core.windows.net/c/x"))
-    match = Match(scanned, MatchKind.EXACT)
+    match = Match(scanned, MatchKind.EXACT, "dfs host of the same account")
     state.ledger.put_matches({blob: match})
-    assert reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment) == {blob: match}
+    remembered = reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment)
+    assert remembered == {blob: match}
+    assert remembered[blob].rule == match.rule
     stranger = Ref("azure_file", blob.qualified_name)
     assert state.ledger.get_matches([stranger], placeholders_since=clock.moment) == {}
     state.ledger.forget_matches([blob])

@@ -207,6 +207,34 @@ def test_placeholder_that_a_scan_has_written_itself_is_no_placeholder_any_more(a
     assert [dict(found.matches) for found in row.values()] == [{HISTORY: "exact"}]
 
 
+def test_stand_in_is_replaced_once_a_scan_has_made_the_entity_of_the_same_name(app: App, add: Add) -> None:
+    """A name can stand for both; the look-up by the supertype may give either, the one by the scan's type does not."""
+    url = "https://stfiles.file.core.windows.net/share/loan.csv"
+    inputs = {"loan": {"uri": url, "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": inputs}})
+    [report] = app.replay([run_completed("one")])
+    assert "azure_file, which only a scan can write" in report.outcome.rules[url]
+    assert (app.entity(url)["typeName"], app.entity(url)["labels"]) == ("custom_dataset", ["unscanned"])
+    app.emulator.control.scan({"typeName": "azure_file", "qualifiedName": url})
+    tick(app)
+    listed = app.entity(f"{WS}/runs/one")["relationshipAttributes"]["inputs"]
+    assert [item["typeName"] for item in listed if item["relationshipStatus"] == "ACTIVE"] == ["azure_file"]
+    tick(app)
+    assert app.services.catalog.find([QualifiedName(url)], type_name="custom_dataset") == {}
+    assert app.entity(url)["typeName"] == "azure_file"
+
+
+def test_table_that_no_scan_has_found_is_published_with_a_stand_in(app: App, add: Add) -> None:
+    """Atlas refuses an azure_sql_table without its schema; the lineage is written all the same."""
+    url = "mssql://srv.database.windows.net/db/dbo/loan"
+    inputs = {"loan": {"uri": url, "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": inputs}})
+    [report] = app.replay([run_completed("one")])
+    assert (report.outcome.outcome, report.outcome.matches) == ("published", {url: "placeholder"})
+    assert (app.entity(url)["typeName"], app.entity(url)["labels"]) == ("custom_dataset", ["unscanned"])
+    assert inputs_of(app, "one") == [url]
+
+
 def test_archived_model_and_run_are_marked_and_a_restored_model_is_unmarked(app: App) -> None:
     """Lineage stays as it is."""
     app.replay()

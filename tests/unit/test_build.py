@@ -129,6 +129,20 @@ def test_data_outside_catalogued_storage_is_a_custom_dataset() -> None:
     )
 
 
+def test_table_that_no_scan_found_gets_a_stand_in() -> None:
+    """Purview takes a table only with its schema, and that only with its database: nothing we could make up."""
+    url = "mssql://srv.database.windows.net/db/dbo/loan"
+    stand_in = build(run("prep", inputs={"loan": Location(url)}))[url]
+    assert (stand_in.ref.type_name, stand_in.labels) == ("custom_dataset", (UNSCANNED,))
+    assert "azure_sql_table that Purview has not scanned yet" in str(stand_in.attributes["description"])
+
+
+def test_glob_gets_a_placeholder_of_its_folder() -> None:
+    """Which files it meant is the run's affair."""
+    placeholder = build(run("prep", inputs={"raw": at("raw/*.csv")}))[f"{LAKE_URL}/raw"]
+    assert placeholder.attributes == {"name": "raw", "isFile": False}
+
+
 def test_registry_asset_is_a_custom_dataset_without_a_parent() -> None:
     """It has no datastore to carry."""
     iris = build(run("prep", inputs={"iris": data_asset("iris", None, registry="reg")}))

@@ -182,3 +182,57 @@ def test_scanned_power_bi_dataset_is_found_by_its_url() -> None:
     (place,) = power_bi_places(data_asset("p", None, powerbi_dataset=DATASET_URL))
     found = match_places([place], scanned(DATASET_URL))[place.ref]
     assert found == Match(Ref("scanned", QualifiedName(DATASET_URL)), MatchKind.EXACT)
+
+
+def rule(location: Location, *names: str) -> str:
+    place = place_of(location)
+    return match_places([place], scanned(*names))[place.ref].rule
+
+
+@pytest.mark.parametrize(
+    ("location", "name", "expected"),
+    [
+        (at("raw/a.csv"), f"{DFS}/raw/a.csv", "exact file"),
+        (at("raw/"), f"{DFS}/raw", "exact folder"),
+        (at("raw/"), f"{DFS}/raw/", "exact folder with trailing slash"),
+        (at("raw/"), f"{BLOB}/raw", "blob host of the same account"),
+        (at("raw/"), f"{BLOB}/raw/", "blob host of the same account with trailing slash"),
+        (at("raw/"), f"{DFS}/raw/{PART_FILES}", "Spark partitions"),
+        (at("raw/"), f"{BLOB}/raw/{PART_FILES}", "Spark partitions, blob host of the same account"),
+        (at("raw/23.csv"), f"{DFS}/raw/{{N}}.csv", "resource set"),
+        (at("my%20raw/a.csv"), f"{DFS}/my raw/a.csv", "exact file, percent-decoded"),
+        (at("raw/*.csv"), f"{DFS}/raw", "exact folder (the glob *.csv is reduced to the folder it is in)"),
+    ],
+)
+def test_match_says_which_rule_led_to_it(location: Location, name: str, expected: str) -> None:
+    """A steward who doubts an edge can read why it is there."""
+    assert rule(location, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"{DFS}/raw/a.csv", f"placeholder: nothing scanned under {DFS}/raw/a.csv"),
+        ("https://example.com/iris.csv", "placeholder: Purview scans no such place"),
+        (
+            "mssql://srv.database.windows.net/db/dbo/loan",
+            "placeholder: nothing scanned under mssql://srv.database.windows.net/db/dbo/loan; "
+            "a custom_dataset stands in for the azure_sql_table, which only a scan can write",
+        ),
+    ],
+)
+def test_placeholder_says_why_it_is_one(url: str, expected: str) -> None:
+    """Nothing scanned, or nothing to scan: the remedy differs."""
+    assert rule(Location(url)) == expected
+
+
+def test_placeholder_of_what_its_own_run_wrote_says_that_nobody_was_asked() -> None:
+    """It was not looked up, so it cannot claim that nothing is there."""
+    place = place_of(OUTPUT, own_runs=["cmd_1"])
+    assert match_places([place], {})[place.ref].rule.startswith("placeholder: its run wrote it just now")
+
+
+def test_explanation_does_not_make_another_match_of_it() -> None:
+    """Matches that were remembered before rules were are the same matches."""
+    ref = Ref("azure_blob_path", QualifiedName(f"{BLOB}/a.csv"))
+    assert Match(ref, MatchKind.EXACT) == Match(ref, MatchKind.EXACT, "exact file")

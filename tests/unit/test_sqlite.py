@@ -1,11 +1,17 @@
 """The SQLite file: what its adapters share, beside the contract of `tests/contract/test_state.py`."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from shared.state.sqlite import Database, SqliteQueue
-from tests.fakes import FakeClock
+from shared.lineage.entities import Ref
+from shared.lineage.places import Match, MatchKind
+from shared.qualified_names import QualifiedName
+from shared.state.sqlite import Database, SqliteLedger, SqliteQueue
+from tests.fakes import NOON, FakeClock
 
 NOTE = "INSERT INTO notes VALUES ('n', '{}')"
 
@@ -40,4 +46,22 @@ def test_interrupt_that_comes_right_after_the_commit_is_not_hidden() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(database, NOTE, "COMMIT")
     assert notes(database) == 1
+    database.close()
+
+
+def test_file_from_before_matches_had_rules_is_read_and_goes_on(tmp_path: Path) -> None:
+    """A laptop keeps its file when the program is upgraded."""
+    path = str(tmp_path / "state.sqlite")
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "CREATE TABLE matches (place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, "
+            "qualified_name TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (place_type, place_name))"
+        )
+        old.execute("INSERT INTO matches VALUES ('t', 'old', 't', 'old', 'exact', '2026-07-01T12:00:00+00:00')")
+        old.commit()
+    database = Database(path, now=FakeClock())
+    ledger, before, after = SqliteLedger(database), Ref("t", QualifiedName("old")), Ref("t", QualifiedName("new"))
+    ledger.put_matches({after: Match(after, MatchKind.EXACT, "exact file")})
+    matches = ledger.get_matches([before, after], placeholders_since=NOON)
+    assert {place.qualified_name: match.rule for place, match in matches.items()} == {"old": "", "new": "exact file"}
     database.close()

@@ -1,0 +1,1 @@
+"""How Purview's scanners name data outside Azure ML: one rule a platform, and the table of them."""

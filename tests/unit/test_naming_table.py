@@ -1,0 +1,212 @@
+"""The table of names: URI → Purview type, qualifiedName, candidates in order, and back; each row with its source."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import pytest
+import yaml
+
+from shared import qualified_names
+from shared.azure_ml.cache import Cache
+from shared.azure_ml.connections import table_of_connection
+from shared.azure_ml.data import DataReader
+from shared.azure_ml.uris import AssetReference, parse_reference
+from shared.azure_ml.workspaces import WorkspaceRecord
+from shared.lineage.naming.names import STAND_IN
+from shared.lineage.naming.table import RULES, names_of, origin_of
+from shared.model import Datastore, Location
+from shared.qualified_names import QualifiedName
+from tests.unit.examples import WORKSPACE, WORKSPACE_ID
+
+GUID = "11111111-1111-1111-1111-111111111111"
+STORES = {
+    "lake": Datastore("lake", "AzureDataLakeGen2", "contosolake", "fs", endpoint="core.windows.net"),
+    "blob": Datastore("blob", "AzureBlob", "stexample", "c", endpoint="core.windows.net"),
+    "hns": Datastore("hns", "AzureBlob", "contosolake", "raw", endpoint="core.windows.net"),
+    "files": Datastore("files", "AzureFile", "stexample", "share", endpoint="core.windows.net"),
+    "gen1": Datastore("gen1", "AzureDataLakeGen1", "olake"),
+    "china": Datastore("china", "AzureBlob", "stchina", "c", endpoint="core.chinacloudapi.cn"),
+    "gov": Datastore("gov", "AzureDataLakeGen2", "lakegov", "fs", endpoint="core.usgovcloudapi.net"),
+    "onelake": Datastore("onelake", "OneLake", GUID, GUID, endpoint="onelake.dfs.fabric.microsoft.com"),
+    "hdfs": Datastore("hdfs", "Hdfs"),
+    "workspaceartifactstore": Datastore("workspaceartifactstore", "AzureBlob", "stexample", "azureml"),
+}
+"""Datastores of the workspace; `hns` leads to an account that `lake` shows to be hierarchical."""
+
+# Candidates of the name at hand, in order, and resource sets: what the words of the table stand for.
+BOTH = "with and without slash, then both on the other host"
+BARE = "alone, then on the other host"
+SLASH = "with and without slash"
+AS_IS = "alone"
+LOWER = "alone, then in lower case"
+PARTS = "part files on both hosts"
+OWN_PARTS = "part files"
+
+
+class Row(NamedTuple):
+    """One line of the table; its columns are explained at its top."""
+
+    source: str
+    uri: str
+    type_name: str
+    name: str
+    candidates: str | tuple[str, ...]
+    sets: str | tuple[str, ...]
+    back: str
+
+
+def read(*groups: str) -> list[Row]:
+    """Read groups of rows."""
+    table = yaml.safe_load((Path(__file__).parent / "naming_table.yaml").read_text(encoding="utf-8"))
+    return [
+        Row(
+            row["source"],
+            row["uri"],
+            row.get("type", ""),
+            row.get("name", ""),
+            _names(row.get("candidates", ())),
+            _names(row.get("sets", ())),
+            row["name"] if row.get("back") == "=" else row.get("back", ""),
+        )
+        for group in groups
+        for row in table[group]
+    ]
+
+
+def _names(column: str | list[str]) -> str | tuple[str, ...]:
+    return column if isinstance(column, str) else tuple(column)
+
+
+OWN, NO_PLACE = read("own"), read("no_place")
+PLACES = read("datastores", "urls", "spellings", "resource_sets", "tables", "databricks", "fabric")
+
+
+def each(rows: list[Row]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", rows, ids=[f"{number} {row.uri[:60]}" for number, row in enumerate(rows)])
+
+
+def reader() -> DataReader:
+    """Read the URIs of a workspace with the datastores above."""
+    record = WorkspaceRecord(WORKSPACE, GUID, "https://x", hierarchical_accounts=frozenset())
+    return DataReader(record, cast(Any, None), cast(Any, _Assets()), Cache(size=9, seconds=9, clock=lambda: 0))
+
+
+class _Assets(SimpleNamespace):
+    def list_datastores(self) -> Mapping[str, Datastore]:
+        return STORES
+
+    def get_datastore(self, name: str) -> Datastore:
+        return Datastore(name, kind="")
+
+
+def place(uri: str) -> Location | None:
+    connection, separator, table = uri.partition(" | ")
+    return table_of_connection(connection, table) if separator else reader().locate(uri)
+
+
+def other_host(name: str) -> str:
+    scheme, _, rest = name.partition("://")
+    host, slash, path = rest.partition("/")
+    swapped = host.replace(".dfs.", ".blob.") if ".dfs." in host else host.replace(".blob.", ".dfs.")
+    return f"{scheme}://{swapped}{slash}{path}"
+
+
+def candidates_of(row: Row) -> list[str]:
+    """Spell out what the column says."""
+    name, other = row.name, other_host(row.name)
+    scheme, _, rest = name.partition("://")
+    host, _, path = rest.partition("/")
+    spelled = {
+        BOTH: [name, f"{name}/", other, f"{other}/"],
+        BARE: [name, other],
+        SLASH: [name, f"{name}/"],
+        AS_IS: [name],
+        LOWER: [name, f"{scheme}://{host}/{path.lower()}"],
+    }
+    return spelled[row.candidates] if isinstance(row.candidates, str) else list(row.candidates)
+
+
+def sets_of(row: Row) -> list[str]:
+    spelled = [f"{name}/{{SparkPartitions}}" for name in (row.name, other_host(row.name))]
+    columns = {PARTS: spelled, OWN_PARTS: spelled[:1]}
+    return columns[row.sets] if isinstance(row.sets, str) else list(row.sets)
+
+
+def test_table_is_as_long_as_it_has_to_be() -> None:
+    """At least 150 URIs, each once, from every form that Azure ML is known to use."""
+    rows = [*OWN, *NO_PLACE, *PLACES]
+    assert len({row.uri for row in rows}) == len(rows) >= 150
+    assert {f"azure-ml.md 7.{form}" for form in range(1, 12)} <= {row.source for row in rows}
+
+
+def test_every_platform_has_rows() -> None:
+    """A rule without a row would be tested by nobody."""
+    located = [place(row.uri) for row in PLACES]
+    assert {names_of(each).platform for each in located if each} == {rule.platform for rule in RULES}
+
+
+@each(OWN)
+def test_registered_asset_has_a_name_of_ours(row: Row) -> None:
+    """Purview knows no scanner's name for it; ours leads back to the asset."""
+    reference = parse_reference(row.uri)
+    assert isinstance(reference, AssetReference)
+    assert (reference.asset.kind, qualified_names.of_asset(WORKSPACE_ID, reference.asset)) == (row.type_name, row.name)
+    back = parse_reference(row.name)
+    assert isinstance(back, AssetReference)
+    assert back.asset == reference.asset
+
+
+@each(NO_PLACE)
+def test_what_names_no_place_is_not_placed(row: Row) -> None:
+    """A name made up for it would be shared by things that have nothing to do with each other."""
+    assert place(row.uri) is None
+
+
+@each(PLACES)
+def test_place_has_the_type_and_the_name_that_a_scanner_gives_it(row: Row) -> None:
+    """So that a scan meets our entity, or we the scan's."""
+    located = place(row.uri)
+    assert located is not None
+    names = names_of(located)
+    assert ((*names.scanned_types, STAND_IN)[0], names.qualified_name) == (row.type_name, row.name)
+
+
+@each(PLACES)
+def test_candidates_come_in_order(row: Row) -> None:
+    """The likeliest name first, none twice, and each with the reason it is tried."""
+    located = place(row.uri)
+    assert located is not None
+    names = names_of(located)
+    assert [candidate.name for candidate in names.exact] == candidates_of(row)
+    assert [candidate.name for candidate in names.resource_sets] == sets_of(row)
+    assert all(candidate.rule for candidate in (*names.exact, *names.resource_sets))
+
+
+@each(PLACES)
+def test_name_leads_back_to_the_place_where_that_is_defined(row: Row) -> None:
+    """And from there to the same name."""
+    origin = origin_of(QualifiedName(row.name))
+    assert (origin.url if origin else "") == row.back
+    if origin:
+        located = place(row.uri)
+        assert located is not None
+        kind = names_of(located).is_folder
+        assert names_of(Location(origin.url, is_folder=kind)).qualified_name in {row.name, *candidates_of(row)}
+
+
+@each(PLACES)
+def test_only_types_known_to_stand_alone_are_written(row: Row) -> None:
+    """Purview refuses a table without its schema; of other types it is not known what they need."""
+    located = place(row.uri)
+    assert located is not None
+    alone = {
+        "azure_datalake_gen2_path",
+        "azure_blob_path",
+        "powerbi_dataset",
+        "powerbi_report",
+        "powerbi_dashboard",
+        "powerbi_dataflow",
+    }
+    assert names_of(located).type_name == (row.type_name if row.type_name in alone else STAND_IN)

@@ -1,0 +1,49 @@
+"""What a scan has put into the catalog is told from the stand-ins of ours that may hide it."""
+
+from collections.abc import Sequence
+
+from shared.handlers.scanned import find_scanned
+from shared.lineage.assets import UNSCANNED
+from shared.lineage.entities import Ref
+from shared.lineage.places import place_of
+from shared.model import Location
+from shared.ports import ASSET, Found
+from shared.qualified_names import QualifiedName
+from tests.fakes import FakeCatalog
+
+TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")
+PLACE = place_of(Location(TABLE))
+STAND_IN = Found(Ref("custom_dataset", TABLE), "1", labels=(UNSCANNED,))
+SCANNED = Found(Ref("azure_sql_view", TABLE), "2")
+
+
+class TwoOfAName(FakeCatalog):
+    """A catalog where one name stands for several entities; the first is what a look-up by the supertype gives."""
+
+    def __init__(self, *found: Found) -> None:
+        super().__init__()
+        self.found = found
+
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
+        self.called(type_name)
+        here = [item for item in reversed(self.found) if type_name in (ASSET, item.ref.type_name)]
+        return {item.ref.qualified_name: item for item in here if item.ref.qualified_name in names}
+
+
+def test_scan_that_a_stand_in_hides_is_found_by_its_type() -> None:
+    """Otherwise a stand-in would keep the edges for ever."""
+    _, scanned = find_scanned(TwoOfAName(STAND_IN, SCANNED), [PLACE])
+    assert scanned == {TABLE: SCANNED.ref}
+
+
+def test_stand_in_alone_is_no_scan_even_without_its_label() -> None:
+    """No scanner writes a custom_dataset, whatever a steward has done to it."""
+    _, scanned = find_scanned(TwoOfAName(Found(STAND_IN.ref, "1")), [PLACE])
+    assert scanned == {}
+
+
+def test_nothing_more_is_asked_where_there_is_no_stand_in() -> None:
+    """The usual case costs one request, as ever."""
+    catalog = TwoOfAName(SCANNED)
+    assert find_scanned(catalog, [PLACE])[1] == {TABLE: SCANNED.ref}
+    assert catalog.calls == [ASSET]
