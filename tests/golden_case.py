@@ -79,7 +79,7 @@ class Case:
             app.services.reconciler.tick()
             yield from (f"reconcile: {each}" for each in outcomes(app.replay([])))
         elif isinstance(event, str):
-            for report in app.replay([self._spell(event)]):
+            for report in app.replay([self.spell(event)]):
                 reason = report.outcome.reason
                 yield f"{event}: {report.outcome.outcome}{f' ({_shorten(reason)})' if reason else ''}"
         elif set(event) == {"azure_ml"}:
@@ -89,7 +89,7 @@ class Case:
         else:
             raise ValueError(f"{self.name}: {event!r} is nothing that can happen")
 
-    def _spell(self, event: str) -> str:
+    def spell(self, event: str) -> str:
         """Spell `RunCompleted train`, `RunStatusChanged train Failed`, `ModelDeployed aci ACI m:1,m:2` as AML does."""
         kind, name, *rest = event.split()
         subject = _SUBJECTS.get(kind, "experiments/22222222-2222-2222-2222-222222222222/runs/{}").format(name)
