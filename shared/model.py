@@ -216,7 +216,14 @@ class ColumnMapping:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that did work: a command, a pipeline step, a sweep, an AutoML or Spark run …"""
+    """
+    A run that did work: a command, a pipeline step, a sweep, an AutoML or Spark run …
+
+    Attributes:
+        root_id, root_status: of the pipeline it is a step of. A step that was reused keeps the pipeline it ran in,
+            whose status is "" where only the pipeline that reuses it was read.
+        endpoint, deployment: what it ran for, if that was a batch endpoint.
+    """
 
     id: str
     name: str
@@ -239,12 +246,16 @@ class Run:
     git_dirty: str = ""
     started_at: str = ""
     ended_at: str = ""
+    root_id: str = ""
+    root_status: str = ""
+    endpoint: str = ""
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunTree:
     """
-    A root run and the runs of it that did work; for a plain job that is the root alone.
+    A root run and the runs of it that ended; for a plain job that is the root alone.
 
     `aliases` maps a run to the run in `runs` that stands for it: a reused step to the step it reuses,
     a trial of a sweep to the sweep.
@@ -267,13 +278,14 @@ SUCCEEDED = frozenset({"completed", "finished"})
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Model versions served behind an endpoint."""
+    """Model versions served behind an endpoint; `traffic` is its share in per cent, "" in batch."""
 
     name: str
     models: tuple[ModelVersion, ...]
     environment: str = ""
     instance_type: str = ""
     state: str = ""
+    traffic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.lineage.entities import Entity, Ref
-from shared.model import AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
 from shared.qualified_names import QualifiedName
 
 
@@ -88,6 +88,7 @@ class Listed:
     Attributes:
         kind: `run` (a root run), `model` (a version of one) or `endpoint`.
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
+        may_have_steps: it is a pipeline, or it is not known that it is none.
     """
 
     kind: str
@@ -95,6 +96,13 @@ class Listed:
     version: str = ""
     status: str = ""
     created_at: datetime | None = None
+    may_have_steps: bool = True
+
+    @property
+    def may_have_lineage(self) -> bool:
+        """Whether a run that has ended completed, or is a pipeline some steps of which may have."""
+        status = self.status.casefold()
+        return status in SUCCEEDED or (status in SETTLED and self.may_have_steps)
 
 
 @dataclass(frozen=True, slots=True)

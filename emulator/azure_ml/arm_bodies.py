@@ -89,6 +89,8 @@ def datastore_body(workspace: Workspace, store: Datastore, api_version: str) -> 
             "artifact": {"artifactName": store.container, "artifactType": "LakeHouse"},
             "endpoint": "onelake.dfs.fabric.microsoft.com",
         }
+    elif store.type == "AzureDataLakeGen1":
+        properties["storeName"] = store.account
     else:
         container = {"AzureDataLakeGen2": "filesystem", "AzureFile": "fileShareName"}.get(store.type, "containerName")
         properties |= {

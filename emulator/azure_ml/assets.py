@@ -86,21 +86,24 @@ class Component(Version):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment of one model behind an endpoint; ``traffic`` is its share in per cent."""
+    """A deployment of one model or, in batch, of a component; ``traffic`` is its share in per cent."""
 
     name: str
-    model: str
+    model: str | None
     environment: str | None = None
     traffic: int = 0
     tags: Tags = field(default_factory=dict)
+    component: str | None = None
+    state: str = "Succeeded"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An online or batch endpoint."""
+    """An online or batch endpoint; ``compute`` names the Kubernetes cluster of one that has its own."""
 
     name: str
     deployments: Mapping[str, Deployment]
+    compute: str | None = None
     default: str | None = None
     description: str | None = None
     tags: Tags = field(default_factory=dict)

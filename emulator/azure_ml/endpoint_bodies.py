@@ -37,23 +37,36 @@ def online_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
         "properties": {"azureml.onlineendpointid": f"{names.id}/onlineendpoints/{endpoint.name}".lower()},
         "publicNetworkAccess": "Enabled",
     }
-    return _served(workspace, f"onlineEndpoints/{endpoint.name}", endpoint.tags, properties)
+    if endpoint.compute:
+        properties["compute"] = f"{names.id}/computes/{endpoint.compute}"
+    return _served(workspace, f"onlineEndpoints/{endpoint.name}", endpoint.tags, properties, kind=_kind(endpoint))
+
+
+def _kind(endpoint: Endpoint) -> str:
+    return "Kubernetes" if endpoint.compute else "Managed"
 
 
 def online_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: Deployment) -> Body:
-    """Show a managed online deployment."""
+    """Show an online deployment."""
     properties: Body = {
-        "endpointComputeType": "Managed",
-        "model": workspace.names.resource("models", deployment.model),
+        "endpointComputeType": _kind(endpoint),
+        "model": workspace.names.resource("models", deployment.model) if deployment.model else None,
         "environmentId": _environment_uri(workspace, deployment.environment),
         "codeConfiguration": None,
         "instanceType": "Standard_DS3_v2",
         "scaleSettings": {"scaleType": "Default"},
-        "provisioningState": "Succeeded",
+        "provisioningState": deployment.state,
         "properties": {},
     }
+    if endpoint.compute:
+        share = {"cpu": "1", "memory": "2Gi"}
+        properties["containerResourceRequirements"] = {
+            "containerResourceRequests": share,
+            "containerResourceLimits": share,
+        }
     path = f"onlineEndpoints/{endpoint.name}/deployments/{deployment.name}"
-    return _served(workspace, path, deployment.tags, properties) | {"sku": {"name": "Default", "capacity": 1}}
+    body = _served(workspace, path, deployment.tags, properties, kind=_kind(endpoint))
+    return body | {"sku": {"name": "Default", "capacity": 1}}
 
 
 def batch_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
@@ -70,9 +83,12 @@ def batch_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
 
 
 def batch_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: Deployment) -> Body:
-    """Show a batch deployment of a model."""
+    """Show a batch deployment of a model, or of a pipeline component."""
+    names = workspace.names
     properties: Body = {
-        "model": {"referenceType": "Id", "assetId": workspace.names.resource("models", deployment.model)},
+        "model": {"referenceType": "Id", "assetId": names.resource("models", deployment.model)}
+        if deployment.model
+        else None,
         "compute": f"{workspace.names.id}/computes/cpu-cluster",
         "environmentId": _environment_uri(workspace, deployment.environment),
         "codeConfiguration": None,
@@ -84,14 +100,22 @@ def batch_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: 
         "maxConcurrencyPerInstance": 1,
         "retrySettings": {"maxRetries": 3, "timeout": "PT30S"},
         "resources": {"instanceCount": 1, "properties": {}},
-        "provisioningState": "Succeeded",
+        "provisioningState": deployment.state,
         "properties": {},
     }
+    if deployment.component:
+        properties["deploymentConfiguration"] = {
+            "deploymentConfigurationType": "PipelineComponent",
+            "componentId": {"referenceType": "Id", "assetId": names.resource("components", deployment.component)},
+            "settings": {"default_compute": "cpu-cluster"},
+        }
     path = f"batchEndpoints/{endpoint.name}/deployments/{deployment.name}"
     return _served(workspace, path, deployment.tags, properties)
 
 
-def _served(workspace: Workspace, path: str, tags: Mapping[str, str], properties: Body) -> Body:
+def _served(
+    workspace: Workspace, path: str, tags: Mapping[str, str], properties: Body, *, kind: str = "Managed"
+) -> Body:
     """Wrap an endpoint or deployment: unlike assets they are tracked resources, tags and location outside."""
     body = resource(workspace, path, None, properties)
-    return body | {"location": workspace.names.region, "kind": "Managed", "tags": dict(tags)}
+    return body | {"location": workspace.names.region, "kind": kind, "tags": dict(tags)}

@@ -16,6 +16,7 @@ JOB_TYPES = {
     "spark": "Spark",
     "import": "Command",
     "batch": "Pipeline",
+    "other": "Labeling",
 }
 MOUNT, UPLOAD = "ReadOnlyMount", "ReadWriteMount"
 
@@ -30,7 +31,7 @@ def _shared(workspace: Workspace, run: Run) -> Body:
     names = workspace.names
     wsid = f"/subscriptions/{names.subscription}/resourcegroups/{names.resource_group}/workspaces/{names.workspace}"
     return {
-        "jobType": JOB_TYPES[run.kind],
+        "jobType": run.settings.get("job_type", JOB_TYPES[run.kind]),
         "status": run.status,
         "displayName": run.display_name,
         "experimentName": run.experiment,
@@ -235,4 +236,5 @@ _KINDS = {
     "spark": _spark,
     "import": _import,
     "batch": _batch,
+    "other": _shared,
 }

@@ -2,7 +2,8 @@
 
 from emulator.azure_ml.arm_bodies import Body, timestamp
 from emulator.azure_ml.assets import EnvironmentVersion
-from emulator.azure_ml.runs import TERMINAL, WIRE_TYPES, Run
+from emulator.azure_ml.reading import split_label
+from emulator.azure_ml.runs import TERMINAL, WIRE_TYPES, Run, SavedDataset
 from emulator.azure_ml.workspace import Workspace
 
 USER_OBJECT = "99999999-2222-0000-0000-000000000000"
@@ -10,6 +11,7 @@ USER_OBJECT = "99999999-2222-0000-0000-000000000000"
 _ATTRIBUTION = {
     "pipeline": ("Aether", [], "PipelineRun"),
     "batch": ("Aether", [], "PipelineRun"),
+    "batch_scoring": ("Execution", ["azureml.StepRun", "scriptRun", "remote"], "Aether"),
     "step": ("Execution", ["azureml.StepRun", "scriptRun", "remote"], "Aether"),
     "sweep": ("HyperDrive", ["HyperDrive"], None),
     "trial": ("Execution", ["scriptRun", "remote"], "HyperDrive"),
@@ -45,11 +47,29 @@ def run_body(run: Run) -> Body:
         "createdBy": {"userObjectId": USER_OBJECT, "userName": run.created_by},
         "properties": dict(run.properties),
         "tags": dict(run.tags),
-        "inputDatasets": [],
-        "outputDatasets": [],
+        "inputDatasets": [
+            _identifier(saved)
+            | {"consumptionType": "RunInput", "inputDetails": {"inputName": name, "mechanism": "Mount"}}
+            for name, saved in run.input_datasets.items()
+        ],
+        "outputDatasets": [
+            _identifier(saved) | {"outputType": "RunOutput", "outputDetails": {"outputName": name}}
+            for name, saved in run.output_datasets.items()
+        ],
         "runDefinition": None,
         "inputs": None,
         "outputs": None,
+    }
+
+
+def _identifier(saved: SavedDataset) -> Body:
+    """Show a v1 dataset the way only v1 lineage does."""
+    return {
+        "identifier": {
+            "savedId": saved.saved_id,
+            "registeredId": saved.registered_id,
+            "registeredVersion": saved.registered_version,
+        }
     }
 
 
@@ -61,6 +81,8 @@ def run_metadata(run: Run) -> Body:
 def _assets(run: Run) -> Body:
     if run.reused_from:
         return {"inputs": {}, "outputs": {}}
+    if run.kind == "batch_scoring":  # as recorded: it tells of them in its definition only
+        return {"inputs": None, "outputs": None}
     return {
         "inputs": {n: {"assetId": i.asset_id, "type": WIRE_TYPES[i.type]} for n, i in run.inputs.items()},
         "outputs": {n: {"assetId": o.asset_id, "type": WIRE_TYPES[o.type]} for n, o in run.outputs.items()},
@@ -88,7 +110,7 @@ def run_details(workspace: Workspace, run: Run) -> Body:
 
 def run_definition(workspace: Workspace, run: Run) -> Body | None:
     """Show how the run was submitted; null for runs that only orchestrate others."""
-    if run.orchestrates:
+    if not run.is_defined:
         return None
     data = {
         name: {
@@ -127,10 +149,10 @@ def run_definition(workspace: Workspace, run: Run) -> Body | None:
     return {
         "script": None,
         "command": run.command or "python main.py",
-        "arguments": [],
+        "arguments": _arguments(run),
         "framework": "Python",
         "target": "cpu-cluster",
-        "dataReferences": {},
+        "dataReferences": _data_references(run),
         "data": data,
         "inputAssets": assets,
         "outputData": outputs,
@@ -157,6 +179,22 @@ def _environment(workspace: Workspace, environment: EnvironmentVersion) -> Body:
         },
         "docker": {"baseImage": environment.image, "baseDockerfile": environment.dockerfile},
     }
+
+
+def _arguments(run: Run) -> list[str]:
+    """Show the arguments, which are the only place where batch scoring names its model."""
+    if run.kind != "batch_scoring":
+        return []
+    name, version = split_label(str(run.settings["model"]))
+    return ["--model_name", name, "--model_version", version, "--output", "$AZUREML_DATAREFERENCE_score"]
+
+
+def _data_references(run: Run) -> Body:
+    """Show where batch scoring writes to: a folder of its own in a datastore."""
+    if run.kind != "batch_scoring":
+        return {}
+    datastore = str(run.settings.get("datastore", "workspaceblobstore"))
+    return {"score": {"dataStoreName": datastore, "pathOnDataStore": f"azureml/{run.id}/score"}}
 
 
 def run_data(workspace: Workspace, run: Run, selected: Body) -> Body:

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.azure_ml.assets import Key
 from emulator.azure_ml.reading import AUTHOR, Node, read_time, split_label, texts
-from emulator.azure_ml.runs import RUN_TYPES, Input, Output, Run
+from emulator.azure_ml.runs import RUN_TYPES, STEPS, Input, Output, Run, SavedDataset
 from emulator.azure_ml.workspace import SHORT, Names, artifacts_path
 
 NAME = "${{name}}"
@@ -15,7 +15,7 @@ NAME = "${{name}}"
 _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
-    "created_by", "reused_from", "git",
+    "created_by", "reused_from", "git", "input_datasets", "output_datasets",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -82,6 +82,8 @@ class _Reader:
             end=read_time(node.get("end"), start + timedelta(minutes=1)),
             created_by=node.get("created_by", AUTHOR),
             reused_from=node.get("reused_from"),
+            input_datasets=_saved(node.get("input_datasets")),
+            output_datasets=_saved(node.get("output_datasets")),
         )
 
     def _root(self, run_id: str) -> str:
@@ -93,13 +95,13 @@ class _Reader:
         return self._root(parent)
 
     def _tags(self, node: Node, kind: str) -> dict[str, str]:
-        own = {"azureml.pipeline": str(node["parent"])} if kind == "step" else {}
+        own = {"azureml.pipeline": str(node["parent"])} if kind in STEPS else {}
         return own | texts(node.get("tags"))
 
     def _properties(self, run_id: str, node: Node, kind: str) -> dict[str, str]:
         """Add what the service itself writes to what the scenario says."""
         own = {"azureml.DevPlatv2": "true"}
-        if kind == "step":
+        if kind in STEPS:
             own |= {"azureml.runsource": "azureml.StepRun", "azureml.pipelinerunid": str(node["parent"])}
             own["azureml.nodeid"] = run_id[:8]
             own["azureml.moduleName"] = node.get("display_name", run_id)
@@ -184,6 +186,11 @@ class _Reader:
     def _anonymous(self, name: str, kind: str, path: str) -> str:
         self.produced[(name, "1")] = {"type": kind, "path": path, "anonymous": True}
         return self._names.asset_id("data", f"{name}:1")
+
+
+def _saved(node: Node | None) -> dict[str, SavedDataset]:
+    """Read v1 datasets by the names a run has for them; they are named by GUIDs."""
+    return {name: SavedDataset(**texts(entry)) for name, entry in (node or {}).items()}
 
 
 def _described(label: str, asset: Node, entry: Node) -> Node:

@@ -1,7 +1,7 @@
 """A run and what went in and out of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from emulator.azure_ml.assets import Tags
@@ -20,8 +20,13 @@ RUN_TYPES: Mapping[str, str | None] = {
     "spark": "azureml.scriptrun",
     "import": "azureml.scriptrun",
     "batch": "azureml.PipelineRun",
+    "batch_scoring": "azureml.StepRun",
+    "mlflow": None,
+    "other": None,
 }
 ORCHESTRATORS = frozenset({"pipeline", "sweep", "automl", "batch"})
+UNDEFINED = ORCHESTRATORS | {"mlflow", "other"}
+STEPS = frozenset({"step", "batch_scoring"})
 
 WIRE_TYPES = {
     "uri_file": "UriFile",
@@ -66,6 +71,15 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedDataset:
+    """A v1 dataset as a run names it; one that was registered has an id and a version of its own besides."""
+
+    saved_id: str
+    registered_id: str | None = None
+    registered_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution, as far as lineage can see it."""
 
@@ -94,6 +108,8 @@ class Run:
     end: datetime
     created_by: str
     reused_from: str | None = None
+    input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
+    output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
 
     @property
     def container(self) -> str:
@@ -104,3 +120,8 @@ class Run:
     def orchestrates(self) -> bool:
         """Whether it only starts other runs."""
         return self.kind in ORCHESTRATORS
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether run history says how it was submitted; nothing was where code only logged to MLflow."""
+        return self.kind not in UNDEFINED

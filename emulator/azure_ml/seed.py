@@ -67,7 +67,7 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
             name=name,
             type=entry["type"],
             account=entry.get("account", "onelake"),
-            container=entry["container"],
+            container=entry.get("container", ""),
             default=entry.get("default", False),
             endpoint=entry.get("endpoint", "core.windows.net"),
             one_lake_workspace=entry.get("one_lake_workspace", ""),
@@ -185,9 +185,11 @@ def _endpoint(name: str, node: Node) -> Endpoint:
     deployments = {
         deployment: Deployment(
             name=deployment,
-            model=entry["model"],
+            model=entry["model"] if "component" not in entry else None,
+            component=entry.get("component"),
             environment=entry.get("environment"),
             traffic=entry.get("traffic", 0),
+            state=entry.get("state", "Succeeded"),
             tags=texts(entry.get("tags")),
         )
         for deployment, entry in node.get("deployments", {}).items()
@@ -195,6 +197,7 @@ def _endpoint(name: str, node: Node) -> Endpoint:
     return Endpoint(
         name=name,
         deployments=deployments,
+        compute=node.get("compute"),
         default=node.get("default", next(iter(deployments), None)),
         description=node.get("description"),
         tags=texts(node.get("tags")),

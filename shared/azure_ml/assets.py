@@ -1,8 +1,8 @@
 """Reads models, data, datastores, endpoints and deployments with the azure-ai-ml SDK."""
 
 import logging
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import HttpTransport
 from shared.azure_errors import translated_errors
 from shared.azure_ml.job_settings import read_settings
 from shared.azure_ml.uris import AssetReference, parse_reference
-from shared.errors import RecordNotFoundError
+from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
 from shared.redaction import redact_mapping, redact_text
 from shared.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
@@ -126,8 +126,14 @@ class Assets:
             return list(self._client.batch_deployments.list(endpoint))
 
 
-def _errors(call: str) -> AbstractContextManager[None]:
-    return translated_errors(call, needs=WORKSPACE_READER)
+@contextmanager
+def _errors(call: str) -> Iterator[None]:
+    """Translate what the SDK raises; where it stumbles over an answer's shape, name at least what was asked for."""
+    with translated_errors(call, needs=WORKSPACE_READER):
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, IndexError) as error:
+            raise UnreadableAnswerError(f"{call}: the SDK cannot read the answer ({error!r})") from error
 
 
 def _build_client(

@@ -5,9 +5,10 @@ from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.azure_ml.assets import Assets
+from shared.azure_ml.bindings import Binding, list_bindings
 from shared.azure_ml.cache import Cache
 from shared.azure_ml.run_history import RunHistory
-from shared.azure_ml.runs import Binding, Record, list_bindings
+from shared.azure_ml.runs import Record
 from shared.azure_ml.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
 from shared.azure_ml.workspaces import WorkspaceRecord
 from shared.errors import RecordNotFoundError
@@ -70,7 +71,7 @@ class DataReader:
         match reference:
             case Url(url):
                 location = self._from_url(url)
-            case DatastorePath() if self._is_here(reference):
+            case DatastorePath() if self.is_here(reference):
                 datastore = self._datastore(reference.datastore)
                 location = to_location(
                     reference,
@@ -87,7 +88,7 @@ class DataReader:
     def _from_reference(self, binding: Binding, written: Collection[str]) -> Data | None:
         reference = parse_reference(binding.asset_id)
         match reference:
-            case AssetReference(asset, workspace) if not self._is_here(reference):
+            case AssetReference(asset, workspace) if not self.is_here(reference):
                 return Unresolved(binding.asset_id, *((workspace, asset) if isinstance(workspace, WorkspaceId) else ()))
             case AssetReference() if reference.is_anonymous:
                 return self.locate(binding.declared_uri, data_type=binding.data_type)
@@ -185,7 +186,7 @@ class DataReader:
         except RecordNotFoundError:
             return Datastore(name, kind="")
 
-    def _is_here(self, reference: Reference) -> bool:
+    def is_here(self, reference: Reference) -> bool:
         workspace = getattr(reference, "workspace", None)
         return workspace in (None, self._record.workspace.id) or (
             isinstance(workspace, str) and workspace.casefold() == self._record.guid.casefold()

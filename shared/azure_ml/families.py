@@ -1,4 +1,4 @@
-"""Reads the records of a run's whole family: its root, and the runs below that did work."""
+"""Reads the records of a run's whole family: its root, and the runs below that ended."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record
 from shared.errors import RecordNotFoundError, RunNotSettledError
-from shared.model import SUCCEEDED
+from shared.model import SETTLED, SUCCEEDED
 from shared.rest import Json
 
 _ENDING = frozenset({"running", "finalizing"})
@@ -15,7 +15,7 @@ _ENDING = frozenset({"running", "finalizing"})
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A root's record, the records of the runs below it that did work, and which run stands for which."""
+    """A root's record, the records of the runs below it that ended, and which run stands for which."""
 
     root: Record
     workers: tuple[Record, ...]
@@ -24,7 +24,7 @@ class Family:
 
 def read_family(history: RunHistory, run_id: str, *, orchestrates: bool) -> Family:
     """
-    Find a run's root and everything below it that did work; of a run without a pipeline that is the root alone.
+    Find a run's root and everything below it that ended; of a run without a pipeline that is the root alone.
 
     Raises:
         RecordNotFoundError: there is no such run.
@@ -42,9 +42,9 @@ def read_family(history: RunHistory, run_id: str, *, orchestrates: bool) -> Fami
 
 def _read_pipeline(history: RunHistory, root_id: str, *, asked: Record | None, root: Record | None) -> Family:
     children = {child.run_id: child for child in _walk(history, root_id)}
-    worked = [child for child in children.values() if child.status.casefold() in SUCCEEDED]
+    worked = [child for child in children.values() if child.status.casefold() in SETTLED]
     if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in worked}:
-        worked.append(children[asked.run_id])  # a model names the step that made it, however that step ends
+        worked.append(children[asked.run_id])  # a model names the step that made it, before that step has ended
     answers = history.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in worked)]
     )
@@ -83,7 +83,7 @@ def _record_of(history: RunHistory, child: Record, answers: Mapping[str, Json]) 
 
 
 def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:
-    """Yield the runs below a pipeline that did work, through nested pipelines; a sweep's trials are its own affair."""
+    """Yield what below a pipeline is none itself, through nested pipelines; a sweep's trials are its own affair."""
     for body in history.list_children(run_id):
         child = Record(metadata=body, definition={})
         if child.is_pipeline:

@@ -94,7 +94,13 @@ def _view(*, archived: bool) -> str:
 
 def _to_run(body: Json) -> Listed:
     properties = _properties(body)
-    return Listed("run", _text(body, "name"), status=str(properties.get("status") or ""), created_at=_created_at(body))
+    return Listed(
+        "run",
+        _text(body, "name"),
+        status=str(properties.get("status") or ""),
+        created_at=_created_at(body),
+        may_have_steps=properties.get("jobType") in (None, "Pipeline"),
+    )
 
 
 def _values(answer: Json) -> list[Json]:

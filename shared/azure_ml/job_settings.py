@@ -23,7 +23,9 @@ _PATHS = {
 def read_settings(job: Any) -> dict[str, str]:
     """Return the settings a job has; what it does not have is left out."""
     found = {name: value for name, paths in _PATHS.items() if (value := _first(job, paths)) is not None}
-    settings = {name: _text(value) for name, value in found.items()}
+    settings = {name: plain_text(value) for name, value in found.items()}
+    if "compute_target" in settings:  # an ARM id in some kinds of jobs, a name in others
+        settings["compute_target"] = settings["compute_target"].rpartition("/")[2]
     space = getattr(job, "search_space", None)
     if isinstance(space, Mapping) and space:
         described = {name: {key: str(value) for key, value in vars(item).items()} for name, item in space.items()}
@@ -41,5 +43,12 @@ def _first(job: object, paths: tuple[str, ...]) -> object | None:
     return None
 
 
-def _text(value: object) -> str:
+def plain_text(value: object) -> str:
+    """
+    Spell a value of the SDK's, of an enum or an object with a type as the wire does.
+
+    >>> from enum import Enum
+    >>> plain_text(Enum("State", {"SUCCEEDED": "Succeeded"}).SUCCEEDED), plain_text(5)
+    ('Succeeded', '5')
+    """
     return str(getattr(value, "value", getattr(value, "type", value)))

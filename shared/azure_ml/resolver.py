@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from shared.azure_ml.assets import Assets, model_reference, tags_of
+from shared.azure_ml import endpoints
+from shared.azure_ml.assets import Assets
+from shared.azure_ml.bindings import list_bindings
 from shared.azure_ml.cache import Cache
 from shared.azure_ml.data import DataReader
 from shared.azure_ml.families import Family, read_family
 from shared.azure_ml.run_history import RunHistory
-from shared.azure_ml.runs import Record, list_bindings, to_run
+from shared.azure_ml.runs import Record, RootFacts, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
 from shared.errors import (
@@ -22,7 +24,6 @@ from shared.errors import (
 )
 from shared.model import (
     AssetId,
-    Deployment,
     Endpoint,
     Location,
     ModelVersion,
@@ -31,7 +32,6 @@ from shared.model import (
     Workspace,
     WorkspaceId,
 )
-from shared.redaction import redact_text
 from shared.rest import Json, RestClient
 
 CACHE_SECONDS = 600.0
@@ -123,16 +123,22 @@ class Resolver:
             data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
             mlflow = metrics.result()
         settings, notes = _read_settings(reader.assets, family.root)
+
+        def experiment_of(record: Record) -> str:
+            return (experiments or {}).get(record.experiment_id) or self._experiment_name(reader, record.experiment_id)
+
+        root = RootFacts.of(family.root, experiment=experiment_of(family.root))
         runs = tuple(
             to_run(
                 record,
-                experiment=(experiments or {}).get(record.experiment_id)
-                or self._experiment_name(reader, record.experiment_id),
+                experiment=experiment_of(record),
                 inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
                 outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
                 mlflow=mlflow.get(record.run_id),
+                best=mlflow.get(record.best_child_id),
                 settings=settings,
                 notes=notes,
+                root=root,
             )
             for record in family.workers
         )
@@ -158,7 +164,7 @@ class Resolver:
         pipeline. Returns None if no witness leads to a run: uploaded by hand, or the run is gone.
         """
         data = self._reader(workspace).data
-        for run_id in _witnesses(model):
+        for run_id in _witnesses(model, data):
             try:
                 tree = self.get_run_tree(workspace, run_id)
             except RecordNotFoundError:
@@ -175,36 +181,8 @@ class Resolver:
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
         """Return an online or batch endpoint with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
-        try:
-            endpoint, kind = reader.assets.get_online_endpoint(name), ""
-        except RecordNotFoundError:
-            try:
-                endpoint, kind = reader.assets.get_batch_endpoint(name), "Batch"
-            except RecordNotFoundError:
-                return None
-        listed = reader.assets.list_batch_deployments if kind else reader.assets.list_online_deployments
-        deployments = []
-        for deployment in listed(name):
-            # That of a pipeline component has no model.
-            reference = model_reference(str(getattr(deployment, "model", None) or ""))
-            deployments.append(
-                Deployment(
-                    name=str(deployment.name),
-                    models=(reader.data.get_model_or_name(reference.asset),) if reference else (),
-                    environment=redact_text(str(getattr(deployment, "environment", None) or "")),
-                    instance_type=str(getattr(deployment, "instance_type", None) or ""),
-                    state=str(deployment.provisioning_state or ""),
-                )
-            )
-        return Endpoint(
-            workspace=reader.record.workspace,
-            name=str(endpoint.name),
-            compute_type=kind or str(endpoint.kind or "Managed"),
-            scoring_uri=redact_text(str(endpoint.scoring_uri or "")),
-            state=str(endpoint.provisioning_state or ""),
-            description=redact_text(str(endpoint.description or "")),
-            tags=tags_of(endpoint),
-            deployments=tuple(sorted(deployments, key=lambda deployment: deployment.name)),
+        return endpoints.find_endpoint(
+            reader.assets, reader.record.workspace, name, get_model=reader.data.get_model_or_name
         )
 
     def _reader(self, workspace: WorkspaceId) -> _Reader:
@@ -218,10 +196,9 @@ class Resolver:
 
     def _read_mlflow(self, history: RunHistory, family: Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
-            try:
-                return {family.root.run_id: history.get_mlflow_run(family.root.run_id)}
-            except RecordNotFoundError:
-                return {}  # a run that MLflow never heard of has logged nothing
+            # What a sweep or AutoML found is logged by its best child.
+            wanted = filter(None, (family.root.run_id, family.root.best_child_id))
+            return {run_id: found for run_id in wanted if (found := _mlflow_run(history, run_id))}
         # A reused step logged its metrics below the root it first ran under.
         roots = {(record.experiment_id, record.root_id) for record in family.workers}
         return {
@@ -250,8 +227,17 @@ def _read_settings(assets: Assets, root: Record) -> tuple[dict[str, str], str]:
         return {}, f"The settings of this run cannot be read: {error}"
 
 
-def _witnesses(model: ModelVersion) -> Iterator[str]:
+def _mlflow_run(history: RunHistory, run_id: str) -> Json | None:
+    try:
+        return history.get_mlflow_run(run_id)
+    except RecordNotFoundError:
+        return None  # a run that MLflow never heard of has logged nothing
+
+
+def _witnesses(model: ModelVersion, data: DataReader) -> Iterator[str]:
     reference = parse_reference(model.uri)
+    if not data.is_here(reference):
+        return  # copied from another workspace: its run is there, whatever runs of the same name there are here
     match reference:
         case DatastorePath(_, path):
             if by_path := run_of_path(path):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
+from shared.azure_ml.shapes import LIST, METADATA, MLFLOW_RUN, OBJECT, RUN_DATA, TEXT, check_shape
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.rest import Json, RestClient
 
@@ -27,13 +28,18 @@ class RunHistory:
 
     def get_run(self, run_id: str) -> Json:
         """Return `{"runMetadata": …, "runDefinition": … | None}` of one run."""
-        return self._rest.post(self._url("history", "rundata"), _selection(run_id))
+        found = self._rest.post(self._url("history", "rundata"), _selection(run_id))
+        check_shape(found, RUN_DATA)
+        return found
 
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, Json]:
         """Return what get_run does for many runs; a run the service has no answer for is left out."""
         found: dict[str, Json] = {}
         for answer in self._in_batches(run_ids, self._get_batch):
+            check_shape(answer, {"successfulResults": OBJECT, "successfulResults.*!": OBJECT})
             found.update(answer.get("successfulResults") or {})
+        for run_id, body in found.items():
+            check_shape(body, RUN_DATA, at=f"successfulResults.{run_id}")
         return found
 
     def list_children(self, run_id: str) -> Iterator[Json]:
@@ -42,7 +48,10 @@ class RunHistory:
         url, params = first, dict[str, str]()
         while True:
             page = self._rest.get(url, params=params)
-            yield from page.get("value") or []
+            check_shape(page, {"value": LIST, "value.*!": OBJECT, "continuationToken": TEXT, "nextLink": TEXT})
+            for child in page.get("value") or []:
+                check_shape(child, METADATA, at="value")
+                yield child
             token, link = page.get("continuationToken"), page.get("nextLink")
             if link and _same_host(str(link), first):
                 url, params = str(link), {}
@@ -65,7 +74,10 @@ class RunHistory:
     def get_mlflow_run(self, run_id: str) -> Json:
         """Return MLflow's view of one run: last metrics and parameters."""
         url = self._url("mlflow", "api/2.0/mlflow/runs/get", version="v2.0")
-        return dict(self._rest.get(url, params={"run_id": run_id})["run"])
+        answer = self._rest.get(url, params={"run_id": run_id})
+        check_shape(answer, {"run!": OBJECT})
+        check_shape(answer["run"], MLFLOW_RUN, at="run")
+        return dict(answer["run"])
 
     def search_mlflow_runs(self, experiment_id: str, root_run_id: str) -> Iterator[Json]:
         """Yield MLflow's view of every run below a root."""
@@ -77,7 +89,10 @@ class RunHistory:
         }
         while True:
             page = self._rest.post(url, body)
-            yield from page.get("runs") or []
+            check_shape(page, {"runs": LIST, "runs.*!": OBJECT, "next_page_token": TEXT})
+            for run in page.get("runs") or []:
+                check_shape(run, {**MLFLOW_RUN, "info!": OBJECT, "info.run_id!": TEXT}, at="runs")
+                yield run
             token = page.get("next_page_token")
             if not token:
                 return
@@ -87,6 +102,7 @@ class RunHistory:
         url = self._url(service, operation)
         found: dict[str, str] = {}
         for answer in self._in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
+            check_shape(answer, {"values": OBJECT})
             for asset_id, value in (answer.get("values") or {}).items():
                 if isinstance(value, Mapping) and value.get(member):
                     found[asset_id] = str(value[member])

@@ -1,12 +1,10 @@
-"""Reads a run out of run history's records: names, parameters, git, and the paths it declares."""
+"""Reads a run out of run history's records: names, parameters, metrics, git."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from shared.azure_ml.environments import parse_environment
-from shared.azure_ml.uris import AssetReference, is_run_log, parse_reference
 from shared.model import ColumnMapping, Port, Run
 from shared.redaction import redact_mapping, redact_text
 from shared.rest import Json
@@ -16,7 +14,10 @@ COLUMN_MAPPING_TAG = "lineage.column_mapping"
 A tag in which a run declares what became of its columns; the only source of column lineage there is. JSON:
 `[{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount"}}]`
 """
+_KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
+"""Types of runs; none at all is what children of AutoML have, and code that only logs to MLflow."""
 _PIPELINE = "azureml.PipelineRun"
+_PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 
 
@@ -62,82 +63,38 @@ class Record:
         return str(self.properties.get("azureml.reusedrunid") or "") if reused else ""
 
     @property
+    def best_child_id(self) -> str:
+        """The trial that a sweep or AutoML run chose, or ""."""
+        tags = self.metadata.get("tags") or {}
+        return str(self.properties.get("best_child_run_id") or tags.get("automl_best_child_run_id") or "")
+
+    @property
+    def is_of_unknown_kind(self) -> bool:
+        """Whether neither its type nor a definition of how it was submitted says what it is."""
+        return not self.definition and str(self.metadata.get("runType") or "").casefold() not in _KNOWN_KINDS
+
+    @property
     def is_pipeline(self) -> bool:
         return _PIPELINE in (self.metadata.get("runType"), self.properties.get("azureml.runsource"))
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """An input or output as recorded: the asset's id, its type, and the URI the run definition declares for it."""
+class RootFacts:
+    """What a root says about the runs below it: how it ended, and the batch endpoint it ran for, if any."""
 
-    name: str
-    asset_id: str
-    data_type: str
-    declared_uri: str
-    is_output: bool
+    run_id: str
+    status: str
+    endpoint: str
+    deployment: str
 
-
-def list_bindings(record: Record) -> Iterator[Binding]:
-    """Yield a run's inputs and outputs, without its log folder; those of v1 and of batch scoring too."""
-    declared_inputs, declared_outputs = record.definition.get("data") or {}, record.definition.get("outputData") or {}
-    for name, value in sorted((record.metadata.get("inputs") or {}).items()):
-        if value:
-            uri = _expand(_uri_path(declared_inputs.get(name), "dataLocation"), {})
-            yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False)
-    for name, value in sorted((record.metadata.get("outputs") or {}).items()):
-        if value:
-            # These stay literal on the wire; `name` stands for the run's own id, a step's and not its root's.
-            known = {"name": record.run_id, "output_name": name}
-            uri = _expand(_uri_path(declared_outputs.get(name), "outputLocation"), known)
-            if name != "default" or not _is_log(str(value["assetId"]), uri):
-                yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=True)
-    yield from _v1_bindings(record)
-    yield from _batch_scoring_bindings(record.definition)
-
-
-def _v1_bindings(record: Record) -> Iterator[Binding]:
-    """Yield v1 data sets by their saved ids, which only v1's own service could resolve."""
-    for member, details, is_output in (
-        ("inputDatasets", "inputDetails", False),
-        ("outputDatasets", "outputDetails", True),
-    ):
-        for number, item in enumerate(record.metadata.get(member) or ()):
-            saved = (item.get("identifier") or {}).get("savedId")
-            if saved:
-                name = (item.get(details) or {}).get("outputName" if is_output else "inputName") or f"{member}{number}"
-                yield Binding(str(name), f"saveddatasets/{saved}", "", "", is_output=is_output)
-
-
-def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
-    """Yield what a batch endpoint's scoring step names nowhere but in its arguments: the model and the scores."""
-    arguments = [str(item) for item in definition.get("arguments") or ()]
-    named = dict(pairwise(arguments))
-    if "--model_name" in named and "--model_version" in named:
-        model = f"azureml://models/{named['--model_name']}/versions/{named['--model_version']}"
-        yield Binding("model", model, "", "", is_output=False)
-        score = (definition.get("dataReferences") or {}).get("score") or {}
-        if score.get("dataStoreName"):
-            uri = f"azureml://datastores/{score['dataStoreName']}/paths/{score.get('pathOnDataStore') or ''}"
-            yield Binding("score", uri, "UriFolder", "", is_output=True)
-
-
-def _expand(uri: str, known: Mapping[str, str]) -> str:
-    """Fill a path's templates in; "" if one is left that nobody here can fill, so that the service is asked."""
-    for name, value in known.items():
-        uri = uri.replace(f"${{{{{name}}}}}", value)
-    return "" if "${{" in uri else uri
-
-
-def _uri_path(declaration: object, member: str) -> str:
-    location = declaration.get(member) if isinstance(declaration, Mapping) else None
-    uri = location.get("uri") if isinstance(location, Mapping) else None
-    return str(uri.get("path") or "") if isinstance(uri, Mapping) else ""
-
-
-def _is_log(asset_id: str, uri: str) -> bool:
-    reference = parse_reference(asset_id)
-    anonymous = isinstance(reference, AssetReference) and reference.is_anonymous
-    return anonymous and (uri == "" or is_run_log(uri))
+    @classmethod
+    def of(cls, root: Record, *, experiment: str) -> "RootFacts":
+        tags, properties = root.metadata.get("tags") or {}, root.properties
+        of_model = str(tags.get("azureml.batchrun") or "").casefold() == "true"
+        # A batch endpoint gives its own name to the experiment of the jobs of a model deployment.
+        endpoint = str(properties.get("azureml.endpointname") or (experiment if of_model else ""))
+        deployment = str(tags.get("azureml.deploymentname") or properties.get("azureml.deploymentname") or "")
+        return cls(root.run_id, root.status, endpoint, deployment)
 
 
 def to_run(
@@ -147,12 +104,23 @@ def to_run(
     inputs: Sequence[Port],
     outputs: Sequence[Port],
     mlflow: Json | None,
+    best: Json | None = None,
     settings: Mapping[str, str],
     notes: str,
+    root: RootFacts | None = None,
 ) -> Run:
-    """Assemble what the record says with the data it refers to; everything that may carry a secret is redacted."""
+    """
+    Assemble what the record says with the data it refers to; everything that may carry a secret is redacted.
+
+    Args:
+        mlflow, best: what MLflow knows of the run, and of the trial it chose.
+        settings, notes: what only its job knows, and a sentence if that cannot be read.
+        root: of the tree it was read with.
+    """
     metadata, properties = record.metadata, record.properties
     data = (mlflow or {}).get("data") or {}
+    found = (best or {}).get("data") or {}
+    partial = _PARTIAL.format(metadata.get("runType")) if record.is_of_unknown_kind else ""
     mappings, problem = parse_column_mappings(metadata.get("tags") or {})
     logged = {str(item["key"]): item["value"] for item in data.get("params") or []}
     module, version = properties.get("azureml.moduleName"), properties.get("azureml.moduleVersion")
@@ -165,14 +133,12 @@ def to_run(
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),
-        parameters=redact_mapping({**settings, **logged, **_literals(record.definition)}),
-        metrics={
-            str(item["key"]): float(item["value"])
-            for item in data.get("metrics") or []
-            if item.get("value") is not None
-        },
+        parameters=redact_mapping(
+            {**settings, **_best_settings(record, found), **logged, **_literals(record.definition)}
+        ),
+        metrics={**_metrics(found), **_metrics(data)},
         column_mappings=mappings,
-        notes=" ".join(filter(None, (notes, problem))),
+        notes=" ".join(filter(None, (partial, notes, problem))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),
@@ -182,7 +148,26 @@ def to_run(
         git_dirty=str(properties.get("azureml.git.dirty") or ""),
         started_at=str(metadata.get("startTimeUtc") or ""),
         ended_at=str(metadata.get("endTimeUtc") or ""),
+        root_id=record.root_id,
+        root_status=root.status if root and root.run_id == record.root_id else "",
+        endpoint=root.endpoint if root else "",
+        deployment=root.deployment if root and root.endpoint else "",
     )
+
+
+def _metrics(data: Json) -> dict[str, float]:
+    return {
+        str(item["key"]): float(item["value"]) for item in data.get("metrics") or [] if item.get("value") is not None
+    }
+
+
+def _best_settings(record: Record, found: Json) -> dict[str, str]:
+    """Name the trial that was chosen, and what it was tried with, where its tags say so."""
+    if not record.best_child_id:
+        return {}
+    tags = {str(item["key"]): str(item["value"]) for item in found.get("tags") or []}
+    tried = {"best_hyperparameters": tags["hyperparameters"]} if "hyperparameters" in tags else {}
+    return {"best_run": record.best_child_id, **tried}
 
 
 def _literals(definition: Json) -> dict[str, object]:

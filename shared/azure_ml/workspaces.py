@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from shared.azure_ml.shapes import OBJECT, TEXT, check_shape
 from shared.errors import RequestRefusedError
 from shared.model import Workspace, WorkspaceId
 from shared.rest import RestClient
@@ -28,11 +29,12 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
     The host is discovered, not built from the region: a private-link workspace has one of its own.
     """
     body = rest.get(f"{arm_endpoint}{workspace.arm_id}", params={"api-version": _API_VERSION})
+    check_shape(body, {"name!": TEXT, "properties!": OBJECT, "properties.discoveryUrl!": TEXT})
     properties = body["properties"]
     discovery = str(properties["discoveryUrl"])
     api = str(rest.get(discovery, anonymous=True)["api"])
     if urlsplit(api).scheme != "https":
-        raise RequestRefusedError(f"{discovery} names {api}, which is not https", status=0)
+        raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
     account = str(properties.get("storageAccount") or "").rpartition("/")[2]
     return WorkspaceRecord(
         workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),

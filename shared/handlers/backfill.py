@@ -12,7 +12,7 @@ from shared.handlers.hints import hint_of, key_of
 from shared.handlers.message_body import BACKFILL
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.handlers.receive import receive_event
-from shared.model import SUCCEEDED, WorkspaceId
+from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, InventoryPage, Listed
 from shared.state.ports import Row, State
 
@@ -179,7 +179,7 @@ class Backfill:
         for key, item in by_key.items():
             if _is_there(rows.get(key)):
                 counts[ALREADY_THERE] += 1
-            elif item.kind == "run" and item.status.casefold() not in SUCCEEDED:
+            elif item.kind == "run" and not item.may_have_lineage:
                 counts[SKIPPED] += 1
             else:
                 hints.append(hint_of(part.workspace, item, now=self.now()))
@@ -209,9 +209,9 @@ def put_on_queue(state: State, *, now: Callable[[], datetime]) -> Deliver:
 
 
 def _is_there(row: Row | None) -> bool:
-    """Whether the catalog has all there is to say; of a completed run that was skipped there is nothing to say."""
+    """Whether the catalog has all there is to say; of a run that was skipped after it ended there is nothing to say."""
     if row is None:
         return False
-    if row.kind == "run":  # one that is known from its model alone may have been written before it completed
-        return row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SUCCEEDED
+    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
+        return row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SETTLED
     return row.outcome == PUBLISHED

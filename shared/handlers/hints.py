@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared import qualified_names
 from shared.events import NAMESPACE
-from shared.model import AssetId, WorkspaceId
+from shared.model import SETTLED, SUCCEEDED, AssetId, WorkspaceId
 from shared.ports import Listed
 from shared.qualified_names import QualifiedName
 
@@ -21,6 +21,8 @@ def hint_of(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
     """
     if item.kind == "run":
         event_type, subject, data = "RunCompleted", f"runs/{item.name}", {"runId": item.name}
+        if item.status.casefold() in SETTLED - SUCCEEDED:
+            event_type, data = "RunStatusChanged", {"runId": item.name, "runStatus": item.status}
     elif item.kind == "model":
         data = {"modelName": item.name, "modelVersion": item.version}
         event_type, subject = "ModelRegistered", f"models/{item.name}:{item.version}"

@@ -10,7 +10,7 @@ from shared.handlers.hints import hint_of, key_of
 from shared.handlers.message_body import RECONCILE
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED
 from shared.handlers.receive import enqueue
-from shared.model import SETTLED, SUCCEEDED, WorkspaceId
+from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
 from shared.qualified_names import QualifiedName
 from shared.state.ports import Row, State
@@ -144,7 +144,7 @@ class MissingFinder:
                 walk.waiting[item.name] = times[item.name]
                 continue
             walk.recent[item.name] = times[item.name]
-            if item.status.casefold() in SUCCEEDED:
+            if item.may_have_lineage:
                 completed.append(item)
         self.progress.totals["run"] = self.progress.totals.get("run", 0) + len(completed)
         self._check(completed, before={})
@@ -181,11 +181,11 @@ class MissingFinder:
 
 
 def _is_linked(row: Row | None) -> bool:
-    """Whether the catalog has all there is to say; a completed run that was skipped has nothing to say."""
+    """Whether the catalog has all there is to say; a run that was skipped after it ended has nothing to say."""
     if row is None:
         return False
-    if row.kind == "run":  # one that is known from its model alone may have been written before it completed
-        return row.outcome != DEAD_LETTERED and row.status.casefold() in SUCCEEDED
+    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
+        return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
     return row.outcome == PUBLISHED
 
 

@@ -12,11 +12,12 @@ from shared.handlers.scanned import find_scanned
 from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
 from shared.lineage.entities import Entity, Ref
+from shared.lineage.failures import left_something, without_unproven
 from shared.lineage.places import Match, list_places, match_places, places_by_run
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
 from shared.ports import Catalog, Found, RunSource
 from shared.qualified_names import QualifiedName
-from shared.state.ports import Ledger, Row
+from shared.state.ports import Ledger, Row, Tree
 
 MODEL = "custom_ml_model"
 
@@ -100,7 +101,7 @@ class Planner:
         key = qualified_names.of_run(event.workspace, run.run_id)
         if run.parent_pipeline:
             row = self._ledger.get_rows([key]).get(key)
-            if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SUCCEEDED:
+            if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SETTLED:
                 return Skip(f"already published with its pipeline {run.parent_pipeline}")
             status = self._source.get_root_status(event.workspace, run.parent_pipeline)
             if status.casefold() not in SETTLED:
@@ -115,12 +116,15 @@ class Planner:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
             return _not_yet(event, key, tree.root_id, tree.root_status)
-        root = qualified_names.of_run(event.workspace, tree.root_id)
-        if tree.root_status.casefold() not in SUCCEEDED:
-            reason = f"run {tree.root_id} ended as {tree.root_status}; only completed runs are published"
-            return Skip(reason, (_row(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
+        tree = self._without_failures(tree)
         if not tree.runs:
-            reason = f"pipeline {tree.root_id} has no step that did work"
+            root = qualified_names.of_run(event.workspace, tree.root_id)
+            succeeded = tree.root_status.casefold() in SUCCEEDED
+            reason = (
+                f"pipeline {tree.root_id} has no step that did work"
+                if succeeded
+                else f"run {tree.root_id} ended as {tree.root_status} and left nothing behind"
+            )
             return Skip(reason, (_row(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(event, tree, subject=f"run {tree.root_id}")
 
@@ -134,8 +138,9 @@ class Planner:
             entity = build_model(self._source.get_workspace(event.workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made
-        # Of a tree that has not ended well, the run that made the model is all there is to tell.
-        only = "" if tree.root_status.casefold() in SUCCEEDED else maker
+        # Of a tree that has not ended, the run that made the model is all there is to tell.
+        only = "" if tree.settled else maker
+        tree = self._without_failures(tree, but=maker)
         own = build_model(tree.workspace, model)
         return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
@@ -164,6 +169,23 @@ class Planner:
             compute_type=subject.compute_type,
             deployments=(Deployment(subject.name, models),),
         )
+
+    def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
+        """
+        Leave out the runs that failed or were cancelled and left nothing behind; `but` names one to keep.
+
+        One that the ledger or the catalog knows was published for a model it made; it stays, and says how it ended.
+        """
+        doubtful = {
+            run.id: qualified_names.of_run(tree.workspace.id, run.id)
+            for run in tree.runs
+            if not left_something(run) and run.id != but
+        }
+        written = self._ledger.get_tree(qualified_names.of_run(tree.workspace.id, tree.root_id)) if doubtful else Tree()
+        unknown = [key for key in doubtful.values() if key not in written.fingerprints and key not in written.models]
+        elsewhere = self._catalog.find(unknown) if unknown else {}
+        gone = {run_id for run_id, key in doubtful.items() if key in unknown and key not in elsewhere}
+        return replace(tree, runs=tuple(without_unproven(run) for run in tree.runs if run.id not in gone))
 
     def _plan_tree(
         self,

@@ -71,6 +71,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                 attributes(
                     f"deploy {deployment.name}",
                     state=deployment.state,
+                    traffic=deployment.traffic,
                     instance_type=deployment.instance_type,
                     environment=deployment.environment,
                 ),
@@ -123,6 +124,10 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             git_branch=run.git_branch,
             git_commit=run.git_commit,
             git_dirty=run.git_dirty,
+            pipeline_run_id=run.root_id if run.root_id != run.id else "",
+            pipeline_status=run.root_status if run.root_id != run.id else "",
+            endpoint=qualified_names.of_endpoint(workspace.id, run.endpoint) if run.endpoint else "",
+            deployment=run.deployment,
             columnMapping=column_mapping,
         ),
         parents={"experiment": experiment},

@@ -193,6 +193,16 @@ def test_second_backfill_enqueues_only_what_is_not_published(
     assert summary(run("--kind", "runs", "--json"))["enqueued"] == 0
 
 
+@pytest.mark.parametrize("status", ["Failed", "Canceled"])
+def test_pipeline_that_failed_is_handed_on(run: Run, emulator: Emulator, status: str) -> None:
+    """Some of its steps may have completed."""
+    before = summary(run("--kind", "runs", "--json"))
+    pipeline = {"kind": "pipeline", "experiment": "e", "status": status}
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"odd": pipeline}}}})
+    after = summary(run("--kind", "runs", "--json"))
+    assert (after["skipped"], after["enqueued"]) == (before["skipped"], before["enqueued"] + 1)
+
+
 @pytest.mark.parametrize("status", ["Running", "Failed", "Canceled"])
 def test_run_that_did_not_complete_is_skipped(run: Run, emulator: Emulator, status: str) -> None:
     """A running one is told of by its event when it ends."""

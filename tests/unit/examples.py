@@ -1,6 +1,7 @@
 """The workspace, runs, data and events that the unit tests speak of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -73,7 +74,9 @@ def run(
 
 def tree(*runs: Run, root_id: str = "", status: str = "Completed") -> RunTree:
     """Put runs under a root; without `root_id` the one run is its own root."""
-    return RunTree(WORKSPACE, root_id or runs[0].id, status, runs)
+    root = root_id or runs[0].id
+    below = tuple(replace(each, root_id=root, root_status=status) for each in runs)
+    return RunTree(WORKSPACE, root, status, below)
 
 
 def answers(*trees: RunTree, **more: object) -> dict[str, object]:

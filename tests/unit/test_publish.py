@@ -18,7 +18,7 @@ from shared.handlers.outcome import Outcome
 from shared.handlers.plan import Plan, Skip
 from shared.handlers.publish import Publisher
 from shared.lineage.entities import Entity, Ref
-from shared.model import AssetId, Deployment, Endpoint, RunTree
+from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
 from shared.qualified_names import QualifiedName
 from shared.state.sqlite import Database, SqliteLedger
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
@@ -245,7 +245,7 @@ def test_run_that_is_not_settled_yet_comes_back(desk: Desk) -> None:
 @pytest.mark.parametrize("status", ["Failed", "Canceled", "NotResponding"])
 def test_run_that_did_not_complete_is_noted_and_skipped(desk: Desk, status: str) -> None:
     """What it left behind is nobody's data."""
-    desk.source.answers = answers(tree(TRAIN, status=status))
+    desk.source.answers = answers(tree(replace(TRAIN, status=status), status=status))
     (outcome,) = desk.publish(TRAINED)
     assert (outcome.outcome, status in outcome.reason, desk.catalog.sent) == ("skipped", True, [])
     assert desk.ledger.get_rows([ws("runs/train")])[ws("runs/train")].status == status
@@ -285,12 +285,47 @@ def test_completion_completes_what_a_model_published_early(desk: Desk) -> None:
     assert ws("runs/prep") in desk.catalog.entities
 
 
-def test_model_of_a_failed_run_publishes_only_that_run(desk: Desk) -> None:
-    """A registered model may be deployed whatever became of the pipeline."""
-    desk.source.answers |= {**answers(replace(PIPELINE, root_status="Failed")), "maker churn:1": "fit"}
+FAILED = tree(
+    STEPS[0], replace(STEPS[1], status="Failed", outputs=(Port("out", at("out/")),)), root_id="pipe", status="Failed"
+)
+
+
+@pytest.mark.parametrize("subject", [RunSubject("pipe", orchestrates=True), RunSubject("fit", parent_pipeline="pipe")])
+def test_failed_pipeline_publishes_the_steps_that_completed(desk: Desk, subject: RunSubject) -> None:
+    """Whichever event comes; a path that the failed step may have written to is no evidence."""
+    desk.source.answers |= answers(FAILED)
+    assert outcomes(desk.publish(subject, subject)) == ["published", "skipped"]
+    assert desk.catalog.entities[ws("runs/prep")].attributes["pipeline_status"] == "Failed"
+    assert ws("runs/fit") not in desk.catalog.entities
+
+
+def test_failed_step_that_registered_data_is_published_with_it_and_its_status(desk: Desk) -> None:
+    """What is registered exists; the other path it would have written is left out."""
+    registered = Port("scores", data_asset("scores", at("scores/"), by_run=True))
+    fit = replace(FAILED.runs[1], outputs=(*FAILED.runs[1].outputs, registered))
+    desk.source.answers |= answers(replace(FAILED, runs=(FAILED.runs[0], fit)))
+    desk.publish(RunSubject("pipe", orchestrates=True))
+    assert desk.catalog.entities[ws("runs/fit")].attributes["status"] == "Failed"
+    assert "data/scores/versions/1" in desk.outputs("fit")
+    assert f"{LAKE_URL}/out" not in desk.outputs("fit")
+
+
+@pytest.mark.parametrize("first", [REGISTERED, RunSubject("pipe", orchestrates=True)])
+def test_model_of_a_failed_step_brings_that_step_beside_those_that_completed(desk: Desk, first: Subject) -> None:
+    """A registered model may be deployed whatever became of the pipeline; in either order of the events."""
+    desk.source.answers |= {**answers(FAILED), "maker churn:1": "fit"}
+    desk.publish(first, REGISTERED, RunSubject("pipe", orchestrates=True))
+    assert desk.outputs("fit") == ["models/churn/versions/1", "runs/fit/metrics"]
+    assert ws("runs/prep") in desk.catalog.entities
+
+
+def test_run_that_fails_after_its_model_was_registered_says_so(desk: Desk) -> None:
+    """It was published as running; that must not stand in the catalog for ever."""
+    desk.source.answers = everything(tree(replace(TRAIN, status="Running"), status="Running"))
     desk.publish(REGISTERED)
-    assert "models/churn/versions/1" in desk.outputs("fit")
-    assert ws("runs/prep") not in desk.catalog.entities
+    desk.source.answers = everything(tree(replace(TRAIN, status="Failed"), status="Failed"))
+    desk.publish(TRAINED)
+    assert desk.catalog.entities[ws("runs/train")].attributes["status"] == "Failed"
 
 
 def test_second_model_of_a_run_does_not_displace_the_first(desk: Desk) -> None:

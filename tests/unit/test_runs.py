@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
+from shared.azure_ml.bindings import Binding, list_bindings
 from shared.azure_ml.runs import (
     COLUMN_MAPPING_TAG,
-    Binding,
     Record,
-    list_bindings,
     parse_column_mappings,
     to_run,
 )

@@ -1,0 +1,188 @@
+"""Golden cases: what a workspace holds and what happens in it, as a person writes it down, and the lineage of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.graph import read_graph, to_json
+from emulator.merge import merge
+from emulator.server import Emulator
+from shared.qualified_names import QualifiedName
+from tests.app import App, outcomes
+
+FOLDER = Path(__file__).parent / "golden"
+WORKSPACE_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-ml"
+    "/providers/Microsoft.MachineLearningServices/workspaces/ws-empty"
+)
+PREFIX = "azureml://subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/rg-ml/workspaces/ws-empty"
+_KEY = "ws-empty"
+_NOISE = frozenset(
+    {
+        "qualifiedName", "name", "subscription_id", "resource_group", "region", "createdby", "createdtime",
+        "started_at", "ended_at", "run_id", "command", "id", "workspace_name", "workspace_subscription_id",
+        "workspace_resource_group", "programming_language", "package_name",
+    }
+)  # fmt: skip
+"""Attributes that every case would repeat; `credit-risk` and the unit tests look at them."""
+_PARENTS = ("workspace", "experiment", "datastore")
+_SUBJECTS = {"ModelRegistered": "models/{}", "ModelDeployed": "endpoints/{}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """
+    A case on file.
+
+    `case.yaml` says what it is `about`, what Purview has `scanned` (names by type), what happens (`events`, in order),
+    and otherwise holds what an `azure_ml.yaml` of the emulator does for one workspace, laid over `workspace.yaml`.
+    """
+
+    name: str
+    about: str
+    seed: Mapping[str, Any]
+    scanned: Mapping[str, list[str]]
+    events: tuple[Any, ...]
+
+    @classmethod
+    def load(cls, name: str) -> "Case":
+        content = _read(FOLDER / name / "case.yaml")
+        about, events = content.pop("about"), content.pop("events")
+        scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
+        neighbours = content.pop("workspaces", {})
+        workspace = merge(_read(FOLDER / "workspace.yaml"), content)
+        seed = {"workspaces": {_KEY: workspace, **neighbours}, "registries": registries}
+        return cls(name, about, seed, scanned, tuple(events))
+
+    @property
+    def lineage_file(self) -> Path:
+        return FOLDER / self.name / "lineage.json"
+
+    def play(self, emulator: Emulator, storage: Path) -> dict[str, object]:
+        """Let everything happen, in order, and return the lineage as the catalog then gives it back."""
+        emulator.control.use("empty")
+        emulator.control.add_to_azure_ml(self.seed)
+        app = App.on(emulator, storage)
+        for type_name, names in self.scanned.items():
+            emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
+        told: list[str] = []
+        for event in self.events:
+            told += self._happen(app, event)
+        return {"about": self.about, "outcomes": told, **read_lineage(app)}
+
+    def _happen(self, app: App, event: Any) -> Iterator[str]:
+        if event == "reconcile":
+            app.services.reconciler.tick()
+            yield from (f"reconcile: {each}" for each in outcomes(app.replay([])))
+        elif isinstance(event, str):
+            for report in app.replay([self.spell(event)]):
+                reason = report.outcome.reason
+                yield f"{event}: {report.outcome.outcome}{f' ({_shorten(reason)})' if reason else ''}"
+        elif set(event) == {"azure_ml"}:
+            app.emulator.control.add_to_azure_ml({"workspaces": {_KEY: event["azure_ml"]}})
+        elif set(event) == {"delete"}:
+            app.emulator.control.delete(*event["delete"][:2], **event["delete"][2], workspace=WORKSPACE_ID)
+        else:
+            raise ValueError(f"{self.name}: {event!r} is nothing that can happen")
+
+    def spell(self, event: str) -> str:
+        """Spell `RunCompleted train`, `RunStatusChanged train Failed`, `ModelDeployed aci ACI m:1,m:2` as AML does."""
+        kind, name, *rest = event.split()
+        subject = _SUBJECTS.get(kind, "experiments/22222222-2222-2222-2222-222222222222/runs/{}").format(name)
+        if kind == "ModelRegistered":
+            model, _, version = name.rpartition(":")
+            data: dict[str, object] = {"modelName": model, "modelVersion": version}
+        elif kind == "ModelDeployed":
+            data = {"serviceName": name, **dict(zip(("serviceComputeType", "modelIds"), rest, strict=False))}
+        else:
+            data = {"runId": name, **self._hints(name), **({"runStatus": rest[0]} if rest else {})}
+        return json.dumps(
+            {
+                "topic": WORKSPACE_ID,
+                "subject": subject,
+                "eventType": f"Microsoft.MachineLearningServices.{kind}",
+                "eventTime": "2026-07-01T12:00:00.5390469Z",
+                "id": f"event of {event}",
+                "dataVersion": "2",
+                "data": data,
+            }
+        )
+
+    def _hints(self, run_id: str) -> dict[str, object]:
+        run = self.seed["workspaces"][_KEY]["runs"].get(run_id, {})
+        if run.get("kind") in ("pipeline", "batch"):
+            return {"runType": "azureml.PipelineRun"}
+        if run.get("kind") in ("step", "batch_scoring"):
+            return {"runType": "azureml.StepRun", "runTags": {"azureml.pipeline": run["parent"]}}
+        return {}
+
+
+def case_names() -> list[str]:
+    return sorted(file.parent.name for file in FOLDER.glob("*/case.yaml"))
+
+
+def read_lineage(app: App) -> dict[str, object]:
+    """
+    Read all the catalog holds through its own API: nodes with types, names and attributes, edges.
+
+    Names are spelt with `WS` for the workspace; what contains others is told at what it contains.
+    """
+    entities = app.emulator.control.state()["purview"]["entities"]
+    names = sorted({QualifiedName(entity["attributes"]["qualifiedName"]) for entity in entities})
+    nodes = [_node(entity) for entity in app.services.catalog.get_entities(names)]
+    edges: set[str] = set()
+    seen: set[str] = set()
+    for name, found in sorted(app.services.catalog.find(names).items()):
+        if name not in seen:
+            graph = to_json(read_graph(app.services.catalog, found.guid, limit=1_000))
+            seen |= {node["qualifiedName"] for node in graph["nodes"]}
+            edges |= {_shorten(f"{edge['from']} -> {edge['to']}") for edge in graph["edges"]}
+    shown = (node for node in nodes if node["type"] not in ("custom_ml_workspace", "custom_ml_experiment"))
+    return {
+        "nodes": sorted(shown, key=lambda node: (node["qualifiedName"], node["type"])),
+        "edges": sorted(edges),
+    }
+
+
+def _node(entity: Mapping[str, Any]) -> dict[str, Any]:
+    attributes = {
+        key: _plain(value)
+        for key, value in sorted(entity["attributes"].items())
+        if value and isinstance(value, str) and key not in _NOISE
+    }
+    parents = {
+        key: entity["relationshipAttributes"][key]["displayText"]
+        for key in _PARENTS
+        if entity.get("relationshipAttributes", {}).get(key)
+    }
+    parents.pop("workspace", None)
+    node = {
+        "type": entity["typeName"],
+        "name": entity["attributes"]["name"],
+        "qualifiedName": _shorten(entity["attributes"]["qualifiedName"]),
+        "attributes": attributes | parents,
+        "labels": sorted(entity.get("labels") or ()),
+    }
+    return {key: value for key, value in node.items() if value}
+
+
+def _plain(value: str) -> object:
+    """Show an attribute that is JSON as what it says."""
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return _shorten(value)
+    return read if isinstance(read, dict | list) else value
+
+
+def _shorten(text: str) -> str:
+    return text.replace(PREFIX, "WS")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a YAML file as plain JSON values: times are texts whether quoted or not."""
+    return dict(json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, default=str)))
