@@ -159,7 +159,7 @@ def _placeholder(location: Location, matches: Matches) -> Iterator[Entity]:
         is_file = {} if names.platform == "Power BI" else {"isFile": not names.is_folder}
         yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
     elif names.exact:
-        stands_for = f"Stands for a {names.scanned_types[0]}" if names.scanned_types else "Stands for data"
+        stands_for = f"Stands for data of type {names.scanned_types[0]}" if names.scanned_types else "Stands for data"
         yield Entity(
             match.ref,
             attributes(name, description=f"{stands_for} that Purview has not scanned yet ({names.platform})."),
