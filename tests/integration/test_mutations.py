@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.server import Emulator
+from shared.azure_ml.assets import Assets
 from shared.azure_ml.resolver import Resolver
 from shared.bootstrap import Services
 from shared.errors import TransientError
@@ -45,14 +47,18 @@ class Player:
     services: Services
     tape: Tape
 
+    @cached_property
+    def assets(self) -> Assets:
+        """The SDK's client, which keeps nothing of what it read and takes long to make."""
+        return self.services.runs._open_assets(WorkspaceId.parse(WORKSPACE_ID))
+
     def play(self) -> Iterator[tuple[str, str]]:
         """Yield how each event ended, and the detail of its dead letter."""
         database = Database(":memory:", now=FakeClock())
-        assets = self.services.runs._open_assets(WorkspaceId.parse(WORKSPACE_ID))
         resolver = Resolver(
             self.services.rest,
             arm_endpoint=self.services.settings.arm_endpoint,
-            open_assets=lambda _: assets,
+            open_assets=lambda _: self.assets,
             clock=lambda: 0.0,
         )
         publisher = Publisher(
