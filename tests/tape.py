@@ -88,7 +88,7 @@ class Tape(BaseAdapter):
         self.behind.close()
 
     def mutations(self) -> Iterator[Mutation]:
-        """Yield each change of each field of each answer; of a list, those of its first item."""
+        """Yield each change of each field; of a list, those of its first item, of many runs, those of two."""
         for key, (status, body) in self.answers.items():
             if status == 200:
                 for path in _paths(body, ()):
@@ -112,7 +112,9 @@ def _response(request: requests.PreparedRequest, status: int, body: Any) -> requ
 
 def _paths(body: object, above: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     if isinstance(body, Mapping):
-        for name, value in body.items():
+        members = list(body.items())
+        # Of many runs in one answer two stand for all: they look the same.
+        for name, value in members[-2:] if above == ("successfulResults",) else members:
             yield (*above, name)
             yield from _paths(value, (*above, name))
     elif isinstance(body, list) and body:
