@@ -33,9 +33,11 @@ IMPORTS = {
     "opentelemetry.sdk.metrics": "opentelemetry-sdk",
     "opentelemetry.sdk.trace": "opentelemetry-sdk",
     "opentelemetry.trace": "opentelemetry-api",
+    "packaging": "packaging",
     "pyapacheatlas": "pyapacheatlas",
     "requests": "requests",
     "tenacity": "tenacity",
+    "yaml": "pyyaml",
 }
 """Everything of others that the app imports, and the distribution it comes from."""
 HEAVY = ("azure.ai.ml", "pyapacheatlas")
