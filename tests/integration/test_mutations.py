@@ -28,9 +28,7 @@ from tests.tape import Mutation, Tape
 CASES = (
     "command",
     "sweep",
-    "automl-classification",
     "batch-scoring-by-model",
-    "reused-step",
     "v1-pipeline",
     "online-endpoint",
     "batch-endpoint",
