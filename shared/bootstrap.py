@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import RequestsTransport
 
+    from shared.azure_ml.assets import Assets
     from shared.azure_ml.inventory import Inventory
     from shared.azure_ml.resolver import Resolver
+    from shared.model import WorkspaceId
     from shared.purview.catalog import PurviewCatalog
     from shared.rest import RestClient
 
@@ -151,17 +153,24 @@ class Services:
 
     @cached_property
     def runs(self) -> "Resolver":
-        from shared.azure_ml.assets import Assets
         from shared.azure_ml.resolver import Resolver
 
-        arm = self.settings.arm_endpoint
         return Resolver(
             self.rest,
-            arm_endpoint=arm,
-            open_assets=lambda workspace: Assets(
-                workspace, arm_endpoint=arm, credential=self.credential, transport=self.transport
-            ),
+            arm_endpoint=self.settings.arm_endpoint,
+            open_assets=self.open_assets,
             clock=time.monotonic,
+        )
+
+    def open_assets(self, workspace: "WorkspaceId") -> "Assets":
+        """Build the SDK's client of a workspace; it takes long to make, so whoever opens one keeps it."""
+        from shared.azure_ml.assets import Assets
+
+        return Assets(
+            workspace,
+            arm_endpoint=self.settings.arm_endpoint,
+            credential=self.credential,
+            transport=self.transport,
         )
 
     @cached_property

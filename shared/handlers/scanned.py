@@ -33,14 +33,12 @@ def find_scanned(
                 name for name in place.exact if name in found and found[name].ref.type_name == STAND_IN
             )
     scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
-    stand_ins = {name for names in hidden.values() for name in names}
-    for name in stand_ins:
+    for name in set().union(*hidden.values()):
         scanned.pop(name, None)  # no scanner writes this type, whatever has become of the label
-    for type_name in sorted(hidden):
-        for name, item in (
-            catalog.find(sorted(hidden[type_name]), type_name=type_name) if hidden[type_name] else {}
-        ).items():
-            scanned.setdefault(name, item.ref)
+    for type_name, behind in sorted(hidden.items()):
+        if behind:
+            for name, item in catalog.find(sorted(behind), type_name=type_name).items():
+                scanned.setdefault(name, item.ref)
     return found, scanned
 
 

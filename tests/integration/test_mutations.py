@@ -48,7 +48,7 @@ class Player:
     @cached_property
     def assets(self) -> Assets:
         """The SDK's client, which keeps nothing of what it read and takes long to make."""
-        return self.services.runs._open_assets(WorkspaceId.parse(WORKSPACE_ID))
+        return self.services.open_assets(WorkspaceId.parse(WORKSPACE_ID))
 
     def play(self) -> Iterator[tuple[str, str]]:
         """Yield how each event ended, and the detail of its dead letter."""
