@@ -207,11 +207,19 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Columns of an input that became columns of an output, as the run itself declared in a tag."""
+    """
+    Columns of an input that became columns of an output.
+
+    Attributes:
+        input, output: names of the run's ports.
+        columns: pairs of a column of the input and the column of the output it went into.
+        source: what says so, for people: `declared: …` by the run itself, `inferred: …` by nobody.
+    """
 
     input: str
     output: str
     columns: tuple[tuple[str, str], ...]
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,4 +198,4 @@ def parse_column_mappings(tags: Mapping[str, object]) -> tuple[tuple[ColumnMappi
 
 def _parse_mapping(item: Mapping[str, Mapping[str, str]]) -> ColumnMapping:
     columns = tuple(sorted((str(source), str(sink)) for source, sink in item["columns"].items()))
-    return ColumnMapping(str(item["input"]), str(item["output"]), columns)
+    return ColumnMapping(str(item["input"]), str(item["output"]), columns, source=f"declared: tag {COLUMN_MAPPING_TAG}")

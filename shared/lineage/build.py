@@ -129,6 +129,7 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             endpoint=qualified_names.of_endpoint(workspace.id, run.endpoint) if run.endpoint else "",
             deployment=run.deployment,
             columnMapping=column_mapping,
+            column_mapping_source=_column_mapping_source(run) if column_mapping else "",
         ),
         parents={"experiment": experiment},
         inputs=ends(inputs),
@@ -179,6 +180,11 @@ def _column_mapping(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple
     if len(text.encode()) > VALUE_LIMIT:
         return "", "The column mapping is longer than the catalog takes (32 KB)."
     return text, ""
+
+
+def _column_mapping_source(run: Run) -> str:
+    """Say where each mapping comes from; in the order of the mappings, each source once."""
+    return "; ".join(dict.fromkeys(mapping.source for mapping in run.column_mappings))
 
 
 def _ports(ports: Iterable[Port]) -> dict[str, Data]:

@@ -103,6 +103,7 @@ ENTITY_TYPES = (
             "deployment",
             "state",
             "columnMapping",
+            "column_mapping_source",
         ),
     ),
     EntityType("custom_ml_packages", "DataSet", "A version of an environment.", ("notes", "version", "registry")),

@@ -40,6 +40,7 @@ CONDA = Environment(AssetId("environments", "train-env", "7"), (Package("pandas"
 DOCKER = Environment(AssetId("environments", "docker-env", "1"), None, "Defined by a Dockerfile.")
 DATASET_URL = "https://app.powerbi.com/groups/g/datasets/d"
 REPORT_URL = "https://app.powerbi.com/groups/g/reports/r"
+DECLARED = "declared: tag lineage.column_mapping"
 
 # One run of everything.
 RICH = run(
@@ -49,7 +50,7 @@ RICH = run(
     environment=CONDA,
     parameters={"lr": "0.01"},
     metrics={"auc": 0.9, "loss": 0.1},
-    column_mappings=(ColumnMapping("loan", "prepared", (("loanAmount", "amount"),)),),
+    column_mappings=(ColumnMapping("loan", "prepared", (("loanAmount", "amount"),), DECLARED),),
 )
 
 
@@ -274,7 +275,7 @@ def test_metric_that_is_no_number_is_still_json() -> None:
 
 def test_declared_columns_are_mapped_with_the_names_data_has_in_the_catalog() -> None:
     """After a match the scan's name counts, or Purview draws nothing."""
-    mapping = ColumnMapping("raw", "prepared", (("loanAmount", "amount"),))
+    mapping = ColumnMapping("raw", "prepared", (("loanAmount", "amount"),), DECLARED)
     whole = tree(run("prep", inputs={"raw": at("raw/")}, outputs={"prepared": PREPARED}, column_mappings=(mapping,)))
     found = {QualifiedName(f"{LAKE_URL}/raw/"): Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/raw/"))}
     built = named(build_run_tree(whole, matches=match_places(list_places(whole), found), models={}))
@@ -284,6 +285,7 @@ def test_declared_columns_are_mapped_with_the_names_data_has_in_the_catalog() ->
             "ColumnMapping": [{"Source": "loanAmount", "Sink": "amount"}],
         }
     ]
+    assert built["runs/prep"].attributes["column_mapping_source"] == DECLARED
 
 
 def test_columns_that_nobody_declared_are_not_mapped() -> None:
@@ -291,7 +293,9 @@ def test_columns_that_nobody_declared_are_not_mapped() -> None:
     assert "columnMapping" not in step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED})).attributes
 
 
-@pytest.mark.parametrize("mapping", [ColumnMapping("typo", "prepared", ()), ColumnMapping("loan", "typo", ())])
+@pytest.mark.parametrize(
+    "mapping", [ColumnMapping("typo", "prepared", (), DECLARED), ColumnMapping("loan", "typo", (), DECLARED)]
+)
 def test_mapping_of_an_unknown_port_is_told_in_the_notes(mapping: ColumnMapping) -> None:
     """The author of the tag reads there what is wrong."""
     built = step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED}, column_mappings=(mapping,)))
@@ -302,7 +306,7 @@ def test_mapping_of_an_unknown_port_is_told_in_the_notes(mapping: ColumnMapping)
 def test_mapping_too_long_for_the_catalog_is_left_out_whole() -> None:
     """Half a JSON text would be read by nobody."""
     columns = tuple((f"column{number}", f"column{number}") for number in range(1_000))
-    mapping = ColumnMapping("loan", "prepared", columns)
+    mapping = ColumnMapping("loan", "prepared", columns, DECLARED)
     built = step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED}, column_mappings=(mapping,)))
     assert "columnMapping" not in built.attributes
     assert "32 KB" in str(built.attributes["notes"])

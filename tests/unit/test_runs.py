@@ -191,7 +191,8 @@ def test_bindings_are_in_order_of_their_names() -> None:
 def test_declared_column_mapping_is_read() -> None:
     """The tag is the only source of column lineage there is."""
     tag = [{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount", "grade": "grade"}}]
-    expected = ColumnMapping("loan", "prepared_data", (("grade", "grade"), ("loanAmount", "amount")))
+    columns = (("grade", "grade"), ("loanAmount", "amount"))
+    expected = ColumnMapping("loan", "prepared_data", columns, source="declared: tag lineage.column_mapping")
     assert parse_column_mappings({COLUMN_MAPPING_TAG: json.dumps(tag)}) == ((expected,), "")
 
 
