@@ -54,7 +54,7 @@ class Case:
         about, events = content.pop("about"), content.pop("events")
         scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
         neighbours = content.pop("workspaces", {})
-        workspace = merge(_read(FOLDER / "workspace.yaml"), content)
+        workspace = merge(base_workspace(), content)
         seed = {"workspaces": {_KEY: workspace, **neighbours}, "registries": registries}
         return cls(name, about, seed, scanned, tuple(events))
 
@@ -119,6 +119,11 @@ class Case:
         if run.get("kind") in ("step", "batch_scoring"):
             return {"runType": "azureml.StepRun", "runTags": {"azureml.pipeline": run["parent"]}}
         return {}
+
+
+def base_workspace() -> dict[str, Any]:
+    """Return what every case starts with."""
+    return _read(FOLDER / "workspace.yaml")
 
 
 def case_names() -> list[str]:

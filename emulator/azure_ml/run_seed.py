@@ -35,6 +35,7 @@ class _Reader:
     def __init__(self, workspace: Node, names: Names, experiments: Mapping[str, str], default_datastore: str) -> None:
         self.nodes: Mapping[str, Node] = workspace.get("runs", {})
         self.produced: Entries = {}
+        self._roots: dict[str, str] = {}
         self._data: Mapping[str, Node] = workspace.get("data", {})
         self._models: Mapping[str, Node] = workspace.get("models", {})
         self._names = names
@@ -87,12 +88,17 @@ class _Reader:
         )
 
     def _root(self, run_id: str) -> str:
-        parent = self.nodes[run_id].get("parent")
-        if parent is None:
-            return run_id
-        if parent not in self.nodes:
-            raise ValueError(f"run {run_id} has a parent {parent} that is not there")
-        return self._root(parent)
+        """Climb to the root, past the runs whose root is known already: families may be deep."""
+        current = run_id
+        while current not in self._roots:
+            parent = self.nodes[current].get("parent")
+            if parent is None:
+                self._roots[current] = current
+            elif parent not in self.nodes:
+                raise ValueError(f"run {current} has a parent {parent} that is not there")
+            else:
+                current = parent
+        return self._roots.setdefault(run_id, self._roots[current])
 
     def _tags(self, node: Node, kind: str) -> dict[str, str]:
         own = {"azureml.pipeline": str(node["parent"])} if kind in STEPS else {}

@@ -125,11 +125,12 @@ class Workspace:
 
     def family_of(self, run_id: str) -> Iterator[Run]:
         """Yield a run and everything below it; nothing if there is no such run."""
-        run = self.runs.get(run_id)
-        if run is not None:
-            yield run
-            for child in self.children.get(run_id, ()):
-                yield from self.family_of(child)
+        waiting = [run_id]
+        while waiting:
+            run = self.runs.get(waiting.pop())
+            if run is not None:
+                yield run
+                waiting += reversed(self.children.get(run.id, ()))
 
     def all_runs(self) -> Iterator[Run]:
         """Yield every run, family by family, the newest root first."""

@@ -84,9 +84,11 @@ def _record_of(history: RunHistory, child: Record, answers: Mapping[str, Json]) 
 
 def _walk(history: RunHistory, run_id: str) -> Iterator[Record]:
     """Yield what below a pipeline is none itself, through nested pipelines; a sweep's trials are its own affair."""
-    for body in history.list_children(run_id):
-        child = Record(metadata=body, definition={})
-        if child.is_pipeline:
-            yield from _walk(history, child.run_id)
-        else:
-            yield child
+    pipelines = [run_id]  # a list and no recursion: pipelines nest deeper than Python's stack
+    while pipelines:
+        for body in history.list_children(pipelines.pop()):
+            child = Record(metadata=body, definition={})
+            if child.is_pipeline:
+                pipelines.append(child.run_id)
+            else:
+                yield child

@@ -1,0 +1,66 @@
+"""Any workspace becomes exactly its lineage, whatever the order in which its events arrive."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulator.merge import merge
+from emulator.server import Emulator
+from tests.app import App, outcomes
+from tests.golden_case import base_workspace, read_lineage
+from tests.workspaces.description import Workspace
+from tests.workspaces.events import families_of, other_events_of
+from tests.workspaces.generator import workspaces
+from tests.workspaces.seed import to_seed
+from tests.workspaces.truth import truth_of, worked
+
+EXAMPLES = 40
+
+
+def play(workspace: Workspace, events: list[str], emulator: Emulator, folder: Path) -> App:
+    """Let everything happen in a new workspace and a new catalog."""
+    emulator.control.use("empty")
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-empty": merge(base_workspace(), to_seed(workspace))}})
+    app = App.on(emulator, folder / f"{uuid4()}.sqlite")
+    reports = app.replay(events)
+    assert {"dead_lettered", "came_back"}.isdisjoint(outcomes(reports)), [
+        report.outcome for report in reports if report.outcome.outcome == "dead_lettered"
+    ]
+    return app
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> tuple[Workspace, list[str], list[str]]:
+    """Make up a workspace and two orders of its events: some of each family, some twice, none that tells all missing."""
+    workspace = draw(workspaces())
+    told = list(other_events_of(workspace))
+    for events in families_of(workspace).values():
+        told += draw(st.lists(st.sampled_from(events), min_size=1, max_size=4))
+    return workspace, draw(st.permutations(told)), draw(st.permutations([*told, *told[:3]]))
+
+
+@given(happenings())
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_any_workspace_becomes_its_lineage_in_any_order(
+    emulator: Emulator, tmp_path: Path, happening: tuple[Workspace, list[str], list[str]]
+) -> None:
+    """Every run that did something once, every model led back to its run, every edge, and no others."""
+    workspace, events, other_order = happening
+    app = play(workspace, events, emulator, tmp_path)
+    lineage = read_lineage(app)
+    truth = truth_of(workspace)
+    nodes = [f"{node['type']} {node['qualifiedName']}" for node in lineage["nodes"]]
+    assert sorted(nodes) == sorted(truth.nodes)
+    assert sorted(lineage["edges"]) == sorted(truth.edges)
+    content = app.catalog_content()
+    assert play(workspace, other_order, emulator, tmp_path).catalog_content() == content

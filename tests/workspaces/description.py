@@ -1,0 +1,169 @@
+"""What there is in a workspace and what went into and out of its runs, without a trace of any wire format."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file (`uri_file`) or folder (`uri_folder`) in a datastore; the path has no slash at either end."""
+
+    store: str
+    path: str
+    type: str = "uri_folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Data that nobody registered, at a place; `form` says how the run spelt it."""
+
+    place: Place
+    form: str = "datastore"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A data asset of the workspace, `name:version`."""
+
+    label: str
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOf:
+    """What a run wrote under one of its outputs; the run may be a step that was reused."""
+
+    run: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model version of the workspace."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfRegistry:
+    """A data asset or a model of a registry; `kind` is `data` or `models`."""
+
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A file at a public address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfAnotherWorkspace:
+    """A data asset of a workspace that is not ours to read."""
+
+    label: str
+
+
+Source = Path | Asset | OutputOf | Model | OfRegistry | Address | OfAnotherWorkspace
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """
+    An output of a run.
+
+    Attributes:
+        place: where the run chose to write; None for the place Azure ML chooses.
+        registers: the data asset that the run makes of it.
+        model: the model version that the run makes of it.
+    """
+
+    name: str
+    type: str = "uri_folder"
+    place: Place | None = None
+    registers: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    A run of a kind that the emulator knows.
+
+    Attributes:
+        reuses: the step whose results this step took over.
+        best: the trial that a sweep or AutoML run chose.
+        saved_inputs, saved_outputs: data sets of v1, by their GUIDs.
+        scores_with: the model version of a batch deployment that this step scored with.
+    """
+
+    id: str
+    kind: str
+    experiment: str
+    display_name: str
+    parent: str = ""
+    status: str = "Completed"
+    inputs: tuple[tuple[str, Source], ...] = ()
+    outputs: tuple[Output, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    metrics: tuple[tuple[str, float], ...] = ()
+    has_environment: bool = False
+    is_parallel: bool = False
+    reuses: str = ""
+    best: str = ""
+    saved_inputs: tuple[str, ...] = ()
+    saved_outputs: tuple[str, ...] = ()
+    scores_with: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredData:
+    """A data asset that somebody registered from a place by hand."""
+
+    label: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """
+    A model version.
+
+    Attributes:
+        uri: where its files lie.
+        job_name: the run that was named at registration, or "".
+        maker: the run that made it: the truth, which Azure ML records nowhere.
+    """
+
+    label: str
+    uri: str
+    job_name: str = ""
+    maker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An online or a batch endpoint, with the model of each deployment."""
+
+    name: str
+    is_batch: bool
+    deployments: tuple[tuple[str, Model | OfRegistry], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Everything in a workspace."""
+
+    runs: tuple[Run, ...] = ()
+    data: tuple[RegisteredData, ...] = ()
+    models: tuple[RegisteredModel, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+
+    def run(self, run_id: str) -> Run:
+        return next(run for run in self.runs if run.id == run_id)
+
+    def root_of(self, run: Run) -> Run:
+        while run.parent:
+            run = self.run(run.parent)
+        return run
