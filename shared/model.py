@@ -103,7 +103,7 @@ class DataAsset:
 
     Attributes:
         datastore: the one it was registered through; known by its name even where it cannot be read.
-        registered_by_run: it is the output of a run that registered it, not data registered from where it lay.
+        registered_by_run: the run whose id its path carries wrote and registered it, nobody did so from where it lay.
     """
 
     id: AssetId

@@ -130,7 +130,7 @@ def case_names() -> list[str]:
     return sorted(file.parent.name for file in FOLDER.glob("*/case.yaml"))
 
 
-def read_lineage(app: App) -> dict[str, object]:
+def read_lineage(app: App) -> dict[str, Any]:
     """
     Read all the catalog holds through its own API: nodes with types, names and attributes, edges.
 

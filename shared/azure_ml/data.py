@@ -27,17 +27,22 @@ class DataReader:
         self._assets = assets
         self._cache = cache
 
-    def resolve(self, bindings: Sequence[Binding]) -> dict[str, Data]:
+    def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
         """
-        Find what stands behind each binding's asset id.
+        Find what stands behind each binding's asset id, of many runs at once.
 
         What the run definition declares is free; the rest costs one request for data and one for models,
         however many there are. What nobody can place comes back as Unresolved.
         """
-        written = {binding.asset_id for binding in bindings if binding.is_output}
+        bindings = [binding for of_run in bindings_by_run.values() for binding in of_run]
+        writers: dict[str, set[str]] = {}
+        for run_id, of_run in bindings_by_run.items():
+            for binding in of_run:
+                if binding.is_output:
+                    writers.setdefault(binding.asset_id, set()).add(run_id)
         found: dict[str, Data] = {}
         for binding in bindings:
-            if binding.asset_id not in found and (data := self._from_reference(binding, written)):
+            if binding.asset_id not in found and (data := self._from_reference(binding, writers)):
                 found[binding.asset_id] = data
         found.update(self._ask_where([binding for binding in bindings if binding.asset_id not in found]))
         return found
@@ -85,7 +90,7 @@ class DataReader:
             return replace(location, is_folder=data_type.casefold() not in _FILE_TYPES)
         return location
 
-    def _from_reference(self, binding: Binding, written: Collection[str]) -> Data | None:
+    def _from_reference(self, binding: Binding, writers: Mapping[str, Collection[str]]) -> Data | None:
         reference = parse_reference(binding.asset_id)
         match reference:
             case AssetReference(asset, workspace) if not self.is_here(reference):
@@ -95,11 +100,11 @@ class DataReader:
             case AssetReference(asset) if asset.kind == "models":
                 return self.get_model_or_name(asset)
             case AssetReference(asset):
-                return self._data_asset(asset, binding, written)
+                return self._data_asset(asset, binding, writers.get(binding.asset_id))
         located = self.locate(binding.asset_id, data_type=binding.data_type)
         return located or Unresolved(redact_text(binding.asset_id.partition("?")[0]))
 
-    def _data_asset(self, asset: AssetId, binding: Binding, written: Collection[str]) -> DataAsset:
+    def _data_asset(self, asset: AssetId, binding: Binding, writers: Collection[str] | None) -> DataAsset:
         if asset.registry:
             return DataAsset(asset, location=None)
         try:
@@ -108,7 +113,11 @@ class DataReader:
             # Gone, but the run used it all the same, and its definition may still say where it lay.
             location = self.locate(binding.declared_uri, data_type=binding.data_type)
             found = DataAsset(asset, location, datastore=location.datastore if location else None)
-        return replace(found, registered_by_run=binding.asset_id in written or self._is_output_of_its_run(found))
+        if writers:  # a path that merely looks like one of Azure ML's (`azureml/raw/…`) carries the id of none of them
+            by_run = found.location is not None and found.location.run_id in writers
+        else:
+            by_run = self._is_output_of_its_run(found)
+        return replace(found, registered_by_run=by_run)
 
     def _read_data(self, asset: AssetId) -> DataAsset:
         found, uri = self._assets.get_data(asset)

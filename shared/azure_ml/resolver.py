@@ -120,7 +120,7 @@ class Resolver:
             datastores.result()
             metrics = beside.submit(copy_context().run, self._read_mlflow, reader.history, family)
             bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
-            data = reader.data.resolve([binding for of_run in bindings.values() for binding in of_run])
+            data = reader.data.resolve(bindings)
             mlflow = metrics.result()
         settings, notes = _read_settings(reader.assets, family.root)
 

@@ -1,10 +1,9 @@
 """Any workspace becomes exactly its lineage, whatever the order in which its events arrive."""
 
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +15,10 @@ from tests.workspaces.description import Workspace
 from tests.workspaces.events import families_of, other_events_of
 from tests.workspaces.generator import workspaces
 from tests.workspaces.seed import to_seed
-from tests.workspaces.truth import truth_of, worked
+from tests.workspaces.truth import truth_of
 
-EXAMPLES = 40
+EXAMPLES = int(os.environ.get("LINEAGE_TESTS_EXAMPLES", "40"))
+"""Always the same ones, for the gate; ask for more after a change of how runs are read or named."""
 
 
 def play(workspace: Workspace, events: list[str], emulator: Emulator, folder: Path) -> App:
@@ -35,7 +35,7 @@ def play(workspace: Workspace, events: list[str], emulator: Emulator, folder: Pa
 
 @st.composite
 def happenings(draw: st.DrawFn) -> tuple[Workspace, list[str], list[str]]:
-    """Make up a workspace and two orders of its events: some of each family, some twice, none that tells all missing."""
+    """Make up a workspace and two orders of its events: at least one of each family, some of them twice."""
     workspace = draw(workspaces())
     told = list(other_events_of(workspace))
     for events in families_of(workspace).values():

@@ -1,1 +1,1 @@
-"""Workspaces of Azure ML as pure descriptions: made up at random, seeded into the emulator, and what is true of them."""
+"""Workspaces of Azure ML, made up at random: what is in them, how the emulator is told, and what is true of them."""

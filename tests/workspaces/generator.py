@@ -29,6 +29,7 @@ from tests.workspaces.truth import place_of
 
 _DEPTH = 3
 _ENDS = st.sampled_from(["Completed"] * 5 + ["Failed", "Canceled"])
+_COUNTS = st.sampled_from([2, 1, 3, 0])
 _TYPES = st.sampled_from(["uri_file", "uri_folder", "uri_folder"])
 _FOREIGN: tuple[Source, ...] = (
     OfRegistry("data", "reference:2"),
@@ -54,8 +55,8 @@ class _Making:
             self.data.append(RegisteredData(self._label(), place))
         if self.chance():
             self.models.append(self._uploaded())
-        makers = [self._plain, self._tuning, self._pipeline, self._pipeline, self._batch]
-        for _ in range(self.draw(st.integers(1, 4))):
+        makers = [self._pipeline, self._pipeline, self._pipeline, self._plain, self._plain, self._tuning, self._batch]
+        for _ in range(self.draw(st.sampled_from([3, 2, 1, 4]))):
             self.draw(st.sampled_from(makers))()
             for _ in range(self.draw(st.integers(0, 2))):
                 self.models.append(self._registered())
@@ -103,12 +104,10 @@ class _Making:
     def _pipeline(self, parent: Run | None = None, depth: int = 1) -> None:
         experiment = parent.experiment if parent else self.draw(names.free)
         run_id = self._step_id() if parent else self._root_id()
-        run = Run(
-            run_id, "pipeline", experiment, self.draw(names.free), parent.id if parent else "", self.draw(_ENDS)
-        )
+        run = Run(run_id, "pipeline", experiment, self.draw(names.free), parent.id if parent else "", self.draw(_ENDS))
         self.runs.append(run)
-        for _ in range(self.draw(st.integers(1, 3))):
-            choice = self.draw(st.sampled_from(["step", "step", "reuse", "nested", "tuning"]))
+        for _ in range(self.draw(st.sampled_from([3, 2, 4, 1]))):
+            choice = self.draw(st.sampled_from(["step", "reuse", "step", "nested", "step", "tuning"]))
             if choice == "nested" and depth < _DEPTH:
                 self._pipeline(run, depth + 1)
             elif choice == "tuning":
@@ -135,8 +134,8 @@ class _Making:
         self.runs += [root, replace(step, scores_with=model.label, saved_inputs=(self._guid(),))]
 
     def _with_work(self, run: Run) -> Run:
-        given = {self.draw(names.ports): self._source() for _ in range(self.draw(st.integers(0, 3)))}
-        outputs = {name: None for _ in range(self.draw(st.integers(0, 3))) if (name := self.draw(names.ports))}
+        given = {self.draw(names.ports): self._source() for _ in range(self.draw(_COUNTS))}
+        outputs = {name: None for _ in range(self.draw(_COUNTS)) if (name := self.draw(names.ports))}
         defined = run.kind != "other"
         return replace(
             run,
@@ -152,7 +151,9 @@ class _Making:
         output = Output(name, self.draw(_TYPES))
         if self.chance():
             store = self.draw(st.sampled_from(["lake", "workspaceblobstore", "share"]))
-            output = replace(output, place=Place(store, f"{self._next()}/{self.draw(names.paths)}", output.type))
+            folder = self.draw(st.sampled_from(["", "azureml/"]))  # where Azure ML itself would write
+            path = f"{folder}{self._next()}/{self.draw(names.paths)}"
+            output = replace(output, place=Place(store, path, output.type))
         match self.draw(st.sampled_from(["nothing", "nothing", "data", "model"])):
             case "data":
                 return replace(output, registers=self._label())
@@ -172,10 +173,10 @@ class _Making:
         own += [Asset(each.label) for each in self.data]
         own += [Asset(output.registers) for _, output in self._written() if output.registers]
         own += [Model(each.label) for each in self.models if not each.maker or self._ended_well(each.maker)]
-        choices: list[st.SearchStrategy[Source]] = [st.sampled_from(_FOREIGN), self._paths(), self._addresses()]
-        if own:
-            choices += [st.sampled_from(own)] * 3
-        return self.draw(st.one_of(choices))  # type: ignore[no-any-return]
+        elsewhere = [self._paths(), st.sampled_from(_FOREIGN), self._addresses()]
+        if own and self.draw(st.sampled_from([True, True, False])):
+            return self.draw(st.sampled_from(own))  # type: ignore[no-any-return]
+        return self.draw(self.draw(st.sampled_from(elsewhere)))  # type: ignore[no-any-return]
 
     def _paths(self) -> st.SearchStrategy[Source]:
         stores = st.sampled_from(["lake", "share", "workspaceblobstore"])
@@ -207,7 +208,9 @@ class _Making:
         return RegisteredData(self._label(), place_of(run, output))
 
     def _uploaded(self) -> RegisteredModel:
-        return RegisteredModel(self._label(), f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{self._next()}/")
+        return RegisteredModel(
+            self._label(), f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{self._next()}/"
+        )
 
     def _registered(self) -> RegisteredModel:
         """Register a model of a run as people do: from its artifacts, or from what a step wrote."""
@@ -215,7 +218,10 @@ class _Making:
         written = [pair for pair in self._written() if not pair[1].registers]
         if written and self.chance():
             run, output = self.draw(st.sampled_from(written))
-            named = [run.id, self._root_of(run)] if output.place else ["", run.id, self._root_of(run)]
+            # Whoever reused the step may register what it found; then only the place tells who wrote it.
+            named = [each.id for each in self.runs if run.id in (each.id, each.reuses)]
+            named += [self._root_of(each) for each in self.runs if run.id in (each.id, each.reuses)]
+            named += [] if output.place else [""]
             uri = uri_of(place_of(run, output))
         else:
             run = self.draw(st.sampled_from(runs))

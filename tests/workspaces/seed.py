@@ -44,7 +44,11 @@ def to_seed(workspace: Workspace) -> dict[str, Any]:
         "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
         "data": {each.label: {"type": each.place.type, "path": uri_of(each.place)} for each in workspace.data},
         "models": {
-            each.label: {"type": "custom_model", "path": each.uri, **({"job_name": each.job_name} if each.job_name else {})}
+            each.label: {
+                "type": "custom_model",
+                "path": each.uri,
+                **({"job_name": each.job_name} if each.job_name else {}),
+            }
             for each in workspace.models
         },
         "runs": {run.id: _run(run) for run in workspace.runs},

@@ -6,6 +6,7 @@ A node is `type qualifiedName`, an edge `qualifiedName -> qualifiedName`, with `
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.workspaces.description import (
     Address,
@@ -37,7 +38,7 @@ class Truth:
 
     def flow(self, *names: str) -> None:
         """Let data flow along some names."""
-        self.edges |= {f"{source} -> {target}" for source, target in zip(names, names[1:], strict=False)}
+        self.edges |= {f"{source} -> {target}" for source, target in pairwise(names)}
 
 
 def truth_of(workspace: Workspace) -> Truth:
