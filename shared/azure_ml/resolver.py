@@ -201,10 +201,13 @@ class Resolver:
             return {run_id: found for run_id in wanted if (found := _mlflow_run(history, run_id))}
         # A reused step logged its metrics below the root it first ran under.
         roots = {(record.experiment_id, record.root_id) for record in family.workers}
+        # A sweep among the steps may have thousands of trials: of those, the best one is kept.
+        wanted = {run_id for record in family.workers for run_id in (record.run_id, record.best_child_id)}
         return {
-            str(run["info"]["run_id"]): run
+            run_id: run
             for experiment_id, root_id in sorted(roots)
             for run in history.search_mlflow_runs(experiment_id, root_id)
+            if (run_id := str(run["info"]["run_id"])) in wanted
         }
 
     def _experiment_name(self, reader: _Reader, experiment_id: str) -> str:

@@ -25,6 +25,8 @@ YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
 STALE = timedelta(hours=1)
 """A placeholder is looked up again after this long: a scan may have found the data since."""
+FEW = 50
+"""Runs that are looked up along with everything else: about as many as fit into one URL."""
 _V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
@@ -203,9 +205,14 @@ class Planner:
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = self._ledger.get_tree(root)
+        runs = [run for run in tree.runs if only in ("", run.id)]
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
-        strangers = [key for key in keys.values() if key not in written.fingerprints]
-        found, scanned = find_scanned(self._catalog, unknown, others=strangers)
+        strangers = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
+        experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}
+        many = len(strangers) > FEW
+        found, scanned = find_scanned(self._catalog, unknown, others=experiments if many else strangers)
+        if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
+            found = {**found, **self._catalog.find(strangers)}
         looked_up = match_places(unknown, scanned)
         matches = {**known, **looked_up}
         models = {
@@ -220,11 +227,9 @@ class Planner:
         )
         rows = [row for _, row in own]
         touched = places_by_run(tree)
-        for run in tree.runs:
-            if only in ("", run.id):
-                explained = _explain({place.ref: matches[place.ref] for place in touched[run.id]})
-                row = _row(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained)
-                rows.append(row)
+        for run in runs:
+            explained = _explain({place.ref: matches[place.ref] for place in touched[run.id]})
+            rows.append(_row(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
         for other in () if only else (tree.root_id, *tree.aliases):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)

@@ -15,7 +15,7 @@ from shared.errors import (
 )
 from shared.events import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
 from shared.handlers.outcome import Outcome
-from shared.handlers.plan import Plan, Skip
+from shared.handlers.plan import FEW, Plan, Skip
 from shared.handlers.publish import Publisher
 from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
@@ -350,6 +350,25 @@ def test_lost_ledger_loses_no_model(databases: list[Database]) -> None:
     second = Desk(databases.pop(), catalog=first.catalog)
     second.publish(TRAINED)
     assert "models/churn/versions/1" in second.outputs("train")
+
+
+def test_lost_ledger_loses_no_model_of_a_large_pipeline(databases: list[Database]) -> None:
+    """Its runs are looked up in the catalog once its experiment is found there."""
+    first, second = Desk(databases.pop()), Desk(databases.pop())
+    first.publish(REGISTERED)
+    second.catalog = first.catalog
+    many = [run(f"step-{number}", outputs={"out": at(f"out-{number}/")}) for number in range(FEW + 1)]
+    second.source.answers |= answers(tree(TRAIN, *many, root_id="pipe"))
+    second.publish(RunSubject("pipe"))
+    assert "models/churn/versions/1" in second.outputs("train")
+
+
+def test_runs_of_an_experiment_that_the_catalog_does_not_know_are_not_looked_up(desk: Desk) -> None:
+    """A step is never there without its experiment, so a look-up of two thousand names is spared."""
+    many = [run(f"step-{number}", outputs={"out": at(f"out-{number}/")}) for number in range(FEW + 1)]
+    desk.source.answers |= answers(tree(*many, root_id="pipe"))
+    desk.publish(RunSubject("pipe"))
+    assert desk.catalog.calls.count("find") == 1
 
 
 class Down(FakeCatalog):
