@@ -154,10 +154,11 @@ Data = Location | DataAsset | ModelVersion | Unresolved
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A named input or output of a run."""
+    """A named input or output of a run; `field` is the member of Azure ML's answers that names the data."""
 
     name: str
     data: Data
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -280,13 +281,35 @@ class RunTree:
         return self.root_status.casefold() in SETTLED
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """
+    The run that made a model version, in its tree.
+
+    Attributes:
+        witness: the field of the model version that leads there.
+        inferred: it does so by the path of the files and not by the name of a run.
+    """
+
+    tree: RunTree
+    run_id: str
+    witness: str
+    inferred: bool
+
+
 SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})
 SUCCEEDED = frozenset({"completed", "finished"})
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Model versions served behind an endpoint; `traffic` is its share in per cent, "" in batch."""
+    """
+    Model versions served behind an endpoint.
+
+    Attributes:
+        traffic: its share in per cent; "" in batch.
+        field: where Azure ML says which models it serves.
+    """
 
     name: str
     models: tuple[ModelVersion, ...]
@@ -294,6 +317,7 @@ class Deployment:
     instance_type: str = ""
     state: str = ""
     traffic: str = ""
+    field: str = "properties.model of the deployment"
 
 
 @dataclass(frozen=True, slots=True)

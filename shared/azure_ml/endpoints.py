@@ -58,4 +58,5 @@ def _to_deployment(
         instance_type=str(getattr(deployment, "instance_type", None) or ""),
         state=plain_text(deployment.provisioning_state or ""),
         traffic="" if batch else str(traffic.get(str(deployment.name), 0)),
+        field=f"properties.model{'.assetId' if batch else ''} of the deployment",
     )

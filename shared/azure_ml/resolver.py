@@ -26,6 +26,7 @@ from shared.model import (
     AssetId,
     Endpoint,
     Location,
+    Maker,
     ModelVersion,
     Port,
     RunTree,
@@ -34,6 +35,7 @@ from shared.model import (
 )
 from shared.rest import Json, RestClient
 
+_MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000
 
@@ -132,8 +134,8 @@ class Resolver:
             to_run(
                 record,
                 experiment=experiment_of(record),
-                inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
-                outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
+                inputs=[Port(b.name, data[b.asset_id], b.field) for b in bindings[record.run_id] if not b.is_output],
+                outputs=[Port(b.name, data[b.asset_id], b.field) for b in bindings[record.run_id] if b.is_output],
                 mlflow=mlflow.get(record.run_id),
                 best=mlflow.get(record.best_child_id),
                 settings=settings,
@@ -156,7 +158,7 @@ class Resolver:
         return self._reader(workspace).data.get_model(model, fresh=True)
 
     @_readable
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None:
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None:
         """
         Find the run that made a model version, with its tree.
 
@@ -164,17 +166,17 @@ class Resolver:
         pipeline. Returns None if no witness leads to a run: uploaded by hand, or the run is gone.
         """
         data = self._reader(workspace).data
-        for run_id in _witnesses(model, data):
+        for run_id, field in _witnesses(model, data):
             try:
                 tree = self.get_run_tree(workspace, run_id)
             except RecordNotFoundError:
                 continue
             maker = tree.aliases.get(run_id, run_id)
             if any(run.id == maker for run in tree.runs):
-                return tree, maker
+                return Maker(tree, maker, f"{field} of the model version", inferred=field == _MODEL_PATH)
             location = data.locate(model.uri)
             if location and (by_path := _writer_of(location, tree)):
-                return tree, by_path
+                return Maker(tree, by_path, f"{field} and properties.modelUri of the model version", inferred=True)
         return None
 
     @_readable
@@ -234,18 +236,19 @@ def _mlflow_run(history: RunHistory, run_id: str) -> Json | None:
         return None  # a run that MLflow never heard of has logged nothing
 
 
-def _witnesses(model: ModelVersion, data: DataReader) -> Iterator[str]:
+def _witnesses(model: ModelVersion, data: DataReader) -> Iterator[tuple[str, str]]:
+    """Yield runs that may have made a model, each with the field of the model that speaks of it."""
     reference = parse_reference(model.uri)
     if not data.is_here(reference):
         return  # copied from another workspace: its run is there, whatever runs of the same name there are here
     match reference:
         case DatastorePath(_, path):
             if by_path := run_of_path(path):
-                yield by_path
+                yield by_path, _MODEL_PATH
         case RunOutput(run_id):
-            yield run_id
+            yield run_id, "properties.modelUri (an output of the run)"
     if model.job_name:
-        yield model.job_name
+        yield model.job_name, "properties.jobName"
 
 
 def _writer_of(location: Location, tree: RunTree) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
-from shared.lineage.entities import Entity, Ref, as_json, attributes, ends
+from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.naming.names import STAND_IN
 from shared.lineage.naming.table import names_of
 from shared.lineage.places import (
@@ -39,17 +39,32 @@ UNRESOLVED = "unresolved"
 
 def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
     """Tell which entity stands for data in the graph."""
+    place = _place_of_data(workspace, data)
+    if place:
+        return matches[place].ref
     match data:
-        case Location():
-            return matches[place_of(data).ref].ref
-        case DataAsset() | Unresolved() if is_stranger(data):
-            return matches[place_of_stranger(workspace, data).ref].ref
         case DataAsset():
             type_name = "custom_ml_dataset" if data.datastore else "custom_dataset"
             return Ref(type_name, qualified_names.of_asset(workspace, data.id))
         case ModelVersion():
             return ref_of_model(workspace, data.id)
-    raise AssertionError("an Unresolved is always a stranger")
+    raise AssertionError("a place was looked up for everything else")
+
+
+def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
+    """Tell what an edge to or from some data is based on."""
+    place = _place_of_data(workspace, data)
+    return Evidence(ref_of_data(workspace, data, matches), is_output=is_output, field=field, place=place)
+
+
+def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
+    """Tell under which name the catalog was asked about some data; None if it is known by a name of ours."""
+    match data:
+        case Location():
+            return place_of(data).ref
+        case DataAsset() | Unresolved() if is_stranger(data):
+            return place_of_stranger(workspace, data).ref
+    return None
 
 
 def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
@@ -210,12 +225,19 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
         yield Entity(ref, attributes(asset.id.label, description=asset.description))
     if location := registered_from(asset):
         yield from _placeholder(location, matches)
-        source = ref_of_data(workspace.id, location, matches)
+        source = evidence_of_data(
+            workspace.id,
+            location,
+            matches,
+            is_output=False,
+            field=f"properties.dataUri of the data asset {asset.id.label}",
+        )
         yield Entity(
             Ref("custom_ml_dataset_registration", qualified_names.of_registration(ref.qualified_name)),
             attributes(f"register {asset.id.label}"),
-            inputs=(source,),
+            inputs=(source.end,),
             outputs=(ref,),
+            evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
         )
     yield from _power_bi(ref, asset, matches)
 
@@ -239,6 +261,7 @@ def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entit
     """Chain a data asset to the Power BI dataset that its tags name, and that to the report."""
     upstream = source
     for place in power_bi_places(asset):
+        field = f"tag {place.ref.type_name} of the data asset {asset.id.label}"
         match = matches[place.ref]
         identifier = str(place.ref.qualified_name).rpartition("/")[2]
         if match.kind is MatchKind.PLACEHOLDER:
@@ -251,5 +274,9 @@ def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entit
             attributes(f"load {match.ref.type_name.replace('powerbi_', 'Power BI ')}"),
             inputs=ends([upstream]),
             outputs=ends([match.ref]),
+            evidence=(
+                Evidence(upstream, is_output=False, field=field),
+                Evidence(match.ref, is_output=True, field=field, place=place.ref),
+            ),
         )
         upstream = match.ref

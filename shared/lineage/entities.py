@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any, Self
 
 from shared.qualified_names import QualifiedName
 
@@ -21,6 +22,46 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What one edge of an entity is based on.
+
+    Attributes:
+        end: what is at the other end of the edge.
+        is_output: the data flows to `end`, not from it.
+        field: what says so: a member of Azure ML's answers, a tag, a line of a file; for people.
+        inferred: nobody says so outright; it follows from the field.
+        place: what was looked up in the catalog for the data, if anything; its match tells the rest.
+    """
+
+    end: Ref
+    is_output: bool
+    field: str
+    inferred: bool = False
+    place: Ref | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Spell it as the ledger keeps it."""
+        return {
+            "end": [self.end.type_name, self.end.qualified_name],
+            "is_output": self.is_output,
+            "field": self.field,
+            "inferred": self.inferred,
+            "place": [self.place.type_name, self.place.qualified_name] if self.place else None,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> evidence = Evidence(Ref("t", QualifiedName("n")), is_output=True, field="f")
+        >>> Evidence.from_json(evidence.to_json()) == evidence
+        True
+        """
+        place = Ref(*body["place"]) if body["place"] else None
+        return cls(Ref(*body["end"]), body["is_output"], body["field"], body["inferred"], place)
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """
     One entity to upsert.
@@ -30,6 +71,7 @@ class Entity:
         parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write).
         inputs, outputs: of a process; None means that this entity says nothing about them.
         labels: given on creation only, as Atlas has it.
+        evidence: why its edges are there. The catalog is not told, the ledger is.
     """
 
     ref: Ref
@@ -38,6 +80,7 @@ class Entity:
     inputs: tuple[Ref, ...] | None = None
     outputs: tuple[Ref, ...] | None = None
     labels: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = field(default=(), compare=False)
 
     @property
     def references(self) -> tuple[Ref, ...]:

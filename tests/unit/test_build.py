@@ -1,6 +1,7 @@
 """Build: a resolved run or endpoint becomes the same entities each time, and nothing in them is invented."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.lineage.assets import UNRESOLVED, UNSCANNED
 from shared.lineage.build import build_endpoint, build_run_tree
-from shared.lineage.entities import VALUE_LIMIT, Entity, Ref
+from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref
 from shared.lineage.places import Match, MatchKind, list_places, match_places
 from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES
 from shared.model import (
@@ -23,6 +24,7 @@ from shared.model import (
     Environment,
     Location,
     Package,
+    Port,
     Run,
     RunTree,
     Unresolved,
@@ -286,6 +288,30 @@ def test_declared_columns_are_mapped_with_the_names_data_has_in_the_catalog() ->
         }
     ]
     assert built["runs/prep"].attributes["column_mapping_source"] == DECLARED
+
+
+def test_every_edge_has_evidence_with_the_field_and_the_place_it_was_matched_by() -> None:
+    """The ledger keeps it; an output at a path of its own is written because of two fields."""
+    own_path = data_asset("scores", at("scores/"), by_run=True)
+    ports = {"inputs": (Port("loan", LOAN, "inputs.loan"),), "outputs": (Port("scores", own_path, "outputs.scores"),)}
+    entities = build(replace(run("prep"), **ports))
+    for entity in entities.values():
+        flows = {(each.end, each.is_output) for each in entity.evidence}
+        assert flows == {(ref, False) for ref in entity.inputs or ()} | {(ref, True) for ref in entity.outputs or ()}
+    place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/scores"))
+    scores = Ref("custom_ml_dataset", ws("data/scores/versions/1"))
+    loan = Ref("custom_ml_dataset", ws("data/loan/versions/1"))
+    assert entities["runs/prep"].evidence == (
+        Evidence(loan, is_output=False, field="inputs.loan"),
+        Evidence(scores, is_output=True, field="outputs.scores"),
+        Evidence(place, True, "outputs.scores and properties.dataUri of scores:1", place=place),
+    )
+
+
+def test_evidence_is_not_part_of_the_fingerprint() -> None:
+    """A better explanation is no reason to write an entity again."""
+    entity = build(RICH)["runs/prep"]
+    assert replace(entity, evidence=()).fingerprint == entity.fingerprint
 
 
 def test_columns_that_nobody_declared_are_not_mapped() -> None:

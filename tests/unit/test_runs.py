@@ -130,13 +130,21 @@ def test_recorded_input_and_output_become_bindings_with_their_declared_path() ->
     }
     found = record(definition=definition, inputs={"raw": CHURN}, outputs={"prepared": anonymous("prepared")})
     assert list(list_bindings(found)) == [
-        Binding("raw", CHURN["assetId"], "UriFolder", "azureml://datastores/lake/paths/raw/churn/", is_output=False),
+        Binding(
+            "raw",
+            CHURN["assetId"],
+            "UriFolder",
+            "azureml://datastores/lake/paths/raw/churn/",
+            is_output=False,
+            field="runMetadata.inputs.raw.assetId",
+        ),
         Binding(
             "prepared",
             anonymous("prepared")["assetId"],
             "UriFolder",
             "azureml://datastores/lake/paths/out/",
             is_output=True,
+            field="runMetadata.outputs.prepared.assetId",
         ),
     ]
 
@@ -273,8 +281,8 @@ def test_v1_data_sets_are_bound_by_their_saved_ids() -> None:
         outputDatasets=[{"identifier": {"savedId": "out-1"}, "outputDetails": {"outputName": "scores"}}],
     )
     assert list(list_bindings(found)) == [
-        Binding("loan", "saveddatasets/in-1", "", "", is_output=False),
-        Binding("scores", "saveddatasets/out-1", "", "", is_output=True),
+        Binding("loan", "saveddatasets/in-1", "", "", False, "runMetadata.inputDatasets[0].identifier.savedId"),
+        Binding("scores", "saveddatasets/out-1", "", "", True, "runMetadata.outputDatasets[0].identifier.savedId"),
     ]
 
 
@@ -287,8 +295,15 @@ def test_batch_scoring_names_its_model_and_scores_in_its_arguments() -> None:
         }
     )
     assert list(list_bindings(found)) == [
-        Binding("model", "azureml://models/churn/versions/5", "", "", is_output=False),
-        Binding("score", "azureml://datastores/blobstore/paths/azureml/child/score", "UriFolder", "", is_output=True),
+        Binding("model", "azureml://models/churn/versions/5", "", "", False, "runDefinition.arguments --model_name"),
+        Binding(
+            "score",
+            "azureml://datastores/blobstore/paths/azureml/child/score",
+            "UriFolder",
+            "",
+            is_output=True,
+            field="runDefinition.dataReferences.score",
+        ),
     ]
 
 
