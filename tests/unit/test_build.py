@@ -293,8 +293,8 @@ def test_declared_columns_are_mapped_with_the_names_data_has_in_the_catalog() ->
 def test_every_edge_has_evidence_with_the_field_and_the_place_it_was_matched_by() -> None:
     """The ledger keeps it; an output at a path of its own is written because of two fields."""
     own_path = data_asset("scores", at("scores/"), by_run=True)
-    ports = {"inputs": (Port("loan", LOAN, "inputs.loan"),), "outputs": (Port("scores", own_path, "outputs.scores"),)}
-    entities = build(replace(run("prep"), **ports))
+    inputs, outputs = (Port("loan", LOAN, "inputs.loan"),), (Port("scores", own_path, "outputs.scores"),)
+    entities = build(replace(run("prep"), inputs=inputs, outputs=outputs))
     for entity in entities.values():
         flows = {(each.end, each.is_output) for each in entity.evidence}
         assert flows == {(ref, False) for ref in entity.inputs or ()} | {(ref, True) for ref in entity.outputs or ()}
