@@ -24,7 +24,8 @@ _KEY = "ws-empty"
 _NOISE = frozenset(
     {
         "qualifiedName", "name", "subscription_id", "resource_group", "region", "createdby", "createdtime",
-        "started_at", "ended_at", "run_id", "command", "id", "workspace_name", "workspace_subscription_id",
+        "created_at", "started_at", "ended_at", "studio_url", "run_id", "command", "id", "workspace_name",
+        "workspace_subscription_id",
         "workspace_resource_group", "programming_language", "package_name",
     }
 )  # fmt: skip

@@ -15,7 +15,7 @@ NAME = "${{name}}"
 _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
-    "created_by", "reused_from", "git", "input_datasets", "output_datasets",
+    "created_by", "description", "reused_from", "git", "input_datasets", "output_datasets",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -82,6 +82,7 @@ class _Reader:
             end=read_time(node.get("end"), start + timedelta(minutes=1)),
             created_by=node.get("created_by", AUTHOR),
             reused_from=node.get("reused_from"),
+            description=node.get("description"),
             input_datasets=_saved(node.get("input_datasets")),
             output_datasets=_saved(node.get("output_datasets")),
         )

@@ -108,6 +108,7 @@ class Run:
     end: datetime
     created_by: str
     reused_from: str | None = None
+    description: str | None = None
     input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
 

@@ -82,7 +82,9 @@ class Resolver:
         arm_endpoint: str,
         open_assets: Callable[[WorkspaceId], Assets],
         clock: Callable[[], float],
+        owners: bool = False,
     ) -> None:
+        self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
         self._open_assets = open_assets
@@ -141,6 +143,7 @@ class Resolver:
                 settings=settings,
                 notes=notes,
                 root=root,
+                owners=self._owners,
             )
             for record in family.workers
         )

@@ -1,6 +1,7 @@
 """Reads a run out of run history's records: names, parameters, metrics, git."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azur
 """Types of runs; none at all is what children of AutoML have, and code that only logs to MLflow."""
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
+_OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 
 
@@ -108,6 +110,7 @@ def to_run(
     settings: Mapping[str, str],
     notes: str,
     root: RootFacts | None = None,
+    owners: bool = False,
 ) -> Run:
     """
     Assemble what the record says with the data it refers to; everything that may carry a secret is redacted.
@@ -116,6 +119,7 @@ def to_run(
         mlflow, best: what MLflow knows of the run, and of the trial it chose.
         settings, notes: what only its job knows, and a sentence if that cannot be read.
         root: of the tree it was read with.
+        owners: tell who submitted it.
     """
     metadata, properties = record.metadata, record.properties
     data = (mlflow or {}).get("data") or {}
@@ -152,7 +156,16 @@ def to_run(
         root_status=root.status if root and root.run_id == record.root_id else "",
         endpoint=root.endpoint if root else "",
         deployment=root.deployment if root and root.endpoint else "",
+        description=redact_text(str(metadata.get("description") or "")),
+        created_at=str(metadata.get("createdUtc") or ""),
+        owner=str((metadata.get("createdBy") or {}).get("userObjectId") or "") if owners else "",
+        tags=redact_mapping(_own_tags(metadata.get("tags") or {})),
     )
+
+
+def _own_tags(tags: Mapping[str, object]) -> dict[str, object]:
+    """Return the tags that people set; the others are notes of Azure ML, of MLflow, and ours to read."""
+    return {name: value for name, value in tags.items() if not _OF_A_SERVICE.match(name)}
 
 
 def _metrics(data: Json) -> dict[str, float]:

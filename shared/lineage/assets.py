@@ -1,5 +1,6 @@
 """Builds the entities of things that outlive a run: data, datastores, models, environments."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
@@ -15,6 +16,7 @@ from shared.lineage.places import (
     power_bi_places,
     registered_from,
 )
+from shared.lineage.studio import url_of_asset
 from shared.model import (
     AssetId,
     Data,
@@ -114,6 +116,9 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             tags=as_json(model.tags),
             properties=as_json(model.properties),
             flavors=", ".join(model.flavors),
+            stage=model.stage,
+            studio_url=url_of_asset(workspace.id, model.id),
+            owner=_as_owner(model.created_by),
             createdby=model.created_by,
             createdtime=model.created_at,
             **({} if model.id.registry else _in_workspace(workspace)),
@@ -153,6 +158,14 @@ def build_environment(workspace: Workspace, environment: Environment) -> Iterato
 
 def ref_of_environment(workspace: WorkspaceId, environment: Environment) -> Ref:
     return Ref("custom_ml_packages", qualified_names.of_asset(workspace, environment.id))
+
+
+_OBJECT_ID_OR_PRINCIPAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[^@\s]+@[^@\s]+")
+
+
+def _as_owner(created_by: str) -> str:
+    """Return who made an asset if that is an Entra object id or a user principal name, and not just a name."""
+    return created_by if _OBJECT_ID_OR_PRINCIPAL.fullmatch(created_by) else ""
 
 
 def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
@@ -216,6 +229,8 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
                 data_type=asset.data_type,
                 path=asset.location.url if asset.location else "",
                 tags=as_json(asset.tags),
+                studio_url=url_of_asset(workspace.id, asset.id),
+                owner=_as_owner(asset.created_by),
                 createdby=asset.created_by,
                 createdtime=asset.created_at,
             ),

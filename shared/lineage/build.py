@@ -18,8 +18,9 @@ from shared.lineage.assets import (
 )
 from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.places import registered_from
+from shared.lineage.studio import url_of_endpoint, url_of_run
 from shared.lineage.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
-from shared.model import Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
 
 
 def build_run_tree(
@@ -58,6 +59,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                 state=endpoint.state,
                 scoring_uri=endpoint.scoring_uri,
                 tags=as_json(endpoint.tags),
+                studio_url="" if endpoint.compute_type == BATCH else url_of_endpoint(workspace.id, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -116,6 +118,11 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
         Ref("custom_ml_experiment_step", name),
         attributes(
             run.name,
+            description=run.description,
+            owner=run.owner,
+            tags=as_json(run.tags),
+            studio_url=url_of_run(workspace.id, run.id),
+            created_at=run.created_at,
             notes=" ".join(filter(None, (run.notes, problem))),
             run_id=run.id,
             run_type=run.kind,

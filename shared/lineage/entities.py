@@ -11,6 +11,8 @@ from shared.qualified_names import QualifiedName
 
 VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
+NAME_LIMIT = 4_000
+"""Bytes an asset's name may have; Purview's limit is 4 KB."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,7 +106,10 @@ class Entity:
 def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
     """Collect attribute values, leaving out the empty ones and cutting what the catalog would refuse as too long."""
     kept = {"name": name, **{key: value for key, value in values.items() if value != ""}}
-    return {key: _cut(value) if isinstance(value, str) else value for key, value in sorted(kept.items())}
+    return {
+        key: _cut(value, NAME_LIMIT if key == "name" else VALUE_LIMIT) if isinstance(value, str) else value
+        for key, value in sorted(kept.items())
+    }
 
 
 def as_json(values: Mapping[str, object]) -> str:
@@ -127,8 +132,8 @@ def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
     return tuple(sorted(set(refs), key=lambda ref: (ref.qualified_name, ref.type_name)))
 
 
-def _cut(value: str) -> str:
+def _cut(value: str, limit: int) -> str:
     encoded = value.encode()
-    if len(encoded) <= VALUE_LIMIT:
+    if len(encoded) <= limit:
         return value
-    return f"{encoded[: VALUE_LIMIT - 30].decode(errors='ignore')} … (cut at 32 KB)"
+    return f"{encoded[: limit - 30].decode(errors='ignore')} … (cut at {limit // 1_000} KB)"

@@ -43,6 +43,41 @@ def read(
     )
 
 
+def test_description_and_own_tags_of_a_run_are_kept_and_what_services_note_is_not() -> None:
+    """A steward reads what people wrote; kilobytes of notes that Azure ML makes for itself help nobody."""
+    tags = {
+        "team": "risk",
+        "api_key": "SECRET",
+        "azureml.pipeline": "p",
+        "mlflow.user": "Ann",
+        "_aml_system_platform_config": "{}",
+        "automl_best_child_run_id": "a_1",
+        "lineage.column_mapping": "[]",
+        "hyperparameters": "{}",
+    }
+    found = read(description="Trains with https://acct.blob.core.windows.net/c?sig=SECRET", tags=tags)
+    assert found.description == "Trains with https://acct.blob.core.windows.net/c"
+    assert found.tags == {"team": "risk", "api_key": "[redacted]"}
+
+
+@pytest.mark.parametrize(("owners", "expected"), [(True, "99999999-2222-0000-0000-000000000000"), (False, "")])
+def test_who_submitted_a_run_is_read_only_if_owners_are_asked_for(owners: bool, expected: str) -> None:
+    """It is personal data: the object id at most, never the name."""
+    created_by = {"userObjectId": "99999999-2222-0000-0000-000000000000", "userName": "Ann Example"}
+    found = to_run(
+        record(createdBy=created_by),
+        experiment="e",
+        inputs=[],
+        outputs=[],
+        mlflow=None,
+        settings={},
+        notes="",
+        owners=owners,
+    )
+    assert found.owner == expected
+    assert "Ann" not in repr(found)
+
+
 def test_parameters_come_from_mlflow_the_definition_and_the_environment() -> None:
     """Three places record literals; all of them are settings of the run."""
     found = read(
