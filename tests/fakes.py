@@ -107,7 +107,9 @@ class FakeCatalog(Script):
             if (entity := self.entities.get(name)) and type_name in (ASSET, entity.ref.type_name)
         ]
         return {
-            entity.ref.qualified_name: Found(entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels)
+            entity.ref.qualified_name: Found(
+                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+            )
             for entity in here
         }
 

@@ -12,11 +12,12 @@ from emulator.server import Emulator
 from shared.qualified_names import QualifiedName
 from tests.app import App
 from tests.golden_case import PREFIX, Case
+from tests.whole_path import play
 
 
 def explain(emulator: Emulator, storage: Path, case: str, asset: str) -> dict[str, tuple[str, str, str]]:
     """Play a case and explain what is connected to an asset: edge → basis, field and match."""
-    Case.load(case).play(emulator, storage)
+    play(Case.load(case), emulator, storage)
     services = App.on(emulator, storage).services
     (found,) = services.catalog.find([QualifiedName(f"{PREFIX}/{asset}")]).values()
     graph = read_graph(services.catalog, found.guid, limit=1_000)
