@@ -36,12 +36,16 @@ class Case:
     """
     A case on file.
 
-    `case.yaml` says what it is `about`, what Purview has `scanned` (names by type), what happens (`events`, in order),
+    `case.yaml` says what it is `about`, which `kind` of thing it shows and in which group, what `evidence` there is for
+    the bodies in it (`word: source`), what Purview has `scanned` (names by type), what happens (`events`, in order),
     and otherwise holds what an `azure_ml.yaml` of the emulator does for one workspace, laid over `workspace.yaml`.
     """
 
     name: str
     about: str
+    kind: str
+    group: str
+    evidence: tuple[tuple[str, str], ...]
     seed: Mapping[str, Any]
     scanned: Mapping[str, list[str]]
     events: tuple[Any, ...]
@@ -50,11 +54,13 @@ class Case:
     def load(cls, name: str) -> "Case":
         content = _read(FOLDER / name / "case.yaml")
         about, events = content.pop("about"), content.pop("events")
+        kind = content.pop("kind", {})
+        evidence = tuple(item for each in content.pop("evidence", ()) for item in each.items())
         scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
         neighbours = content.pop("workspaces", {})
         workspace = merge(_read(FOLDER / "workspace.yaml"), content)
         seed = {"workspaces": {KEY: workspace, **neighbours}, "registries": registries}
-        return cls(name, about, seed, scanned, tuple(events))
+        return cls(name, about, kind.get("name", ""), kind.get("group", ""), evidence, seed, scanned, tuple(events))
 
     @property
     def lineage_file(self) -> Path:
