@@ -36,7 +36,7 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     for event in case.events:
         recorder.begin(event if isinstance(event, str) else " ".join(event))
         told += _happen(case, app, event)
-    return Played(app, {"about": case.about, "outcomes": told, **_read_lineage(app)}, recorder.events)
+    return Played(app, {"about": case.about, "outcomes": told, **read_lineage(app)}, recorder.events)
 
 
 def _happen(case: Case, app: App, event: Any) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _happen(case: Case, app: App, event: Any) -> Iterator[str]:
         raise ValueError(f"{case.name}: {event!r} is nothing that can happen")
 
 
-def _read_lineage(app: App) -> dict[str, object]:
+def read_lineage(app: App) -> dict[str, Any]:
     """Read all the catalog holds through its own API."""
     held = app.emulator.control.state()["purview"]["entities"]
     names = sorted({QualifiedName(entity["attributes"]["qualifiedName"]) for entity in held})
