@@ -1,7 +1,9 @@
 """Column mappings that a run declares: read as they are, and told where they cannot be."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -403,3 +405,20 @@ def test_file_that_cannot_be_read_just_now_brings_the_message_back() -> None:
     """A throttled service is no reason to publish without columns."""
     with pytest.raises(ServiceUnavailableError):
         read_declared({COLUMN_MAPPING_ARTIFACT_TAG: "a.json"}, datasets(), failing(ServiceUnavailableError("503")))
+
+
+def test_examples_of_the_catalog_model_are_read() -> None:
+    """Both forms, as people will copy them."""
+    page = (Path(__file__).parents[2] / "docs/catalog-model.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```json\n(.*?)```", page.partition("## Tags you can set")[2], re.DOTALL)
+    lake = "https://contosolake.dfs.core.windows.net/fs"
+    known = RunDatasets(
+        "run_1",
+        [Port("loan", asset("LoanData:1", Location(f"{lake}/raw/loan.csv")))],
+        [Port("prepared_data", folder("prepared"))],
+        FakePlaces(),
+    )
+    found = [parse(example, known) for example in examples]
+    assert [each.notes for each in found] == ["", ""]
+    columns = ("loan", "prepared_data", (("loanAmount", "amount"),))
+    assert [(m.input, m.output, m.columns) for each in found for m in each.mappings] == [columns, columns]
