@@ -1,6 +1,7 @@
 """Reads the column mappings that a run declares: in a tag, or in a file it logged and named in a tag."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -69,8 +70,8 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
         edges = [edge for at, item in items if is_event(item) for edge in list_column_edges(item, at)]
     except (ValueError, RecursionError) as error:
         return Declared(notes=_unreadable(where, str(error)))
-    inputs = {dataset: datasets.find_input(dataset) for dataset in dict.fromkeys(edge.source for edge in edges)}
-    outputs = {dataset: datasets.find_output(dataset) for dataset in dict.fromkeys(edge.sink for edge in edges)}
+    inputs = datasets.find_inputs(edge.source for edge in edges)
+    outputs = datasets.find_outputs(edge.sink for edge in edges)
     columns: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for edge in edges:
         if (source := inputs[edge.source]) and (sink := outputs[edge.sink]):
@@ -131,6 +132,8 @@ def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping
 
 def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
     where = f"artifact {redact_text(redact_url(path))}"
+    if ".." in re.split(r"[/\\]", path):
+        return Declared(notes=_unreadable(where, "the path leads out of the run's files"))
     try:
         text = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError:

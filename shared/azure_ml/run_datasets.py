@@ -1,14 +1,14 @@
 """Tells which input or output of a run a data set is that OpenLineage names."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 from shared.azure_ml.openlineage import Dataset
-from shared.azure_ml.uris import AssetReference, Reference, RunOutput, parse_reference
+from shared.azure_ml.uris import AssetReference, DatastorePath, Reference, RunOutput, parse_reference
 from shared.lineage.naming.table import names_of
-from shared.model import Data, DataAsset, Location, ModelVersion, Port, Unresolved
+from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
 
 _SQL = re.compile(r"(?P<scheme>mssql|sqlserver|postgres|postgresql|mysql)://", re.IGNORECASE)
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
@@ -16,6 +16,8 @@ _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
 class Places(Protocol):
     """What knows where data of the workspace lies."""
+
+    def datastores(self) -> Mapping[str, Datastore]: ...
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None: ...
 
@@ -31,41 +33,62 @@ class RunDatasets:
     outputs: Sequence[Port]
     places: Places
 
-    def find_input(self, dataset: Dataset) -> str | None:
-        """Return the name of the input that a data set is, or lies in; None if the run does not read it."""
-        return self._find(dataset, self.inputs)
+    def find_inputs(self, datasets: Iterable[Dataset]) -> dict[Dataset, str | None]:
+        """Return which input each data set is, or lies in; None if the run does not read it."""
+        return self._find_all(datasets, self.inputs)
 
-    def find_output(self, dataset: Dataset) -> str | None:
-        """Return the name of the output that a data set is, or lies in; None if the run does not write it."""
-        uri = to_uri(dataset)
-        reference = parse_reference(uri)
-        if isinstance(reference, RunOutput) and reference.run_id == self.run_id:
-            return next((port.name for port in self.outputs if port.name == reference.output), None)
-        return self._find(dataset, self.outputs)
+    def find_outputs(self, datasets: Iterable[Dataset]) -> dict[Dataset, str | None]:
+        """Return which output each data set is, or lies in; None if the run does not write it."""
+        return self._find_all(datasets, self.outputs, of_run={port.name for port in self.outputs})
 
-    def _find(self, dataset: Dataset, ports: Sequence[Port]) -> str | None:
-        uri = to_uri(dataset)
-        reference = parse_reference(uri)
-        if isinstance(reference, AssetReference):
-            return next((port.name for port in ports if self._is_asset(port.data, reference, uri)), None)
+    def _find_all(
+        self, datasets: Iterable[Dataset], ports: Sequence[Port], of_run: Collection[str] = ()
+    ) -> dict[Dataset, str | None]:
+        places = [_Place.of(port) for port in ports]
+        return {dataset: self._find(to_uri(dataset), places, of_run) for dataset in dict.fromkeys(datasets)}
+
+    def _find(self, uri: str, places: Sequence["_Place"], of_run: Collection[str]) -> str | None:
+        match parse_reference(uri):
+            case RunOutput(self.run_id, output) if output in of_run:
+                return output
+            case AssetReference(asset) as reference if self.places.is_here(reference):
+                same = (place.port.name for place in places if asset == getattr(place.port.data, "id", None))
+                return next(same, None)
+            case DatastorePath(name) if name not in self._datastores():
+                return None  # each name that nobody knows would cost a request to learn that
         wanted = frozenset(_names(self.places.locate(uri)))
-        named = [(port, _location(port.data)) for port in ports]
-        for port, location in named:
-            if wanted & frozenset(_names(location)) or _is_text(port.data, uri):
-                return port.name
-        around = [
-            (len(folder), port.name)
-            for port, location in named
-            if location and names_of(location).is_folder
-            for folder in _names(location)
-            if any(name.startswith(f"{folder}/") for name in wanted)
-        ]
+        for place in places:
+            if wanted & place.names or (isinstance(place.port.data, Unresolved) and place.port.data.text == uri):
+                return place.port.name
+        around = [(len(folder), place.port.name) for place in places for folder in place.folders_around(wanted)]
         return max(around, key=lambda found: found[0])[1] if around else None
 
-    def _is_asset(self, data: Data, reference: AssetReference, uri: str) -> bool:
-        if isinstance(data, DataAsset | ModelVersion):
-            return data.id == reference.asset and self.places.is_here(reference)
-        return _is_text(data, uri)
+    def _datastores(self) -> Collection[str]:
+        located = (_location(port.data) for port in (*self.inputs, *self.outputs))
+        own = {location.datastore.name for location in located if location and location.datastore}
+        return own | self.places.datastores().keys()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the data of an input or output lies, under every name."""
+
+    port: Port
+    names: frozenset[str]
+    is_folder: bool
+
+    @classmethod
+    def of(cls, port: Port) -> Self:
+        location = _location(port.data)
+        is_folder = location is not None and names_of(location).is_folder
+        return cls(port, frozenset(_names(location)), is_folder)
+
+    def folders_around(self, wanted: Iterable[str]) -> Iterator[str]:
+        """Yield those of its names that something of one of the given names lies below."""
+        if self.is_folder:
+            for name in self.names:
+                if any(each.startswith(f"{name}/") for each in wanted):
+                    yield name
 
 
 def to_uri(dataset: Dataset) -> str:
@@ -105,7 +128,3 @@ def _location(data: Data) -> Location | None:
     if isinstance(data, DataAsset):
         return data.location
     return data if isinstance(data, Location) else None
-
-
-def _is_text(data: Data, uri: str) -> bool:
-    return isinstance(data, Unresolved) and data.text == uri

@@ -47,14 +47,21 @@ OWN = [{"input": "loan", "output": "prepared", "columns": {"loanAmount": "amount
 
 
 class FakePlaces:
-    """A workspace with one datastore."""
+    """A workspace with one datastore; another one can only be asked for by its name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def datastores(self) -> dict[str, Datastore]:
+        return {LAKE.name: LAKE}
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
         match parse_reference(uri):
             case Url(url):
                 return Location(url.rstrip("/"))
-            case DatastorePath("lake") as path:
-                return to_location(path, LAKE, WORKSPACE)
+            case DatastorePath(name) as path:
+                self.asked.append(name)
+                return to_location(path, LAKE if name == LAKE.name else Datastore(name, ""), WORKSPACE)
         return None
 
     def is_here(self, reference: Reference) -> bool:
@@ -264,6 +271,17 @@ def test_output_is_found_by_the_name_it_has_below_its_run(name: str, expected: l
     assert [mapping.output for mapping in found.mappings] == expected
 
 
+def test_datastores_that_nobody_knows_are_not_asked_for() -> None:
+    """A file may name thousands, each of which would be a request; those of the run have been read anyway."""
+    hidden = Location("azureml://x/paths/a", datastore=Datastore("hidden", ""))
+    known = datasets(loan=hidden)
+    names = ["hidden", "lake", "unknown"]
+    found = parse([event(source=dataset("azureml", f"datastores/{name}/paths/a")) for name in names], known)
+    assert isinstance(known.places, FakePlaces)
+    assert known.places.asked == ["hidden", "lake"]
+    assert "datastores/unknown/paths/a" in found.notes
+
+
 def without(body: dict[str, Any], *path: str | int) -> dict[str, Any]:
     """Copy JSON, one member of it left out."""
     copy = json.loads(json.dumps(body))
@@ -393,6 +411,13 @@ def test_file_that_cannot_be_read_is_told_in_the_notes(error: LineageError) -> N
     found = read_declared(tags, datasets(), failing(error))
     assert len(found.mappings) == 1
     assert found.notes == f"The column mapping in artifact a/b.json cannot be read: {error}."
+
+
+@pytest.mark.parametrize("path", ["../dcid.other/a.json", "a/../../b.json", "a\\..\\b.json"])
+def test_path_that_leads_out_of_the_files_of_the_run_is_not_asked_for(path: str) -> None:
+    """Whoever writes the tag may not be allowed to read there."""
+    found = read_declared({COLUMN_MAPPING_ARTIFACT_TAG: path}, datasets(), nothing_to_read)
+    assert found.notes.endswith("cannot be read: the path leads out of the run's files.")
 
 
 def test_file_that_is_no_text_is_told_in_the_notes() -> None:
