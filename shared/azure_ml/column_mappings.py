@@ -10,7 +10,7 @@ from shared.azure_ml.openlineage import Dataset, is_event, list_column_edges
 from shared.azure_ml.run_datasets import RunDatasets
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.model import ColumnMapping
-from shared.redaction import redact_text, redact_url
+from shared.redaction import redact_text
 
 COLUMN_MAPPING_TAG = "lineage.column_mapping"
 """
@@ -131,7 +131,7 @@ def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping
 
 
 def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
-    where = f"artifact {redact_text(redact_url(path))}"
+    where = f"artifact {redact_text(path)}"
     if ".." in re.split(r"[/\\]", path):
         return Declared(notes=_unreadable(where, "the path leads out of the run's files"))
     try:
@@ -149,7 +149,7 @@ def _unreadable(where: str, why: str) -> str:
 
 def _strange(datasets: Iterable[Dataset], where: str) -> str:
     """Name data that columns are declared of, but that the run neither reads nor writes as far as Azure ML knows."""
-    names = sorted({redact_text(redact_url(dataset.label)) for dataset in datasets})
+    names = sorted({redact_text(dataset.label) for dataset in datasets})
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
     told = ", ".join(name[:_LONGEST_NOTE] for name in names[:_TOLD])
     return f"Columns are not mapped for data that is no such input or output of the run ({where}): {told}{more}."
