@@ -111,6 +111,7 @@ class Run:
     description: str | None = None
     input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def container(self) -> str:

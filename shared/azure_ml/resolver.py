@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml import endpoints
+from shared.azure_ml.artifacts import Artifacts
 from shared.azure_ml.assets import Assets
 from shared.azure_ml.bindings import list_bindings
 from shared.azure_ml.cache import Cache
+from shared.azure_ml.column_mappings import read_declared
 from shared.azure_ml.data import DataReader
 from shared.azure_ml.families import Family, read_family
+from shared.azure_ml.run_datasets import RunDatasets
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, RootFacts, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
@@ -63,6 +66,7 @@ class _Reader:
 
     record: WorkspaceRecord
     history: RunHistory
+    artifacts: Artifacts
     assets: Assets
     data: DataReader
 
@@ -131,17 +135,26 @@ class Resolver:
         def experiment_of(record: Record) -> str:
             return (experiments or {}).get(record.experiment_id) or self._experiment_name(reader, record.experiment_id)
 
+        def ports_of(record: Record, *, are_outputs: bool) -> list[Port]:
+            wanted = (binding for binding in bindings[record.run_id] if binding.is_output is are_outputs)
+            return [Port(binding.name, data[binding.asset_id], binding.field) for binding in wanted]
+
         root = RootFacts.of(family.root, experiment=experiment_of(family.root))
         runs = tuple(
             to_run(
                 record,
                 experiment=experiment_of(record),
-                inputs=[Port(b.name, data[b.asset_id], b.field) for b in bindings[record.run_id] if not b.is_output],
-                outputs=[Port(b.name, data[b.asset_id], b.field) for b in bindings[record.run_id] if b.is_output],
+                inputs=(inputs := ports_of(record, are_outputs=False)),
+                outputs=(outputs := ports_of(record, are_outputs=True)),
                 mlflow=mlflow.get(record.run_id),
                 best=mlflow.get(record.best_child_id),
                 settings=settings,
                 notes=notes,
+                declared=read_declared(
+                    record.tags,
+                    RunDatasets(record.run_id, inputs, outputs, reader.data),
+                    partial(reader.artifacts.get_content, record.container),
+                ),
                 root=root,
                 owners=self._owners,
             )
@@ -196,8 +209,9 @@ class Resolver:
     def _open(self, workspace: WorkspaceId) -> _Reader:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
         history = RunHistory(self._rest, record.api_url, workspace.arm_id)
+        artifacts = Artifacts(self._rest, record.api_url, workspace.arm_id)
         assets = self._open_assets(workspace)
-        return _Reader(record, history, assets, DataReader(record, history, assets, self._cache))
+        return _Reader(record, history, artifacts, assets, DataReader(record, history, assets, self._cache))
 
     def _read_mlflow(self, history: RunHistory, family: Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
