@@ -58,8 +58,8 @@ def _ends(graph: "nx.DiGraph[str]") -> list[str]:
 
 def to_json(graph: "nx.DiGraph[str]") -> dict[str, list[dict[str, str]]]:
     """Return nodes and edges by qualifiedName, in order, so that two catalogs with the same lineage print the same."""
-    names = {guid: _node(graph, guid).qualified_name for guid in graph}
-    nodes = sorted((_node(graph, guid) for guid in graph), key=lambda node: node.qualified_name)
+    names = {guid: node_of(graph, guid).qualified_name for guid in graph}
+    nodes = sorted((node_of(graph, guid) for guid in graph), key=lambda node: node.qualified_name)
     edges = sorted((names[source], names[target]) for source, target in graph.edges)
     return {
         "nodes": [
@@ -71,12 +71,12 @@ def to_json(graph: "nx.DiGraph[str]") -> dict[str, list[dict[str, str]]]:
 
 def to_mermaid(graph: "nx.DiGraph[str]") -> str:
     """Draw a flowchart: rectangles for data, rounded boxes for processes."""
-    order = sorted(graph, key=lambda guid: _node(graph, guid).qualified_name)
+    order = sorted(graph, key=lambda guid: node_of(graph, guid).qualified_name)
     number = {guid: f"n{position}" for position, guid in enumerate(order)}
     lines = ["flowchart LR"]
     for guid in order:
         opening, closing = ('(["', '"])') if _is_process(graph, guid) else ('["', '"]')
-        label = _label(graph, guid).plain.replace('"', "#quot;")
+        label = label_of(graph, guid).plain.replace('"', "#quot;")
         lines.append(f"    {number[guid]}{opening}{label}{closing}")
     edges = sorted((number[source], number[target]) for source, target in graph.edges)
     return "\n".join([*lines, *(f"    {source} --> {target}" for source, target in edges)])
@@ -89,7 +89,7 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
     shown = {guid}
     trees = []
     for title, neighbours in (("comes from", graph.predecessors), ("goes to", graph.successors)):
-        tree = Tree(Text.assemble(_label(graph, guid), f" {title}"))
+        tree = Tree(Text.assemble(label_of(graph, guid), f" {title}"))
         _grow(tree, graph, guid, neighbours, shown)
         if tree.children:
             trees.append(tree)
@@ -98,14 +98,14 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         missing = [item for item in graph.successors(source) if item not in shown]
         if source in shown and not missing:
             continue
-        tree = Tree(Text.assemble(_label(graph, source), " also goes to" if source in shown else " goes to"))
+        tree = Tree(Text.assemble(label_of(graph, source), " also goes to" if source in shown else " goes to"))
         only = missing if source in shown else None
         shown.add(source)
         _grow(tree, graph, source, graph.successors, shown, only=only)
         trees.append(tree)
     console = Console(width=_WIDTH, no_color=True, highlight=False)
     with console.capture() as capture:
-        console.print(_node(graph, guid).qualified_name)
+        console.print(node_of(graph, guid).qualified_name)
         for tree in trees:
             console.print(tree)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
@@ -115,7 +115,7 @@ def _in_flow_order(graph: "nx.DiGraph[str]") -> Iterator[str]:
     """Yield entities as data flows, those of a cycle together; a run that rewrites what it reads makes one."""
 
     def name(guid: str) -> str:
-        return _node(graph, guid).qualified_name
+        return node_of(graph, guid).qualified_name
 
     groups = nx.condensation(graph)
     members = {group: sorted(groups.nodes[group]["members"], key=name) for group in groups}
@@ -132,28 +132,28 @@ def _grow(
     *,
     only: Collection[str] | None = None,
 ) -> None:
-    for neighbour in sorted(neighbours(guid), key=lambda item: _node(graph, item).qualified_name):
+    for neighbour in sorted(neighbours(guid), key=lambda item: node_of(graph, item).qualified_name):
         if only is not None and neighbour not in only:
             continue
         if neighbour in shown:
-            tree.add(Text.assemble(_label(graph, neighbour), " …"))
+            tree.add(Text.assemble(label_of(graph, neighbour), " …"))
             continue
         shown.add(neighbour)
-        _grow(tree.add(_label(graph, neighbour)), graph, neighbour, neighbours, shown)
+        _grow(tree.add(label_of(graph, neighbour)), graph, neighbour, neighbours, shown)
 
 
-def _label(graph: "nx.DiGraph[str]", guid: str) -> Text:
-    node = _node(graph, guid)
+def label_of(graph: "nx.DiGraph[str]", guid: str) -> Text:
+    node = node_of(graph, guid)
     kind = _KINDS.get(node.type_name, node.type_name.removeprefix("custom_ml_").replace("_", " "))
     return Text(f"{node.name} ({kind})")
 
 
 def _is_process(graph: "nx.DiGraph[str]", guid: str) -> bool:
-    return _KINDS.get(_node(graph, guid).type_name) in ("run", "registration", "process") or _node(
+    return _KINDS.get(node_of(graph, guid).type_name) in ("run", "registration", "process") or node_of(
         graph, guid
     ).type_name in ("custom_ml_deployment",)
 
 
-def _node(graph: "nx.DiGraph[str]", guid: str) -> LineageNode:
+def node_of(graph: "nx.DiGraph[str]", guid: str) -> LineageNode:
     node: LineageNode = graph.nodes[guid]["node"]
     return node

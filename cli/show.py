@@ -19,6 +19,7 @@ _WORKSPACE_PART = re.compile(r"^azureml://subscriptions/[^/]+/resourcegroups/[^/
 @click.argument("asset")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@click.option("--explain", is_flag=True, help="Say for each edge what it is based on.")
 @click.option(
     "--limit",
     default=1000,
@@ -26,25 +27,36 @@ _WORKSPACE_PART = re.compile(r"^azureml://subscriptions/[^/]+/resourcegroups/[^/
     type=click.IntRange(min=1),
     help="Ask no further once this many entities are known.",
 )
-def show(*, asset: str, as_json: bool, mermaid: bool, limit: int) -> None:
+def show(*, asset: str, as_json: bool, mermaid: bool, explain: bool, limit: int) -> None:
     """
     Show where an asset comes from, where it goes, and what else takes part.
 
     ASSET is a qualifiedName, or a name such as `creditrisk_model` (its latest version) or `creditrisk_model:1`.
 
+    With --explain, each edge says which field of Azure ML's answers it is based on, whether that declares it or it is
+    inferred, and how data outside Azure ML was found in the catalog; from the ledger that the publisher keeps.
+
     Example: lineage show creditrisk_model
     """
+    from cli.explain import to_explained_json, to_explained_text
     from cli.graph import read_graph, to_json, to_mermaid, to_text
-    from cli.session import open_services
+    from cli.session import open_reading_services
 
     if as_json and mermaid:
         raise click.UsageError("--json and --mermaid exclude each other")
-    catalog = open_services().catalog
+    if explain and mermaid:
+        raise click.UsageError("--explain and --mermaid exclude each other")
+    services = open_reading_services()
+    catalog = services.catalog
     found = find_asset(catalog, asset)
     graph = read_graph(catalog, found.guid, limit=limit)
     if len(graph) >= limit:
         click.echo(f"The graph goes on: --limit {limit} is reached.", err=True)
-    if as_json:
+    if explain and as_json:
+        click.echo(json.dumps(to_explained_json(graph, services.ledger), indent=2))
+    elif explain:
+        click.echo(to_explained_text(graph, found.guid, services.ledger))
+    elif as_json:
         click.echo(json.dumps(to_json(graph), indent=2))
     else:
         click.echo(to_mermaid(graph) if mermaid else to_text(graph, found.guid))

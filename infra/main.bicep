@@ -99,6 +99,13 @@ param alertEmail string = ''
 @description('Coverage in percent below which an alert fires.')
 param coverageTarget int = 95
 
+@description('Tell who submitted runs and made assets, which is personal data.')
+@allowed([
+  'off'
+  'on'
+])
+param owners string = 'off'
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -272,6 +279,7 @@ module app 'modules/function-app.bicep' = {
     insightsAddress: monitoring.outputs.insightsAddress
     purviewEndpoint: purviewUrl
     purviewCollection: purviewCollection
+    owners: owners
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

@@ -160,6 +160,7 @@ class Services:
             arm_endpoint=self.settings.arm_endpoint,
             open_assets=self.open_assets,
             clock=time.monotonic,
+            owners=self.settings.owners,
         )
 
     def open_assets(self, workspace: "WorkspaceId") -> "Assets":
@@ -171,6 +172,7 @@ class Services:
             arm_endpoint=self.settings.arm_endpoint,
             credential=self.credential,
             transport=self.transport,
+            owners=self.settings.owners,
         )
 
     @cached_property

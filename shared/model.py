@@ -104,6 +104,7 @@ class DataAsset:
     Attributes:
         datastore: the one it was registered through; known by its name even where it cannot be read.
         registered_by_run: the run whose id its path carries wrote and registered it, nobody did so from where it lay.
+        created_by: who, in Azure ML's words; "" unless the settings ask for owners, which are personal data.
     """
 
     id: AssetId
@@ -119,7 +120,15 @@ class DataAsset:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model. `uri` keeps where its files lie, `job_name` the run named at registration."""
+    """
+    One version of a registered model.
+
+    Attributes:
+        uri: where its files lie.
+        job_name: the run named at registration.
+        created_by: as in `DataAsset`.
+        stage: `Production`, say; people set it.
+    """
 
     id: AssetId
     model_type: str = ""
@@ -131,6 +140,7 @@ class ModelVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     flavors: tuple[str, ...] = ()
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +164,11 @@ Data = Location | DataAsset | ModelVersion | Unresolved
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A named input or output of a run."""
+    """A named input or output of a run; `field` is the member of Azure ML's answers that names the data."""
 
     name: str
     data: Data
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -231,6 +242,8 @@ class Run:
         root_id, root_status: of the pipeline it is a step of. A step that was reused keeps the pipeline it ran in,
             whose status is "" where only the pipeline that reuses it was read.
         endpoint, deployment: what it ran for, if that was a batch endpoint.
+        owner: the Entra object id of whoever submitted it; "" unless the settings ask for owners.
+        tags: those that people set, without what Azure ML and MLflow note there for themselves.
     """
 
     id: str
@@ -258,6 +271,10 @@ class Run:
     root_status: str = ""
     endpoint: str = ""
     deployment: str = ""
+    description: str = ""
+    created_at: str = ""
+    owner: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +297,35 @@ class RunTree:
         return self.root_status.casefold() in SETTLED
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """
+    The run that made a model version, in its tree.
+
+    Attributes:
+        witness: the field of the model version that leads there.
+        inferred: it does so by the path of the files and not by the name of a run.
+    """
+
+    tree: RunTree
+    run_id: str
+    witness: str
+    inferred: bool
+
+
 SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})
 SUCCEEDED = frozenset({"completed", "finished"})
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Model versions served behind an endpoint; `traffic` is its share in per cent, "" in batch."""
+    """
+    Model versions served behind an endpoint.
+
+    Attributes:
+        traffic: its share in per cent; "" in batch.
+        field: where Azure ML says which models it serves.
+    """
 
     name: str
     models: tuple[ModelVersion, ...]
@@ -294,6 +333,11 @@ class Deployment:
     instance_type: str = ""
     state: str = ""
     traffic: str = ""
+    field: str = "properties.model of the deployment"
+
+
+BATCH = "Batch"
+"""The compute type of a batch endpoint."""
 
 
 @dataclass(frozen=True, slots=True)

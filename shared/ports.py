@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.lineage.entities import Entity, Ref
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
 from shared.qualified_names import QualifiedName
 
 
@@ -75,7 +75,7 @@ class RunSource(Protocol):
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None: ...
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

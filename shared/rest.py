@@ -1,6 +1,7 @@
 """One HTTP pipeline for Azure's REST services."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from azure.core import PipelineClient
@@ -11,7 +12,7 @@ from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.azure_errors import translated_errors
-from shared.errors import RequestRefusedError
+from shared.errors import RequestRefusedError, UnreadableAnswerError
 
 Json = dict[str, Any]
 
@@ -75,6 +76,30 @@ class RestClient:
     def get(self, url: str, *, params: Mapping[str, str] | None = None, anonymous: bool = False) -> Json:
         return self._send(HttpRequest("GET", url, params=dict(params or {})), anonymous=anonymous)
 
+    def get_content(self, url: str, *, params: Mapping[str, str], largest: int) -> bytes:
+        """
+        Return a body that is no JSON of the service's own, as it is; a redirection is refused, not followed.
+
+        Raises:
+            UnreadableAnswerError: it has more bytes than `largest`.
+        """
+        request = HttpRequest("GET", url, params=dict(params), headers={"Accept": "application/octet-stream"})
+        what = _describe(request)
+        content = bytearray()
+        with (
+            translated_errors(what, needs=self._needs, service=self._service),
+            self._ask(self._authorised, request, stream=True) as response,
+        ):
+            if response.status_code != HTTPStatus.OK:
+                response.read()
+                response.raise_for_status()
+                raise RequestRefusedError(f"{what}: HTTP {response.status_code}", status=response.status_code)
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > largest:
+                    raise UnreadableAnswerError(f"{what}: the answer is longer than {largest} bytes")
+        return bytes(content)
+
     def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
         return self._send(HttpRequest("POST", url, params=dict(params or {}), json=body))
 
@@ -82,17 +107,25 @@ class RestClient:
         return self._send(HttpRequest("PUT", url, params=dict(params or {}), json=body))
 
     def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
-        what = f"{request.method} {request.url.partition('?')[0]}"
-        with translated_errors(what, needs=self._needs, service=self._service):
-            client = self._anonymous if anonymous else self._authorised
-            response = client.send_request(
-                request,
-                connection_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT,
-                retry_on_methods=_RETRIED,  # a request's option: the policy's constructor ignores it
-            )
+        with translated_errors(_describe(request), needs=self._needs, service=self._service):
+            response = self._ask(self._anonymous if anonymous else self._authorised, request)
             response.raise_for_status()
             answer = response.json() if response.content else {}
         if not isinstance(answer, dict):
             raise RequestRefusedError(f"{request.url}: the answer is no JSON object", status=response.status_code)
         return answer
+
+    def _ask(
+        self, client: PipelineClient[HttpRequest, HttpResponse], request: HttpRequest, *, stream: bool = False
+    ) -> HttpResponse:
+        return client.send_request(
+            request,
+            stream=stream,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retry_on_methods=_RETRIED,  # a request's option: the policy's constructor ignores it
+        )
+
+
+def _describe(request: HttpRequest) -> str:
+    return f"{request.method} {request.url.partition('?')[0]}"

@@ -15,6 +15,7 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
 WORKER, CONSOLE = "worker", "console"
+OFF, ON = "off", "on"
 _WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
 """An app setting of the Functions worker: it sends metrics and traces to Application Insights."""
 _TRUE = ("1", "true", "t", "yes", "y")
@@ -49,6 +50,7 @@ class Settings:
         arm_endpoint: base URL of Azure Resource Manager.
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
+        owners: whether to tell who submitted runs and made assets, which is personal data.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
     """
 
@@ -59,6 +61,7 @@ class Settings:
     arm_endpoint: str = DEFAULT_ARM_ENDPOINT
     credential: str = "default"
     ca_bundle: str | None = None
+    owners: bool = False
     telemetry: str = WORKER
 
     @classmethod
@@ -76,6 +79,7 @@ class Settings:
             arm_endpoint=reader.url("LINEAGE_ARM_ENDPOINT", default=DEFAULT_ARM_ENDPOINT),
             credential=reader.choice("LINEAGE_CREDENTIAL", ("default", "emulator")),
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
+            owners=reader.choice("LINEAGE_OWNERS", (OFF, ON)) == ON,
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.errors import RecordNotFoundError
 from shared.lineage.entities import Entity, Ref
-from shared.model import AssetId, Endpoint, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
 from shared.ports import ASSET, Found
 from shared.qualified_names import QualifiedName
 from shared.state.ports import DeadLetter, Message, Turn
@@ -65,9 +65,11 @@ class FakeRunSource(Script):
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
         return self._answer(f"model {model.label}")  # type: ignore[no-any-return]
 
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None:
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None:
         maker = self.answers.get(f"maker {model.id.label}")
-        return (self.get_run_tree(workspace, maker), maker) if maker else None
+        return (
+            Maker(self.get_run_tree(workspace, maker), maker, "properties.jobName", inferred=False) if maker else None
+        )
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
         self.called(f"endpoint {name}")
@@ -105,7 +107,9 @@ class FakeCatalog(Script):
             if (entity := self.entities.get(name)) and type_name in (ASSET, entity.ref.type_name)
         ]
         return {
-            entity.ref.qualified_name: Found(entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels)
+            entity.ref.qualified_name: Found(
+                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+            )
             for entity in here
         }
 

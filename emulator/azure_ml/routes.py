@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from emulator.azure_ml.arm_responses import ArmResponses
+from emulator.azure_ml.artifact_responses import ArtifactResponses
 from emulator.azure_ml.endpoint_responses import EndpointResponses
 from emulator.azure_ml.errors import no_such_path
 from emulator.azure_ml.history_responses import HistoryResponses
@@ -22,6 +23,9 @@ def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
     arm_routes = arm.routes() | EndpointResponses(current).routes()
     routes = [("GET", f"{WORKSPACE}{path}", handler) for path, handler in arm_routes.items()]
     routes += [(m, f"/{service}/v1.0{WORKSPACE}{path}", handler) for m, service, path, handler in history.routes()]
+    routes += [
+        (m, f"/artifact/v2.0{WORKSPACE}/artifacts{path}", h) for m, path, h in ArtifactResponses(current).routes()
+    ]
     routes += [
         (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow{path}", handler)
         for version in ("v1.0", "v2.0")

@@ -32,6 +32,7 @@ def run_body(run: Run) -> Body:
         "status": run.status,
         "displayName": run.display_name,
         "name": run.display_name,
+        "description": run.description,
         "runType": run.run_type,
         "runTypeV2": {
             "orchestrator": orchestrator,

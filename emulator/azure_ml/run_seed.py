@@ -15,7 +15,7 @@ NAME = "${{name}}"
 _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
-    "created_by", "reused_from", "git", "input_datasets", "output_datasets",
+    "created_by", "description", "reused_from", "git", "input_datasets", "output_datasets", "artifacts",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -83,8 +83,10 @@ class _Reader:
             end=read_time(node.get("end"), start + timedelta(minutes=1)),
             created_by=node.get("created_by", AUTHOR),
             reused_from=node.get("reused_from"),
+            description=node.get("description"),
             input_datasets=_saved(node.get("input_datasets")),
             output_datasets=_saved(node.get("output_datasets")),
+            artifacts={path: _file(content) for path, content in node.get("artifacts", {}).items()},
         )
 
     def _root(self, run_id: str) -> str:
@@ -197,6 +199,11 @@ class _Reader:
 def _saved(node: Node | None) -> dict[str, SavedDataset]:
     """Read v1 datasets by the names a run has for them; they are named by GUIDs."""
     return {name: SavedDataset(**texts(entry)) for name, entry in (node or {}).items()}
+
+
+def _file(content: object) -> bytes:
+    """Read a file as it was logged: text as it is, anything else as JSON (``mlflow.log_dict``)."""
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
 def _described(label: str, asset: Node, entry: Node) -> Node:

@@ -108,8 +108,10 @@ class Run:
     end: datetime
     created_by: str
     reused_from: str | None = None
+    description: str | None = None
     input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def container(self) -> str:

@@ -36,6 +36,9 @@ param purviewEndpoint string
 @description('Collection for new entities; the root collection if empty.')
 param purviewCollection string
 
+@description('Whether to tell who submitted runs and made assets: on or off.')
+param owners string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -163,6 +166,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
     LINEAGE_CREDENTIAL: 'default'
+    LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'
     LINEAGE_WORKSPACES: join(workspaces, ',')

@@ -33,6 +33,7 @@ class Assets:
     The SDK client of one workspace. Methods may raise what `translated_errors` raises.
 
     azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
+    Who made an asset is read only if `owners` is asked for.
     """
 
     def __init__(
@@ -42,14 +43,16 @@ class Assets:
         arm_endpoint: str,
         credential: TokenCredential,
         transport: HttpTransport[Any, Any],
+        owners: bool = False,
     ) -> None:
+        self._owners = owners
         self._client = _build_client(workspace, arm_endpoint, credential, transport)
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str]:
         """Return a data asset version without its location, and the URI it was registered from."""
         with _errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
-        created_by, created_at = _creation(data)
+        created_by, created_at = self._creation(data)
         found = DataAsset(
             id=asset,
             location=None,
@@ -64,7 +67,7 @@ class Assets:
     def get_model(self, asset: AssetId) -> ModelVersion:
         with _errors(f"model {asset.label}"):
             model = self._client.models.get(asset.name, asset.version)
-        created_by, created_at = _creation(model)
+        created_by, created_at = self._creation(model)
         return ModelVersion(
             id=asset,
             model_type=str(model.type or ""),
@@ -76,6 +79,7 @@ class Assets:
             tags=redact_mapping(model.tags or {}),
             properties=redact_mapping(model.properties or {}),
             flavors=tuple(sorted(model.flavors or {})),
+            stage=str(model.stage or ""),
         )
 
     def list_datastores(self) -> dict[str, Datastore]:
@@ -108,6 +112,12 @@ class Assets:
         """
         with _errors(f"job {run_id}"):
             return read_settings(self._client.jobs.get(run_id))
+
+    def _creation(self, entity: Any) -> tuple[str, str]:
+        context = getattr(entity, "creation_context", None)
+        moment = getattr(context, "created_at", None)
+        text = to_utc_text(moment) if isinstance(moment, datetime) else str(moment or "")
+        return str(getattr(context, "created_by", "") or "") if self._owners else "", text
 
     def get_online_endpoint(self, name: str) -> Any:
         with _errors(f"online endpoint {name}"):
@@ -210,13 +220,6 @@ def _kind_of(sdk_type: str) -> str:
     ('AzureDataLakeGen2', 'AzureBlob')
     """
     return "".join(word[:1].upper() + word[1:] for word in sdk_type.split("_"))
-
-
-def _creation(entity: Any) -> tuple[str, str]:
-    context = getattr(entity, "creation_context", None)
-    moment = getattr(context, "created_at", None)
-    text = to_utc_text(moment) if isinstance(moment, datetime) else str(moment or "")
-    return str(getattr(context, "created_by", "") or ""), text
 
 
 def model_reference(text: str) -> AssetReference | None:

@@ -11,13 +11,18 @@ from shared.rest import Json
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An input or output as recorded: the asset's id, its type, and the URI the run definition declares for it."""
+    """
+    An input or output as recorded: the asset's id, its type, and the URI the run definition declares for it.
+
+    `field` is the member of the record that names it.
+    """
 
     name: str
     asset_id: str
     data_type: str
     declared_uri: str
     is_output: bool
+    field: str
 
 
 def list_bindings(record: Record) -> Iterator[Binding]:
@@ -26,14 +31,17 @@ def list_bindings(record: Record) -> Iterator[Binding]:
     for name, value in sorted((record.metadata.get("inputs") or {}).items()):
         if value:
             uri = _expand(_uri_path(declared_inputs.get(name), "dataLocation"), {})
-            yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False)
+            field = f"runMetadata.inputs.{name}.assetId"
+            yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False, field=field)
     for name, value in sorted((record.metadata.get("outputs") or {}).items()):
         if value:
             # These stay literal on the wire; `name` stands for the run's own id, a step's and not its root's.
             known = {"name": record.run_id, "output_name": name}
             uri = _expand(_uri_path(declared_outputs.get(name), "outputLocation"), known)
             if name != "default" or not _is_log(str(value["assetId"]), uri):
-                yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=True)
+                field = f"runMetadata.outputs.{name}.assetId"
+                kind = str(value.get("type") or "")
+                yield Binding(name, str(value["assetId"]), kind, uri, is_output=True, field=field)
     yield from _v1_bindings(record)
     yield from _batch_scoring_bindings(record.definition)
 
@@ -48,7 +56,8 @@ def _v1_bindings(record: Record) -> Iterator[Binding]:
             saved = (item.get("identifier") or {}).get("savedId")
             if saved:
                 name = (item.get(details) or {}).get("outputName" if is_output else "inputName") or f"{member}{number}"
-                yield Binding(str(name), f"saveddatasets/{saved}", "", "", is_output=is_output)
+                field = f"runMetadata.{member}[{number}].identifier.savedId"
+                yield Binding(str(name), f"saveddatasets/{saved}", "", "", is_output=is_output, field=field)
 
 
 def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
@@ -57,11 +66,12 @@ def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
     named = dict(pairwise(arguments))
     if "--model_name" in named and "--model_version" in named:
         model = f"azureml://models/{named['--model_name']}/versions/{named['--model_version']}"
-        yield Binding("model", model, "", "", is_output=False)
+        yield Binding("model", model, "", "", is_output=False, field="runDefinition.arguments --model_name")
         score = (definition.get("dataReferences") or {}).get("score") or {}
         if score.get("dataStoreName"):
             uri = f"azureml://datastores/{score['dataStoreName']}/paths/{score.get('pathOnDataStore') or ''}"
-            yield Binding("score", uri, "UriFolder", "", is_output=True)
+            field = "runDefinition.dataReferences.score"
+            yield Binding("score", uri, "UriFolder", "", is_output=True, field=field)
 
 
 def _expand(uri: str, known: Mapping[str, str]) -> str:

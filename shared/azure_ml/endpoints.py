@@ -6,7 +6,7 @@ from typing import Any
 from shared.azure_ml.assets import Assets, model_reference, tags_of
 from shared.azure_ml.job_settings import plain_text
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Deployment, Endpoint, ModelVersion, Workspace
+from shared.model import BATCH, AssetId, Deployment, Endpoint, ModelVersion, Workspace
 from shared.redaction import redact_text
 
 
@@ -23,7 +23,7 @@ def find_endpoint(
         endpoint, kind = assets.get_online_endpoint(name), ""
     except RecordNotFoundError:
         try:
-            endpoint, kind = assets.get_batch_endpoint(name), "Batch"
+            endpoint, kind = assets.get_batch_endpoint(name), BATCH
         except RecordNotFoundError:
             return None
     listed = assets.list_batch_deployments if kind else assets.list_online_deployments
@@ -58,4 +58,5 @@ def _to_deployment(
         instance_type=str(getattr(deployment, "instance_type", None) or ""),
         state=plain_text(deployment.provisioning_state or ""),
         traffic="" if batch else str(traffic.get(str(deployment.name), 0)),
+        field=f"properties.model{'.assetId' if batch else ''} of the deployment",
     )

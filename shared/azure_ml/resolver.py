@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml import endpoints
+from shared.azure_ml.artifacts import Artifacts
 from shared.azure_ml.assets import Assets
 from shared.azure_ml.bindings import list_bindings
 from shared.azure_ml.cache import Cache
+from shared.azure_ml.column_mappings import read_declared
 from shared.azure_ml.data import DataReader
 from shared.azure_ml.families import Family, read_family
+from shared.azure_ml.run_datasets import RunDatasets
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, RootFacts, to_run
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
@@ -26,6 +29,7 @@ from shared.model import (
     AssetId,
     Endpoint,
     Location,
+    Maker,
     ModelVersion,
     Port,
     RunTree,
@@ -34,6 +38,7 @@ from shared.model import (
 )
 from shared.rest import Json, RestClient
 
+_MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000
 
@@ -61,6 +66,7 @@ class _Reader:
 
     record: WorkspaceRecord
     history: RunHistory
+    artifacts: Artifacts
     assets: Assets
     data: DataReader
 
@@ -80,7 +86,9 @@ class Resolver:
         arm_endpoint: str,
         open_assets: Callable[[WorkspaceId], Assets],
         clock: Callable[[], float],
+        owners: bool = False,
     ) -> None:
+        self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
         self._open_assets = open_assets
@@ -127,18 +135,28 @@ class Resolver:
         def experiment_of(record: Record) -> str:
             return (experiments or {}).get(record.experiment_id) or self._experiment_name(reader, record.experiment_id)
 
+        def ports_of(record: Record, *, are_outputs: bool) -> list[Port]:
+            wanted = (binding for binding in bindings[record.run_id] if binding.is_output is are_outputs)
+            return [Port(binding.name, data[binding.asset_id], binding.field) for binding in wanted]
+
         root = RootFacts.of(family.root, experiment=experiment_of(family.root))
         runs = tuple(
             to_run(
                 record,
                 experiment=experiment_of(record),
-                inputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if not b.is_output],
-                outputs=[Port(b.name, data[b.asset_id]) for b in bindings[record.run_id] if b.is_output],
+                inputs=(inputs := ports_of(record, are_outputs=False)),
+                outputs=(outputs := ports_of(record, are_outputs=True)),
                 mlflow=mlflow.get(record.run_id),
                 best=mlflow.get(record.best_child_id),
                 settings=settings,
                 notes=notes,
+                declared=read_declared(
+                    record.tags,
+                    RunDatasets(record.run_id, inputs, outputs, reader.data),
+                    partial(reader.artifacts.get_content, record.container),
+                ),
                 root=root,
+                owners=self._owners,
             )
             for record in family.workers
         )
@@ -156,7 +174,7 @@ class Resolver:
         return self._reader(workspace).data.get_model(model, fresh=True)
 
     @_readable
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> tuple[RunTree, str] | None:
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None:
         """
         Find the run that made a model version, with its tree.
 
@@ -164,17 +182,17 @@ class Resolver:
         pipeline. Returns None if no witness leads to a run: uploaded by hand, or the run is gone.
         """
         data = self._reader(workspace).data
-        for run_id in _witnesses(model, data):
+        for run_id, field in _witnesses(model, data):
             try:
                 tree = self.get_run_tree(workspace, run_id)
             except RecordNotFoundError:
                 continue
             maker = tree.aliases.get(run_id, run_id)
             if any(run.id == maker for run in tree.runs):
-                return tree, maker
+                return Maker(tree, maker, f"{field} of the model version", inferred=field == _MODEL_PATH)
             location = data.locate(model.uri)
             if location and (by_path := _writer_of(location, tree)):
-                return tree, by_path
+                return Maker(tree, by_path, f"{field} and properties.modelUri of the model version", inferred=True)
         return None
 
     @_readable
@@ -191,14 +209,15 @@ class Resolver:
     def _open(self, workspace: WorkspaceId) -> _Reader:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
         history = RunHistory(self._rest, record.api_url, workspace.arm_id)
+        artifacts = Artifacts(self._rest, record.api_url, workspace.arm_id)
         assets = self._open_assets(workspace)
-        return _Reader(record, history, assets, DataReader(record, history, assets, self._cache))
+        return _Reader(record, history, artifacts, assets, DataReader(record, history, assets, self._cache))
 
     def _read_mlflow(self, history: RunHistory, family: Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
             # What a sweep or AutoML found is logged by its best child.
-            wanted = filter(None, (family.root.run_id, family.root.best_child_id))
-            return {run_id: found for run_id in wanted if (found := _mlflow_run(history, run_id))}
+            chosen = filter(None, (family.root.run_id, family.root.best_child_id))
+            return {run_id: found for run_id in chosen if (found := _mlflow_run(history, run_id))}
         # A reused step logged its metrics below the root it first ran under.
         roots = {(record.experiment_id, record.root_id) for record in family.workers}
         # A sweep among the steps may have thousands of trials: of those, the best one is kept.
@@ -237,18 +256,19 @@ def _mlflow_run(history: RunHistory, run_id: str) -> Json | None:
         return None  # a run that MLflow never heard of has logged nothing
 
 
-def _witnesses(model: ModelVersion, data: DataReader) -> Iterator[str]:
+def _witnesses(model: ModelVersion, data: DataReader) -> Iterator[tuple[str, str]]:
+    """Yield runs that may have made a model, each with the field of the model that speaks of it."""
     reference = parse_reference(model.uri)
     if not data.is_here(reference):
         return  # copied from another workspace: its run is there, whatever runs of the same name there are here
     match reference:
         case DatastorePath(_, path):
             if by_path := run_of_path(path):
-                yield by_path
+                yield by_path, _MODEL_PATH
         case RunOutput(run_id):
-            yield run_id
+            yield run_id, "properties.modelUri (an output of the run)"
     if model.job_name:
-        yield model.job_name
+        yield model.job_name, "properties.jobName"
 
 
 def _writer_of(location: Location, tree: RunTree) -> str | None:

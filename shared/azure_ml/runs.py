@@ -1,23 +1,20 @@
 """Reads a run out of run history's records: names, parameters, metrics, git."""
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.azure_ml.column_mappings import NOTHING_DECLARED, Declared
 from shared.azure_ml.environments import parse_environment
-from shared.model import ColumnMapping, Port, Run
+from shared.model import Port, Run
 from shared.redaction import redact_mapping, redact_text
 from shared.rest import Json
 
-COLUMN_MAPPING_TAG = "lineage.column_mapping"
-"""
-A tag in which a run declares what became of its columns; the only source of column lineage there is. JSON:
-`[{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount"}}]`
-"""
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; none at all is what children of AutoML have, and code that only logs to MLflow."""
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
+_OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 
 
@@ -51,6 +48,15 @@ class Record:
     @property
     def status(self) -> str:
         return str(self.metadata.get("status") or "")
+
+    @property
+    def container(self) -> str:
+        """Where the files are that the run logged; a step that was reused has the one of the run it reuses."""
+        return str(self.metadata.get("dataContainerId") or f"dcid.{self.run_id}")
+
+    @property
+    def tags(self) -> Mapping[str, object]:
+        return self.metadata.get("tags") or {}
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -107,7 +113,9 @@ def to_run(
     best: Json | None = None,
     settings: Mapping[str, str],
     notes: str,
+    declared: Declared = NOTHING_DECLARED,
     root: RootFacts | None = None,
+    owners: bool = False,
 ) -> Run:
     """
     Assemble what the record says with the data it refers to; everything that may carry a secret is redacted.
@@ -115,13 +123,14 @@ def to_run(
     Args:
         mlflow, best: what MLflow knows of the run, and of the trial it chose.
         settings, notes: what only its job knows, and a sentence if that cannot be read.
+        declared: what the run says of its columns.
         root: of the tree it was read with.
+        owners: tell who submitted it.
     """
     metadata, properties = record.metadata, record.properties
     data = (mlflow or {}).get("data") or {}
     found = (best or {}).get("data") or {}
     partial = _PARTIAL.format(metadata.get("runType")) if record.is_of_unknown_kind else ""
-    mappings, problem = parse_column_mappings(metadata.get("tags") or {})
     logged = {str(item["key"]): item["value"] for item in data.get("params") or []}
     module, version = properties.get("azureml.moduleName"), properties.get("azureml.moduleVersion")
     return Run(
@@ -137,8 +146,8 @@ def to_run(
             {**settings, **_best_settings(record, found), **logged, **_literals(record.definition)}
         ),
         metrics={**_metrics(found), **_metrics(data)},
-        column_mappings=mappings,
-        notes=" ".join(filter(None, (partial, notes, problem))),
+        column_mappings=declared.mappings,
+        notes=" ".join(filter(None, (partial, notes, declared.notes))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),
@@ -152,7 +161,16 @@ def to_run(
         root_status=root.status if root and root.run_id == record.root_id else "",
         endpoint=root.endpoint if root else "",
         deployment=root.deployment if root and root.endpoint else "",
+        description=redact_text(str(metadata.get("description") or "")),
+        created_at=str(metadata.get("createdUtc") or ""),
+        owner=str((metadata.get("createdBy") or {}).get("userObjectId") or "") if owners else "",
+        tags=redact_mapping(_own_tags(metadata.get("tags") or {})),
     )
+
+
+def _own_tags(tags: Mapping[str, object]) -> dict[str, object]:
+    """Return the tags that people set; the others are notes of Azure ML, of MLflow, and ours to read."""
+    return {name: value for name, value in tags.items() if not _OF_A_SERVICE.match(name)}
 
 
 def _metrics(data: Json) -> dict[str, float]:
@@ -177,25 +195,3 @@ def _literals(definition: Json) -> dict[str, object]:
         if name.startswith(_PARAMETER_PREFIX):
             literals[name.removeprefix(_PARAMETER_PREFIX)] = value
     return literals
-
-
-def parse_column_mappings(tags: Mapping[str, object]) -> tuple[tuple[ColumnMapping, ...], str]:
-    """
-    Read the column-mapping tag.
-
-    Returns:
-        The mappings, and a sentence saying what is wrong with the tag ("" if nothing is). A bad tag does not sink
-        the run: nothing is mapped, and the sentence goes to the step's notes where its author will see it.
-    """
-    text = tags.get(COLUMN_MAPPING_TAG)
-    if not text:
-        return (), ""
-    try:
-        return tuple(_parse_mapping(item) for item in json.loads(str(text))), ""
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return (), f"Tag {COLUMN_MAPPING_TAG} cannot be read ({type(error).__name__}: {error}); no columns are mapped."
-
-
-def _parse_mapping(item: Mapping[str, Mapping[str, str]]) -> ColumnMapping:
-    columns = tuple(sorted((str(source), str(sink)) for source, sink in item["columns"].items()))
-    return ColumnMapping(str(item["input"]), str(item["output"]), columns, source=f"declared: tag {COLUMN_MAPPING_TAG}")

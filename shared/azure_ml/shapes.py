@@ -18,6 +18,8 @@ METADATA: Shape = {
     "status": TEXT,
     "properties": OBJECT,
     "tags": OBJECT,
+    "description": TEXT,
+    "createdBy": OBJECT,
     "inputs": OBJECT,
     "inputs.*": OBJECT,
     "inputs.*.assetId!": TEXT,

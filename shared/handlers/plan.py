@@ -8,10 +8,11 @@ from shared import qualified_names
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import PUBLISHED, SKIPPED
+from shared.handlers.rows import explain, row_of, with_evidence
 from shared.handlers.scanned import find_scanned
 from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
-from shared.lineage.entities import Entity, Ref
+from shared.lineage.entities import Entity, Evidence, Ref
 from shared.lineage.failures import left_something, without_unproven
 from shared.lineage.places import Match, list_places, match_places, places_by_run
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
@@ -62,7 +63,7 @@ class Plan:
     @property
     def explained(self) -> dict[str, str]:
         """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
-        return _explain(self.matches)
+        return explain(self.matches)
 
     @property
     def rules(self) -> dict[str, str]:
@@ -127,7 +128,7 @@ class Planner:
                 if succeeded
                 else f"run {tree.root_id} ended as {tree.root_status} and left nothing behind"
             )
-            return Skip(reason, (_row(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
+            return Skip(reason, (row_of(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(event, tree, subject=f"run {tree.root_id}")
 
     def _plan_model(self, event: Event, subject: ModelSubject) -> Plan:
@@ -135,14 +136,16 @@ class Planner:
         ref = ref_of_model(event.workspace, model.id)
         label = f"model {model.id.label}"
         made = self._source.find_maker(event.workspace, model)
-        row = _row(event, ref.qualified_name, "model", PUBLISHED)
+        row = row_of(event, ref.qualified_name, "model", PUBLISHED)
         if made is None:
             entity = build_model(self._source.get_workspace(event.workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
-        tree, maker = made
+        tree, maker = made.tree, made.run_id
         # Of a tree that has not ended, the run that made the model is all there is to tell.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
+        run = Ref("custom_ml_experiment_step", qualified_names.of_run(event.workspace, maker))
+        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
         return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
@@ -154,13 +157,14 @@ class Planner:
             endpoint = self._v1_endpoint(event.workspace, subject)
         key = qualified_names.of_endpoint(event.workspace, endpoint.name)
         rows = (
-            _row(event, key, "endpoint", PUBLISHED, status=endpoint.state),
+            row_of(event, key, "endpoint", PUBLISHED, status=endpoint.state),
             *(
-                _row(event, qualified_names.of_deployment(key, each.name), "deployment", PUBLISHED, status=each.state)
+                row_of(event, qualified_names.of_deployment(key, each.name), "deployment", PUBLISHED, status=each.state)
                 for each in endpoint.deployments
             ),
         )
-        return self._compare(f"endpoint {endpoint.name}", key, build_endpoint(endpoint), rows)
+        entities = build_endpoint(endpoint)
+        return self._compare(f"endpoint {endpoint.name}", key, entities, tuple(with_evidence(event, rows, entities)))
 
     def _v1_endpoint(self, workspace: WorkspaceId, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
@@ -169,7 +173,7 @@ class Planner:
             self._source.get_workspace(workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models),),
+            deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
         )
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
@@ -228,14 +232,18 @@ class Planner:
         rows = [row for _, row in own]
         touched = places_by_run(tree)
         for run in runs:
-            explained = _explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(_row(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
+            rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
         for other in () if only else (tree.root_id, *tree.aliases):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                rows.append(_row(event, key, "run", PUBLISHED, status=tree.root_status))
+                rows.append(row_of(event, key, "run", PUBLISHED, status=tree.root_status))
         plan = self._compare(
-            subject, root, (*(entity for entity, _ in own), *entities), tuple(rows), written.fingerprints
+            subject,
+            root,
+            (*(entity for entity, _ in own), *entities),
+            tuple(with_evidence(event, rows, entities)),
+            written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
         return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
@@ -255,10 +263,6 @@ class Planner:
         return Plan(subject, root, entities, changed, rows)
 
 
-def _explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
-    return {str(place.qualified_name): match.kind.value for place, match in matches.items()}
-
-
 def _models_of(
     linked: frozenset[QualifiedName] | None, found: Found | None, made: Ref | None
 ) -> frozenset[QualifiedName]:
@@ -269,26 +273,4 @@ def _models_of(
 
 def _not_yet(event: Event, key: QualifiedName, root_id: str, status: str) -> Skip:
     reason = f"its root {root_id} is still {status} and publishes it when it ends"
-    return Skip(reason, (_row(event, key, "run", SKIPPED, reason=reason, status=status),))
-
-
-def _row(
-    event: Event,
-    key: QualifiedName,
-    kind: str,
-    outcome: str,
-    *,
-    reason: str = "",
-    status: str = "",
-    matches: Mapping[str, str] | None = None,
-) -> Row:
-    return Row(
-        key,
-        kind,
-        outcome,
-        reason=reason,
-        status=status,
-        event_id=event.id,
-        event_time=event.time,
-        matches=matches or {},
-    )
+    return Skip(reason, (row_of(event, key, "run", SKIPPED, reason=reason, status=status),))

@@ -1,9 +1,10 @@
 """Builds the entities of things that outlive a run: data, datastores, models, environments."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
-from shared.lineage.entities import Entity, Ref, as_json, attributes, ends
+from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.naming.names import STAND_IN
 from shared.lineage.naming.table import names_of
 from shared.lineage.places import (
@@ -15,6 +16,7 @@ from shared.lineage.places import (
     power_bi_places,
     registered_from,
 )
+from shared.lineage.studio import url_of_asset
 from shared.model import (
     AssetId,
     Data,
@@ -39,17 +41,32 @@ UNRESOLVED = "unresolved"
 
 def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
     """Tell which entity stands for data in the graph."""
+    place = _place_of_data(workspace, data)
+    if place:
+        return matches[place].ref
     match data:
-        case Location():
-            return matches[place_of(data).ref].ref
-        case DataAsset() | Unresolved() if is_stranger(data):
-            return matches[place_of_stranger(workspace, data).ref].ref
         case DataAsset():
             type_name = "custom_ml_dataset" if data.datastore else "custom_dataset"
             return Ref(type_name, qualified_names.of_asset(workspace, data.id))
         case ModelVersion():
             return ref_of_model(workspace, data.id)
-    raise AssertionError("an Unresolved is always a stranger")
+    raise AssertionError("a place was looked up for everything else")
+
+
+def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
+    """Tell what an edge to or from some data is based on."""
+    place = _place_of_data(workspace, data)
+    return Evidence(ref_of_data(workspace, data, matches), is_output=is_output, field=field, place=place)
+
+
+def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
+    """Tell under which name the catalog was asked about some data; None if it is known by a name of ours."""
+    match data:
+        case Location():
+            return place_of(data).ref
+        case DataAsset() | Unresolved() if is_stranger(data):
+            return place_of_stranger(workspace, data).ref
+    return None
 
 
 def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
@@ -99,6 +116,9 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             tags=as_json(model.tags),
             properties=as_json(model.properties),
             flavors=", ".join(model.flavors),
+            stage=model.stage,
+            studio_url=url_of_asset(workspace.id, model.id),
+            owner=_as_owner(model.created_by),
             createdby=model.created_by,
             createdtime=model.created_at,
             **({} if model.id.registry else _in_workspace(workspace)),
@@ -138,6 +158,14 @@ def build_environment(workspace: Workspace, environment: Environment) -> Iterato
 
 def ref_of_environment(workspace: WorkspaceId, environment: Environment) -> Ref:
     return Ref("custom_ml_packages", qualified_names.of_asset(workspace, environment.id))
+
+
+_OBJECT_ID_OR_PRINCIPAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[^@\s]+@[^@\s]+")
+
+
+def _as_owner(created_by: str) -> str:
+    """Return who made an asset if that is an Entra object id or a user principal name, and not just a name."""
+    return created_by if _OBJECT_ID_OR_PRINCIPAL.fullmatch(created_by) else ""
 
 
 def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
@@ -201,6 +229,8 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
                 data_type=asset.data_type,
                 path=asset.location.url if asset.location else "",
                 tags=as_json(asset.tags),
+                studio_url=url_of_asset(workspace.id, asset.id),
+                owner=_as_owner(asset.created_by),
                 createdby=asset.created_by,
                 createdtime=asset.created_at,
             ),
@@ -210,12 +240,19 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
         yield Entity(ref, attributes(asset.id.label, description=asset.description))
     if location := registered_from(asset):
         yield from _placeholder(location, matches)
-        source = ref_of_data(workspace.id, location, matches)
+        source = evidence_of_data(
+            workspace.id,
+            location,
+            matches,
+            is_output=False,
+            field=f"properties.dataUri of the data asset {asset.id.label}",
+        )
         yield Entity(
             Ref("custom_ml_dataset_registration", qualified_names.of_registration(ref.qualified_name)),
             attributes(f"register {asset.id.label}"),
-            inputs=(source,),
+            inputs=(source.end,),
             outputs=(ref,),
+            evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
         )
     yield from _power_bi(ref, asset, matches)
 
@@ -239,6 +276,7 @@ def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entit
     """Chain a data asset to the Power BI dataset that its tags name, and that to the report."""
     upstream = source
     for place in power_bi_places(asset):
+        field = f"tag {place.ref.type_name} of the data asset {asset.id.label}"
         match = matches[place.ref]
         identifier = str(place.ref.qualified_name).rpartition("/")[2]
         if match.kind is MatchKind.PLACEHOLDER:
@@ -251,5 +289,9 @@ def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entit
             attributes(f"load {match.ref.type_name.replace('powerbi_', 'Power BI ')}"),
             inputs=ends([upstream]),
             outputs=ends([match.ref]),
+            evidence=(
+                Evidence(upstream, is_output=False, field=field),
+                Evidence(match.ref, is_output=True, field=field, place=place.ref),
+            ),
         )
         upstream = match.ref

@@ -10,15 +10,17 @@ from shared.lineage.assets import (
     build_environment,
     build_model,
     build_workspace,
+    evidence_of_data,
     ref_of_data,
     ref_of_environment,
     ref_of_model,
     ref_of_workspace,
 )
-from shared.lineage.entities import VALUE_LIMIT, Entity, Ref, as_json, attributes, ends
+from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.places import registered_from
+from shared.lineage.studio import url_of_endpoint, url_of_run
 from shared.lineage.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
-from shared.model import Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
 
 
 def build_run_tree(
@@ -57,6 +59,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                 state=endpoint.state,
                 scoring_uri=endpoint.scoring_uri,
                 tags=as_json(endpoint.tags),
+                studio_url="" if endpoint.compute_type == BATCH else url_of_endpoint(workspace.id, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -65,6 +68,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
     ]
     for deployment in endpoint.deployments:
         entities += [build_model(workspace, model) for model in deployment.models]
+        models = [ref_of_model(workspace.id, model.id) for model in deployment.models]
         entities.append(
             Entity(
                 Ref("custom_ml_deployment", qualified_names.of_deployment(ref.qualified_name, deployment.name)),
@@ -75,8 +79,12 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                     instance_type=deployment.instance_type,
                     environment=deployment.environment,
                 ),
-                inputs=ends(ref_of_model(workspace.id, model.id) for model in deployment.models),
+                inputs=ends(models),
                 outputs=(ref,),
+                evidence=(
+                    *(Evidence(model, is_output=False, field=deployment.field) for model in models),
+                    Evidence(ref, is_output=True, field="the endpoint it is a deployment of"),
+                ),
             )
         )
     return _in_order(entities)
@@ -88,28 +96,33 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches)
-    inputs = [ref for port in run.inputs for ref in _input_refs(workspace.id, port.data, matches)]
-    outputs = [ref for port in run.outputs for ref in _output_refs(workspace.id, port.data, matches)]
+    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run, matches)]
     if run.environment:
         yield from build_environment(workspace, run.environment)
         if run.environment.packages is not None:
-            inputs.append(ref_of_environment(workspace.id, run.environment))
+            packages = ref_of_environment(workspace.id, run.environment)
+            evidence.append(Evidence(packages, is_output=False, field="runDefinition.environment"))
     if run.parameters:
         config = Ref("custom_ml_exp_config", qualified_names.of_config(name))
-        inputs.append(config)
+        evidence.append(Evidence(config, is_output=False, field="parameters of runDefinition, MLflow and the job"))
         yield Entity(
             config,
             attributes(f"{run.name} settings", **_config_attributes(run)),
         )
     if run.metrics:
         metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
-        outputs.append(metrics)
+        evidence.append(Evidence(metrics, is_output=True, field="metrics in MLflow"))
         yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
     column_mapping, problem = _column_mapping(workspace.id, run, matches)
     yield Entity(
         Ref("custom_ml_experiment_step", name),
         attributes(
             run.name,
+            description=run.description,
+            owner=run.owner,
+            tags=as_json(run.tags),
+            studio_url=url_of_run(workspace.id, run.id),
+            created_at=run.created_at,
             notes=" ".join(filter(None, (run.notes, problem))),
             run_id=run.id,
             run_type=run.kind,
@@ -132,20 +145,24 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             column_mapping_source=_column_mapping_source(run) if column_mapping else "",
         ),
         parents={"experiment": experiment},
-        inputs=ends(inputs),
-        outputs=ends([*outputs, *models]),
+        inputs=ends(each.end for each in evidence if not each.is_output),
+        outputs=ends([*(each.end for each in evidence if each.is_output), *models]),
+        evidence=tuple(evidence),
     )
 
 
-def _input_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterator[Ref]:
-    yield ref_of_data(workspace, data, matches)
+def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
+    for port in run.inputs:
+        yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
 
 
-def _output_refs(workspace: WorkspaceId, data: Data, matches: Matches) -> Iterator[Ref]:
-    yield ref_of_data(workspace, data, matches)
-    # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
-    if isinstance(data, DataAsset) and (location := registered_from(data)):
-        yield ref_of_data(workspace, location, matches)
+def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
+    for port in run.outputs:
+        yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
+        # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+        if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
+            field = f"{port.field} and properties.dataUri of {port.data.id.label}"
+            yield evidence_of_data(workspace, location, matches, is_output=True, field=field)
 
 
 def _config_attributes(run: Run) -> dict[str, str | bool]:

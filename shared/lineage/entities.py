@@ -5,11 +5,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any, Self
 
 from shared.qualified_names import QualifiedName
 
 VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
+NAME_LIMIT = 4_000
+"""Bytes an asset's name may have; Purview's limit is 4 KB."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,6 +21,46 @@ class Ref:
 
     type_name: str
     qualified_name: QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What one edge of an entity is based on.
+
+    Attributes:
+        end: what is at the other end of the edge.
+        is_output: the data flows to `end`, not from it.
+        field: what says so: a member of Azure ML's answers, a tag, a line of a file; for people.
+        inferred: nobody says so outright; it follows from the field.
+        place: what was looked up in the catalog for the data, if anything; its match tells the rest.
+    """
+
+    end: Ref
+    is_output: bool
+    field: str
+    inferred: bool = False
+    place: Ref | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Spell it as the ledger keeps it."""
+        return {
+            "end": [self.end.type_name, self.end.qualified_name],
+            "is_output": self.is_output,
+            "field": self.field,
+            "inferred": self.inferred,
+            "place": [self.place.type_name, self.place.qualified_name] if self.place else None,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> evidence = Evidence(Ref("t", QualifiedName("n")), is_output=True, field="f")
+        >>> Evidence.from_json(evidence.to_json()) == evidence
+        True
+        """
+        place = Ref(*body["place"]) if body["place"] else None
+        return cls(Ref(*body["end"]), body["is_output"], body["field"], body["inferred"], place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +73,7 @@ class Entity:
         parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write).
         inputs, outputs: of a process; None means that this entity says nothing about them.
         labels: given on creation only, as Atlas has it.
+        evidence: why its edges are there. The catalog is not told, the ledger is.
     """
 
     ref: Ref
@@ -38,6 +82,7 @@ class Entity:
     inputs: tuple[Ref, ...] | None = None
     outputs: tuple[Ref, ...] | None = None
     labels: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = field(default=(), compare=False)
 
     @property
     def references(self) -> tuple[Ref, ...]:
@@ -61,7 +106,10 @@ class Entity:
 def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
     """Collect attribute values, leaving out the empty ones and cutting what the catalog would refuse as too long."""
     kept = {"name": name, **{key: value for key, value in values.items() if value != ""}}
-    return {key: _cut(value) if isinstance(value, str) else value for key, value in sorted(kept.items())}
+    return {
+        key: _cut(value, NAME_LIMIT if key == "name" else VALUE_LIMIT) if isinstance(value, str) else value
+        for key, value in sorted(kept.items())
+    }
 
 
 def as_json(values: Mapping[str, object]) -> str:
@@ -84,8 +132,8 @@ def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
     return tuple(sorted(set(refs), key=lambda ref: (ref.qualified_name, ref.type_name)))
 
 
-def _cut(value: str) -> str:
+def _cut(value: str, limit: int) -> str:
     encoded = value.encode()
-    if len(encoded) <= VALUE_LIMIT:
+    if len(encoded) <= limit:
         return value
-    return f"{encoded[: VALUE_LIMIT - 30].decode(errors='ignore')} … (cut at 32 KB)"
+    return f"{encoded[: limit - 30].decode(errors='ignore')} … (cut at {limit // 1_000} KB)"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from shared.lineage.entities import Ref
+from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.state.azure_table import Document, DocumentTable, row_key
@@ -29,6 +29,7 @@ class AzureLedger:
             str(row.key): {
                 **asdict(row),
                 "event_time": row.event_time.isoformat() if row.event_time else None,
+                "evidence": [each.to_json() for each in row.evidence],
                 "updated_at": now,
             }
             for row in rows
@@ -182,4 +183,5 @@ def _to_row(document: Document) -> Row:
         name: datetime.fromisoformat(document[name]) if document[name] else None
         for name in ("event_time", "updated_at")
     }
-    return Row(**{**document, **times, "key": QualifiedName(document["key"])})
+    evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
+    return Row(**{**document, **times, "key": QualifiedName(document["key"]), "evidence": evidence})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.lineage.entities import Ref
+from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match
 from shared.qualified_names import QualifiedName
 
@@ -81,7 +81,9 @@ class Row:
 
     Attributes:
         key: its qualifiedName.
+        kind: `run`, `model`, `endpoint`, `deployment`, or `link` for any other process.
         matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
+        evidence: why its edges are there.
     """
 
     key: QualifiedName
@@ -92,6 +94,7 @@ class Row:
     event_id: str = ""
     event_time: datetime | None = None
     matches: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
     updated_at: datetime | None = None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from shared.errors import ConfigurationError
-from shared.lineage.entities import Ref
+from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     attempts INTEGER NOT NULL, at TEXT NOT NULL, closed_at TEXT);
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
-    event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL);
+    event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL,
+    evidence TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS tree_models (
     root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
 CREATE TABLE IF NOT EXISTS tree_fingerprints (
@@ -51,15 +52,16 @@ class Database:
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
             self._connection.executescript(_SCHEMA)
-            self._add_rules_of_matches()
+            self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
+            self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
-    def _add_rules_of_matches(self) -> None:
-        """Bring a file from before matches had rules up to date; another process may be doing the same right now."""
-        if "rule" not in {row["name"] for row in self._connection.execute("PRAGMA table_info(matches)")}:
+    def _add_column(self, table: str, name: str, definition: str) -> None:
+        """Bring a file of an earlier version up to date; another process may be doing the same right now."""
+        if name not in {row["name"] for row in self._connection.execute(f"PRAGMA table_info({table})")}:
             with suppress(sqlite3.OperationalError):
-                self._connection.execute("ALTER TABLE matches ADD COLUMN rule TEXT NOT NULL DEFAULT ''")
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -184,7 +186,7 @@ class SqliteLedger:
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.key,
@@ -196,6 +198,7 @@ class SqliteLedger:
                     _text(row.event_time) if row.event_time else None,
                     json.dumps(dict(row.matches)),
                     now,
+                    json.dumps([each.to_json() for each in row.evidence]),
                 )
                 for row in rows
             ],
@@ -360,6 +363,7 @@ def _to_row(row: sqlite3.Row) -> Row:
         event_time=datetime.fromisoformat(row["event_time"]) if row["event_time"] else None,
         matches=json.loads(row["matches"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator.azurite import Azurite as AzuriteServer
-from shared.lineage.entities import Ref
+from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.settings import Azurite
@@ -211,6 +211,15 @@ def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, reop
         event_id="e1",
         event_time=clock.moment,
         matches={"https://a": "exact"},
+        evidence=(
+            Evidence(
+                Ref("custom_ml_dataset", QualifiedName("azureml://data")),
+                False,
+                "inputs.a",
+                place=Ref("azure_blob_path", QualifiedName("https://a")),
+            ),
+            Evidence(Ref("custom_ml_model", QualifiedName("azureml://model")), True, "path", inferred=True),
+        ),
     )
     state.ledger.put_rows([replace(row, outcome="skipped"), row])
     found = reopen().ledger.get_rows([key, QualifiedName("azureml://other")])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from emulator.merge import merge
 from emulator.server import Emulator
 from tests.app import App, outcomes
-from tests.golden_case import base_workspace, read_lineage
+from tests.golden_case import base_workspace
+from tests.whole_path import read_lineage
 from tests.workspaces.description import Workspace
 from tests.workspaces.events import families_of, other_events_of
 from tests.workspaces.generator import workspaces

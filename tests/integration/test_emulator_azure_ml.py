@@ -42,6 +42,10 @@ class Host:
         """Search runs through MLflow."""
         return self.post(f"/mlflow/v2.0{WORKSPACE}/api/2.0/mlflow/runs/search", body, status)
 
+    def download(self, path: str, file: str) -> requests.Response:
+        """GET a file of a run."""
+        return self._session.get(f"{self._url}{path}", params={"path": file}, timeout=10)
+
     @staticmethod
     def _read(response: requests.Response, status: int) -> dict[str, Any]:
         assert response.status_code == status, response.text
@@ -339,3 +343,46 @@ def test_same_names_in_two_workspaces_are_different_things(host: Host, emulator:
         run = host.get(f"/history/v1.0{path}/runs/train")
         accounts[store["properties"]["accountName"]] = run["experimentId"][-1]
     assert accounts == {"eastlake": "1", "westlake": "2"}
+
+
+FILES = {"lineage/a b.json": {"a": 1}, "notes.txt": "plain"}
+
+
+@pytest.fixture
+def artifacts(emulator: Emulator, host: Host) -> str:
+    """Files of the run `logged`, and a step that reuses it; where they are read."""
+    runs = {
+        "logged": {"experiment": "tuning", "artifacts": FILES},
+        "p": {"kind": "pipeline", "experiment": "tuning"},
+        "again": {"kind": "step", "parent": "p", "experiment": "tuning", "reused_from": "logged"},
+    }
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": runs}}})
+    assert host.run_data("again")["runMetadata"]["dataContainerId"] == "dcid.logged"
+    return f"/artifact/v2.0{WORKSPACE}/artifacts"
+
+
+def test_file_of_a_run_is_answered_as_it_was_logged(host: Host, artifacts: str) -> None:
+    """The body is the file, whatever is in it."""
+    address = f"{artifacts}/ExperimentRun/dcid.logged/content"
+    assert host.get(address, query={"path": "lineage/a b.json"}) == {"a": 1}
+    answer = host.download(address, "notes.txt")
+    assert (answer.content, answer.headers["Content-Type"]) == (b"plain", "application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    ("container", "path", "status"),
+    [
+        ("ExperimentRun/dcid.logged", "missing.json", 404),
+        ("ExperimentRun/dcid.again", "notes.txt", 404),
+        ("ExperimentRun/dcid.nobody", "notes.txt", 404),
+        ("ExperimentRun/logged", "notes.txt", 404),
+        ("LocalUpload/dcid.logged", "notes.txt", 404),
+        ("ExperimentRun/dcid.logged", "", 400),
+    ],
+)
+def test_file_that_is_not_there_is_answered_404(
+    host: Host, artifacts: str, container: str, path: str, status: int
+) -> None:
+    """Origin, container and path all have to be right."""
+    error = host.get(f"{artifacts}/{container}/content", status, {"path": path})["error"]
+    assert error["code"] == "UserError"

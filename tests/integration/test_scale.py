@@ -1,4 +1,4 @@
-"""Trees of thousands of runs: requests as docs/architecture.md says, memory in proportion, no depth that is too much."""
+"""Trees of thousands of runs: the requests docs/architecture.md states, memory in proportion, no depth is too much."""
 
 import tracemalloc
 from collections.abc import Iterator, Mapping

@@ -1,15 +1,16 @@
 """Build: a resolved run or endpoint becomes the same entities each time, and nothing in them is invented."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lineage.assets import UNRESOLVED, UNSCANNED
+from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model
 from shared.lineage.build import build_endpoint, build_run_tree
-from shared.lineage.entities import VALUE_LIMIT, Entity, Ref
+from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref
 from shared.lineage.places import Match, MatchKind, list_places, match_places
 from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES
 from shared.model import (
@@ -23,6 +24,7 @@ from shared.model import (
     Environment,
     Location,
     Package,
+    Port,
     Run,
     RunTree,
     Unresolved,
@@ -286,6 +288,75 @@ def test_declared_columns_are_mapped_with_the_names_data_has_in_the_catalog() ->
         }
     ]
     assert built["runs/prep"].attributes["column_mapping_source"] == DECLARED
+
+
+def test_every_edge_has_evidence_with_the_field_and_the_place_it_was_matched_by() -> None:
+    """The ledger keeps it; an output at a path of its own is written because of two fields."""
+    own_path = data_asset("scores", at("scores/"), by_run=True)
+    inputs, outputs = (Port("loan", LOAN, "inputs.loan"),), (Port("scores", own_path, "outputs.scores"),)
+    entities = build(replace(run("prep"), inputs=inputs, outputs=outputs))
+    for entity in entities.values():
+        flows = {(each.end, each.is_output) for each in entity.evidence}
+        assert flows == {(ref, False) for ref in entity.inputs or ()} | {(ref, True) for ref in entity.outputs or ()}
+    place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/scores"))
+    scores = Ref("custom_ml_dataset", ws("data/scores/versions/1"))
+    loan = Ref("custom_ml_dataset", ws("data/loan/versions/1"))
+    assert entities["runs/prep"].evidence == (
+        Evidence(loan, is_output=False, field="inputs.loan"),
+        Evidence(scores, is_output=True, field="outputs.scores"),
+        Evidence(place, True, "outputs.scores and properties.dataUri of scores:1", place=place),
+    )
+
+
+def test_evidence_is_not_part_of_the_fingerprint() -> None:
+    """A better explanation is no reason to write an entity again."""
+    entity = build(RICH)["runs/prep"]
+    assert replace(entity, evidence=()).fingerprint == entity.fingerprint
+
+
+def test_run_is_described_for_people_and_leads_to_studio() -> None:
+    """In attributes that Purview shows; the owner in the one that all its assets have."""
+    owner = "99999999-2222-0000-0000-000000000000"
+    submitted = run(
+        "prep", description="Trains.", owner=owner, tags={"team": "risk"}, created_at="2026-07-01T10:00:00Z"
+    )
+    built = step(submitted).attributes
+    assert {name: built[name] for name in ("description", "owner", "tags", "created_at", "studio_url")} == {
+        "description": "Trains.",
+        "owner": owner,
+        "tags": '{"team": "risk"}',
+        "created_at": "2026-07-01T10:00:00Z",
+        "studio_url": "https://ml.azure.com/runs/prep?wsid=/subscriptions/00000000-0000-0000-0000-000000000000"
+        "/resourcegroups/rg-ml/workspaces/ws-ml",
+    }
+
+
+@pytest.mark.parametrize(
+    ("created_by", "owner"),
+    [
+        ("ann@contoso.com", "ann@contoso.com"),
+        ("99999999-2222-0000-0000-000000000000", "99999999-2222-0000-0000-000000000000"),
+        ("Ann Example", None),
+        ("", None),
+    ],
+)
+def test_owner_of_an_asset_is_an_object_id_or_a_principal_name(created_by: str, owner: str | None) -> None:
+    """A mere name says who made it and is nobody whom Purview could know."""
+    built = build_model(WORKSPACE, replace(model("churn"), created_by=created_by)).attributes
+    assert (built.get("owner"), built.get("createdby")) == (owner, created_by or None)
+
+
+def test_asset_of_a_registry_has_no_link_to_studio() -> None:
+    """It has no workspace to be shown in."""
+    of_registry = replace(model("churn"), id=AssetId("models", "churn", "1", "azureml"))
+    assert "studio_url" not in build_model(WORKSPACE, of_registry).attributes
+
+
+def test_long_name_is_cut_to_what_the_catalog_takes_of_a_name() -> None:
+    """4 KB, where other values may have 32."""
+    name = str(step(run("prep", name="ü" * 5_000)).attributes["name"])
+    assert len(name.encode()) <= 4_096
+    assert name.endswith("(cut at 4 KB)")
 
 
 def test_columns_that_nobody_declared_are_not_mapped() -> None:

@@ -191,6 +191,7 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "blobEndpoint": "https://stlineage.blob.core.windows.net/",
         "purviewEndpoint": "https://pview.purview.azure.com",
         "purviewCollection": "",
+        "owners": "off",
     }
     environ = {name: values.get(value, value) for name, value in _app_settings().items() if isinstance(value, str)}
     environ |= {

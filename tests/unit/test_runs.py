@@ -1,17 +1,12 @@
 """Runs: what run history records of a run is read as it is, and nothing is read into it."""
 
-import json
 from typing import Any
 
 import pytest
 
 from shared.azure_ml.bindings import Binding, list_bindings
-from shared.azure_ml.runs import (
-    COLUMN_MAPPING_TAG,
-    Record,
-    parse_column_mappings,
-    to_run,
-)
+from shared.azure_ml.column_mappings import Declared
+from shared.azure_ml.runs import Record, to_run
 from shared.model import ColumnMapping, Run
 
 LOC = "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111"
@@ -41,6 +36,41 @@ def read(
     return to_run(
         found, experiment="churn-train", inputs=[], outputs=[], mlflow=mlflow, settings=settings or {}, notes=notes
     )
+
+
+def test_description_and_own_tags_of_a_run_are_kept_and_what_services_note_is_not() -> None:
+    """A steward reads what people wrote; kilobytes of notes that Azure ML makes for itself help nobody."""
+    tags = {
+        "team": "risk",
+        "api_key": "SECRET",
+        "azureml.pipeline": "p",
+        "mlflow.user": "Ann",
+        "_aml_system_platform_config": "{}",
+        "automl_best_child_run_id": "a_1",
+        "lineage.column_mapping": "[]",
+        "hyperparameters": "{}",
+    }
+    found = read(description="Trains with https://acct.blob.core.windows.net/c?sig=SECRET", tags=tags)
+    assert found.description == "Trains with https://acct.blob.core.windows.net/c"
+    assert found.tags == {"team": "risk", "api_key": "[redacted]"}
+
+
+@pytest.mark.parametrize(("owners", "expected"), [(True, "99999999-2222-0000-0000-000000000000"), (False, "")])
+def test_who_submitted_a_run_is_read_only_if_owners_are_asked_for(owners: bool, expected: str) -> None:
+    """It is personal data: the object id at most, never the name."""
+    created_by = {"userObjectId": "99999999-2222-0000-0000-000000000000", "userName": "Ann Example"}
+    found = to_run(
+        record(createdBy=created_by),
+        experiment="e",
+        inputs=[],
+        outputs=[],
+        mlflow=None,
+        settings={},
+        notes="",
+        owners=owners,
+    )
+    assert found.owner == expected
+    assert "Ann" not in repr(found)
 
 
 def test_parameters_come_from_mlflow_the_definition_and_the_environment() -> None:
@@ -130,13 +160,21 @@ def test_recorded_input_and_output_become_bindings_with_their_declared_path() ->
     }
     found = record(definition=definition, inputs={"raw": CHURN}, outputs={"prepared": anonymous("prepared")})
     assert list(list_bindings(found)) == [
-        Binding("raw", CHURN["assetId"], "UriFolder", "azureml://datastores/lake/paths/raw/churn/", is_output=False),
+        Binding(
+            "raw",
+            CHURN["assetId"],
+            "UriFolder",
+            "azureml://datastores/lake/paths/raw/churn/",
+            is_output=False,
+            field="runMetadata.inputs.raw.assetId",
+        ),
         Binding(
             "prepared",
             anonymous("prepared")["assetId"],
             "UriFolder",
             "azureml://datastores/lake/paths/out/",
             is_output=True,
+            field="runMetadata.outputs.prepared.assetId",
         ),
     ]
 
@@ -188,45 +226,30 @@ def test_bindings_are_in_order_of_their_names() -> None:
     assert [binding.name for binding in list_bindings(found)] == ["a", "b", "c", "d"]
 
 
-def test_declared_column_mapping_is_read() -> None:
-    """The tag is the only source of column lineage there is."""
-    tag = [{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount", "grade": "grade"}}]
-    columns = (("grade", "grade"), ("loanAmount", "amount"))
-    expected = ColumnMapping("loan", "prepared_data", columns, source="declared: tag lineage.column_mapping")
-    assert parse_column_mappings({COLUMN_MAPPING_TAG: json.dumps(tag)}) == ((expected,), "")
-
-
-@pytest.mark.parametrize("tags", [{}, {COLUMN_MAPPING_TAG: ""}, {COLUMN_MAPPING_TAG: None}, {"other": "x"}])
-def test_run_without_the_tag_maps_no_columns(tags: dict[str, object]) -> None:
-    """Nothing is invented."""
-    assert parse_column_mappings(tags) == ((), "")
+def test_columns_that_a_run_declares_are_kept_and_what_is_wrong_with_others_is_told_beside_other_notes() -> None:
+    """Two things may be wrong with one run, and each has its reader."""
+    mapping = ColumnMapping("loan", "prepared", (("id", "id"),), "declared: tag lineage.column_mapping")
+    declared = Declared((mapping,), "Columns are not mapped for x.")
+    found = to_run(
+        record(),
+        experiment="e",
+        inputs=[],
+        outputs=[],
+        mlflow=None,
+        settings={},
+        notes="The settings of this run cannot be read.",
+        declared=declared,
+    )
+    assert found.column_mappings == (mapping,)
+    assert found.notes == "The settings of this run cannot be read. Columns are not mapped for x."
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "not json",
-        "5",
-        '"text"',
-        "[5]",
-        "[null]",
-        '{"input":"loan","output":"prepared","columns":{}}',
-        '[{"input":"loan"}]',
-        '[{"input":"loan","output":"prepared","columns":["a"]}]',
-        '[{"input":"loan","output":"prepared","columns":{}},{}]',
-    ],
+    ("container", "expected"), [("dcid.original", "dcid.original"), (None, f"dcid.{RUN_ID}"), ("", f"dcid.{RUN_ID}")]
 )
-def test_column_mapping_that_cannot_be_read_is_told_in_the_notes(value: str) -> None:
-    """A bad tag does not sink the run: nothing is mapped, and its author reads why."""
-    found = read(tags={COLUMN_MAPPING_TAG: value})
-    assert found.column_mappings == ()
-    assert found.notes.startswith(f"Tag {COLUMN_MAPPING_TAG} cannot be read")
-
-
-def test_notes_on_the_settings_and_on_the_column_mapping_stand_together() -> None:
-    """Two things may be wrong with one run."""
-    notes = read(notes="The settings of this run cannot be read.", tags={COLUMN_MAPPING_TAG: "5"}).notes
-    assert notes.startswith(f"The settings of this run cannot be read. Tag {COLUMN_MAPPING_TAG} cannot be read")
+def test_files_of_a_run_are_in_the_container_that_its_record_names(container: str | None, expected: str) -> None:
+    """A step that was reused has the container of the run it reuses."""
+    assert record(dataContainerId=container).container == expected
 
 
 @pytest.mark.parametrize(
@@ -273,8 +296,8 @@ def test_v1_data_sets_are_bound_by_their_saved_ids() -> None:
         outputDatasets=[{"identifier": {"savedId": "out-1"}, "outputDetails": {"outputName": "scores"}}],
     )
     assert list(list_bindings(found)) == [
-        Binding("loan", "saveddatasets/in-1", "", "", is_output=False),
-        Binding("scores", "saveddatasets/out-1", "", "", is_output=True),
+        Binding("loan", "saveddatasets/in-1", "", "", False, "runMetadata.inputDatasets[0].identifier.savedId"),
+        Binding("scores", "saveddatasets/out-1", "", "", True, "runMetadata.outputDatasets[0].identifier.savedId"),
     ]
 
 
@@ -287,8 +310,15 @@ def test_batch_scoring_names_its_model_and_scores_in_its_arguments() -> None:
         }
     )
     assert list(list_bindings(found)) == [
-        Binding("model", "azureml://models/churn/versions/5", "", "", is_output=False),
-        Binding("score", "azureml://datastores/blobstore/paths/azureml/child/score", "UriFolder", "", is_output=True),
+        Binding("model", "azureml://models/churn/versions/5", "", "", False, "runDefinition.arguments --model_name"),
+        Binding(
+            "score",
+            "azureml://datastores/blobstore/paths/azureml/child/score",
+            "UriFolder",
+            "",
+            is_output=True,
+            field="runDefinition.dataReferences.score",
+        ),
     ]
 
 

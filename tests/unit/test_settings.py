@@ -52,6 +52,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "PURVIEW_COLLECTION": "ml",
         "LINEAGE_CREDENTIAL": "emulator",
         "LINEAGE_CA_BUNDLE": str(bundle),
+        "LINEAGE_OWNERS": "on",
     }
     assert Settings.from_env(every) == Settings(
         purview_endpoint="https://127.0.0.1:8443",
@@ -61,6 +62,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         arm_endpoint="https://localhost:8444",
         credential="emulator",
         ca_bundle=str(bundle),
+        owners=True,
     )
 
 
@@ -89,6 +91,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_ARM_ENDPOINT": "management.azure.com",
         "LINEAGE_CREDENTIAL": "secret",
         "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
+        "LINEAGE_OWNERS": "yes",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
 

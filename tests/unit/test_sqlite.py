@@ -2,12 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from shared.lineage.entities import Ref
+from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.state.sqlite import Database, SqliteLedger, SqliteQueue
@@ -64,4 +65,27 @@ def test_file_from_before_matches_had_rules_is_read_and_goes_on(tmp_path: Path) 
     ledger.put_matches({after: Match(after, MatchKind.EXACT, "exact file")})
     matches = ledger.get_matches([before, after], placeholders_since=NOON)
     assert {place.qualified_name: match.rule for place, match in matches.items()} == {"old": "", "new": "exact file"}
+    database.close()
+
+
+def test_file_from_before_edges_had_evidence_is_read_and_goes_on(tmp_path: Path) -> None:
+    """What it knows of runs stays known; their edges are explained once they are published again."""
+    path = str(tmp_path / "state.sqlite")
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "CREATE TABLE rows (key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, "
+            "status TEXT NOT NULL, event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, "
+            "updated_at TEXT NOT NULL)"
+        )
+        old.execute(
+            "INSERT INTO rows VALUES ('r', 'run', 'published', '', '', 'e', NULL, '{}', '2026-07-01T12:00:00Z')"
+        )
+        old.commit()
+    database = Database(path, now=FakeClock())
+    ledger, key = SqliteLedger(database), QualifiedName("r")
+    row = ledger.get_rows([key])[key]
+    assert row.evidence == ()
+    evidence = (Evidence(Ref("t", QualifiedName("d")), is_output=False, field="inputs.d"),)
+    ledger.put_rows([replace(row, evidence=evidence)])
+    assert ledger.get_rows([key])[key].evidence == evidence
     database.close()

@@ -1,0 +1,132 @@
+"""Writes the tables of docs/coverage.md: what each golden case records, and how sure the form of its bodies is."""
+
+import argparse
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.golden_case import Case, case_names
+
+PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
+GROUPS = ("Runs", "Models", "Deployments", "Data", "Environments", "Power BI")
+WORDS = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
+"""How sure a form is, the surest first."""
+_BEGIN, _END = "<!-- Tables: python -m tools.coverage -->", "<!-- End of tables -->"
+_PROCESSES = {
+    "custom_ml_dataset_registration": "registration",
+    "custom_ml_experiment_step": "**run**",
+    "custom_ml_deployment": "**deployment**",
+    "ProcessWithColumnMapping": "link",
+}
+_TYPES = {
+    **_PROCESSES,
+    "custom_ml_dataset": "data asset",
+    "custom_ml_exp_config": "settings",
+    "custom_ml_model_metrics": "metrics",
+    "custom_ml_model_endpoint": "endpoint",
+    "custom_ml_packages": "packages",
+    "custom_dataset": "other data",
+    "azure_datalake_gen2_path": "ADLS path",
+    "azure_datalake_gen2_resource_set": "resource set",
+    "azure_blob_path": "Blob path",
+    "powerbi_dataset": "Power BI dataset",
+    "powerbi_report": "Power BI report",
+}
+_ALWAYS = frozenset(
+    {
+        "compute_target", "experiment", "run_type", "status", "version", "data_type", "path", "datastore", "model_type",
+        "compute_type", "scoring_uri", "state", "account_name", "container_name", "datastore_type", "endpoint",
+        "protocol", "registry", "format",
+    }
+)  # fmt: skip
+"""Attributes that most things of a kind have; the page says so once."""
+_STANDS_FOR = {"unscanned": "what no scan has found yet", "unresolved": "what Azure ML could not place"}
+_NAMES = {"columnMapping": "columns", "column_mapping_source": "columns", "instance_type": "instance type"}
+
+
+def main() -> int:
+    argparse.ArgumentParser(prog="python -m tools.coverage", description=__doc__).parse_args()
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+def render(page: str) -> str:
+    """Return the page with its tables made anew; what people wrote around them stays."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    cases = [Case.load(name) for name in case_names()]
+    tables = "\n".join(_table(group, [case for case in cases if case.group == group]) for group in GROUPS)
+    return f"{before}{_BEGIN}\n\n{tables}\n{_END}{after}"
+
+
+def _table(group: str, cases: Iterable[Case]) -> str:
+    rows = (_row(case) for case in sorted(cases, key=lambda case: case.kind.casefold()))
+    return "\n".join(
+        [f"## {group}", "", "| kind | ends recorded | also filled | evidence |", "|---|---|---|---|", *rows, ""]
+    )
+
+
+def _row(case: Case) -> str:
+    lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
+    evidence = (f"{word}: {source}" for word, source in sorted(case.evidence, key=lambda each: WORDS.index(each[0])))
+    cells = [_link(case), "<br>".join(_ends(lineage)), "<br>".join(_filled(lineage["nodes"])), "<br>".join(evidence)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _link(case: Case) -> str:
+    return f"[{case.kind}](../tests/golden/{case.name}/case.yaml)"
+
+
+def _ends(lineage: Mapping[str, Any]) -> Iterator[str]:
+    """Say for each type of process which types lead into it and out of it; for things without any, what they are."""
+    types = {node["qualifiedName"]: node["type"] for node in lineage["nodes"]}
+    into: dict[str, set[str]] = defaultdict(set)
+    out_of: dict[str, set[str]] = defaultdict(set)
+    for edge in lineage["edges"]:
+        source, target = (types[name] for name in edge.removesuffix(" (removed)").split(" -> "))
+        if target in _PROCESSES:
+            into[target].add(_word(source))
+        if source in _PROCESSES:
+            out_of[source].add(_word(target))
+    for process, word in _PROCESSES.items():
+        if process in types.values():
+            ends = (", ".join(sorted(into[process])), word, ", ".join(sorted(out_of[process])))
+            yield " → ".join(end for end in ends if end)
+    if not {*types.values()} & {*_PROCESSES}:
+        yield ", ".join(sorted({_word(each) for each in types.values()})) or "nothing"
+
+
+def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Name the attributes that are filled beyond what every thing of the type has, and what stands in for others."""
+    filled: dict[str, set[str]] = defaultdict(set)
+    for node in nodes:
+        # What a run has of a batch endpoint is its own to tell; of a datastore it is the address.
+        own = {"endpoint"} if node["type"] == "custom_ml_experiment_step" else set()
+        names = {_attribute(key) for key in set(node.get("attributes", {})) - (_ALWAYS - own)}
+        if node["type"] == "custom_dataset":
+            names = {_STANDS_FOR[label] for label in node.get("labels", ())}
+        filled[_word(node["type"]).strip("*")] |= names
+    for word, names in sorted(filled.items()):
+        if names:
+            yield f"{word}: {', '.join(sorted(names))}"
+
+
+def _attribute(key: str) -> str:
+    """
+    >>> _attribute("git_commit"), _attribute("pipeline_status"), _attribute("traffic")
+    ('git', 'pipeline', 'traffic')
+    """
+    prefix = re.match(r"git|pipeline", key)
+    return prefix.group() if prefix else _NAMES.get(key, key)
+
+
+def _word(type_name: str) -> str:
+    return _TYPES.get(type_name, type_name.removeprefix("custom_ml_").replace("_", " "))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
