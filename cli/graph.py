@@ -132,14 +132,21 @@ def _grow(
     *,
     only: Collection[str] | None = None,
 ) -> None:
-    for neighbour in sorted(neighbours(guid), key=lambda item: node_of(graph, item).qualified_name):
-        if only is not None and neighbour not in only:
-            continue
-        if neighbour in shown:
-            tree.add(Text.assemble(label_of(graph, neighbour), " …"))
-            continue
-        shown.add(neighbour)
-        _grow(tree.add(label_of(graph, neighbour)), graph, neighbour, neighbours, shown)
+    def below(item: str) -> Iterator[str]:
+        return iter(sorted(neighbours(item), key=lambda each: node_of(graph, each).qualified_name))
+
+    first = (item for item in below(guid) if only is None or item in only)
+    growing: list[tuple[Tree, Iterator[str]]] = [(tree, first)]  # no recursion: a chain is deeper than the stack
+    while growing:
+        branch, waiting = growing[-1]
+        neighbour = next(waiting, None)
+        if neighbour is None:
+            growing.pop()
+        elif neighbour in shown:
+            branch.add(Text.assemble(label_of(graph, neighbour), " …"))
+        else:
+            shown.add(neighbour)
+            growing.append((branch.add(label_of(graph, neighbour)), below(neighbour)))
 
 
 def label_of(graph: "nx.DiGraph[str]", guid: str) -> Text:

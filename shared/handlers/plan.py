@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from shared import qualified_names
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
+from shared.handlers.homes import homes_of, models_below
 from shared.handlers.outcome import PUBLISHED, SKIPPED
 from shared.handlers.rows import explain, row_of, with_evidence
 from shared.handlers.scanned import find_scanned
@@ -45,10 +46,11 @@ class Plan:
     What publishing would write.
 
     Attributes:
-        root: what one worker at a time may write: the root run of the tree, the endpoint, the model version.
+        root: what the plan is about: the root run of the tree, the endpoint, the model version.
         changed: those of `entities` that differ from what was written last.
         matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
+        homes: for each run of the tree, the root it ran below; another than `root` if the step was reused.
     """
 
     subject: str
@@ -59,6 +61,12 @@ class Plan:
     matches: Mapping[Ref, Match] = field(default_factory=dict)
     looked_up: Mapping[Ref, Match] = field(default_factory=dict)
     models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    homes: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
+
+    @property
+    def roots(self) -> tuple[QualifiedName, ...]:
+        """What one worker at a time may write."""
+        return tuple(sorted({self.root, *self.homes.values()}))
 
     @property
     def explained(self) -> dict[str, str]:
@@ -219,9 +227,10 @@ class Planner:
             found = {**found, **self._catalog.find(strangers)}
         looked_up = match_places(unknown, scanned)
         matches = {**known, **looked_up}
+        homes = homes_of(tree)
+        noted = models_below(self._ledger, homes, written, root=root)
         models = {
-            run_id: _models_of(written.models.get(key), found.get(key), (made or {}).get(run_id))
-            for run_id, key in keys.items()
+            run_id: _models_of(noted.get(key), found.get(key), (made or {}).get(run_id)) for run_id, key in keys.items()
         }
         entities = build_run_tree(
             tree,
@@ -246,7 +255,7 @@ class Planner:
             written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
-        return replace(plan, matches=matches, looked_up=looked_up, models=of_run)
+        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, homes=homes)
 
     def _compare(
         self,

@@ -63,7 +63,7 @@ class Publisher:
         if not plan.changed and not force:
             self._note(plan)
             return _unchanged(plan)
-        with self._lease(plan.root) as lease:
+        with self._lease(plan) as lease:
             if force:
                 self._forget(plan)
             if force or lease.was_held_since(started):
@@ -86,15 +86,19 @@ class Publisher:
             self._ledger.put_rows([row])
 
     @contextmanager
-    def _lease(self, root: QualifiedName) -> "Iterator[_Lease]":
-        holder = uuid.uuid4().hex
-        turn = self._leases.acquire(root, holder=holder, duration=LEASE)
-        if turn is None:
-            raise LeaseHeldError(f"{root} is being published by another worker")
+    def _lease(self, plan: Plan) -> "Iterator[_Lease]":
+        holder, held, ends = uuid.uuid4().hex, list[QualifiedName](), list[datetime]()
         try:
-            yield _Lease(self._leases, root, holder, turn.previous_end)
+            for root in plan.roots:  # nobody waits for another while holding one, so their order does not matter
+                turn = self._leases.acquire(root, holder=holder, duration=LEASE)
+                if turn is None:
+                    raise LeaseHeldError(f"{root} is being published by another worker")
+                held.append(root)
+                ends += [turn.previous_end] if turn.previous_end else []
+            yield _Lease(self._leases, tuple(held), holder, max(ends, default=None))
         finally:
-            self._leases.release(root, holder=holder)
+            for root in held:
+                self._leases.release(root, holder=holder)
 
     def _note(self, plan: Plan) -> None:
         """Note what was found out though nothing was written."""
@@ -104,7 +108,9 @@ class Publisher:
     def _write(self, event: Event, plan: Plan, lease: "_Lease") -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
         # Before the catalog is written: if we die in between, whoever comes next knows of these models.
-        self._ledger.add_to_tree(plan.root, models=plan.models)
+        for home in plan.roots:
+            models = {run: names for run, names in plan.models.items() if plan.homes.get(run) == home}
+            self._ledger.add_to_tree(home, models=models)
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check) if plan.changed else None
         if result and result.rejections:
             plan, result = self._write_anew(event, plan, result, lease)
@@ -163,10 +169,10 @@ class Publisher:
 
 @dataclass(frozen=True, slots=True)
 class _Lease:
-    """Our turn to write a run tree."""
+    """Our turn to write a run tree, and the steps of others that it reuses."""
 
     leases: Leases
-    name: str
+    names: tuple[str, ...]
     holder: str
     previous_end: datetime | None
 
@@ -176,8 +182,9 @@ class _Lease:
 
     def check(self) -> None:
         """Extend our turn before each request that writes; we may have been too slow and another may have begun."""
-        if not self.leases.renew(self.name, holder=self.holder, duration=LEASE):
-            raise LeaseHeldError(f"the lease on {self.name} was lost: another worker has taken it over")
+        for name in self.names:
+            if not self.leases.renew(name, holder=self.holder, duration=LEASE):
+                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
 
 
 def _unchanged(plan: Plan) -> Outcome:

@@ -334,6 +334,21 @@ def test_second_model_of_a_run_does_not_displace_the_first(desk: Desk) -> None:
     assert {"models/churn/versions/1", "models/churn/versions/2"} <= set(desk.outputs("train"))
 
 
+@pytest.mark.parametrize("maker", ["pipe", "again"])
+def test_model_of_a_reused_step_is_kept_by_every_pipeline_that_reuses_it(desk: Desk, maker: str) -> None:
+    """Whichever tree the model was found through, replaying the other one does not take it away."""
+    reusing = RunTree(
+        WORKSPACE, "again", "Completed", (replace(PIPELINE.runs[1], root_status=""),), {"fit-again": "fit"}
+    )
+    trees = {"pipe": PIPELINE, "again": reusing}
+    desk.source.answers |= {"run again": reusing, "maker churn:1": "fit", "run fit": trees[maker]}
+    desk.publish(RunSubject("pipe", orchestrates=True), RunSubject("again", orchestrates=True), REGISTERED)
+    assert "models/churn/versions/1" in desk.outputs("fit")
+    for root in ("again", "pipe", "again"):
+        desk.publish(RunSubject(root, orchestrates=True))
+        assert "models/churn/versions/1" in desk.outputs("fit")
+
+
 def test_run_that_fails_after_its_model_was_registered_keeps_it(desk: Desk) -> None:
     """The skipped failure must not make the next model forget the first."""
     desk.source.answers = everything(tree(TRAIN, status="Running"))
