@@ -96,6 +96,14 @@ class Location:
     """The datastore it was addressed through, if any."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Column:
+    """A column of data and its type, in the words of whoever declared it; "" for a type that nobody did."""
+
+    name: str
+    data_type: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class DataAsset:
     """
@@ -105,6 +113,8 @@ class DataAsset:
         datastore: the one it was registered through; known by its name even where it cannot be read.
         registered_by_run: the run whose id its path carries wrote and registered it, nobody did so from where it lay.
         created_by: who, in Azure ML's words; "" unless the settings ask for owners, which are personal data.
+        columns: its schema as its tag declares it, in order; empty if nobody did.
+        notes: what is wrong with what it declares; "" if nothing is.
     """
 
     id: AssetId
@@ -116,6 +126,8 @@ class DataAsset:
     created_by: str = ""
     created_at: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,14 @@ def of_registration(dataset: QualifiedName) -> QualifiedName:
     return QualifiedName(f"{dataset}/registration")
 
 
+def of_schema(dataset: QualifiedName) -> QualifiedName:
+    return QualifiedName(f"{dataset}/schema")
+
+
+def of_column(schema: QualifiedName, column: str) -> QualifiedName:
+    return QualifiedName(f"{schema}#{column}")
+
+
 def of_package(environment: QualifiedName, package: str) -> QualifiedName:
     return QualifiedName(f"{environment}#{package}")
 

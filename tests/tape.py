@@ -2,18 +2,39 @@
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, int]
+"""Method, URL, body, and how many times the workspace had changed before."""
+_Path = tuple[str | int, ...]
 _READ_BY_THE_SDK = ("data", "models", "datastores", "jobs", "onlineEndpoints", "batchEndpoints")
 UNEXPECTED = "unexpected"
+
+_COLLECTIONS = "jobs|data|models|datastores|environments|versions|onlineEndpoints|batchEndpoints|deployments"
+_ASSET = re.compile(rf"(?<=/)({_COLLECTIONS}|runs|experimentids|ExperimentRun)/[^/?]+(?=/|$)")
+"""A name or an id within a URL, behind what it is one of. `models/batchGetResolvedUris` is none, and does no harm."""
+_NAMED_BY_PEOPLE = frozenset({"inputs", "outputs", "successfulResults", "values", "data", "outputData", "inputAssets"})
+"""Objects whose members are named after inputs, outputs, runs and assets."""
+_TEXTS = frozenset({"tags", "environmentVariables", "parameters", "traffic", "flavors", "experiments", "searchSpace"})
+"""Objects that are a map from any name to a text or a number, or nearly so."""
+_OF_PEOPLE = frozenset({"condaDependencies"})
+"""What is in a file of theirs."""
+_KINDS = frozenset(
+    {
+        "runType", "attribution", "jobType", "datastoreType", "kind", "endpointComputeType", "dataType", "type",
+        "modelType", "jobInputType", "jobOutputType", "environmentType", "taskType", "referenceType", "runTemplate",
+    }
+)  # fmt: skip
+"""Members that say what an object is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +42,14 @@ class Mutation:
     """One field of one answer that is dropped, null or of another type; `path` leads to it."""
 
     key: _Key
-    path: tuple[str | int, ...]
+    path: _Path
     how: str
+    shape: tuple[object, ...]
+    """What it has in common with the same field of other answers of this kind."""
 
     @property
     def field(self) -> str:
         return next((str(part) for part in reversed(self.path) if isinstance(part, str)), "")
-
-    @property
-    def is_of_any_case(self) -> bool:
-        """Whether the answer is about the workspace, which is the same in every case."""
-        resource = self.key[1].partition("?")[0].rpartition("/workspaces/")[2].partition("/")[2]
-        return resource.partition("/")[0] in ("", "datastores", "experimentids")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,40 +81,99 @@ class Mutation:
 
 @dataclass
 class Tape(BaseAdapter):
-    """Records what the adapter behind it is answered; once `recording` is off, plays that back."""
+    """
+    Records what the adapter behind it is answered; once `recording` is off, plays that back.
+
+    Attributes:
+        epoch: how many times the workspace has changed; the same request is answered otherwise then.
+        change: what is done to each answer that is played back.
+        used: the keys of what was asked for.
+    """
 
     behind: BaseAdapter
     recording: bool = True
+    epoch: int = 0
     answers: dict[_Key, tuple[int, Any]] = field(default_factory=dict)
-    mutation: Mutation | None = None
+    change: Callable[[_Key, Any], Any] = lambda _, body: body
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        key = _key_of(request)
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
+        key = (str(request.method), str(request.url), body, self.epoch)
         if self.recording:
             response = self.behind.send(request, *args, **kwargs)
-            self.answers[key] = (response.status_code, response.json())
+            self.answers[key] = (response.status_code, _read(response))
             return response
-        if key not in self.answers:  # what is asked for only because of the mutation
+        if key not in self.answers:  # what is asked for only because of the change
             return self.behind.send(request, *args, **kwargs)
-        status, body = self.answers[key]
-        if self.mutation and self.mutation.key == key:
-            body = self.mutation.apply(body)
-        return _response(request, status, body)
+        status, answer = self.answers[key]
+        return _response(request, status, self.change(key, answer))
 
     def close(self) -> None:
         self.behind.close()
 
     def mutations(self) -> Iterator[Mutation]:
-        """Yield each change of each field; of a list, those of its first item, of many runs, those of two."""
+        """Yield each change of each field of each answer."""
         for key, (status, body) in self.answers.items():
             if status == 200:
-                for path in _paths(body, ()):
-                    yield from (Mutation(key, path, how) for how in ("drop", "null", "retype"))
+                for path, shape in _fields(body, (), (_operation_of(key),)):
+                    yield from (Mutation(key, path, how, (*shape, how)) for how in ("drop", "null", "retype"))
 
 
-def _key_of(request: requests.PreparedRequest) -> _Key:
-    body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
-    return (str(request.method), str(request.url), body)
+def with_extras(body: Any, *, named_by_people: bool = False) -> Any:
+    """Add a member that nobody expects to every object of Azure ML's, but not to those whose members people name."""
+    if isinstance(body, list):
+        return [with_extras(item) for item in body]
+    if not isinstance(body, Mapping):
+        return body
+    changed = {
+        name: value if name in _OF_PEOPLE else with_extras(value, named_by_people=_is_named_by_people(name, value))
+        for name, value in body.items()
+    }
+    return changed if named_by_people else {**changed, UNEXPECTED: {UNEXPECTED: 1}}
+
+
+def _is_named_by_people(name: str, value: object) -> bool:
+    if name == "properties" and isinstance(value, Mapping):  # those of ARM have fields, those within them any names
+        return all(isinstance(each, str) for each in value.values())
+    return name in _NAMED_BY_PEOPLE or name in _TEXTS
+
+
+def _operation_of(key: _Key) -> str:
+    """Tell which operation of which service answered."""
+    path = urlsplit(key[1]).path
+    service, _, rest = path.partition("/subscriptions/")
+    resource = _ASSET.sub(lambda match: match[1], f"/{rest.partition('/workspaces/')[2].partition('/')[2]}")
+    return f"{key[0]} {service} {resource}"
+
+
+def _fields(body: object, path: _Path, shape: tuple[object, ...]) -> Iterator[tuple[_Path, tuple[object, ...]]]:
+    """Yield the path of each field with its shape: operation, kinds, general path, type of the value."""
+    if isinstance(body, Mapping):
+        kinds = tuple(sorted(f"{name}={value}" for name, value in _kinds_of(body)))
+        named_by_people = bool(path) and path[-1] in _NAMED_BY_PEOPLE
+        for name, value in body.items():
+            below = (*shape, *kinds, "*" if named_by_people else name)
+            yield (*path, name), (*below, type(value).__name__)
+            yield from _fields(value, (*path, name), below)
+    elif isinstance(body, list):
+        for number, item in enumerate(body):
+            yield (*path, number), (*shape, "*", type(item).__name__)
+            yield from _fields(item, (*path, number), (*shape, "*"))
+
+
+def _kinds_of(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in body.items():
+        if name in _KINDS and isinstance(value, str):
+            yield name, value
+        elif isinstance(value, Mapping) and name in ("properties", "runMetadata", "runTypeV2"):
+            yield from _kinds_of(value)
+
+
+def _read(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
 
 
 def _response(request: requests.PreparedRequest, status: int, body: Any) -> requests.Response:
@@ -108,15 +184,3 @@ def _response(request: requests.PreparedRequest, status: int, body: Any) -> requ
     response.status_code, response.request, response.url, response.raw = status, request, str(request.url), raw
     response.headers.update(headers)
     return response
-
-
-def _paths(body: object, above: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(body, Mapping):
-        members = list(body.items())
-        # Of many runs in one answer two stand for all: they look the same.
-        for name, value in members[-2:] if above == ("successfulResults",) else members:
-            yield (*above, name)
-            yield from _paths(value, (*above, name))
-    elif isinstance(body, list) and body:
-        yield (*above, 0)
-        yield from _paths(body[0], (*above, 0))

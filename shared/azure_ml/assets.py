@@ -12,6 +12,7 @@ from azure.core.pipeline.transport import HttpTransport
 
 from shared.azure_errors import translated_errors
 from shared.azure_ml.job_settings import read_settings
+from shared.azure_ml.schemas import parse_schema
 from shared.azure_ml.uris import AssetReference, parse_reference
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
@@ -53,6 +54,7 @@ class Assets:
         with _errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
         created_by, created_at = self._creation(data)
+        columns, notes = parse_schema(data.tags or {})
         found = DataAsset(
             id=asset,
             location=None,
@@ -61,6 +63,8 @@ class Assets:
             created_by=created_by,
             created_at=created_at,
             tags=redact_mapping(data.tags or {}),
+            columns=columns,
+            notes=notes,
         )
         return found, str(data.path or "")
 

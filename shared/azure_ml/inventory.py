@@ -84,7 +84,8 @@ class Inventory:
     def _ours(self, link: str) -> str:
         """Follow a link only to where the token belongs."""
         if urlsplit(link)[:2] != urlsplit(self._arm_endpoint)[:2]:
-            raise UnreadableAnswerError(f"the next page is at {urlsplit(link).netloc}, not at {self._arm_endpoint}")
+            host = urlsplit(link).netloc or "no host"
+            raise UnreadableAnswerError(f"nextLink: the next page is at {host}, not at {self._arm_endpoint}")
         return link
 
 

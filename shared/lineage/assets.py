@@ -233,11 +233,13 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
                 owner=_as_owner(asset.created_by),
                 createdby=asset.created_by,
                 createdtime=asset.created_at,
+                notes=asset.notes,
             ),
-            parents={"datastore": store.ref},
+            parents={"datastore": store.ref, **_schema_of(ref, asset)},
         )
     else:
-        yield Entity(ref, attributes(asset.id.label, description=asset.description))
+        yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
+    yield from _schema(ref, asset)
     if location := registered_from(asset):
         yield from _placeholder(location, matches)
         source = evidence_of_data(
@@ -255,6 +257,24 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
             evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
         )
     yield from _power_bi(ref, asset, matches)
+
+
+def _schema_of(dataset: Ref, asset: DataAsset) -> dict[str, Ref]:
+    """Point from an asset to its schema, if it has one."""
+    schema = Ref("tabular_schema", qualified_names.of_schema(dataset.qualified_name))
+    return {"tabular_schema": schema} if asset.columns else {}
+
+
+def _schema(dataset: Ref, asset: DataAsset) -> Iterator[Entity]:
+    """Yield Purview's own entities for a schema: what its Schema tab shows of the asset."""
+    for schema in _schema_of(dataset, asset).values():
+        yield Entity(schema, attributes(f"{asset.id.label} schema"))
+        for column in asset.columns:
+            yield Entity(
+                Ref("column", qualified_names.of_column(schema.qualified_name, column.name)),
+                attributes(column.name, type=column.data_type, data_type=column.data_type),
+                parents={"composeSchema": schema},
+            )
 
 
 def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:

@@ -70,7 +70,8 @@ class Entity:
 
     Attributes:
         attributes: text or flags by Atlas attribute name, `name` among them; empty ones are left out, never null.
-        parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write).
+        parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write), or
+            that describes it, as a schema does.
         inputs, outputs: of a process; None means that this entity says nothing about them.
         labels: given on creation only, as Atlas has it.
         evidence: why its edges are there. The catalog is not told, the ledger is.

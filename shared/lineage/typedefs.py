@@ -70,7 +70,7 @@ ENTITY_TYPES = (
         "custom_ml_dataset",
         "DataSet",
         "A version of a registered data asset.",
-        ("createdby", "createdtime", "version", "data_type", "path", "tags", "studio_url"),
+        ("createdby", "createdtime", "version", "data_type", "path", "tags", "studio_url", "notes"),
     ),
     EntityType(
         "custom_ml_experiment",

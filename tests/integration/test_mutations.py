@@ -1,121 +1,172 @@
-"""Each field of each body Azure ML answers in golden cases, dropped, null or of another type: nothing ever crashes."""
+"""Each field of each body Azure ML answers in the golden cases, dropped, null, retyped or extra: nothing crashes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.server import Emulator
 from shared.azure_ml.assets import Assets
+from shared.azure_ml.inventory import Inventory
 from shared.azure_ml.resolver import Resolver
 from shared.bootstrap import Services
-from shared.errors import TransientError
+from shared.errors import LineageError, TransientError
 from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import AllowList, handle_message
 from shared.handlers.outcome import DEAD_LETTERED
 from shared.handlers.publish import Publisher
+from shared.handlers.reconcile import Reconciler
 from shared.http_session import build_session
 from shared.model import WorkspaceId
 from shared.settings import Settings
-from shared.state.sqlite import Database, SqliteLedger
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FreeLeases
-from tests.golden_case import WORKSPACE_ID, Case
-from tests.tape import Mutation, Tape
+from shared.state.ports import State
+from shared.state.sqlite import open_state
+from tests.fakes import FakeDeadLetters, FreeLeases
+from tests.golden_case import KEY, WORKSPACE_ID, Case, case_names
+from tests.pure_core import LATER, KeepingCatalog
+from tests.tape import Mutation, Tape, with_extras
 
-CASES = (
-    "command",
-    "sweep",
-    "batch-scoring-by-model",
-    "v1-pipeline",
-    "online-endpoint",
-    "batch-endpoint",
-    "model-as-input",
-    "unknown-kind",
-)
+FIELDS = 5_000
+"""So many different changes of fields there are at least; fewer, and some bodies are not looked at any more."""
 
 
 @dataclass
-class Player:
-    """Publishes the events of a case against a tape, into a catalog of its own each time."""
+class Azure:
+    """Azure ML behind a tape, with the SDK's clients, which keep nothing of what they read and take long to make."""
 
-    case: Case
+    emulator: Emulator
     services: Services
     tape: Tape
+    clients: dict[WorkspaceId, Assets] = field(default_factory=dict)
 
-    @cached_property
-    def assets(self) -> Assets:
-        """The SDK's client, which keeps nothing of what it read and takes long to make."""
-        return self.services.open_assets(WorkspaceId.parse(WORKSPACE_ID))
+    def open_assets(self, workspace: WorkspaceId) -> Assets:
+        if workspace not in self.clients:
+            self.clients[workspace] = self.services.open_assets(workspace)
+        return self.clients[workspace]
 
-    def play(self) -> Iterator[tuple[str, str]]:
-        """Yield how each event ended, and the detail of its dead letter."""
-        database = Database(":memory:", now=FakeClock())
-        resolver = Resolver(
-            self.services.rest,
-            arm_endpoint=self.services.settings.arm_endpoint,
-            open_assets=lambda _: self.assets,
-            clock=lambda: 0.0,
-        )
-        publisher = Publisher(
-            resolver, FakeCatalog(), SqliteLedger(database), FreeLeases(), now=lambda: NOON.replace(year=2027)
-        )
-        for number, event in enumerate(self.case.events):
-            letters = FakeDeadLetters()
-            try:
-                outcome = handle_message(
-                    MessageBody(self.case.spell(event), f"message {number}"),
-                    attempt=1,
-                    allowed=AllowList((WORKSPACE_ID,)),
-                    publisher=publisher,
-                    dead_letters=letters,
-                )
-                yield outcome.outcome, letters.letters[0].detail if letters.letters else ""
-            except TransientError as error:
-                yield "transient", str(error)
-        database.close()
+    def play(self, case: Case) -> "Playback":
+        """Record what Azure ML answers in a case, and make sure that playing it back is the same."""
+        self.emulator.control.use("empty")
+        self.emulator.control.add_to_azure_ml(case.seed)
+        self.tape.answers.clear()
+        self.tape.recording, self.tape.change = True, lambda _, body: body
+        playback = Playback(case, self)
+        recorded = playback.ends()
+        self.tape.recording = False
+        assert playback.ends() == recorded
+        assert {end for end, _ in recorded[0]} <= {"published", "skipped"}
+        return playback
+
+
+@dataclass
+class Playback:
+    """Publishes the events of a case from the tape, into a catalog and a ledger of its own each time."""
+
+    case: Case
+    azure: Azure
+
+    def ends(self) -> tuple[list[tuple[str, str]], object]:
+        """Return how each event ended with the detail of its dead letter, and the lineage."""
+        state, catalog = open_state(":memory:", now=lambda: LATER), KeepingCatalog()
+        catalog.scan(self.case.scanned)
+        try:
+            told = list(self._play(state, catalog))
+        finally:
+            state.close()
+        return told, catalog.read_lineage()
+
+    def _play(self, state: State, catalog: KeepingCatalog) -> Iterator[tuple[str, str]]:
+        tape, services, allowed = self.azure.tape, self.azure.services, AllowList((WORKSPACE_ID,))
+        arm = services.settings.arm_endpoint
+        resolver = Resolver(services.rest, arm_endpoint=arm, open_assets=self.azure.open_assets, clock=lambda: 0.0)
+        publisher = Publisher(resolver, catalog, state.ledger, FreeLeases(), now=lambda: LATER)
+        inventory = Inventory(services.rest, arm_endpoint=arm)
+        reconciler = Reconciler(inventory, resolver, catalog, publisher, state, allowed, lambda: LATER)
+        tape.epoch = 0
+        for event in self.case.events:
+            if event == "reconcile":
+                try:
+                    reconciler.tick()
+                except LineageError as error:
+                    yield _end_of(error)
+                while message := state.queue.receive(visibility=LATER - LATER.replace(year=2026)):
+                    state.queue.delete(message)
+                    yield _handle(MessageBody.parse(message.body, message_id=message.id), publisher, allowed)
+            elif isinstance(event, str):
+                yield _handle(MessageBody(self.case.spell(event), event), publisher, allowed)
+            else:
+                tape.epoch += 1
+                if tape.recording:
+                    self._change(event)
+
+    def _change(self, event: Any) -> None:
+        control = self.azure.emulator.control
+        if "azure_ml" in event:
+            control.add_to_azure_ml({"workspaces": {KEY: event["azure_ml"]}})
+        else:
+            control.delete(*event["delete"][:2], **event["delete"][2], workspace=WORKSPACE_ID)
 
     def judge(self, mutation: Mutation) -> str:
         """Return what is wrong with how the events of the case ended, or ""."""
-        self.tape.mutation = mutation
+        self.azure.tape.change = lambda key, body: mutation.apply(body) if key == mutation.key else body
         try:
-            ends = list(self.play())
+            ends, _ = self.ends()
         except Exception as error:  # noqa: BLE001 - any exception that is not transient is what we look for
-            return f"{mutation.label}: {error!r}"
-        nameless = [
-            detail
-            for end, detail in ends
-            if end == DEAD_LETTERED and not any(name in detail for name in mutation.names)
-        ]
-        return f"{mutation.label}: dead-lettered without the field's name: {nameless[0]}" if nameless else ""
+            return f"{self.case.name}: {mutation.label}: {error!r}"
+        for end, detail in ends:
+            if end == DEAD_LETTERED and not any(name in detail for name in mutation.names):
+                return f"{self.case.name}: {mutation.label}: dead-lettered without the field's name: {detail}"
+        return ""
 
 
-@pytest.fixture
-def player(emulator: Emulator, tmp_path: Path, request: pytest.FixtureRequest) -> Player:
-    """The case a test is given by name, recorded once."""
-    case = Case.load(request.param)
-    emulator.control.use("empty")
-    emulator.control.add_to_azure_ml(case.seed)
-    services = Services(Settings.from_env(emulator.environment(f"sqlite:///{tmp_path / 'unused.sqlite'}")))
+def _handle(body: MessageBody, publisher: Publisher, allowed: AllowList) -> tuple[str, str]:
+    letters = FakeDeadLetters()
+    try:
+        outcome = handle_message(body, attempt=1, allowed=allowed, publisher=publisher, dead_letters=letters)
+    except TransientError as error:
+        return _end_of(error)
+    return outcome.outcome, letters.letters[0].detail if letters.letters else ""
+
+
+def _end_of(error: LineageError) -> tuple[str, str]:
+    return "transient" if isinstance(error, TransientError) else DEAD_LETTERED, str(error)
+
+
+@pytest.fixture(scope="module")
+def azure(emulator_server: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Azure:
+    storage = tmp_path_factory.mktemp("mutations") / "unused.sqlite"
+    services = Services(Settings.from_env(emulator_server.environment(f"sqlite:///{storage}")))
     session = build_session(services.settings.ca_bundle)
     tape = Tape(session.get_adapter("https://"))
     session.mount("https://", tape)
     services.__dict__["transport"] = RequestsTransport(session=session, session_owner=False)
-    player = Player(case, services, tape)
-    recorded = list(player.play())
-    tape.recording = False
-    assert list(player.play()) == recorded
-    assert {end for end, _ in recorded} <= {"published", "skipped"}
-    return player
+    return Azure(emulator_server, services, tape)
 
 
-@pytest.mark.parametrize("player", CASES, indirect=True)
-def test_answer_with_a_field_dropped_null_or_retyped_crashes_nothing(player: Player) -> None:
-    """The outcome is published, skipped, transient, or dead-lettered with the name of the field."""
-    first = player.case.name == CASES[0]
-    mutations = [each for each in player.tape.mutations() if first or not each.is_of_any_case]
-    assert len(mutations) > 100
-    broken = [verdict for mutation in mutations if (verdict := player.judge(mutation))]
-    assert not broken, "\n".join([f"{len(broken)} of {len(mutations)}", *broken])
+@pytest.mark.timeout(900)
+def test_answer_with_a_field_dropped_null_or_retyped_crashes_nothing(azure: Azure) -> None:
+    """
+    The outcome is published, skipped, transient, or dead-lettered with the name of the field.
+
+    A field that looks the same in the same operation's answer about the same kind of thing is tried once.
+    """
+    tried, broken = set[tuple[object, ...]](), list[str]()
+    for case in sorted(map(Case.load, case_names()), key=lambda case: len(case.events)):  # what is quick comes first
+        playback = azure.play(case)
+        for mutation in list(azure.tape.mutations()):
+            if mutation.shape not in tried:
+                tried.add(mutation.shape)
+                broken += [verdict] if (verdict := playback.judge(mutation)) else []
+    assert not broken, "\n".join([f"{len(broken)} of {len(tried)}", *broken])
+    assert len(tried) > FIELDS
+
+
+@pytest.mark.parametrize("name", case_names())
+def test_members_that_nobody_knows_change_nothing(azure: Azure, name: str) -> None:
+    """Azure ML adds some with every version."""
+    playback = azure.play(Case.load(name))
+    expected = playback.ends()
+    azure.tape.change = lambda key, body: body if "/artifacts/" in key[1] else with_extras(body)  # files are people's
+    assert playback.ends() == expected

@@ -15,6 +15,7 @@ from shared.lineage.places import Match, MatchKind, list_places, match_places
 from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES
 from shared.model import (
     AssetId,
+    Column,
     ColumnMapping,
     Data,
     DataAsset,
@@ -357,6 +358,18 @@ def test_long_name_is_cut_to_what_the_catalog_takes_of_a_name() -> None:
     name = str(step(run("prep", name="ü" * 5_000)).attributes["name"])
     assert len(name.encode()) <= 4_096
     assert name.endswith("(cut at 4 KB)")
+
+
+def test_declared_columns_are_the_schema_of_the_asset_and_no_part_of_lineage() -> None:
+    """Purview's own types, so that its Schema tab shows them."""
+    loan = replace(LOAN, columns=(Column("loanAmount", "double"), Column("Höhe #1")))
+    built = build(run("prep", inputs={"loan": loan}))
+    schema = Ref("tabular_schema", ws("data/loan/versions/1/schema"))
+    assert built["data/loan/versions/1"].parents["tabular_schema"] == schema
+    column = built["data/loan/versions/1/schema#loanAmount"]
+    assert (column.parents, column.attributes["type"]) == ({"composeSchema": schema}, "double")
+    assert "type" not in built["data/loan/versions/1/schema#Höhe #1"].attributes
+    assert short(built["runs/prep"].inputs) == ["data/loan/versions/1"]
 
 
 def test_columns_that_nobody_declared_are_not_mapped() -> None:
