@@ -106,6 +106,13 @@ param coverageTarget int = 95
 ])
 param owners string = 'off'
 
+@description('Map columns of equal names where both schemas are known; marked as inferred.')
+@allowed([
+  'off'
+  'on'
+])
+param inferColumns string = 'off'
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -280,6 +287,7 @@ module app 'modules/function-app.bicep' = {
     purviewEndpoint: purviewUrl
     purviewCollection: purviewCollection
     owners: owners
+    inferColumns: inferColumns
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

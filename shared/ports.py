@@ -150,6 +150,10 @@ class Catalog(Protocol):
         """Return what there is under these names, of a type or a subtype of it."""
         ...
 
+    def get_columns(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, tuple[str, ...]]:
+        """Return the names of the columns of data, in alphabetical order; data without a schema is left out."""
+        ...
+
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
     ) -> Upserted: ...

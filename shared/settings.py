@@ -51,6 +51,7 @@ class Settings:
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
         owners: whether to tell who submitted runs and made assets, which is personal data.
+        infer_columns: whether equal column names of known schemas make a column mapping.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
     """
 
@@ -62,6 +63,7 @@ class Settings:
     credential: str = "default"
     ca_bundle: str | None = None
     owners: bool = False
+    infer_columns: bool = False
     telemetry: str = WORKER
 
     @classmethod
@@ -80,6 +82,7 @@ class Settings:
             credential=reader.choice("LINEAGE_CREDENTIAL", ("default", "emulator")),
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
             owners=reader.choice("LINEAGE_OWNERS", (OFF, ON)) == ON,
+            infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)

@@ -113,6 +113,21 @@ class FakeCatalog(Script):
             for entity in here
         }
 
+    def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
+        self.called("get_columns")
+        found = {
+            name: tuple(
+                sorted(
+                    str(entity.attributes["name"])
+                    for entity in self.entities.values()
+                    if entity.parents.get("composeSchema") == schema
+                )
+            )
+            for name in names
+            if name in self.entities and (schema := self.entities[name].parents.get("tabular_schema"))
+        }
+        return {name: columns for name, columns in found.items() if columns}
+
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
     ) -> FakeWritten:

@@ -39,6 +39,9 @@ param purviewCollection string
 @description('Whether to tell who submitted runs and made assets: on or off.')
 param owners string
 
+@description('Whether equal column names of known schemas make a column mapping: on or off.')
+param inferColumns string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -166,6 +169,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
     LINEAGE_CREDENTIAL: 'default'
+    LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

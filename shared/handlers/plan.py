@@ -13,6 +13,7 @@ from shared.handlers.rows import explain, row_of, with_evidence
 from shared.handlers.scanned import find_scanned
 from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
+from shared.lineage.column_mapping import scanned_data, with_inferred
 from shared.lineage.entities import Entity, Evidence, Ref
 from shared.lineage.failures import left_something, without_unproven
 from shared.lineage.places import Match, list_places, match_places, places_by_run
@@ -85,7 +86,16 @@ class Planner:
     what the event announced.
     """
 
-    def __init__(self, source: RunSource, catalog: Catalog, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: RunSource,
+        catalog: Catalog,
+        ledger: Ledger,
+        *,
+        now: Callable[[], datetime],
+        infer_columns: bool = False,
+    ) -> None:
+        self._infer_columns = infer_columns
         self._source = source
         self._catalog = catalog
         self._ledger = ledger
@@ -227,6 +237,10 @@ class Planner:
             found = {**found, **self._catalog.find(strangers)}
         looked_up = match_places(unknown, scanned)
         matches = {**known, **looked_up}
+        if self._infer_columns:
+            columns = self._catalog.get_columns(scanned_data(tree, matches))
+            tree = replace(tree, runs=tuple(with_inferred(run, matches, columns) for run in tree.runs))
+            runs = [run for run in tree.runs if only in ("", run.id)]
         homes = homes_of(tree)
         noted = models_below(self._ledger, homes, written, root=root)
         models = {

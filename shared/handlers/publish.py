@@ -37,10 +37,11 @@ class Publisher:
         leases: Leases,
         *,
         now: Callable[[], datetime],
+        infer_columns: bool = False,
     ) -> None:
         self._leases = leases
         self._now = now
-        self._planner = Planner(source, catalog, ledger, now=now)
+        self._planner = Planner(source, catalog, ledger, now=now, infer_columns=infer_columns)
         self._catalog = catalog
         self._ledger = ledger
 

@@ -1,6 +1,5 @@
 """Builds all entities of a run tree or an endpoint. Pure: the same input gives the same entities in the same order."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared import qualified_names
@@ -11,16 +10,16 @@ from shared.lineage.assets import (
     build_model,
     build_workspace,
     evidence_of_data,
-    ref_of_data,
     ref_of_environment,
     ref_of_model,
     ref_of_workspace,
 )
-from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref, as_json, attributes, ends
+from shared.lineage.column_mapping import column_mapping_attributes
+from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.places import registered_from
 from shared.lineage.studio import url_of_endpoint, url_of_run
 from shared.lineage.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
-from shared.model import BATCH, Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
 
 
 def build_run_tree(
@@ -113,7 +112,7 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
         metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
         evidence.append(Evidence(metrics, is_output=True, field="metrics in MLflow"))
         yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
-    column_mapping, problem = _column_mapping(workspace.id, run, matches)
+    column_mapping, problem = column_mapping_attributes(workspace.id, run, matches)
     yield Entity(
         Ref("custom_ml_experiment_step", name),
         attributes(
@@ -141,8 +140,7 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             pipeline_status=run.root_status if run.root_id != run.id else "",
             endpoint=qualified_names.of_endpoint(workspace.id, run.endpoint) if run.endpoint else "",
             deployment=run.deployment,
-            columnMapping=column_mapping,
-            column_mapping_source=_column_mapping_source(run) if column_mapping else "",
+            **column_mapping,
         ),
         parents={"experiment": experiment},
         inputs=ends(each.end for each in evidence if not each.is_output),
@@ -175,37 +173,6 @@ def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
     chosen = {name: metrics.get(name, by_name.get(name.casefold())) for name in METRIC_ATTRIBUTES}
     known = {name: repr(value) for name, value in chosen.items() if value is not None}
     return {**known, "metrics": as_json(metrics)}
-
-
-def _column_mapping(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple[str, str]:
-    """Spell the columns a run declared in Purview's form, with the names its data has in the catalog."""
-    sources, sinks = _ports(run.inputs), _ports(run.outputs)
-    mappings = []
-    for mapping in run.column_mappings:
-        if mapping.input not in sources or mapping.output not in sinks:
-            return "", f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."
-        mappings.append(
-            {
-                "DatasetMapping": {
-                    "Source": ref_of_data(workspace, sources[mapping.input], matches).qualified_name,
-                    "Sink": ref_of_data(workspace, sinks[mapping.output], matches).qualified_name,
-                },
-                "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
-            }
-        )
-    text = json.dumps(mappings, ensure_ascii=False) if mappings else ""
-    if len(text.encode()) > VALUE_LIMIT:
-        return "", "The column mapping is longer than the catalog takes (32 KB)."
-    return text, ""
-
-
-def _column_mapping_source(run: Run) -> str:
-    """Say where each mapping comes from; in the order of the mappings, each source once."""
-    return "; ".join(dict.fromkeys(mapping.source for mapping in run.column_mappings))
-
-
-def _ports(ports: Iterable[Port]) -> dict[str, Data]:
-    return {port.name: port.data for port in ports}
 
 
 def _in_order(entities: Iterable[Entity]) -> tuple[Entity, ...]:

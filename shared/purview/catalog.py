@@ -85,6 +85,25 @@ class PurviewCatalog:
             found += (self._client._get_http(url).body or {}).get("entities") or []
         return found
 
+    def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
+        """
+        Return the names of the columns of data, in alphabetical order.
+
+        A table has columns, a file a `tabular_schema` that has them: two requests for as many files as fit into a URL.
+        """
+        found, described = dict[QualifiedName, tuple[str, ...]](), dict[QualifiedName, list[QualifiedName]]()
+        for entity in self.get_entities(names):
+            name = QualifiedName(str(entity["attributes"]["qualifiedName"]))
+            if columns := _column_names(entity):
+                found[name] = columns
+            for schema in _active(entity, "tabular_schema"):
+                described.setdefault(QualifiedName(str(schema.get("qualifiedName") or "")), []).append(name)
+        for entity in self.get_entities(sorted(filter(None, described))):
+            if columns := _column_names(entity):
+                for name in described[QualifiedName(str(entity["attributes"]["qualifiedName"]))]:
+                    found.setdefault(name, columns)
+        return found
+
     def remove_entities(self, guids: Sequence[str]) -> None:
         """Delete entities by guid; one that is gone already is no error."""
         for start in range(0, len(guids), _GUIDS):
@@ -197,7 +216,13 @@ def _active_outputs(entity: Json) -> tuple[Ref, ...]:
     )
 
 
+def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(str(item["displayText"]) for item in _active(entity, "columns") if item.get("displayText")))
+
+
 def _active(entity: Mapping[str, Any], attribute: str) -> list[Json]:
     """Read present relationships; Atlas goes on listing removed ones, marked DELETED."""
     listed = (entity.get("relationshipAttributes") or {}).get(attribute) or []
+    if isinstance(listed, Mapping):  # where there can be one at most
+        listed = [listed]
     return [item for item in listed if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]

@@ -71,6 +71,19 @@ def test_look_up_by_a_type_finds_nothing_of_another(catalog: Catalog) -> None:
     assert catalog.find([name], type_name="no_such_type") == {}
 
 
+def test_columns_of_data_are_those_of_its_schema(catalog: Catalog) -> None:
+    """Two data sets may share one; data without a schema, and data that is not there, are left out."""
+    schema = Ref("tabular_schema", QualifiedName("azureml://schema"))
+    columns = [
+        Entity(Ref("column", QualifiedName(f"azureml://schema#{name}")), attributes(name), {"composeSchema": schema})
+        for name in ("id", "Höhe #1")
+    ]
+    described = [Entity(ref(name), attributes(name), {"tabular_schema": schema}) for name in ("a", "b")]
+    catalog.upsert_entities([*described, dataset("c"), Entity(schema, attributes("schema")), *columns])
+    names = [QualifiedName(f"azureml://{name}") for name in "abcd"]
+    assert catalog.get_columns(names) == {names[0]: ("Höhe #1", "id"), names[1]: ("Höhe #1", "id")}
+
+
 def test_entity_is_linked_as_long_as_a_process_names_it(catalog: Catalog) -> None:
     """An orphan is one that none does."""
     catalog.upsert_entities([dataset("a"), dataset("b"), dataset("c"), process("p", ["a"], ["b"])])

@@ -192,6 +192,7 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "purviewEndpoint": "https://pview.purview.azure.com",
         "purviewCollection": "",
         "owners": "off",
+        "inferColumns": "off",
     }
     environ = {name: values.get(value, value) for name, value in _app_settings().items() if isinstance(value, str)}
     environ |= {

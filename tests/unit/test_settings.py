@@ -53,6 +53,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CREDENTIAL": "emulator",
         "LINEAGE_CA_BUNDLE": str(bundle),
         "LINEAGE_OWNERS": "on",
+        "LINEAGE_INFER_COLUMNS": "on",
     }
     assert Settings.from_env(every) == Settings(
         purview_endpoint="https://127.0.0.1:8443",
@@ -63,6 +64,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         credential="emulator",
         ca_bundle=str(bundle),
         owners=True,
+        infer_columns=True,
     )
 
 
@@ -92,6 +94,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_CREDENTIAL": "secret",
         "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
         "LINEAGE_OWNERS": "yes",
+        "LINEAGE_INFER_COLUMNS": "yes",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
 

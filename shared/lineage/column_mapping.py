@@ -1,0 +1,116 @@
+"""What became of the columns of a run's inputs: as it declares, or inferred from schemas with equal column names."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from shared.lineage.assets import Matches, ref_of_data
+from shared.lineage.entities import VALUE_LIMIT, Ref
+from shared.lineage.places import MatchKind, place_of, registered_from
+from shared.model import ColumnMapping, Data, DataAsset, Location, Port, Run, RunTree, WorkspaceId
+from shared.qualified_names import QualifiedName
+
+Scanned = Mapping[QualifiedName, tuple[str, ...]]
+"""The names of columns that the catalog has of scanned data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """Names of columns, and what says so."""
+
+    columns: frozenset[str]
+    source: str
+
+
+def scanned_data(tree: RunTree, matches: Matches) -> tuple[QualifiedName, ...]:
+    """Name the scanned data of a tree, the schemas of which the catalog may know and Azure ML does not."""
+    return tuple(
+        sorted(
+            {
+                match.ref.qualified_name
+                for run in tree.runs
+                for port in (*run.inputs, *run.outputs)
+                if not _declares_schema(port.data)
+                for location in _locations(port.data)
+                if (match := matches[place_of(location).ref]).kind is not MatchKind.PLACEHOLDER
+            }
+        )
+    )
+
+
+def with_inferred(run: Run, matches: Matches, scanned: Scanned) -> Run:
+    """
+    Add a mapping for each input and output with columns of equal names, unless the run declares one for the two.
+
+    Names are compared as they stand: nobody says that `ID` and `id` are one column.
+    """
+    declared = {(mapping.input, mapping.output) for mapping in run.column_mappings}
+    inferred = [
+        mapping
+        for source in run.inputs
+        for sink in run.outputs
+        if (source.name, sink.name) not in declared and (mapping := _infer(source, sink, matches, scanned))
+    ]
+    return replace(run, column_mappings=(*run.column_mappings, *inferred))
+
+
+def column_mapping_attributes(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple[dict[str, str], str]:
+    """
+    Spell the mappings of a run in Purview's form, with the names its data has in the catalog.
+
+    Returns:
+        Attributes of its process, and a sentence saying what could not be mapped ("" if all could).
+    """
+    sources, sinks = _ports(run.inputs), _ports(run.outputs)
+    mappings = []
+    for mapping in run.column_mappings:
+        if mapping.input not in sources or mapping.output not in sinks:
+            return {}, f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."
+        mappings.append(
+            {
+                "DatasetMapping": {
+                    "Source": ref_of_data(workspace, sources[mapping.input], matches).qualified_name,
+                    "Sink": ref_of_data(workspace, sinks[mapping.output], matches).qualified_name,
+                },
+                "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
+            }
+        )
+    text = json.dumps(mappings, ensure_ascii=False) if mappings else ""
+    if len(text.encode()) > VALUE_LIMIT:
+        return {}, "The column mapping is longer than the catalog takes (32 KB)."
+    sources_of_mappings = "; ".join(dict.fromkeys(mapping.source for mapping in run.column_mappings))
+    return {"columnMapping": text, "column_mapping_source": sources_of_mappings}, ""
+
+
+def _infer(source: Port, sink: Port, matches: Matches, scanned: Scanned) -> ColumnMapping | None:
+    read, written = _schema_of(source.data, matches, scanned), _schema_of(sink.data, matches, scanned)
+    if not read or not written or not (common := sorted(read.columns & written.columns)):
+        return None
+    why = f"inferred: equal column names in {read.source} and {written.source}"
+    return ColumnMapping(source.name, sink.name, tuple((name, name) for name in common), why)
+
+
+def _schema_of(data: Data, matches: Matches, scanned: Scanned) -> _Schema | None:
+    if isinstance(data, DataAsset) and data.columns:
+        return _Schema(frozenset(column.name for column in data.columns), f"the schema of {data.id.label}")
+    for location in _locations(data):
+        ref: Ref = matches[place_of(location).ref].ref
+        if columns := scanned.get(ref.qualified_name):
+            return _Schema(frozenset(columns), f"Purview's schema of {ref.qualified_name}")
+    return None
+
+
+def _declares_schema(data: Data) -> bool:
+    return isinstance(data, DataAsset) and bool(data.columns)
+
+
+def _locations(data: Data) -> Iterator[Location]:
+    """Yield the place that was looked up for some data, or for the path that it was registered from."""
+    if isinstance(data, Location):
+        yield data
+    elif isinstance(data, DataAsset) and (location := registered_from(data)):
+        yield location
+
+
+def _ports(ports: Iterable[Port]) -> dict[str, Data]:
+    return {port.name: port.data for port in ports}
