@@ -131,7 +131,14 @@ class Services:
 
     @cached_property
     def publisher(self) -> Publisher:
-        return Publisher(self.runs, self.catalog, self.state.ledger, self.state.leases, now=self.now)
+        return Publisher(
+            self.runs,
+            self.catalog,
+            self.state.ledger,
+            self.state.leases,
+            now=self.now,
+            downstream=self.settings.downstream,
+        )
 
     @property
     def reconciler(self) -> Reconciler:

@@ -166,6 +166,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
     LINEAGE_CREDENTIAL: 'default'
+    LINEAGE_DOWNSTREAM: ''
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

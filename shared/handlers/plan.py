@@ -13,6 +13,7 @@ from shared.handlers.rows import explain, row_of, with_evidence
 from shared.handlers.scanned import find_scanned
 from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
+from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity, Evidence, Ref
 from shared.lineage.failures import left_something, without_unproven
 from shared.lineage.places import Match, list_places, match_places, places_by_run
@@ -85,11 +86,20 @@ class Planner:
     what the event announced.
     """
 
-    def __init__(self, source: RunSource, catalog: Catalog, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: RunSource,
+        catalog: Catalog,
+        ledger: Ledger,
+        *,
+        now: Callable[[], datetime],
+        downstream: Downstream = NOTHING,
+    ) -> None:
         self._source = source
         self._catalog = catalog
         self._ledger = ledger
         self._now = now
+        self._downstream = downstream
 
     def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
         """Work out what publishing an event would write; with force, also where its pipeline was published before."""
@@ -212,7 +222,7 @@ class Planner:
         only: str = "",
     ) -> Plan:
         keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
-        places = list_places(tree)
+        places = list_places(tree, self._downstream)
         known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
@@ -237,9 +247,10 @@ class Planner:
             matches=matches,
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
+            downstream=self._downstream,
         )
         rows = [row for _, row in own]
-        touched = places_by_run(tree)
+        touched = places_by_run(tree, self._downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
             rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))

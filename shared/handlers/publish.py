@@ -11,6 +11,7 @@ from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Planner, Skip
+from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity
 from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
@@ -37,10 +38,11 @@ class Publisher:
         leases: Leases,
         *,
         now: Callable[[], datetime],
+        downstream: Downstream = NOTHING,
     ) -> None:
         self._leases = leases
         self._now = now
-        self._planner = Planner(source, catalog, ledger, now=now)
+        self._planner = Planner(source, catalog, ledger, now=now, downstream=downstream)
         self._catalog = catalog
         self._ledger = ledger
 
