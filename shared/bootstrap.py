@@ -138,6 +138,7 @@ class Services:
             self.state.leases,
             now=self.now,
             infer_columns=self.settings.infer_columns,
+            downstream=self.settings.downstream,
         )
 
     @property

@@ -99,9 +99,15 @@ def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
 
     >>> of_power_bi_link(QualifiedName("azureml://x/data/p/versions/1"), "https://app.powerbi.com/groups/g/datasets/d")
     'azureml://x/data/p/versions/1/powerbi/datasets/d'
+
+    Below a place that is not ours there may be files of any name, but none with a `#` in its URL:
+
+    >>> of_power_bi_link(QualifiedName("https://a.dfs.core.windows.net/fs/p"), "https://app.powerbi.com/groups/g/reports/r")
+    'https://a.dfs.core.windows.net/fs/p#powerbi/reports/r'
     """
     kind, _, identifier = target_url.rstrip("/").rpartition("/")
-    return QualifiedName(f"{source}/powerbi/{kind.rpartition('/')[2]}/{identifier}")
+    joint = "/" if source.startswith("azureml://") else "#"
+    return QualifiedName(f"{source}{joint}powerbi/{kind.rpartition('/')[2]}/{identifier}")
 
 
 def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:

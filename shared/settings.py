@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from shared.downstream_file import read_downstream
 from shared.errors import ConfigurationError
+from shared.lineage.downstream import NOTHING, Downstream
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
+APP = Path(__file__).parents[1]
+"""The folder of the app: where host.json is."""
+DEFAULT_DOWNSTREAM = "downstream.yaml"
 DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
 WORKER, CONSOLE = "worker", "console"
 OFF, ON = "off", "on"
@@ -52,6 +57,7 @@ class Settings:
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
         owners: whether to tell who submitted runs and made assets, which is personal data.
         infer_columns: whether equal column names of known schemas make a column mapping.
+        downstream: what data feeds in Power BI, besides what the tags of data assets say.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
     """
 
@@ -64,11 +70,17 @@ class Settings:
     ca_bundle: str | None = None
     owners: bool = False
     infer_columns: bool = False
+    downstream: Downstream = NOTHING
     telemetry: str = WORKER
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
+    def from_env(cls, environ: Mapping[str, str], *, app: Path = APP) -> Self:
         """
+        Read the environment, and the files it names.
+
+        Args:
+            app: the folder of the app, where a file may lie that no setting names.
+
         Raises:
             ConfigurationError: names every setting that is missing or wrong.
         """
@@ -83,6 +95,7 @@ class Settings:
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
             owners=reader.choice("LINEAGE_OWNERS", (OFF, ON)) == ON,
             infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
+            downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)
@@ -169,6 +182,19 @@ class _Reader:
             except ssl.SSLError:
                 self.problems.append(f"{name}: {value} holds no certificates in PEM")
         return value or None
+
+    def downstream(self, name: str, *, default: Path) -> Downstream:
+        value = self.optional(name)
+        if value and not Path(value).is_file():
+            self.problems.append(f"{name}: there is no file {value}")
+            return NOTHING
+        if not value and not default.is_file():
+            return NOTHING
+        try:
+            return read_downstream(Path(value) if value else default)
+        except ConfigurationError as error:
+            self.problems += [f"{name}: {problem}" for problem in error.problems]
+            return NOTHING
 
 
 def _is_base_url(text: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from emulator.merge import merge
+from shared.downstream_file import parse_downstream
+from shared.lineage.downstream import Downstream
 
 FOLDER = Path(__file__).parent / "golden"
 WORKSPACE_ID = (
@@ -37,8 +39,9 @@ class Case:
     A case on file.
 
     `case.yaml` says what it is `about`, which `kind` of thing it shows and in which group, what `evidence` there is for
-    the bodies in it (`word: source`), what Purview has `scanned` (names by type), what happens (`events`, in order),
-    and otherwise holds what an `azure_ml.yaml` of the emulator does for one workspace, laid over `workspace.yaml`.
+    the bodies in it (`word: source`), what Purview has `scanned` (names by type), what is in `downstream.yaml`
+    (`downstream`), what happens (`events`, in order), and otherwise holds what an `azure_ml.yaml` of the
+    emulator does for one workspace, laid over `workspace.yaml`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Case:
     evidence: tuple[tuple[str, str], ...]
     seed: Mapping[str, Any]
     scanned: Mapping[str, list[str]]
+    downstream: Downstream
     events: tuple[Any, ...]
 
     @classmethod
@@ -57,10 +61,12 @@ class Case:
         kind = content.pop("kind", {})
         evidence = tuple(item for each in content.pop("evidence", ()) for item in each.items())
         scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
+        downstream = parse_downstream(yaml.safe_dump(content.pop("downstream", [])), "downstream.yaml")
         neighbours = content.pop("workspaces", {})
         workspace = merge(base_workspace(), content)
         seed = {"workspaces": {KEY: workspace, **neighbours}, "registries": registries}
-        return cls(name, about, kind.get("name", ""), kind.get("group", ""), evidence, seed, scanned, tuple(events))
+        names = (kind.get("name", ""), kind.get("group", ""))
+        return cls(name, about, *names, evidence, seed, scanned, downstream, tuple(events))
 
     @property
     def lineage_file(self) -> Path:

@@ -77,7 +77,14 @@ class Core:
         self.state = open_state(":memory:", now=lambda: LATER)
         source = cast(RunSource, self.azure_ml)
         self.allowed = AllowList((WORKSPACE_ID,))
-        self.publisher = Publisher(source, self.catalog, self.state.ledger, FreeLeases(), now=lambda: LATER)
+        self.publisher = Publisher(
+            source,
+            self.catalog,
+            self.state.ledger,
+            FreeLeases(),
+            now=lambda: LATER,
+            downstream=case.downstream,
+        )
         self.reconciler = Reconciler(
             cast(Inventory, self.azure_ml),
             source,

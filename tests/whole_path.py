@@ -1,7 +1,7 @@
 """Plays golden cases through the whole path: emulated services, the app, and the catalog's own API to read back."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     emulator.control.use("empty")
     emulator.control.add_to_azure_ml(case.seed)
     app = App.on(emulator, storage)
+    app.services.settings = replace(app.services.settings, downstream=case.downstream)
     recorder = Recorder()
     for port in ("runs", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))

@@ -19,6 +19,8 @@ OUT = ROOT / "build"
 FILES = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("functions", "shared")
 """What the app consists of, Python files in the folders; anything else is a file that somebody left lying about."""
+OPTIONAL = ("downstream.yaml",)
+"""What whoever deploys may put beside them."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the same files give the same zip, byte for byte."""
 
@@ -77,7 +79,8 @@ def find_strays(files: Sequence[str]) -> list[str]:
     return [
         name
         for name in files
-        if name not in FILES and not (name.partition("/")[0] in FOLDERS and "/" in name and name.endswith(".py"))
+        if name not in (*FILES, *OPTIONAL)
+        and not (name.partition("/")[0] in FOLDERS and "/" in name and name.endswith(".py"))
     ]
 
 

@@ -170,6 +170,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_CA_BUNDLE: ''
     LINEAGE_CREDENTIAL: 'default'
     LINEAGE_INFER_COLUMNS: inferColumns
+    LINEAGE_DOWNSTREAM: ''
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

@@ -14,6 +14,7 @@ from shared.handlers.scanned import find_scanned
 from shared.lineage.assets import build_model, ref_of_model
 from shared.lineage.build import build_endpoint, build_run_tree
 from shared.lineage.column_mapping import scanned_data, with_inferred
+from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity, Evidence, Ref
 from shared.lineage.failures import left_something, without_unproven
 from shared.lineage.places import Match, list_places, match_places, places_by_run
@@ -94,12 +95,14 @@ class Planner:
         *,
         now: Callable[[], datetime],
         infer_columns: bool = False,
+        downstream: Downstream = NOTHING,
     ) -> None:
         self._infer_columns = infer_columns
         self._source = source
         self._catalog = catalog
         self._ledger = ledger
         self._now = now
+        self._downstream = downstream
 
     def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
         """Work out what publishing an event would write; with force, also where its pipeline was published before."""
@@ -222,7 +225,7 @@ class Planner:
         only: str = "",
     ) -> Plan:
         keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
-        places = list_places(tree)
+        places = list_places(tree, self._downstream)
         known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
@@ -251,9 +254,10 @@ class Planner:
             matches=matches,
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
+            downstream=self._downstream,
         )
         rows = [row for _, row in own]
-        touched = places_by_run(tree)
+        touched = places_by_run(tree, self._downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
             rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))

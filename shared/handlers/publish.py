@@ -11,6 +11,7 @@ from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Planner, Skip
+from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity
 from shared.ports import Catalog, RunSource, Upserted
 from shared.qualified_names import QualifiedName
@@ -38,10 +39,11 @@ class Publisher:
         *,
         now: Callable[[], datetime],
         infer_columns: bool = False,
+        downstream: Downstream = NOTHING,
     ) -> None:
         self._leases = leases
         self._now = now
-        self._planner = Planner(source, catalog, ledger, now=now, infer_columns=infer_columns)
+        self._planner = Planner(source, catalog, ledger, now=now, infer_columns=infer_columns, downstream=downstream)
         self._catalog = catalog
         self._ledger = ledger
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
-from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes
 from shared.lineage.naming.names import STAND_IN
 from shared.lineage.naming.table import names_of
 from shared.lineage.places import (
@@ -13,7 +13,6 @@ from shared.lineage.places import (
     is_stranger,
     place_of,
     place_of_stranger,
-    power_bi_places,
     registered_from,
 )
 from shared.lineage.studio import url_of_asset
@@ -90,7 +89,7 @@ def build_workspace(workspace: Workspace) -> Entity:
 
 
 def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
-    """Yield the entity of some data and whatever must stand beside it: datastore, registration, Power BI."""
+    """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
     match data:
         case Location():
             yield from _placeholder(data, matches)
@@ -256,7 +255,6 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
             outputs=(ref,),
             evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
         )
-    yield from _power_bi(ref, asset, matches)
 
 
 def _schema_of(dataset: Ref, asset: DataAsset) -> dict[str, Ref]:
@@ -290,28 +288,3 @@ def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:
         ),
         parents={"workspace": ref_of_workspace(workspace.id)},
     )
-
-
-def _power_bi(source: Ref, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
-    """Chain a data asset to the Power BI dataset that its tags name, and that to the report."""
-    upstream = source
-    for place in power_bi_places(asset):
-        field = f"tag {place.ref.type_name} of the data asset {asset.id.label}"
-        match = matches[place.ref]
-        identifier = str(place.ref.qualified_name).rpartition("/")[2]
-        if match.kind is MatchKind.PLACEHOLDER:
-            yield Entity(match.ref, attributes(identifier), labels=(UNSCANNED,))
-        yield Entity(
-            Ref(
-                "ProcessWithColumnMapping",
-                qualified_names.of_power_bi_link(source.qualified_name, place.ref.qualified_name),
-            ),
-            attributes(f"load {match.ref.type_name.replace('powerbi_', 'Power BI ')}"),
-            inputs=ends([upstream]),
-            outputs=ends([match.ref]),
-            evidence=(
-                Evidence(upstream, is_output=False, field=field),
-                Evidence(match.ref, is_output=True, field=field, place=place.ref),
-            ),
-        )
-        upstream = match.ref

@@ -15,23 +15,31 @@ from shared.lineage.assets import (
     ref_of_workspace,
 )
 from shared.lineage.column_mapping import column_mapping_attributes
+from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes, ends
 from shared.lineage.places import registered_from
+from shared.lineage.power_bi import build_power_bi
 from shared.lineage.studio import url_of_endpoint, url_of_run
 from shared.lineage.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
 from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
 
 
 def build_run_tree(
-    tree: RunTree, *, matches: Matches, models: Mapping[str, Sequence[Ref]], only: str = ""
+    tree: RunTree,
+    *,
+    matches: Matches,
+    models: Mapping[str, Sequence[Ref]],
+    only: str = "",
+    downstream: Downstream = NOTHING,
 ) -> tuple[Entity, ...]:
     """
     Build the entities of a tree.
 
     Args:
-        matches: what the catalog holds for every place of `places_by_run(tree)`.
+        matches: what the catalog holds for every place of `places_by_run(tree, downstream)`.
         models: run id → the model versions registered from that run, which the run itself does not record.
         only: build just this run (of a tree that has not ended).
+        downstream: what data feeds in Power BI, besides what its tags say.
     """
     runs = [run for run in tree.runs if only in ("", run.id)]
     return _in_order(
@@ -40,6 +48,11 @@ def build_run_tree(
         for entity in (
             build_workspace(tree.workspace),
             *_build_run(tree.workspace, run, matches=matches, models=models.get(run.id, ())),
+            *(
+                link
+                for port in (*run.inputs, *run.outputs)
+                for link in build_power_bi(tree.workspace.id, port.data, matches, downstream)
+            ),
         )
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared import qualified_names
+from shared.lineage.downstream import NOTHING, Downstream, Feed
 from shared.lineage.entities import Ref
 from shared.lineage.naming.names import STAND_IN, Names
 from shared.lineage.naming.table import names_of
@@ -120,20 +121,22 @@ def is_stranger(data: Data) -> bool:
     )
 
 
-def places_by_run(tree: RunTree) -> dict[str, tuple[Place, ...]]:
-    """Return the places that each run of a tree touches, by run id."""
+def places_by_run(tree: RunTree, downstream: Downstream = NOTHING) -> dict[str, tuple[Place, ...]]:
+    """Return the places that each run of a tree touches, by run id; with what its data feeds in Power BI."""
     own_runs = {tree.root_id, *(run.id for run in tree.runs)}
     return {
         run.id: tuple(
-            place for port in (*run.inputs, *run.outputs) for place in _of(tree.workspace.id, port.data, own_runs)
+            place
+            for port in (*run.inputs, *run.outputs)
+            for place in _of(tree.workspace.id, port.data, own_runs, downstream)
         )
         for run in tree.runs
     }
 
 
-def list_places(tree: RunTree) -> tuple[Place, ...]:
+def list_places(tree: RunTree, downstream: Downstream = NOTHING) -> tuple[Place, ...]:
     """Return every place that a tree touches, each once, in the order of qualifiedNames."""
-    places = {place.ref: place for touched in places_by_run(tree).values() for place in touched}
+    places = {place.ref: place for touched in places_by_run(tree, downstream).values() for place in touched}
     return tuple(places[ref] for ref in sorted(places))
 
 
@@ -144,20 +147,48 @@ def registered_from(asset: DataAsset) -> Location | None:
     return asset.location
 
 
-def power_bi_places(asset: DataAsset) -> tuple[Place, ...]:
-    """Return the Power BI dataset and the report that the asset's tags name, in this order."""
-    wanted = (("powerbi_dataset", POWER_BI_DATASET_TAG), ("powerbi_report", POWER_BI_REPORT_TAG))
-    places = []
-    for type_name, tag in wanted:
-        url = asset.tags.get(tag, "")
-        if not url.startswith("https://"):
-            break  # a report without its dataset could not be linked
-        place = place_of(Location(url.rstrip("/")))
-        if place.ref.type_name != type_name:  # whoever set the tag knows what it names
-            name = QualifiedName(url.rstrip("/"))
-            place = Place(Ref(type_name, name), (name,), rules={name: "exact"}, unfound=f"nothing scanned under {name}")
-        places.append(place)
-    return tuple(places)
+def list_feeds(
+    workspace: WorkspaceId, data: Data, downstream: Downstream
+) -> Iterator[tuple[Location | DataAsset, tuple[Feed, ...]]]:
+    """
+    Yield what some data, and the path it was registered from, feed in Power BI; each where the graph shows it.
+
+    What tags say comes first, then what the mapping says.
+    """
+    if isinstance(data, Location):
+        yield data, tuple(downstream.of_location(data))
+    elif isinstance(data, DataAsset):
+        feeds = (*_feeds_of_tags(data), *downstream.of_asset(workspace, data.id))
+        if source := registered_from(data):
+            yield source, tuple(downstream.of_location(source))
+        elif data.location:
+            feeds += tuple(downstream.of_location(data.location))
+        yield data, feeds
+
+
+def _feeds_of_tags(asset: DataAsset) -> Iterator[Feed]:
+    dataset, report = (asset.tags.get(tag, "") for tag in (POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG))
+    if dataset.startswith("https://"):  # a report without its dataset could not be linked
+        yield Feed(
+            dataset,
+            report if report.startswith("https://") else "",
+            f"tag {POWER_BI_DATASET_TAG} of the data asset {asset.id.label}",
+            f"tag {POWER_BI_REPORT_TAG} of the data asset {asset.id.label}",
+        )
+
+
+def places_of_feed(feed: Feed) -> tuple[Place, ...]:
+    """Return the Power BI dataset and then the report."""
+    dataset = _power_bi_place("powerbi_dataset", feed.dataset)
+    return (dataset, _power_bi_place("powerbi_report", feed.report)) if feed.report else (dataset,)
+
+
+def _power_bi_place(type_name: str, url: str) -> Place:
+    place = place_of(Location(url.rstrip("/")))
+    if place.ref.type_name == type_name:
+        return place
+    name = QualifiedName(url.rstrip("/"))  # whoever names it knows what it is
+    return Place(Ref(type_name, name), (name,), rules={name: "exact"}, unfound=f"nothing scanned under {name}")
 
 
 def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
@@ -173,12 +204,13 @@ def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
     return Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
 
 
-def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str]) -> Iterator[Place]:
+def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str], downstream: Downstream) -> Iterator[Place]:
     if is_stranger(data) and isinstance(data, DataAsset | Unresolved):
         yield place_of_stranger(workspace, data)
     if isinstance(data, Location):
         yield place_of(data, own_runs=own_runs)
-    if isinstance(data, DataAsset):
-        if location := registered_from(data):
-            yield place_of(location, own_runs=own_runs)
-        yield from power_bi_places(data)
+    if isinstance(data, DataAsset) and (location := registered_from(data)):
+        yield place_of(location, own_runs=own_runs)
+    for _, feeds in list_feeds(workspace, data, downstream):
+        for feed in feeds:
+            yield from places_of_feed(feed)

@@ -194,6 +194,15 @@ def test_core_tools_would_send_the_same(working_folder: Path, package: Package) 
     assert sorted(name for name in every if not ignored_by_core_tools(name, patterns)) == list(package.files)
 
 
+def test_mapping_to_power_bi_is_sent_along(working_folder: Path, tmp_path: Path, package: Package) -> None:
+    """Whoever deploys puts it beside host.json, where the app looks for it."""
+    (working_folder / "downstream.yaml").write_text("[]")
+    built = build_package(working_folder, tmp_path / "build")
+    assert set(built.files) - set(package.files) == {"downstream.yaml"}
+    patterns = (working_folder / ".funcignore").read_text(encoding="utf-8").splitlines()
+    assert not ignored_by_core_tools("downstream.yaml", [line for line in patterns if line and line[0] != "#"])
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "shared/sample.csv", "prod.settings.json"])
 def test_stray_file_stops_the_build_by_name(working_folder: Path, tmp_path: Path, name: str) -> None:
     """A file that nobody foresaw would be deployed; better no package."""

@@ -65,6 +65,21 @@ def test_edges_of_a_deployment_name_the_model_it_serves(emulator: Emulator, tmp_
     }
 
 
+def test_edges_to_power_bi_name_the_entry_of_the_file(emulator: Emulator, tmp_path: Path) -> None:
+    """Where a tag says the same, it is the tag; else the number of the entry, which is enough to find it."""
+    found = explain(emulator, tmp_path / "state", "power-bi-by-a-file", "data/scores/versions/1")
+    assert {
+        (edge.rpartition("/powerbi/")[2].partition("/")[0], why[1]) for edge, why in found.items() if "rbi/" in edge
+    } == {
+        ("datasets", "tag powerbi_dataset of the data asset scores:1"),
+        ("reports", "entry 1 of downstream.yaml"),
+    }
+    found = explain(emulator, tmp_path / "other", "power-bi-by-a-file", "runs/audit")
+    assert {why for edge, why in found.items() if " -> https://app.powerbi.com" in edge} == {
+        ("declared", "entry 2 of downstream.yaml", "exact")
+    }
+
+
 def test_edges_to_power_bi_name_the_tag(emulator: Emulator, tmp_path: Path) -> None:
     """Both the dataset and the report, and how the catalog knows them."""
     found = explain(emulator, tmp_path / "state", "power-bi", "data/scores/versions/1")

@@ -2,19 +2,22 @@
 
 import pytest
 
+from shared.lineage.downstream import NOTHING
 from shared.lineage.entities import Ref
 from shared.lineage.places import (
     Match,
     MatchKind,
+    Place,
+    list_feeds,
     list_places,
     match_places,
     place_of,
-    power_bi_places,
+    places_of_feed,
     registered_from,
 )
 from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
 from shared.qualified_names import QualifiedName
-from tests.unit.examples import LAKE_URL, WS, at, data_asset, model, run, tree
+from tests.unit.examples import LAKE_URL, WORKSPACE_ID, WS, at, data_asset, model, run, tree
 
 DFS = "https://contosolake.dfs.core.windows.net/fs"
 BLOB = "https://contosolake.blob.core.windows.net/fs"
@@ -27,6 +30,16 @@ REPORT_URL = "https://app.powerbi.com/groups/g/reports/r"
 def scanned(*names: str) -> dict[QualifiedName, Ref]:
     """Spell a catalog in which a scan found these."""
     return {QualifiedName(name): Ref("scanned", QualifiedName(name)) for name in names}
+
+
+def fed_by_tags(asset: DataAsset) -> list[Place]:
+    """List what an asset's tags name in Power BI."""
+    return [
+        place
+        for _, feeds in list_feeds(WORKSPACE_ID, asset, NOTHING)
+        for feed in feeds
+        for place in places_of_feed(feed)
+    ]
 
 
 def match(location: Location, *names: str) -> tuple[str, MatchKind]:
@@ -155,7 +168,7 @@ def test_asset_without_a_location_has_no_source() -> None:
 def test_power_bi_tags_name_a_dataset_and_its_report() -> None:
     """By URL, as a scan of Power BI names them, in the order data flows."""
     asset = data_asset("p", None, powerbi_dataset=f"{DATASET_URL}/", powerbi_report=REPORT_URL)
-    assert [place.ref for place in power_bi_places(asset)] == [
+    assert [place.ref for place in fed_by_tags(asset)] == [
         Ref("powerbi_dataset", QualifiedName(DATASET_URL)),
         Ref("powerbi_report", QualifiedName(REPORT_URL)),
     ]
@@ -174,12 +187,12 @@ def test_power_bi_tags_name_a_dataset_and_its_report() -> None:
 def test_power_bi_is_linked_as_far_as_the_tags_lead(tags: dict[str, str], count: int) -> None:
     """A report without its dataset could not be linked to anything."""
     asset = DataAsset(AssetId("data", "p", "1"), None, tags=tags)
-    assert len(power_bi_places(asset)) == count
+    assert len(fed_by_tags(asset)) == count
 
 
 def test_scanned_power_bi_dataset_is_found_by_its_url() -> None:
     """Power BI's assets are matched like files."""
-    (place,) = power_bi_places(data_asset("p", None, powerbi_dataset=DATASET_URL))
+    (place,) = fed_by_tags(data_asset("p", None, powerbi_dataset=DATASET_URL))
     found = match_places([place], scanned(DATASET_URL))[place.ref]
     assert found == Match(Ref("scanned", QualifiedName(DATASET_URL)), MatchKind.EXACT)
 

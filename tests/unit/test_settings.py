@@ -6,11 +6,21 @@ from pathlib import Path
 import pytest
 import trustme
 
+from shared.downstream_file import parse_downstream
 from shared.errors import ConfigurationError
 from shared.settings import Azurite, Settings, StorageAccount
 from tests.unit.examples import ARM_ID
 
 LOOPBACK = {"PURVIEW_ENDPOINT": "https://127.0.0.1:8443", "LINEAGE_ARM_ENDPOINT": "https://localhost:8444"}
+
+
+DOWNSTREAM = "- {asset: scores, dataset: https://app.powerbi.com/groups/g/datasets/d}"
+
+
+def mapping(path: Path, text: str = DOWNSTREAM) -> Path:
+    """Write a mapping to Power BI."""
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def problems(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def test_required_settings_are_enough(environ: dict[str, str], tmp_path: Path) -> None:
     """Everything else has a default that suits Azure."""
-    assert Settings.from_env(environ) == Settings(
+    assert Settings.from_env(environ, app=tmp_path) == Settings(
         purview_endpoint="https://acct.purview.azure.com",
         workspaces=(ARM_ID,),
         storage=tmp_path / "lineage.sqlite",
@@ -54,6 +64,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CA_BUNDLE": str(bundle),
         "LINEAGE_OWNERS": "on",
         "LINEAGE_INFER_COLUMNS": "on",
+        "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
     }
     assert Settings.from_env(every) == Settings(
         purview_endpoint="https://127.0.0.1:8443",
@@ -65,6 +76,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         ca_bundle=str(bundle),
         owners=True,
         infer_columns=True,
+        downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
     )
 
 
@@ -95,6 +107,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
         "LINEAGE_OWNERS": "yes",
         "LINEAGE_INFER_COLUMNS": "yes",
+        "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
 
@@ -212,6 +225,24 @@ def test_ca_bundle_without_a_certificate_is_refused(environ: dict[str, str], tmp
     bundle.write_text(content)
     (problem,) = problems({**environ, "LINEAGE_CA_BUNDLE": str(bundle)})
     assert problem.startswith("LINEAGE_CA_BUNDLE: ")
+
+
+def test_mapping_beside_host_json_is_read_without_a_setting(environ: dict[str, str], tmp_path: Path) -> None:
+    """A deployment sends it along; there is nothing more to do."""
+    mapping(tmp_path / "downstream.yaml")
+    found = Settings.from_env(environ, app=tmp_path).downstream
+    assert found == parse_downstream(DOWNSTREAM, "downstream.yaml")
+
+
+def test_every_mistake_of_the_mapping_is_named_with_the_setting(environ: dict[str, str], tmp_path: Path) -> None:
+    """At start, not with the first run that it would have linked."""
+    bad = mapping(tmp_path / "bi.yaml", "- {asset: scores}\n- {asset: 1, dataset: x}")
+    found = problems({**environ, "LINEAGE_DOWNSTREAM": str(bad)})
+    assert [": ".join(problem.split(": ")[:3]) for problem in found] == [
+        "LINEAGE_DOWNSTREAM: entry 1 of bi.yaml: dataset",
+        "LINEAGE_DOWNSTREAM: entry 2 of bi.yaml: asset",
+        "LINEAGE_DOWNSTREAM: entry 2 of bi.yaml: dataset",
+    ]
 
 
 def test_unknown_credential_is_refused(environ: dict[str, str]) -> None:
