@@ -10,7 +10,8 @@ from shared import qualified_names
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
-from shared.handlers.plan import MODEL, Plan, Planner, Skip
+from shared.handlers.plan import MODEL, Plan, Skip
+from shared.handlers.planner import Planner
 from shared.lineage.downstream import NOTHING, Downstream
 from shared.lineage.entities import Entity
 from shared.ports import Catalog, RunSource, Upserted

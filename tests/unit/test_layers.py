@@ -11,7 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp")
 LAZY = ("azure.ai.ml", "pyapacheatlas", "mlflow", "azure.identity", "azure.storage", "azure.data", "requests")
-PURE = ("shared.events", "shared.qualified_names", "shared.redaction", "shared.lineage.build", "shared.handlers.plan")
+PURE = (
+    "shared.events",
+    "shared.qualified_names",
+    "shared.redaction",
+    "shared.lineage.build",
+    "shared.handlers.planner",
+)
 
 
 def imports(folder: str) -> Iterator[tuple[str, str]]:

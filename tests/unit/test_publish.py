@@ -15,7 +15,8 @@ from shared.errors import (
 )
 from shared.events import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
 from shared.handlers.outcome import Outcome
-from shared.handlers.plan import FEW, Plan, Skip
+from shared.handlers.plan import Plan, Skip
+from shared.handlers.planner import FEW
 from shared.handlers.publish import Publisher
 from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
