@@ -1,12 +1,13 @@
 """MLflow's view of runs: statuses, bodies and the filter language of its search."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
 
 from emulator.azure_ml.arm_bodies import Body
 from emulator.azure_ml.errors import AzureMLError, mlflow_error
-from emulator.azure_ml.runs import TERMINAL, Run
+from emulator.azure_ml.runs import TERMINAL, LoggedInput, Run
 from emulator.azure_ml.workspace import Workspace
 
 STATUSES = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED", "NotStarted": "SCHEDULED"}
@@ -59,8 +60,17 @@ def mlflow_run(run: Run) -> Body:
             "params": [{"key": key, "value": value} for key, value in run.params.items()],
             "tags": [{"key": key, "value": value} for key, value in tags_of(run).items()],
         },
-        "inputs": {},
+        # As protobuf spells it: a list that has nothing in it is left out.
+        "inputs": {"dataset_inputs": [_dataset_input(each) for each in run.logged_inputs]} if run.logged_inputs else {},
     }
+
+
+def _dataset_input(logged: LoggedInput) -> Body:
+    """Show data as ``mlflow.log_input`` logs it, of which the source is JSON in a string."""
+    tags = [{"key": "mlflow.data.context", "value": logged.context}] if logged.context else []
+    source = logged.source if isinstance(logged.source, str) else json.dumps(logged.source)
+    dataset = {"name": logged.name, "digest": logged.digest, "source_type": logged.source_type, "source": source}
+    return {**({"tags": tags} if tags else {}), "dataset": dataset}
 
 
 def metric_history(run: Run, key: str) -> list[Body]:

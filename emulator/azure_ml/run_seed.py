@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.azure_ml.assets import Key
 from emulator.azure_ml.reading import AUTHOR, Node, read_time, split_label, texts
-from emulator.azure_ml.runs import RUN_TYPES, STEPS, Input, Output, Run, SavedDataset
+from emulator.azure_ml.runs import RUN_TYPES, STEPS, Input, LoggedInput, Output, Run, SavedDataset
 from emulator.azure_ml.workspace import SHORT, Names, artifacts_path
 
 NAME = "${{name}}"
@@ -16,6 +16,7 @@ _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
     "created_by", "description", "reused_from", "git", "input_datasets", "output_datasets", "artifacts",
+    "logged_inputs",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -87,6 +88,7 @@ class _Reader:
             input_datasets=_saved(node.get("input_datasets")),
             output_datasets=_saved(node.get("output_datasets")),
             artifacts={path: _file(content) for path, content in node.get("artifacts", {}).items()},
+            logged_inputs=tuple(LoggedInput(**entry) for entry in node.get("logged_inputs", ())),
         )
 
     def _root(self, run_id: str) -> str:

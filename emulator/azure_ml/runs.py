@@ -80,6 +80,17 @@ class SavedDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedInput:
+    """Data that the code of a run logged with MLflow as an input."""
+
+    name: str
+    source_type: str
+    source: object
+    context: str = ""
+    digest: str = "0f1e2d3c"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution, as far as lineage can see it."""
 
@@ -112,6 +123,7 @@ class Run:
     input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    logged_inputs: tuple[LoggedInput, ...] = ()
 
     @property
     def container(self) -> str:

@@ -15,6 +15,7 @@ from shared.azure_ml.cache import Cache
 from shared.azure_ml.column_mappings import read_declared
 from shared.azure_ml.data import DataReader
 from shared.azure_ml.families import Family, read_family
+from shared.azure_ml.mlflow_inputs import read_logged_inputs
 from shared.azure_ml.run_datasets import RunDatasets
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, RootFacts, to_run
@@ -32,6 +33,7 @@ from shared.model import (
     Maker,
     ModelVersion,
     Port,
+    Run,
     RunTree,
     Workspace,
     WorkspaceId,
@@ -140,16 +142,20 @@ class Resolver:
             return [Port(binding.name, data[binding.asset_id], binding.field) for binding in wanted]
 
         root = RootFacts.of(family.root, experiment=experiment_of(family.root))
-        runs = tuple(
-            to_run(
+
+        def run_of(record: Record) -> Run:
+            inputs, outputs = ports_of(record, are_outputs=False), ports_of(record, are_outputs=True)
+            logged = read_logged_inputs(mlflow.get(record.run_id), record.run_id, inputs, reader.data, data.values())
+            inputs += logged.ports
+            return to_run(
                 record,
                 experiment=experiment_of(record),
-                inputs=(inputs := ports_of(record, are_outputs=False)),
-                outputs=(outputs := ports_of(record, are_outputs=True)),
+                inputs=inputs,
+                outputs=outputs,
                 mlflow=mlflow.get(record.run_id),
                 best=mlflow.get(record.best_child_id),
                 settings=settings,
-                notes=notes,
+                notes=" ".join(filter(None, (notes, logged.notes))),
                 declared=read_declared(
                     record.tags,
                     RunDatasets(record.run_id, inputs, outputs, reader.data),
@@ -158,13 +164,12 @@ class Resolver:
                 root=root,
                 owners=self._owners,
             )
-            for record in family.workers
-        )
+
         return RunTree(
             workspace=reader.record.workspace,
             root_id=family.root.run_id,
             root_status=family.root.status,
-            runs=tuple(sorted(runs, key=lambda run: run.id)),
+            runs=tuple(sorted(map(run_of, family.workers), key=lambda run: run.id)),
             aliases=family.aliases,
         )
 

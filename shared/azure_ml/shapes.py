@@ -53,6 +53,11 @@ MLFLOW_RUN: Shape = {
         for member, value in (("metrics", NUMBER), ("params", TEXT), ("tags", TEXT))
         for below, kind in (("", LIST), (".*!", OBJECT), (".*.key!", TEXT), (".*.value", value))
     },
+    "inputs": OBJECT,
+    "inputs.dataset_inputs": LIST,
+    "inputs.dataset_inputs.*!": OBJECT,
+    "inputs.dataset_inputs.*.dataset!": OBJECT,
+    **{f"inputs.dataset_inputs.*.dataset.{member}": TEXT for member in ("name", "source_type", "source")},
 }
 
 

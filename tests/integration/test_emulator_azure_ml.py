@@ -1,5 +1,6 @@
 """The emulated services of a workspace that MLClient has no public call for: run history, resolving, MLflow."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -247,6 +248,25 @@ def test_mlflow_run_has_metrics_and_parameters(host: Host) -> None:
         assert {"key": "C", "value": "1.0"} in run["data"]["params"]
         assert run["info"]["status"] == "FINISHED"
         assert {"key": "mlflow.source.git.branch", "value": "main"} in run["data"]["tags"]
+
+
+def test_data_that_a_run_logged_is_what_mlflow_itself_reads(emulator: Emulator, host: Host) -> None:
+    """By MLflow's own messages and entities; a run that logged none has no member for it."""
+    from mlflow.entities import RunInputs
+    from mlflow.protos.service_pb2 import RunInputs as ProtoRunInputs
+    from mlflow.utils.proto_json_utils import parse_dict
+
+    logged = {"name": "churn", "context": "training", "source_type": "azureml", "source": {"uri": "azureml://x"}}
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"logs": {"logged_inputs": [logged]}}}}})
+    path = f"/mlflow/v2.0{WORKSPACE}/api/2.0/mlflow/runs/get"
+    answer = host.get(path, query={"run_id": "logs"})["run"]["inputs"]
+    message = ProtoRunInputs()
+    parse_dict(answer, message)
+    (read,) = RunInputs.from_proto(message).dataset_inputs
+    assert [(tag.key, tag.value) for tag in read.tags] == [("mlflow.data.context", "training")]
+    assert (read.dataset.name, read.dataset.source_type) == ("churn", "azureml")
+    assert json.loads(read.dataset.source) == {"uri": "azureml://x"}
+    assert host.get(path, query={"run_id": "creditrisk_train"})["run"]["inputs"] == {}
 
 
 @pytest.mark.parametrize(
