@@ -4,6 +4,7 @@ from aiohttp import web
 
 from emulator.azure_ml.arm_responses import ArmResponses
 from emulator.azure_ml.artifact_responses import ArtifactResponses
+from emulator.azure_ml.dataset_responses import DatasetResponses
 from emulator.azure_ml.endpoint_responses import EndpointResponses
 from emulator.azure_ml.errors import no_such_path
 from emulator.azure_ml.history_responses import HistoryResponses
@@ -26,6 +27,7 @@ def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
     routes += [
         (m, f"/artifact/v2.0{WORKSPACE}/artifacts{path}", h) for m, path, h in ArtifactResponses(current).routes()
     ]
+    routes += [(m, f"/dataset/v1.0{WORKSPACE}{path}", h) for m, path, h in DatasetResponses(current).routes()]
     routes += [
         (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow{path}", handler)
         for version in ("v1.0", "v2.0")

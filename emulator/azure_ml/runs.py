@@ -72,11 +72,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class SavedDataset:
-    """A v1 dataset as a run names it; one that was registered has an id and a version of its own besides."""
+    """
+    A v1 dataset as a run names it; one that was registered has an id and a version of its own besides.
+
+    Without a datastore nobody knows any more where it lies.
+    """
 
     saved_id: str
     registered_id: str | None = None
     registered_version: str | None = None
+    datastore: str | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from shared.azure_ml.runs import Record
 from shared.azure_ml.uris import AssetReference, is_run_log, parse_reference
 from shared.rest import Json
 
+SAVED = "saveddatasets/"
+"""What the saved id of a v1 data set is put after, to be no other id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -47,7 +50,7 @@ def list_bindings(record: Record) -> Iterator[Binding]:
 
 
 def _v1_bindings(record: Record) -> Iterator[Binding]:
-    """Yield v1 data sets by their saved ids, which only v1's own service could resolve."""
+    """Yield v1 data sets by their saved ids, which only v1's own service resolves."""
     for member, details, is_output in (
         ("inputDatasets", "inputDetails", False),
         ("outputDatasets", "outputDetails", True),
@@ -57,7 +60,7 @@ def _v1_bindings(record: Record) -> Iterator[Binding]:
             if saved:
                 name = (item.get(details) or {}).get("outputName" if is_output else "inputName") or f"{member}{number}"
                 field = f"runMetadata.{member}[{number}].identifier.savedId"
-                yield Binding(str(name), f"saveddatasets/{saved}", "", "", is_output=is_output, field=field)
+                yield Binding(str(name), f"{SAVED}{saved}", "", "", is_output=is_output, field=field)
 
 
 def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:

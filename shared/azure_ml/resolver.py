@@ -19,6 +19,7 @@ from shared.azure_ml.mlflow_inputs import read_logged_inputs
 from shared.azure_ml.run_datasets import RunDatasets
 from shared.azure_ml.run_history import RunHistory
 from shared.azure_ml.runs import Record, RootFacts, to_run
+from shared.azure_ml.saved_datasets import SavedDatasets
 from shared.azure_ml.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 from shared.azure_ml.workspaces import WorkspaceRecord, get_workspace
 from shared.errors import (
@@ -71,6 +72,7 @@ class _Reader:
     artifacts: Artifacts
     assets: Assets
     data: DataReader
+    saved: SavedDatasets
 
 
 class Resolver:
@@ -117,7 +119,8 @@ class Resolver:
         """
         Return the whole tree that a run belongs to.
 
-        Costs a constant number of requests for a pipeline of any number of steps, pages of children aside.
+        Costs a constant number of requests for a pipeline of any number of steps, pages of children aside;
+        with v1 one more for each data set.
 
         Args:
             orchestrates: the run is known to be a pipeline, which saves the request that would find out.
@@ -129,7 +132,7 @@ class Resolver:
             family = read_family(reader.history, run_id, orchestrates=orchestrates)
             datastores.result()
             metrics = beside.submit(copy_context().run, self._read_mlflow, reader.history, family)
-            bindings = {record.run_id: tuple(list_bindings(record)) for record in family.workers}
+            bindings = {record.run_id: tuple(reader.saved.place(list_bindings(record))) for record in family.workers}
             data = reader.data.resolve(bindings)
             mlflow = metrics.result()
         settings, notes = _read_settings(reader.assets, family.root)
@@ -216,7 +219,9 @@ class Resolver:
         history = RunHistory(self._rest, record.api_url, workspace.arm_id)
         artifacts = Artifacts(self._rest, record.api_url, workspace.arm_id)
         assets = self._open_assets(workspace)
-        return _Reader(record, history, artifacts, assets, DataReader(record, history, assets, self._cache))
+        data = DataReader(record, history, assets, self._cache)
+        saved = SavedDatasets(self._rest, record.api_url, workspace.arm_id, cache=self._cache, is_here=data.is_here)
+        return _Reader(record, history, artifacts, assets, data, saved)
 
     def _read_mlflow(self, history: RunHistory, family: Family) -> dict[str, Json]:
         if not family.root.is_pipeline:
