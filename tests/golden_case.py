@@ -40,8 +40,8 @@ class Case:
 
     `case.yaml` says what it is `about`, which `kind` of thing it shows and in which group, what `evidence` there is for
     the bodies in it (`word: source`), what Purview has `scanned` (names by type), what is in `downstream.yaml`
-    (`downstream`), what happens (`events`, in order), and otherwise holds what an `azure_ml.yaml` of the
-    emulator does for one workspace, laid over `workspace.yaml`.
+    (`downstream`), whether column mappings are inferred (`infer_columns`), what happens (`events`, in order), and
+    otherwise holds what an `azure_ml.yaml` of the emulator does for one workspace, laid over `workspace.yaml`.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Case:
     seed: Mapping[str, Any]
     scanned: Mapping[str, list[str]]
     downstream: Downstream
+    infer_columns: bool
     events: tuple[Any, ...]
 
     @classmethod
@@ -62,11 +63,12 @@ class Case:
         evidence = tuple(item for each in content.pop("evidence", ()) for item in each.items())
         scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
         downstream = parse_downstream(yaml.safe_dump(content.pop("downstream", [])), "downstream.yaml")
+        infer_columns = content.pop("infer_columns", False)
         neighbours = content.pop("workspaces", {})
         workspace = merge(base_workspace(), content)
         seed = {"workspaces": {KEY: workspace, **neighbours}, "registries": registries}
         names = (kind.get("name", ""), kind.get("group", ""))
-        return cls(name, about, *names, evidence, seed, scanned, downstream, tuple(events))
+        return cls(name, about, *names, evidence, seed, scanned, downstream, infer_columns, tuple(events))
 
     @property
     def lineage_file(self) -> Path:

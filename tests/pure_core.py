@@ -83,6 +83,7 @@ class Core:
             self.state.ledger,
             FreeLeases(),
             now=lambda: LATER,
+            infer_columns=case.infer_columns,
             downstream=case.downstream,
         )
         self.reconciler = Reconciler(

@@ -27,7 +27,7 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     emulator.control.use("empty")
     emulator.control.add_to_azure_ml(case.seed)
     app = App.on(emulator, storage)
-    app.services.settings = replace(app.services.settings, downstream=case.downstream)
+    app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
     recorder = Recorder()
     for port in ("runs", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))

@@ -194,7 +194,8 @@ class Planner:
         matches = {**known, **looked_up}
         if self._infer_columns:
             columns = self._catalog.get_columns(scanned_data(tree, matches))
-            tree = replace(tree, runs=tuple(with_inferred(run, matches, columns) for run in tree.runs))
+            inferred = (with_inferred(tree.workspace.id, run, matches, columns) for run in tree.runs)
+            tree = replace(tree, runs=tuple(inferred))
             runs = [run for run in tree.runs if only in ("", run.id)]
         homes = homes_of(tree)
         noted = models_below(self._ledger, homes, written, root=root)

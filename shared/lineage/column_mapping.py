@@ -12,6 +12,8 @@ from shared.qualified_names import QualifiedName
 
 Scanned = Mapping[QualifiedName, tuple[str, ...]]
 """The names of columns that the catalog has of scanned data."""
+INFERRED = "inferred: "
+"""How the source of a mapping starts that nobody declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +40,22 @@ def scanned_data(tree: RunTree, matches: Matches) -> tuple[QualifiedName, ...]:
     )
 
 
-def with_inferred(run: Run, matches: Matches, scanned: Scanned) -> Run:
+def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: Scanned) -> Run:
     """
     Add a mapping for each input and output with columns of equal names, unless the run declares one for the two.
 
-    Names are compared as they stand: nobody says that `ID` and `id` are one column.
+    Names are compared as they stand: nobody says that `ID` and `id` are one column. The two are told apart by what
+    the catalog has of them: data that a run reads through two ports is mapped once.
     """
-    declared = {(mapping.input, mapping.output) for mapping in run.column_mappings}
-    inferred = [
-        mapping
-        for source in run.inputs
-        for sink in run.outputs
-        if (source.name, sink.name) not in declared and (mapping := _infer(source, sink, matches, scanned))
-    ]
+    sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
+    mapped = {(sources.get(mapping.input), sinks.get(mapping.output)) for mapping in run.column_mappings}
+    inferred = []
+    for source in run.inputs:
+        for sink in run.outputs:
+            pair = (sources[source.name], sinks[sink.name])
+            if pair not in mapped and (mapping := _infer(source, sink, matches, scanned)):
+                mapped.add(pair)
+                inferred.append(mapping)
     return replace(run, column_mappings=(*run.column_mappings, *inferred))
 
 
@@ -61,32 +66,45 @@ def column_mapping_attributes(workspace: WorkspaceId, run: Run, matches: Matches
     Returns:
         Attributes of its process, and a sentence saying what could not be mapped ("" if all could).
     """
-    sources, sinks = _ports(run.inputs), _ports(run.outputs)
-    mappings = []
-    for mapping in run.column_mappings:
+    sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
+    mappings, problem = run.column_mappings, ""
+    for mapping in mappings:
         if mapping.input not in sources or mapping.output not in sinks:
             return {}, f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."
-        mappings.append(
-            {
-                "DatasetMapping": {
-                    "Source": ref_of_data(workspace, sources[mapping.input], matches).qualified_name,
-                    "Sink": ref_of_data(workspace, sinks[mapping.output], matches).qualified_name,
-                },
-                "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
-            }
-        )
-    text = json.dumps(mappings, ensure_ascii=False) if mappings else ""
-    if len(text.encode()) > VALUE_LIMIT:
+    text = _spell(mappings, sources, sinks)
+    declared = tuple(mapping for mapping in mappings if not mapping.source.startswith(INFERRED))
+    if _is_too_long(text) and len(declared) < len(mappings):
+        mappings, text = declared, _spell(declared, sources, sinks)
+        problem = "Inferred column mappings are left out: with them it is more than the catalog takes (32 KB)."
+    if _is_too_long(text):
         return {}, "The column mapping is longer than the catalog takes (32 KB)."
-    sources_of_mappings = "; ".join(dict.fromkeys(mapping.source for mapping in run.column_mappings))
-    return {"columnMapping": text, "column_mapping_source": sources_of_mappings}, ""
+    sources_of_mappings = "; ".join(dict.fromkeys(mapping.source for mapping in mappings))
+    return {"columnMapping": text, "column_mapping_source": sources_of_mappings}, problem
+
+
+def _spell(mappings: Iterable[ColumnMapping], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]) -> str:
+    spelt = [
+        {
+            "DatasetMapping": {
+                "Source": sources[mapping.input].qualified_name,
+                "Sink": sinks[mapping.output].qualified_name,
+            },
+            "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
+        }
+        for mapping in mappings
+    ]
+    return json.dumps(spelt, ensure_ascii=False) if spelt else ""
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text.encode()) > VALUE_LIMIT
 
 
 def _infer(source: Port, sink: Port, matches: Matches, scanned: Scanned) -> ColumnMapping | None:
     read, written = _schema_of(source.data, matches, scanned), _schema_of(sink.data, matches, scanned)
     if not read or not written or not (common := sorted(read.columns & written.columns)):
         return None
-    why = f"inferred: equal column names in {read.source} and {written.source}"
+    why = f"{INFERRED}equal column names in {read.source} and {written.source}"
     return ColumnMapping(source.name, sink.name, tuple((name, name) for name in common), why)
 
 
@@ -112,5 +130,5 @@ def _locations(data: Data) -> Iterator[Location]:
         yield location
 
 
-def _ports(ports: Iterable[Port]) -> dict[str, Data]:
-    return {port.name: port.data for port in ports}
+def _refs(workspace: WorkspaceId, ports: Iterable[Port], matches: Matches) -> dict[str, Ref]:
+    return {port.name: ref_of_data(workspace, port.data, matches) for port in ports}

@@ -27,7 +27,8 @@ def infer(found: Run, scanned: Mapping[QualifiedName, tuple[str, ...]] | None = 
     """Add what follows from schemas, with every place scanned that has one."""
     whole = tree(found)
     places = {name: Ref("azure_datalake_gen2_path", name) for name in scanned or {}}
-    return list(with_inferred(found, match_places(list_places(whole), places), scanned or {}).column_mappings)
+    matches = match_places(list_places(whole), places)
+    return list(with_inferred(WORKSPACE_ID, found, matches, scanned or {}).column_mappings)
 
 
 def test_columns_of_equal_names_are_mapped_and_marked() -> None:
@@ -71,6 +72,35 @@ def test_declared_mapping_wins_whatever_the_schemas_say(columns: list[str], othe
     mappings = infer(found)
     assert [mapping for mapping in mappings if mapping.input == "loan"] == [declared]
     assert [mapping.input for mapping in mappings[1:]] == (["more"] if set(columns) & set(others) else [])
+
+
+def test_data_read_through_two_ports_is_mapped_once_and_as_declared_for_either() -> None:
+    """Purview knows data, not ports: two mappings of the same two would contradict each other."""
+    found = run(
+        "prep",
+        inputs={"loan": asset("loan", "id"), "again": asset("loan", "id"), "more": asset("more", "id")},
+        outputs={"out": asset("out", "id"), "copy": asset("out", "id")},
+    )
+    assert [(mapping.input, mapping.output) for mapping in infer(found)] == [("loan", "out"), ("more", "out")]
+    declared = ColumnMapping("again", "copy", (("id", "key"),), DECLARED)
+    mappings = infer(replace(found, column_mappings=(declared,)))
+    assert [(mapping.input, mapping.output) for mapping in mappings] == [("again", "copy"), ("more", "out")]
+
+
+def test_inferred_mappings_too_long_for_the_catalog_leave_the_declared_ones() -> None:
+    """What a run declares is not lost for what nobody did."""
+    names = [f"column {number} {'x' * 20}" for number in range(500)]
+    declared = ColumnMapping("loan", "out", (("a", "z"),), DECLARED)
+    found = run(
+        "prep",
+        inputs={"loan": asset("loan", "a"), "more": asset("more", *names)},
+        outputs={"out": asset("out", *names)},
+        column_mappings=(declared,),
+    )
+    matches = unscanned(tree(found))
+    told, problem = column_mapping_attributes(WORKSPACE_ID, with_inferred(WORKSPACE_ID, found, matches, {}), matches)
+    assert told == column_mapping_attributes(WORKSPACE_ID, found, matches)[0]
+    assert problem == "Inferred column mappings are left out: with them it is more than the catalog takes (32 KB)."
 
 
 def test_catalog_is_asked_only_for_scanned_data_that_declares_no_schema() -> None:
