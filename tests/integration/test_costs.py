@@ -1,12 +1,13 @@
 """What one pipeline costs in requests and connections: the table of the design, counted."""
 
+import json
 from collections.abc import Callable
 from math import ceil
 
 import pytest
 
 from shared.purview.upsert import BATCH
-from tests.app import App, model_registered, outcomes
+from tests.app import WS, App, model_registered, outcomes, run_completed
 
 CHILDREN = "/children"
 
@@ -78,6 +79,30 @@ def test_chain_takes_as_many_catalog_requests_as_its_entities_fill(start_app: Ca
     assert entities > 2 * steps
     assert len(app.emulator.control.requests("purview")) <= entities / BATCH + 4
     assert app.writes() <= ceil(entities / BATCH)
+
+
+def test_schema_fills_requests_like_any_entities_and_costs_nothing_again(app: App, add: Callable[..., None]) -> None:
+    """One write for every 50 columns; the lineage of the asset is the same as without."""
+    install_types(app)
+    columns = [{"name": f"column {number}"} for number in range(120)]
+    add(
+        data={
+            "wide:1": {
+                "path": "azureml://datastores/lake/paths/wide.csv",
+                "tags": {"lineage.schema": json.dumps(columns)},
+            }
+        },
+        runs={"reader": {"experiment": "churn", "inputs": {"wide": {"asset": "wide:1"}}}},
+    )
+    (report,) = app.replay([run_completed("reader")])
+    assert app.writes() == ceil(report.outcome.written / BATCH)
+    name = f"{WS}/data/wide/versions/1"
+    assert len(app.entity(f"{name}/schema")["relationshipAttributes"]["columns"]) == 120
+    assert app.entity(name)["relationshipAttributes"]["tabular_schema"]["qualifiedName"] == f"{name}/schema"
+    assert not [node for node in app.graph(name)["nodes"] if "schema" in node["qualifiedName"]]
+    app.emulator.control.clear_requests()
+    assert outcomes(app.replay([run_completed("reader")])) == ["skipped"]
+    assert app.emulator.control.requests("purview") == []
 
 
 def test_worker_opens_at_most_four_connections_to_the_catalog(start_app: Callable[..., App]) -> None:
