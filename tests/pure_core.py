@@ -49,7 +49,7 @@ class KeepingCatalog(FakeCatalog):
                 self.entities[name] = _over(old, self.entities[name])
         return written
 
-    def read_lineage(self) -> dict[str, object]:
+    def read_lineage(self) -> dict[str, Any]:
         """Give all there is as the whole path reads it back."""
         entities = self.entities.values()
         now = {edge for entity in entities for edge in _edges(entity)}

@@ -1,6 +1,7 @@
 """Reads models, data, datastores, endpoints and deployments with the azure-ai-ml SDK."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,8 @@ from shared.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, Bounded
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+_NO_NAME = re.compile(r"[{}'\"]")
+"""In no account, container, host or model; a workspace of OneLake may have almost any other name."""
 _KNOWN_CLOUDS = {
     "management.azure.com": "AzureCloud",
     "management.chinacloudapi.cn": "AzureChinaCloud",
@@ -202,15 +205,20 @@ def _tame_loggers() -> None:
 
 
 def _to_datastore(store: Any) -> Datastore:
+    """Read a datastore; one with an account, container or endpoint that can be no such thing is known by its name."""
     container = _first_of(store, "container_name", "filesystem", "file_share_name")
-    return Datastore(
+    found = Datastore(
         name=str(store.name),
         kind=_kind_of(str(getattr(store.type, "value", store.type))),
         account=_first_of(store, "account_name", "one_lake_workspace_name", "store_name"),
         container=container or str(getattr(getattr(store, "artifact", None), "name", "")),
-        protocol=str(getattr(store, "protocol", "") or "https"),
-        endpoint=str(getattr(store, "endpoint", "") or ""),
+        protocol=_first_of(store, "protocol") or "https",
+        endpoint=_first_of(store, "endpoint"),
     )
+    # The SDK makes a text of whatever it is answered, an object too; a place must not be made of that.
+    if any(_NO_NAME.search(text) for text in (found.account, found.container, found.endpoint)):
+        return Datastore(found.name, kind="")
+    return found
 
 
 def _first_of(store: object, *names: str) -> str:
@@ -227,7 +235,14 @@ def _kind_of(sdk_type: str) -> str:
 
 
 def model_reference(text: str) -> AssetReference | None:
-    """Read the model a deployment names: an ARM id, `name:version`, or a registry path."""
+    """
+    Read the model a deployment names: an ARM id, `name:version`, or a registry path.
+
+    Raises:
+        UnreadableAnswerError: it is no name at all.
+    """
+    if _NO_NAME.search(text):
+        raise UnreadableAnswerError(f"properties.model, or its assetId in batch: {text!r} names no model")
     reference = parse_reference(text, kind="models")
     return reference if isinstance(reference, AssetReference) else None
 

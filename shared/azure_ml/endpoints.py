@@ -1,13 +1,17 @@
 """Reads endpoints and what they serve off the SDK's entities."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.azure_ml.assets import Assets, model_reference, tags_of
 from shared.azure_ml.job_settings import plain_text
-from shared.errors import RecordNotFoundError
+from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.model import BATCH, AssetId, Deployment, Endpoint, ModelVersion, Workspace
 from shared.redaction import redact_text
+
+_NAME = re.compile(r"[\w-]+")
+"""As Azure ML lets deployments be called."""
 
 
 def find_endpoint(
@@ -27,6 +31,8 @@ def find_endpoint(
         except RecordNotFoundError:
             return None
     listed = assets.list_batch_deployments if kind else assets.list_online_deployments
+    if str(endpoint.name).casefold() != name.casefold():
+        raise UnreadableAnswerError(f"endpoint {name}: name: is {endpoint.name}")
     traffic = getattr(endpoint, "traffic", None)
     deployments = [
         _to_deployment(
@@ -51,6 +57,8 @@ def _to_deployment(
 ) -> Deployment:
     # That of a pipeline component has no model.
     reference = model_reference(str(getattr(deployment, "model", None) or ""))
+    if not _NAME.fullmatch(str(deployment.name)):
+        raise UnreadableAnswerError(f"deployments: name: {deployment.name} is none")
     return Deployment(
         name=str(deployment.name),
         models=(get_model(reference.asset),) if reference else (),

@@ -61,7 +61,9 @@ class RunHistory:
                 return
 
     def get_experiment_name(self, experiment_id: str) -> str:
-        return str(self._rest.get(self._url("history", f"experimentids/{quote(experiment_id, safe='')}"))["name"])
+        answer = self._rest.get(self._url("history", f"experimentids/{quote(experiment_id, safe='')}"))
+        check_shape(answer, {"name!": TEXT})
+        return str(answer["name"])
 
     def resolve_data(self, asset_ids: Sequence[str]) -> dict[str, str]:
         """Return the URI that stands behind each data asset id; an id that does not resolve is left out."""

@@ -29,7 +29,13 @@ METADATA: Shape = {
     **{
         f"{member}{below}": kind
         for member, details in (("inputDatasets", "inputDetails"), ("outputDatasets", "outputDetails"))
-        for below, kind in (("", LIST), (".*!", OBJECT), (".*.identifier", OBJECT), (f".*.{details}", OBJECT))
+        for below, kind in (
+            ("", LIST),
+            (".*!", OBJECT),
+            (".*.identifier", OBJECT),
+            (".*.identifier.savedId", TEXT),
+            (f".*.{details}", OBJECT),
+        )
     },
 }
 RUN_DATA: Shape = {
@@ -41,6 +47,11 @@ RUN_DATA: Shape = {
     "runDefinition.outputData": OBJECT,
     "runDefinition.dataReferences": OBJECT,
     "runDefinition.dataReferences.score": OBJECT,
+    "runDefinition.dataReferences.score.dataStoreName": TEXT,
+    "runDefinition.dataReferences.score.pathOnDataStore": TEXT,
+    "runDefinition.environment.assetId": TEXT,
+    "runDefinition.environment.name": TEXT,
+    "runDefinition.environment.version": TEXT,
     "runDefinition.environment.python": OBJECT,
     "runDefinition.environment.docker": OBJECT,
     "runDefinition.environmentVariables": OBJECT,
