@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from tests.workspaces.generator import workspaces
 from tests.workspaces.seed import to_seed
 from tests.workspaces.truth import truth_of
 
-EXAMPLES = int(os.environ.get("LINEAGE_TESTS_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("LINEAGE_TESTS_EXAMPLES", "30"))
 """Always the same ones, for the gate; ask for more after a change of how runs are read or named."""
 
 
@@ -44,6 +45,7 @@ def happenings(draw: st.DrawFn) -> tuple[Workspace, list[str], list[str]]:
     return workspace, draw(st.permutations(told)), draw(st.permutations([*told, *told[:3]]))
 
 
+@pytest.mark.timeout(30 + 15 * EXAMPLES)  # two seconds each, and more where others use the machine
 @given(happenings())
 @settings(
     max_examples=EXAMPLES,

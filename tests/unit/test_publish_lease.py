@@ -10,11 +10,11 @@ from shared.events import ModelSubject, RunSubject, Subject
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import LEASE, Publisher
 from shared.lineage.entities import Entity
-from shared.model import AssetId
+from shared.model import AssetId, RunTree
 from shared.state.ports import Turn
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
-from tests.unit.examples import answers, at, event, model, run, short, tree, ws
+from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 
 ROOT = ws("runs/train")
 TRAINED = RunSubject("train")
@@ -110,6 +110,17 @@ def test_other_trees_are_not_kept_waiting(desk: Desk) -> None:
     """A lease is on one root."""
     desk.rival_takes()
     assert desk.publish(RunSubject("other")).outcome == "published"
+
+
+def test_pipeline_that_reuses_a_step_waits_for_whoever_writes_the_pipeline_it_ran_in(desk: Desk) -> None:
+    """The step is written by both; its models would be lost to the slower one. What was held already is given back."""
+    reusing = RunTree(WORKSPACE, "again", "Completed", (run("train", outputs={"out": at("out/")}, root_id="train"),))
+    desk.source.answers |= {"run again": reusing}
+    desk.rival_takes()
+    with pytest.raises(LeaseHeldError, match=f"{ROOT} is being published"):
+        desk.publish(RunSubject("again"))
+    assert (desk.catalog.sent, desk.rival_has()) == ([], True)
+    assert desk.rivals.acquire(ws("runs/again"), holder="rival", duration=LEASE) is not None
 
 
 def test_event_that_changes_nothing_needs_no_turn(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Qualified names: one name for one thing, whoever asks, and Purview's own where Purview has one."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared import qualified_names
-from shared.model import AssetId, WorkspaceId
+from shared.model import AssetId, Unresolved, WorkspaceId
 from shared.qualified_names import QualifiedName
 from tests.unit.examples import WORKSPACE_ID, WS
 
@@ -90,6 +91,50 @@ def test_two_versions_never_share_a_name(kind: str, name: str, version: str, oth
     assume((name, version) != (other_name, other))
     one = qualified_names.of_asset(WORKSPACE_ID, AssetId(kind, name, version))
     assert one != qualified_names.of_asset(WORKSPACE_ID, AssetId(kind, other_name, other))
+
+
+FORMS = {
+    "workspace": r"",
+    "datastore": r"/datastores/([^/]+)",
+    "asset": r"/(data|models|environments)/([^/]+)/versions/([^/#]+)",
+    "registration": r"/(data)/([^/]+)/versions/([^/#]+)/registration",
+    "package": r"/(environments)/([^/]+)/versions/([^/#]+)#(.+)",
+    "experiment": r"/experiments/(.+)",
+    "run": r"/runs/([^/]+)",
+    "config": r"/runs/([^/]+)/config",
+    "metrics": r"/runs/([^/]+)/metrics",
+    "endpoint": r"/endpoints/([^/]+)",
+    "deployment": r"/endpoints/([^/]+)/deployments/([^/]+)",
+    "unresolved": r"/unresolved/(.+)",
+}
+"""The table of docs/catalog-model.md, read from right to left; what comes last may hold anything."""
+
+
+def made_from(name: QualifiedName) -> list[tuple[str, tuple[str, ...]]]:
+    """Tell of what kinds of thing this may be the name, and what it was made from after its workspace."""
+    assert name.startswith(WS)
+    matches = ((kind, re.fullmatch(form, name[len(WS) :], re.DOTALL)) for kind, form in FORMS.items())
+    return [(kind, match.groups()) for kind, match in matches if match]
+
+
+@given(st.sampled_from(["data", "models", "environments"]), segments, segments, st.text(min_size=1))
+def test_name_parses_back_to_what_it_was_made_from(kind: str, one: str, other: str, free: str) -> None:
+    """Whatever the names hold that Azure ML leaves to people: spaces, slashes, `%2F`, `#`, braces, any script."""
+    asset = qualified_names.of_asset(WORKSPACE_ID, AssetId(kind, one, other))
+    data = qualified_names.of_asset(WORKSPACE_ID, AssetId("data", one, other))
+    environment = qualified_names.of_asset(WORKSPACE_ID, AssetId("environments", one, other))
+    run, endpoint = qualified_names.of_run(WORKSPACE_ID, one), qualified_names.of_endpoint(WORKSPACE_ID, one)
+    assert made_from(asset) == [("asset", (kind, one, other))]
+    assert made_from(qualified_names.of_registration(data)) == [("registration", ("data", one, other))]
+    assert made_from(qualified_names.of_package(environment, free)) == [("package", ("environments", one, other, free))]
+    assert made_from(qualified_names.of_experiment(WORKSPACE_ID, free)) == [("experiment", (free,))]
+    assert made_from(qualified_names.of_unresolved(WORKSPACE_ID, Unresolved(free))) == [("unresolved", (free,))]
+    assert made_from(qualified_names.of_datastore(WORKSPACE_ID, one)) == [("datastore", (one,))]
+    assert made_from(run) == [("run", (one,))]
+    assert made_from(qualified_names.of_config(run)) == [("config", (one,))]
+    assert made_from(qualified_names.of_metrics(run)) == [("metrics", (one,))]
+    assert made_from(endpoint) == [("endpoint", (one,))]
+    assert made_from(qualified_names.of_deployment(endpoint, other)) == [("deployment", (one, other))]
 
 
 def test_asset_of_a_registry_is_named_without_a_workspace() -> None:
