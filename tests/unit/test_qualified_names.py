@@ -98,6 +98,8 @@ FORMS = {
     "datastore": r"/datastores/([^/]+)",
     "asset": r"/(data|models|environments)/([^/]+)/versions/([^/#]+)",
     "registration": r"/(data)/([^/]+)/versions/([^/#]+)/registration",
+    "schema": r"/(data)/([^/]+)/versions/([^/#]+)/schema",
+    "column": r"/(data)/([^/]+)/versions/([^/#]+)/schema#(.+)",
     "package": r"/(environments)/([^/]+)/versions/([^/#]+)#(.+)",
     "experiment": r"/experiments/(.+)",
     "run": r"/runs/([^/]+)",
@@ -126,6 +128,9 @@ def test_name_parses_back_to_what_it_was_made_from(kind: str, one: str, other: s
     run, endpoint = qualified_names.of_run(WORKSPACE_ID, one), qualified_names.of_endpoint(WORKSPACE_ID, one)
     assert made_from(asset) == [("asset", (kind, one, other))]
     assert made_from(qualified_names.of_registration(data)) == [("registration", ("data", one, other))]
+    schema = qualified_names.of_schema(data)
+    assert made_from(schema) == [("schema", ("data", one, other))]
+    assert made_from(qualified_names.of_column(schema, free)) == [("column", ("data", one, other, free))]
     assert made_from(qualified_names.of_package(environment, free)) == [("package", ("environments", one, other, free))]
     assert made_from(qualified_names.of_experiment(WORKSPACE_ID, free)) == [("experiment", (free,))]
     assert made_from(qualified_names.of_unresolved(WORKSPACE_ID, Unresolved(free))) == [("unresolved", (free,))]
