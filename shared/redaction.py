@@ -29,9 +29,10 @@ _LONG_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==")
 """An Azure storage or Cosmos account key: 64 bytes in base64."""
 _ASSIGNMENT = re.compile(
     r"(?P<opening>(?P<dashes>(?<![\w-])--?)?(?<![A-Za-z0-9_.])(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,80})"
-    r"(?P<joint>\s{0,3}[=:]\s{0,3}|\s{1,3}))"
+    r"(?P<joint>\s{0,3}[=:]\s{0,3}|(?(dashes)\s{1,3}|\s{1,3}(?![^\s'\"]+=))))"
     r"(?P<value>(?:\"[^\"]*\"?|'[^']*'?|[^\s;,&\"'\\])+)"
 )
+_QUOTED = re.compile(r"(['\"])([^'\"]*)(['\"]?)")
 _LINK = re.compile(
     r"(?P<scheme>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30})://(?P<host>[^\s/?#]*)(?P<path>[^\s?#]*)\S*", re.IGNORECASE
 )
@@ -158,7 +159,15 @@ def _without_value(match: re.Match[str]) -> str:
     # Prose such as "EnvironmentCredential: not available" names a class of azure-identity.
     is_class = re.fullmatch(r"(?:[A-Z][a-z]+)+Credential", match["name"]) is not None
     secret = is_option and is_secret_key(match["name"]) and not is_class and not match["value"].startswith("//")
-    return f"{match['opening']}{REDACTED}" if secret else match[0]
+    if secret:
+        return f"{match['opening']}{REDACTED}"
+    # What is in quotes may hold an assignment of its own: `see 'the password=…'`.
+    return f"{match['opening']}{_QUOTED.sub(_without_quoted, match['value'])}"
+
+
+def _without_quoted(match: re.Match[str]) -> str:
+    quote, inner, end = match.groups()
+    return f"{quote}{_ASSIGNMENT.sub(_without_value, inner)}{end}"
 
 
 def _without_json_value(match: re.Match[str]) -> str:

@@ -125,6 +125,14 @@ def test_text_without_a_secret_is_left_alone(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.parametrize(
+    "text", ["the password=hunter2", "see 'the password=hunter2'", "run it with a token=hunter2 --lr 1"]
+)
+def test_assignment_in_prose_is_stripped_whatever_word_is_before_it(text: str) -> None:
+    """The word before is no name that takes the assignment for its value."""
+    assert "hunter2" not in redact_text(text)
+
+
 @pytest.mark.parametrize("flag", ["--api-key hunter2", "--password hunter2", "--password=hunter2", "--token hunter2"])
 def test_secret_given_to_an_option_is_stripped_from_a_command(flag: str) -> None:
     """A run's command becomes an attribute that every reader of the catalog sees."""
