@@ -100,7 +100,7 @@ class PurviewCatalog:
                 described.setdefault(QualifiedName(str(schema.get("qualifiedName") or "")), []).append(name)
         for entity in self.get_entities(sorted(filter(None, described))):
             if columns := _column_names(entity):
-                for name in described[QualifiedName(str(entity["attributes"]["qualifiedName"]))]:
+                for name in described.get(QualifiedName(str(entity["attributes"]["qualifiedName"])), ()):
                     found.setdefault(name, columns)
         return found
 
