@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from shared.azure_ml.resolver import Resolver
     from shared.model import WorkspaceId
     from shared.purview.catalog import PurviewCatalog
+    from shared.purview.reader import LineageReader
+    from shared.purview.transport import PurviewClient
     from shared.rest import RestClient
 
 
@@ -147,17 +149,27 @@ class Services:
 
     @cached_property
     def catalog(self) -> "PurviewCatalog":
-        from shared.http_session import build_session
         from shared.purview.catalog import PurviewCatalog
+
+        return PurviewCatalog(self.purview)
+
+    @cached_property
+    def lineage(self) -> "LineageReader":
+        from shared.purview.reader import LineageReader
+
+        return LineageReader(self.purview)
+
+    @cached_property
+    def purview(self) -> "PurviewClient":
+        from shared.http_session import build_session
         from shared.purview.transport import PurviewClient
 
-        client = PurviewClient(
+        return PurviewClient(
             self.settings.purview_endpoint,
             credential=self.credential,
             session=build_session(self.settings.ca_bundle, observe=partial(record_request, CATALOG)),
             collection=self.settings.purview_collection,
         )
-        return PurviewCatalog(client)
 
     @cached_property
     def runs(self) -> "Resolver":

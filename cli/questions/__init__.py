@@ -1,0 +1,1 @@
+"""Questions about lineage, answered from the catalog; one module a question."""
