@@ -38,6 +38,11 @@ class Walker:
         self._next: dict[str, dict[str, tuple[str, ...]]] = {INPUT: {}, OUTPUT: {}}
         """Direction → entity → its neighbours, only where all of them are known."""
 
+    @property
+    def visited(self) -> int:
+        """How many entities were met, neighbours of what was asked for included."""
+        return len(self._known)
+
     def asset(self, guid: str) -> Asset:
         """Return an asset that was met on a walk, with whatever is known of it."""
         return self._known[guid]
