@@ -15,6 +15,7 @@ _COMMANDS = {
     "backfill": "cli.backfill",
     "demo": "cli.demo",
     "doctor": "cli.doctor",
+    "explore": "cli.explore",
     "replay": "cli.replay",
     "retire-accelerator": "cli.retire",
     "setup": "cli.setup",

@@ -1,0 +1,79 @@
+"""Words for what tests do with the page and see in its picture."""
+
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page, expect
+
+FROM_FILE_TO_REPORT = (
+    "loan.csv",
+    "borrower.csv",
+    "creditrisk_preprocess",
+    "prepared_data",
+    "creditrisk_train settings",
+    "creditrisk-env:3",
+    "creditrisk_train",
+    "creditrisk_train metrics",
+    "creditrisk_model:2",
+    "deploy blue",
+    "creditrisk-endpoint",
+    "creditrisk_batch_inference",
+    "creditrisk_predictions:1",
+    "load Power BI dataset",
+    "Credit risk predictions",
+    "load Power BI report",
+    "99999999-5555-0000-0000-000000000001",
+)
+"""All stages of the first reference graph that lie up- and downstream of the model."""
+_READ = "() => window.lineageGraph ? window.lineageGraph.nodes().map(each => each.data('name')) : []"
+
+
+def open_at(page: Page, url: str, **address: str) -> None:
+    """Open the page at an address and wait until the picture is drawn."""
+    page.goto(f"{url}?{urlencode(address)}" if address else url)
+    if "asset" in address:
+        wait_until_drawn(page)
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until the layout of some picture is done."""
+    expect(page.locator("#canvas[data-drawn]")).to_be_visible()
+
+
+def expect_names(page: Page, *names: str) -> None:
+    """Wait until the picture has exactly these nodes."""
+    page.wait_for_function(
+        f"wanted => {{ const found = ({_READ})().sort(); return JSON.stringify(found) === JSON.stringify(wanted) }}",
+        arg=sorted(names),
+    )
+
+
+def names(page: Page) -> list[str]:
+    """Return the names of all nodes that are drawn."""
+    found: list[str] = page.evaluate(_READ)
+    return found
+
+
+def tap(page: Page, name: str, *, times: int = 1) -> None:
+    """Click a node where it is on the screen, as a mouse does."""
+    at = page.evaluate(
+        """name => {
+            const cy = window.lineageGraph, node = cy.nodes().filter(each => each.data('name') === name)[0];
+            const box = document.getElementById('canvas').getBoundingClientRect(), spot = node.renderedPosition();
+            return [box.x + spot.x, box.y + spot.y];
+        }""",
+        name,
+    )
+    page.mouse.click(at[0], at[1], click_count=times)
+
+
+def with_class(page: Page, name: str) -> list[str]:
+    """Return the names of the nodes that are drawn in some way."""
+    found: list[str] = page.evaluate(
+        "name => window.lineageGraph.nodes('.' + name).map(each => each.data('name')).sort()", name
+    )
+    return found
+
+
+def do(page: Page, words: str) -> Locator:
+    """Return the button that says so."""
+    return page.get_by_role("button", name=words, exact=True)
