@@ -20,8 +20,9 @@ _ASSET = "creditrisk_model"
 
 @click.command(short_help="The whole journey on an emulated Azure, in seconds.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Also write what came of it here.")
+@click.option("--explore", is_flag=True, help="Then show the lineage in the browser, until Ctrl-C.")
 @click.option("--seed", default=7, show_default=True, help="Shuffles the events; any order gives the same lineage.")
-def demo(*, out: Path | None, seed: int) -> None:
+def demo(*, out: Path | None, explore: bool, seed: int) -> None:
     """
     Publish the credit-risk scenario into an emulated Purview and show the lineage of its model.
 
@@ -36,6 +37,7 @@ def demo(*, out: Path | None, seed: int) -> None:
         raise click.UsageError(
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
+    from cli.explore import INSTALL, PORT, explore_catalog, is_installed
     from cli.graph import read_graph, to_json, to_mermaid, to_text
     from cli.session import drain, local_queue
     from cli.show import find_asset
@@ -45,6 +47,8 @@ def demo(*, out: Path | None, seed: int) -> None:
     from shared.handlers.receive import enqueue
     from shared.settings import Settings
 
+    if explore and not is_installed():
+        raise click.UsageError(f"the page needs packages that are not installed: {INSTALL}")
     with Emulator(scenario=_SCENARIO) as emulator:
         services = Services(Settings.from_env(emulator.environment()))
         click.echo(f"Azure ML and Purview are emulated at {emulator.url}.")
@@ -76,6 +80,10 @@ def demo(*, out: Path | None, seed: int) -> None:
                 },
             )
             click.echo(f"\nWritten to {out}: entities.json, lineage.json, lineage.mmd, report.json")
+        if explore:
+            explore_catalog(services, _ASSET, port=PORT, browser=True)
+        elif is_installed():
+            click.echo("\nTo look at it in the browser: lineage demo --explore")
     expected = Counter(report.outcome.outcome for report in reports)["dead_lettered"] == 1
     sys.exit(0 if expected else 1)
 

@@ -30,6 +30,8 @@ def explore(*, asset: str, port: int, no_browser: bool) -> None:
     """
     from cli.session import open_reading_services
 
+    if not is_installed():
+        raise click.UsageError(f"the page needs packages that are not installed: {INSTALL}")
     explore_catalog(open_reading_services(), asset, port=port, browser=not no_browser)
 
 
@@ -40,13 +42,11 @@ def is_installed() -> bool:
 
 def explore_catalog(services: "Services", asset: str, *, port: int, browser: bool) -> None:
     """
-    Serve the page until Ctrl-C.
+    Serve the page until Ctrl-C; the packages it needs are there.
 
     Raises:
-        click.UsageError: the packages of the page are missing, or the port is taken.
+        click.UsageError: the port is taken.
     """
-    if not is_installed():
-        raise click.UsageError(f"the page needs packages that are not installed: {INSTALL}")
     from explorer.server import HOST, make_explorer
 
     try:

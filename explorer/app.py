@@ -1,10 +1,11 @@
 """The Dash application: which part of the page answers to what."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dash_cytoscape as cyto
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from explorer.address import HEALTH, Address
@@ -44,15 +45,13 @@ def _register_moves(app: Dash, page: Page) -> None:
     @app.callback(
         Output("location", "search"),
         Output("refreshed", "data"),
-        Input({"do": ALL, "value": ALL, "at": ALL}, "n_clicks"),
-        Input({"ask": ALL}, "value"),
         Input("gesture", "data"),
         State("location", "search"),
         State("refreshed", "data"),
         prevent_initial_call=True,
     )
-    def _move(_clicks: Any, _values: Any, gesture: Any, query: str | None, refreshed: int) -> Any:
-        verb, value = _asked(gesture)
+    def _move(gesture: Mapping[str, str], query: str | None, refreshed: int) -> Any:
+        verb, value = gesture["do"], gesture["value"]
         before = query or ""
         after = page.move(before, verb, value)
         if verb == "refresh":
@@ -61,21 +60,9 @@ def _register_moves(app: Dash, page: Page) -> None:
             raise PreventUpdate
         return after, no_update
 
-    @app.callback(Output("suggestions", "children"), Input("search", "value"), prevent_initial_call=True)
+    @app.callback(Output("suggestions", "children"), Input("words", "data"), prevent_initial_call=True)
     def _suggest(words: str | None) -> Any:
         return page.suggestions(words or "")
-
-
-def _asked(gesture: Any) -> tuple[str, str]:
-    """Tell which button, field or gesture called; new ones call too when they come on the page, with nothing."""
-    trigger, value = ctx.triggered_id, ctx.triggered[0]["value"] if ctx.triggered else None
-    if trigger == "gesture" and gesture:
-        return str(gesture["do"]), str(gesture["value"])
-    if isinstance(trigger, dict) and "ask" in trigger:
-        return str(trigger["ask"]), str(value or "")
-    if isinstance(trigger, dict) and value:
-        return str(trigger["do"]), str(trigger["value"])
-    raise PreventUpdate
 
 
 def _register_views(app: Dash, page: Page) -> None:
@@ -125,15 +112,13 @@ def _register_exports(app: Dash, page: Page) -> None:
     @app.callback(
         Output("download", "data"),
         Output(GRAPH, "generateImage"),
-        Input({"export": ALL}, "n_clicks"),
+        Input("taken", "data"),
         State("location", "search"),
         State("theme", "data"),
         prevent_initial_call=True,
     )
-    def _export(clicks: Any, query: str | None, theme: str) -> Any:
-        if not any(clicks) or not isinstance(ctx.triggered_id, dict):
-            raise PreventUpdate
-        kind = str(ctx.triggered_id["export"])
+    def _export(taken: Mapping[str, str], query: str | None, theme: str) -> Any:
+        kind = taken["kind"]
         if kind in _FILES:
             text = page.export(query or "", kind)
             return {"content": text, "filename": _FILES[kind], "type": "text/plain"}, no_update

@@ -6,8 +6,8 @@ from typing import Any
 from explorer.node import Node, node_of
 from explorer.scene import Scene
 
-_LINE = 16
-"""Characters that fit into a line of a box."""
+_LINE, _LINES = 13, 3
+"""Characters that fit into a line of a box, and lines of a name."""
 
 
 def to_elements(scene: Scene) -> list[dict[str, Any]]:
@@ -44,19 +44,20 @@ def shorten(name: str, width: int) -> str:
     return f"{name[:head]}…{name[-tail:]}"
 
 
-def _lines(name: str) -> tuple[str, str]:
+def _lines(name: str) -> list[str]:
     """
-    Break a name where it may be broken, into two lines.
+    Break a name into lines, where it may be broken if there is such a place.
 
-    >>> _lines("creditrisk_batch_inference"), _lines("loan.csv")
-    (('creditrisk_batch', '_inference'), ('loan.csv', ' '))
+    >>> _lines("creditrisk_batch_inference"), _lines("loan.csv"), _lines("x" * 15)
+    (['creditrisk', '_batch', '_inference'], ['loan.csv'], ['xxxxxxxxxxxxx', 'xx'])
     """
-    name = shorten(name, 2 * _LINE - 3)
-    if len(name) <= _LINE:
-        return name, " "
-    places = [place for place in range(len(name) - _LINE, _LINE + 1) if not name[place].isalnum() and place]
-    place = places[-1] if places else _LINE
-    return name[:place].strip(), name[place:].strip()
+    lines, rest = list[str](), shorten(name, _LINES * _LINE)
+    while len(rest) > _LINE and len(lines) < _LINES - 1:
+        places = [place for place in range(_LINE // 2, _LINE + 1) if not rest[place].isalnum()]
+        place = places[-1] if places else _LINE
+        lines.append(rest[:place].strip())
+        rest = rest[place:].strip()
+    return [*lines, shorten(rest, _LINE)]
 
 
 def _nodes(scene: Scene, *, marked: bool) -> Iterator[dict[str, Any]]:

@@ -99,9 +99,6 @@ def _reached(graph: "nx.DiGraph[str]", centre: str, shut: set[tuple[str, str]]) 
         guid = waiting.pop()
         after = [] if (guid, OUTPUT) in shut else list(graph.successors(guid))
         before = [] if (guid, INPUT) in shut else list(graph.predecessors(guid))
-        # An edge of a side that is shut is closed from its other end too.
-        after = [each for each in after if (each, INPUT) not in shut]
-        before = [each for each in before if (each, OUTPUT) not in shut]
         for each in (*after, *before):
             if each not in reached:
                 reached.add(each)

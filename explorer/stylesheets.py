@@ -6,10 +6,10 @@ from typing import Any
 
 from explorer.icons import ICONS, icon
 
-WIDTH, HEIGHT = 128, 60
+WIDTH, HEIGHT = 128, 86
 _MARGIN = 9
-_ICON = 17
-_ROUND = 26
+_ICON = 20
+_ROUND = 28
 """Radius of the corners of a process."""
 FAMILIES = {
     "storage": ("#475569", "#f8fafc", "#94a3b8", "#1e293b"),
@@ -79,7 +79,7 @@ def _nodes(theme: Theme) -> Stylesheet:
         "height": HEIGHT,
         "label": "data(label)",
         "font-family": "system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif",
-        "font-size": 13,
+        "font-size": 15,
         "color": theme.text,
         "text-wrap": "wrap",
         "text-max-width": 400,

@@ -1,8 +1,8 @@
 /* What Dash cannot do by itself: gestures on the picture, the theme, keys, focus, copying. Plain script, no library. */
 (function () {
   "use strict";
-  const READABLE = 0.42;
-  let cy = null, lastFocus = "", asked = 0, theme = "";
+  const READABLE = 0.42, PAUSE = 250;
+  let typing = 0, cy = null, lastFocus = "", asked = 0, theme = "";
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     lineage: { dress: (name, sheets) => sheets[name] || sheets.light },
@@ -70,7 +70,7 @@
   dark.addEventListener("change", dress);
   dress();
 
-  /* Clicks that change nothing in the address. */
+  /* Clicks. */
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, a, summary");
     for (const open of document.querySelectorAll("details[open] > .menu")) {
@@ -78,6 +78,8 @@
     }
     if (!event.target.closest(".searching")) close();
     if (!target) return;
+    if (target.dataset.do) ask(target.dataset.do, target.dataset.value);
+    if (target.dataset.export) set("taken", { data: { kind: target.dataset.export, n: ++asked } });
     if (target.dataset.zoom && cy) ZOOMS[target.dataset.zoom]();
     if (target.id === "switch") {
       window.localStorage.setItem("lineage-theme", theme === "dark" ? "light" : "dark");
@@ -103,8 +105,8 @@
   const SUGGESTED = ".suggestions button", LISTED = "#nodes button.link";
   document.addEventListener("keydown", (event) => {
     const at = document.activeElement;
-    const typing = at && /INPUT|TEXTAREA/.test(at.tagName);
-    if (event.key === "/" && !typing) { event.preventDefault(); byId("search").focus(); }
+    const writing = at && /INPUT|TEXTAREA/.test(at.tagName);
+    if (event.key === "/" && !writing) { event.preventDefault(); byId("search").focus(); }
     if (event.key === "Escape") escape(at);
     if (event.key === "Enter" && at && at.id === "search") {
       const first = document.querySelector(SUGGESTED);
@@ -139,10 +141,20 @@
 
   /* Focus: what had it may have been drawn anew, or be gone. */
   document.addEventListener("focusin", (event) => {
-    lastFocus = event.target.id || "";
+    lastFocus = event.target.dataset.key || event.target.id || "";
     if (event.target.id === "search") open();
   });
-  document.addEventListener("input", (event) => { if (event.target.id === "search") open(); });
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "search") return;
+    open();
+    clearTimeout(typing);
+    typing = setTimeout(() => set("words", { data: event.target.value }), PAUSE);
+  });
+
+  /* The two days of the filter; the event comes when a day is complete. */
+  document.addEventListener("change", (event) => {
+    if (["since", "until"].includes(event.target.id)) ask(event.target.id, event.target.value);
+  });
 
   function open() {
     byId("suggestions").dataset.open = "yes";
@@ -151,7 +163,7 @@
 
   function keepFocus() {
     if (document.activeElement !== document.body || !lastFocus) return;
-    const again = byId(lastFocus) || byId("panel-body");
+    const again = document.querySelector(`[data-key="${CSS.escape(lastFocus)}"]`) || byId(lastFocus) || byId("panel-body");
     if (again) again.focus({ preventScroll: true });
   }
 
@@ -160,14 +172,31 @@
     dress();
     keepFocus();
     mark();
-    const field = byId("search");
-    if (field && !field.hasAttribute("role")) {
-      field.setAttribute("role", "combobox");
-      field.setAttribute("aria-controls", "suggestions");
-      field.setAttribute("aria-expanded", "false");
-      field.setAttribute("aria-autocomplete", "list");
+    makeFields();
+  }
+
+  /* Fields that Dash has none of, or none that suits. */
+  function makeFields() {
+    const place = byId("search-slot");
+    if (place && !place.firstChild) {
+      place.append(field({
+        id: "search", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
+        placeholder: "Search models, data, runs …   ( / )",
+        "aria-controls": "suggestions", "aria-expanded": "false", "aria-autocomplete": "list",
+      }));
+    }
+    for (const slot of document.querySelectorAll("[data-day]")) {
+      if (!slot.firstChild) slot.append(field({ id: slot.dataset.day, type: "date" }));
+      if (slot.firstChild !== document.activeElement) slot.firstChild.value = slot.dataset.given;
     }
   }
+
+  function field(attributes) {
+    const made = document.createElement("input");
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  }
+
   new MutationObserver(settle).observe(document.documentElement, { childList: true, subtree: true });
   window.addEventListener("popstate", () => requestAnimationFrame(mark));
 })();

@@ -1,4 +1,9 @@
-"""Buttons that do something to the address; what they do is in their id."""
+"""
+Buttons that do something to the address.
+
+What they do is in attributes that the page's script reads. Dash's own way, an input for each button, calls for each
+that appears on the page, and drops a click that is under way then.
+"""
 
 from typing import Any
 
@@ -29,14 +34,12 @@ def button(
         label: what a screen reader says where `words` are not enough.
         pressed: whether a toggle is on; None for what is no toggle.
     """
-    more: dict[str, Any] = {}
+    more = wild(data_do=verb, data_value=value, data_key=f"{at} {verb} {value}")
     if label:
         more["aria-label"] = label
     if pressed is not None:
         more["aria-pressed"] = "true" if pressed else "false"
-    return html.Button(
-        words, id={"do": verb, "value": value, "at": at}, className=f"button {style}".strip(), type="button", **more
-    )
+    return html.Button(words, className=f"button {style}".strip(), type="button", **more)
 
 
 def copy_button(text: str, *, label: str) -> Part:

@@ -31,6 +31,8 @@ def frame() -> Part:
         [
             dcc.Location(id="location", refresh=False),
             dcc.Store(id="gesture"),
+            dcc.Store(id="words"),
+            dcc.Store(id="taken"),
             dcc.Store(id="theme", data="light"),
             dcc.Store(id="sheets", data={theme.name: stylesheet(theme) for theme in (LIGHT, DARK)}),
             dcc.Store(id="refreshed", data=0),
@@ -60,14 +62,8 @@ def _header() -> Part:
             html.Div(
                 [
                     html.Label("Search the catalog", htmlFor="search", className="only-read"),
-                    dcc.Input(
-                        id="search",
-                        type="text",
-                        placeholder="Search models, data, runs …   ( / )",
-                        debounce=0.25,
-                        autoComplete="off",
-                        className="search",
-                    ),
+                    # Made by the page's script: Dash's own field moves the caret of who types fast.
+                    html.Div(id="search-slot", className="slot"),
                     html.Ul(id="suggestions", className="suggestions", **wild(aria_label="Suggestions")),
                 ],
                 className="searching",

@@ -18,11 +18,15 @@ def panel(address: Address, content: Part) -> list[Part]:
     tabs = [
         html.Button(
             words,
-            id={"do": "tab", "value": tab, "at": "panel"},
             className="tab",
             type="button",
             role="tab",
-            **wild(aria_selected="true" if address.tab == tab else "false"),
+            **wild(
+                data_do="tab",
+                data_value=tab,
+                data_key=f"panel {tab}",
+                aria_selected="true" if address.tab == tab else "false",
+            ),
         )
         for tab, words in _TABS
     ]

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from dash import dcc, html
+from dash import html
 
 from explorer.address import ALL, BOTH, DOWN, LIST, UP, Address
 from explorer.parts.buttons import Part, button, menu, wild
 from explorer.scene import Scene
 
 _MODES = ((UP, "Upstream"), (BOTH, "Both sides"), (DOWN, "Downstream"), (ALL, "Everything"))
-DAY = r"\d{4}-\d{2}-\d{2}"
 EXPORTS = ("svg", "png", "mermaid", "csv")
 _EXPORT_WORDS = {"svg": "SVG image", "png": "PNG image", "mermaid": "Mermaid", "csv": "CSV of nodes and edges"}
 
@@ -83,16 +82,12 @@ def _chips(title: str, verb: str, counts: Mapping[str, int], hidden: tuple[str, 
 
 
 def _day(name: str, words: str, value: str) -> Part:
-    return html.Label(
-        [
-            words,
-            dcc.Input(id={"ask": name}, type="text", value=value, debounce=True, placeholder="2026-01-31", pattern=DAY),
-        ]
-    )
+    """Make the place of a field for a day; Dash has none, so that the page's script makes it."""
+    return html.Label([words, html.Span(className="slot", **wild(data_day=name, data_given=value))])
 
 
 def _export(kind: str) -> Part:
-    return html.Button(_EXPORT_WORDS[kind], id={"export": kind}, className="button", type="button")
+    return html.Button(_EXPORT_WORDS[kind], className="button", type="button", **wild(data_export=kind, data_key=kind))
 
 
 def _zoom(name: str, words: str, label: str) -> Part:

@@ -4,9 +4,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from emulator.server import Emulator
 from explorer.server import serving
@@ -32,33 +33,50 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def catalog(browser: Browser) -> Iterator[Emulator]:
-    """The credit-risk scenario, published; one for the whole module."""
+    """The credit-risk scenario; one for all tests that only look at it."""
     with Emulator(scenario="credit-risk") as emulator:
         yield emulator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def explorer(catalog: Emulator) -> Iterator[str]:
-    """The address of the page over that catalog."""
-    with serving(published(catalog)) as url:
+    """The address of the page over that catalog, after everything was published and reconciled once."""
+    services = published(catalog)
+    services.reconciler.tick()
+    with serving(services) as url:
         yield url
 
 
-@pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page at 1280 by 800 that fails the test where something goes wrong in it, or asks anybody but loopback."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 800}, accept_downloads=True, permissions=["clipboard-read"]
+def _open(browser: Browser, scheme: Literal["light", "dark"]) -> BrowserContext:
+    return browser.new_context(
+        viewport={"width": 1280, "height": 800},
+        accept_downloads=True,
+        permissions=["clipboard-read", "clipboard-write"],
+        color_scheme=scheme,
     )
-    page = context.new_page()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """One profile for most tests, so that scripts are loaded once."""
+    return _open(browser, "light")
+
+
+@pytest.fixture
+def page(browser: Browser, context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page at 1280 by 800 that fails the test where something goes wrong in it, or asks anybody but loopback."""
+    own = _open(browser, request.param) if hasattr(request, "param") else None
+    page = (own or context).new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda sent: None if _is_ours(sent.url) else wrong.append(f"asked {sent.url}"))
     yield page
-    context.close()
+    page.close()
+    if own:
+        own.close()
     assert wrong == []
 
 

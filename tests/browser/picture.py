@@ -1,8 +1,9 @@
 """Words for what tests do with the page and see in its picture."""
 
+import json
 from urllib.parse import urlencode
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 FROM_FILE_TO_REPORT = (
     "loan.csv",
@@ -24,6 +25,7 @@ FROM_FILE_TO_REPORT = (
     "99999999-5555-0000-0000-000000000001",
 )
 """All stages of the first reference graph that lie up- and downstream of the model."""
+PIPELINE = ("BorrowerData:1", "LoanData:1", "PrepareData", "TestTrainDataSplit", "TrainModel", "RunBatchInference")
 _READ = "() => window.lineageGraph ? window.lineageGraph.nodes().map(each => each.data('name')) : []"
 
 
@@ -36,7 +38,7 @@ def open_at(page: Page, url: str, **address: str) -> None:
 
 def wait_until_drawn(page: Page) -> None:
     """Wait until the layout of some picture is done."""
-    expect(page.locator("#canvas[data-drawn]")).to_be_visible()
+    page.locator("#canvas[data-drawn]").wait_for()
 
 
 def expect_names(page: Page, *names: str) -> None:
@@ -66,12 +68,13 @@ def tap(page: Page, name: str, *, times: int = 1) -> None:
     page.mouse.click(at[0], at[1], click_count=times)
 
 
-def with_class(page: Page, name: str) -> list[str]:
-    """Return the names of the nodes that are drawn in some way."""
-    found: list[str] = page.evaluate(
-        "name => window.lineageGraph.nodes('.' + name).map(each => each.data('name')).sort()", name
+def expect_class(page: Page, style: str, *names: str) -> None:
+    """Wait until exactly these nodes are drawn in some way."""
+    page.wait_for_function(
+        """([style, wanted]) => JSON.stringify(
+            window.lineageGraph.nodes('.' + style).map(each => each.data('name')).sort()) === wanted""",
+        arg=[style, json.dumps(sorted(names), separators=(",", ":"))],
     )
-    return found
 
 
 def do(page: Page, words: str) -> Locator:
