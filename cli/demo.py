@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from cli.session import Report
     from emulator.client import Request
+    from emulator.server import Emulator
     from shared.bootstrap import Services
 
 _SCENARIO = "credit-risk"
@@ -39,12 +41,8 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
         ) from error
     from cli.explore import INSTALL, PORT, explore_catalog, is_installed
     from cli.graph import read_graph, to_json, to_mermaid, to_text
-    from cli.session import drain, local_queue
     from cli.show import find_asset
     from shared.bootstrap import Services
-    from shared.envelopes import split_events
-    from shared.handlers.message_body import REPLAY
-    from shared.handlers.receive import enqueue
     from shared.settings import Settings
 
     if explore and not is_installed():
@@ -55,12 +53,8 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
         services.catalog.apply_types(services.catalog.plan_types())
         click.echo("The catalog's types are installed.\n")
 
-        bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
-        random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret
-        queue = local_queue(services)
-        enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
         reports = []
-        for report in drain(services, queue):
+        for report in publish(emulator, services, seed=seed):
             reports.append(report)
             click.echo(report.to_line())
         publishing = emulator.control.requests()
@@ -86,6 +80,20 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
             click.echo("\nTo look at it in the browser: lineage demo --explore")
     expected = Counter(report.outcome.outcome for report in reports)["dead_lettered"] == 1
     sys.exit(0 if expected else 1)
+
+
+def publish(emulator: "Emulator", services: "Services", *, seed: int) -> Iterator["Report"]:
+    """Publish the events of the emulator's scenario, shuffled; yields how each ended."""
+    from cli.session import drain, local_queue
+    from shared.envelopes import split_events
+    from shared.handlers.message_body import REPLAY
+    from shared.handlers.receive import enqueue
+
+    bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
+    random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret
+    queue = local_queue(services)
+    enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
+    yield from drain(services, queue)
 
 
 def _dead_letters(services: "Services") -> str:

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const READABLE = 0.42, PAUSE = 250;
-  let typing = 0, cy = null, lastFocus = "", asked = 0, theme = "";
+  let typing = 0, cy = null, lastFocus = "", openMenu = "", asked = 0, theme = "";
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     lineage: { dress: (name, sheets) => sheets[name] || sheets.light },
@@ -26,7 +26,7 @@
       if (name) ask("centre", name);
     });
     cy.on("layoutstop", show);
-    cy.on("add remove data", () => requestAnimationFrame(mark));
+    cy.on("add remove", () => byId("canvas").removeAttribute("data-drawn"));
     new ResizeObserver(() => { cy.resize(); show(); }).observe(byId("canvas"));
     show();
   }
@@ -167,7 +167,16 @@
     if (again) again.focus({ preventScroll: true });
   }
 
+  /* A menu stays open while the row it is in is drawn anew. */
+  document.addEventListener("toggle", (event) => {
+    if (event.target.querySelector(":scope > .menu") && event.target.isConnected) {
+      openMenu = event.target.open ? event.target.id : openMenu === event.target.id ? "" : openMenu;
+    }
+  }, true);
+
   function settle() {
+    const menu = openMenu && byId(openMenu);
+    if (menu && !menu.open) menu.open = true;
     meetPicture();
     dress();
     keepFocus();

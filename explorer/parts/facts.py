@@ -18,7 +18,7 @@ def facts(details: Details, address: Address) -> list[Part]:
     guid = asset.guid
     return [
         html.H2(node.name, className="title"),
-        html.P([describe(node), *_labels(details)], className="kind"),
+        html.P([node.kind.word, *_status(node), *_labels(details)], className="kind"),
         html.P(str(asset.qualified_name), className="name"),
         html.Div(
             [
@@ -68,6 +68,10 @@ def _side(side: str, words: str, guid: str, address: Address) -> Part:
         ],
         className="segments",
     )
+
+
+def _status(node: Node) -> list[Part]:
+    return [", ", html.Span(node.status, className="bad" if node.failed else "")] if node.status else []
 
 
 def _labels(details: Details) -> list[Part]:

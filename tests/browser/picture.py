@@ -25,8 +25,9 @@ FROM_FILE_TO_REPORT = (
     "99999999-5555-0000-0000-000000000001",
 )
 """All stages of the first reference graph that lie up- and downstream of the model."""
-PIPELINE = ("BorrowerData:1", "LoanData:1", "PrepareData", "TestTrainDataSplit", "TrainModel", "RunBatchInference")
-_READ = "() => window.lineageGraph ? window.lineageGraph.nodes().map(each => each.data('name')) : []"
+WAIT = 15_000
+_READ = """() => window.lineageGraph && document.querySelector('#canvas[data-drawn]')
+    ? window.lineageGraph.nodes().map(each => each.data('name')) : []"""
 
 
 def open_at(page: Page, url: str, **address: str) -> None:
@@ -43,25 +44,38 @@ def wait_until_drawn(page: Page) -> None:
 
 def expect_names(page: Page, *names: str) -> None:
     """Wait until the picture has exactly these nodes."""
+    wanted = sorted(names)
     page.wait_for_function(
         f"wanted => {{ const found = ({_READ})().sort(); return JSON.stringify(found) === JSON.stringify(wanted) }}",
-        arg=sorted(names),
+        arg=wanted,
+        timeout=WAIT,
     )
 
 
-def names(page: Page) -> list[str]:
-    """Return the names of all nodes that are drawn."""
-    found: list[str] = page.evaluate(_READ)
-    return found
+def expect_among(page: Page, *names: str) -> None:
+    """Wait until the picture has these nodes, whatever else."""
+    page.wait_for_function(
+        f"wanted => {{ const found = ({_READ})(); return wanted.every(each => found.includes(each)) }}",
+        arg=names,
+        timeout=WAIT,
+    )
 
 
 def tap(page: Page, name: str, *, times: int = 1) -> None:
     """Click a node where it is on the screen, as a mouse does."""
     at = page.evaluate(
-        """name => {
-            const cy = window.lineageGraph, node = cy.nodes().filter(each => each.data('name') === name)[0];
-            const box = document.getElementById('canvas').getBoundingClientRect(), spot = node.renderedPosition();
-            return [box.x + spot.x, box.y + spot.y];
+        """async name => {
+            const frame = () => new Promise(requestAnimationFrame), spot = () => {
+                const cy = window.lineageGraph, node = cy.nodes().filter(each => each.data('name') === name)[0];
+                const box = document.getElementById('canvas').getBoundingClientRect(), at = node.renderedPosition();
+                return [box.x + at.x, box.y + at.y];
+            };
+            for (let last = "", still = 0; still < 5; await frame()) {  // until layout and window have settled
+                const now = spot().join();
+                still = now === last ? still + 1 : 0;
+                last = now;
+            }
+            return spot();
         }""",
         name,
     )
