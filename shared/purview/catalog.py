@@ -66,11 +66,12 @@ class PurviewCatalog:
         answer = self._client._post_http(endpoint, json={"keywords": keywords, "limit": limit}).body or {}
         return [_hit(hit) for hit in answer.get("value") or []]
 
-    def list_of_type(self, type_name: str) -> Iterator[Found]:
+    def list_of_type(self, type_name: str, keywords: str = "") -> Iterator[Found]:
         """Yield what the search index has of a type, page by page. For people only: the index lags behind."""
         endpoint, offset = self._client.endpoint_url.replace("/atlas/v2", "/search/query"), 0
         while True:
             body = {"filter": {"entityType": type_name}, "limit": _PAGE, "offset": offset}
+            body |= {"keywords": keywords} if keywords else {}
             hits = (self._client._post_http(endpoint, json=body).body or {}).get("value") or []
             yield from (_hit(hit) for hit in hits)
             if len(hits) < _PAGE:
