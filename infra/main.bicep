@@ -113,6 +113,13 @@ param owners string = 'off'
 ])
 param inferColumns string = 'off'
 
+@description('Label models, endpoints and predictions with the classifications of the data they were made of.')
+@allowed([
+  'off'
+  'on'
+])
+param classificationLabels string = 'off'
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -288,6 +295,7 @@ module app 'modules/function-app.bicep' = {
     purviewCollection: purviewCollection
     owners: owners
     inferColumns: inferColumns
+    classificationLabels: classificationLabels
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

@@ -56,6 +56,7 @@ class Settings:
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
         owners: whether to tell who submitted runs and made assets, which is personal data.
+        classification_labels: whether labels say which classified data a model, endpoint or prediction was made of.
         infer_columns: whether equal column names of known schemas make a column mapping.
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
@@ -70,6 +71,7 @@ class Settings:
     ca_bundle: str | None = None
     owners: bool = False
     infer_columns: bool = False
+    classification_labels: bool = False
     downstream: Downstream = NOTHING
     telemetry: str = WORKER
 
@@ -95,6 +97,7 @@ class Settings:
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
             owners=reader.choice("LINEAGE_OWNERS", (OFF, ON)) == ON,
             infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
+            classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )

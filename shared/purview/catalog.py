@@ -6,6 +6,8 @@ from typing import Any
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.lineage.entities import Entity, Ref
 from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
+from shared.purview.classifications import classifications_above
+from shared.purview.reader import LineageReader
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
@@ -196,6 +198,13 @@ class PurviewCatalog:
     def remove_entity(self, found: Found) -> None:
         """Delete an entity; the catalog keeps a trace of it that no look-up finds."""
         self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}")
+
+    def add_labels(self, found: Found, labels: Sequence[str]) -> None:
+        self._client._put_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=list(labels))
+
+    def get_classifications_above(self, found: Found) -> frozenset[str]:
+        """Return the classifications of an entity and of what is up to 50 hops upstream; 2 requests or more."""
+        return classifications_above(LineageReader(self._client), found.guid)
 
     def remove_label(self, found: Found, label: str) -> None:
         self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=[label])

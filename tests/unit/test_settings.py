@@ -64,6 +64,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CA_BUNDLE": str(bundle),
         "LINEAGE_OWNERS": "on",
         "LINEAGE_INFER_COLUMNS": "on",
+        "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
     }
     assert Settings.from_env(every) == Settings(
@@ -76,6 +77,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         ca_bundle=str(bundle),
         owners=True,
         infer_columns=True,
+        classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
     )
 
@@ -107,6 +109,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
         "LINEAGE_OWNERS": "yes",
         "LINEAGE_INFER_COLUMNS": "yes",
+        "LINEAGE_CLASSIFICATION_LABELS": "yes",
         "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
