@@ -73,12 +73,25 @@ def test_a_chain_deeper_than_one_answer_is_read_to_its_end(direction: str) -> No
     assert walk(reader, start, direction=direction) == set(reader.graph)
 
 
+def test_a_deep_chain_takes_a_request_for_fifty() -> None:
+    """A thousand runs in a row, read a hundred entities at a time and confirmed fifty at a time."""
+    reader = FakeReader(*chain(2_001), depth=100)
+    assert walk(reader, "data0000") == set(reader.graph)
+    assert len(reader.requests) <= len(reader.graph) / 50 + 10
+
+
 def test_an_asset_with_more_neighbours_than_one_answer_has_is_read_whole() -> None:
     """A file that 300 runs read, in an answer cut at 100."""
     edges = [(("data", f"run{number}"), (f"run{number}", f"data{number}")) for number in range(300)]
     reader = FakeReader(*(edge for pair in edges for edge in pair), width=100)
     assert walk(reader, "data") == set(reader.graph)
     assert len(reader.requests) <= len(reader.graph) / 50 + 10
+
+
+def test_a_run_with_more_outputs_than_one_answer_has_is_read_whole() -> None:
+    """Three hundred files of one run, in an answer cut at 100."""
+    reader = FakeReader(("data", "run"), *(("run", f"data{number}") for number in range(300)), width=100)
+    assert walk(reader, "data") == set(reader.graph)
 
 
 def test_a_run_that_wrote_nothing_is_found() -> None:
