@@ -165,3 +165,38 @@ class Catalog(Protocol):
     def remove_entity(self, found: Found) -> None: ...
 
     def remove_label(self, found: Found, label: str) -> None: ...
+
+
+class Announcement(Protocol):
+    """
+    What others are told of one process.
+
+    Attributes:
+        fingerprints: by qualifiedName, of all it says; what was told under the same fingerprints before is no news.
+        events: in the shape that the outlet which made them sends.
+    """
+
+    @property
+    def process(self) -> QualifiedName: ...
+
+    @property
+    def events(self) -> Sequence[object]: ...
+
+    @property
+    def fingerprints(self) -> Mapping[QualifiedName, str]: ...
+
+
+class Outlet(Protocol):
+    """Others who are told of lineage, in the words of a standard of theirs."""
+
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
+        """Tell of each process among entities; `at` is the time of what tells none itself."""
+        ...
+
+    def send(self, announcement: Announcement) -> None:
+        """
+        Tell others, who may have been told before.
+
+        May raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
+        """
+        ...
