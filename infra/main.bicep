@@ -113,6 +113,13 @@ param owners string = 'off'
 ])
 param inferColumns string = 'off'
 
+@description('Label models, endpoints and predictions with the classifications of the data they were made of.')
+@allowed([
+  'off'
+  'on'
+])
+param classificationLabels string = 'off'
+
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
 
@@ -294,6 +301,7 @@ module app 'modules/function-app.bicep' = {
     purviewCollection: purviewCollection
     owners: owners
     inferColumns: inferColumns
+    classificationLabels: classificationLabels
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope
     workspaces: workspaces

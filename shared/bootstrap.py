@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.handlers.announce import Announcer
 from shared.handlers.deliver import Deliveries
+from shared.handlers.labels import ClassificationLabels
 from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import MessageBody, decode_body
 from shared.handlers.messages import AllowList, handle_message
@@ -143,6 +144,7 @@ class Services:
             now=self.now,
             infer_columns=self.settings.infer_columns,
             downstream=self.settings.downstream,
+            labels=self.labels,
             announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
         )
 
@@ -164,7 +166,13 @@ class Services:
 
     @property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now)
+        return Reconciler(
+            self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
+        )
+
+    @property
+    def labels(self) -> ClassificationLabels | None:
+        return ClassificationLabels(self.catalog) if self.settings.classification_labels else None
 
     @cached_property
     def catalog(self) -> "PurviewCatalog":

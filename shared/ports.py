@@ -164,7 +164,13 @@ class Catalog(Protocol):
 
     def remove_entity(self, found: Found) -> None: ...
 
+    def add_labels(self, found: Found, labels: Sequence[str]) -> None: ...
+
     def remove_label(self, found: Found, label: str) -> None: ...
+
+    def get_classifications_above(self, found: Found) -> frozenset[str]:
+        """Return the classifications of an entity and of all upstream of it, those of columns included."""
+        ...
 
 
 class Announcement(Protocol):

@@ -56,6 +56,7 @@ class Settings:
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
         owners: whether to tell who submitted runs and made assets, which is personal data.
+        classification_labels: whether labels say which classified data a model, endpoint or prediction was made of.
         infer_columns: whether equal column names of known schemas make a column mapping.
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
         openlineage_out: where lineage goes as OpenLineage: `console`, `file:///path`, a URL, or "" for nowhere.
@@ -72,6 +73,7 @@ class Settings:
     ca_bundle: str | None = None
     owners: bool = False
     infer_columns: bool = False
+    classification_labels: bool = False
     downstream: Downstream = NOTHING
     openlineage_out: str = ""
     openlineage_scope: str = ""
@@ -99,6 +101,7 @@ class Settings:
             ca_bundle=reader.certificates("LINEAGE_CA_BUNDLE"),
             owners=reader.choice("LINEAGE_OWNERS", (OFF, ON)) == ON,
             infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
+            classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             openlineage_out=reader.outlet("LINEAGE_OPENLINEAGE_OUT"),
             openlineage_scope=reader.optional("LINEAGE_OPENLINEAGE_SCOPE"),

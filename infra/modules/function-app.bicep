@@ -42,6 +42,9 @@ param owners string
 @description('Whether equal column names of known schemas make a column mapping: on or off.')
 param inferColumns string
 
+@description('Whether to label models, endpoints and predictions with the classifications upstream: on or off.')
+param classificationLabels string
+
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string
 
@@ -174,6 +177,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__tableServiceUri: tableEndpoint
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
+    LINEAGE_CLASSIFICATION_LABELS: classificationLabels
     LINEAGE_CREDENTIAL: 'default'
     LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''

@@ -10,6 +10,7 @@ from shared import qualified_names
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.handlers.announce import Announcer
+from shared.handlers.labels import ClassificationLabels, list_labelled
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Skip
 from shared.handlers.planner import Planner
@@ -43,8 +44,10 @@ class Publisher:
         now: Callable[[], datetime],
         infer_columns: bool = False,
         downstream: Downstream = NOTHING,
+        labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
     ) -> None:
+        self._labels = labels
         self._leases = leases
         self._now = now
         self._announcer = announcer
@@ -132,6 +135,8 @@ class Publisher:
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check) if plan.changed else None
         if result and result.rejections:
             plan, result = self._write_anew(event, plan, result, lease)
+        if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
+            self._labels.refresh(list_labelled(plan.entities))
         if result:
             fingerprints = {entity.ref.qualified_name: entity.fingerprint for entity in plan.entities}
             self._note_written(plan.root, {name: fingerprints[name] for name in result.guids if name in fingerprints})

@@ -193,6 +193,7 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "purviewCollection": "",
         "owners": "off",
         "inferColumns": "off",
+        "classificationLabels": "off",
         "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
         "openLineageScope": "api://marquez/.default",
     }

@@ -64,6 +64,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CA_BUNDLE": str(bundle),
         "LINEAGE_OWNERS": "on",
         "LINEAGE_INFER_COLUMNS": "on",
+        "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
         "LINEAGE_OPENLINEAGE_OUT": "https://marquez.contoso.com/api/v1/lineage",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
@@ -78,6 +79,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         ca_bundle=str(bundle),
         owners=True,
         infer_columns=True,
+        classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
         openlineage_out="https://marquez.contoso.com/api/v1/lineage",
         openlineage_scope="api://marquez/.default",
@@ -111,6 +113,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_CA_BUNDLE": "/nowhere/ca.pem",
         "LINEAGE_OWNERS": "yes",
         "LINEAGE_INFER_COLUMNS": "yes",
+        "LINEAGE_CLASSIFICATION_LABELS": "yes",
         "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
         "LINEAGE_OPENLINEAGE_OUT": "marquez.contoso.com",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
@@ -313,9 +316,7 @@ def test_console_beside_the_workers_own_export_is_refused(environ: dict[str, str
         "file:///{folder}/events.jsonl",
     ],
 )
-def test_openlineage_goes_to_the_log_a_file_or_a_receiver(
-    environ: dict[str, str], tmp_path: Path, value: str
-) -> None:
+def test_openlineage_goes_to_the_log_a_file_or_a_receiver(environ: dict[str, str], tmp_path: Path, value: str) -> None:
     """And nowhere if it is not set."""
     value = value.replace("/{folder}", str(tmp_path))
     assert Settings.from_env({**environ, "LINEAGE_OPENLINEAGE_OUT": value}).openlineage_out == value
