@@ -153,7 +153,7 @@ class Services:
         return self.open_outlet(self.settings.openlineage_out)
 
     def open_outlet(self, target: str) -> "OpenLineageOutlet":
-        """Open what takes OpenLineage events: the setting's target, or another that is spelt like it."""
+        """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
         from shared.http_session import build_session
         from shared.openlineage.outgoing import open_outlet
 
@@ -161,7 +161,7 @@ class Services:
             target,
             session=lambda: build_session(self.settings.ca_bundle),
             credential=lambda: self.credential,
-            scope=self.settings.openlineage_scope,
+            scope=self.settings.openlineage_scope if target == self.settings.openlineage_out else "",
         )
 
     @property

@@ -204,7 +204,7 @@ class _Reader:
         if value.startswith("file:///"):
             if not Path(path).parent.is_dir() or Path(path).is_dir():
                 self.problems.append(f"{name}: {path} is a folder, or in none that exists")
-        elif not _is_receiver(value):
+        elif not is_receiver(value):
             self.problems.append(
                 f"{name}: give console, file:///path/to/file, or an https URL without user, query and fragment "
                 "(http for this machine only)"
@@ -225,7 +225,8 @@ class _Reader:
             return NOTHING
 
 
-def _is_receiver(text: str) -> bool:
+def is_receiver(text: str) -> bool:
+    """Whether OpenLineage events may be sent to an address: over TLS or on this machine, and no secret is in it."""
     base, _, _ = text.partition("://")[2].partition("/")
     rest = set("?#@").isdisjoint(text)
     return rest and (

@@ -7,6 +7,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import requests
+import tenacity
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from openlineage.client.event_v2 import RunEvent
@@ -15,7 +16,6 @@ from openlineage.client.transport.console import ConsoleConfig, ConsoleTransport
 from openlineage.client.transport.file import FileConfig, FileTransport
 from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenProvider
 from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from shared.errors import AccessDeniedError, RequestRefusedError, ServiceUnavailableError
 from shared.lineage.entities import Entity
@@ -28,17 +28,27 @@ CONSOLE, FILE = "console", "file://"
 DEFAULT_PATH = "api/v1/lineage"
 """Where the standard's reference server takes events; used where a URL has no path."""
 TIMEOUT = 10.0
-_RETRIED = (502, 503, 504)
+ATTEMPTS = 3
 _UNAVAILABLE = frozenset({408, 429})
 
 
 class OpenLineageOutlet:
     """The outlet port over one of openlineage-python's own transports."""
 
-    def __init__(self, transport: Transport, *, target: str) -> None:
+    def __init__(
+        self, transport: Transport, *, target: str, sleep: Callable[[float], None] = tenacity.nap.sleep
+    ) -> None:
         self._transport = transport
         self._target = target
         self._lock = Lock()
+        # Short waits here, long ones by the queue: if the receiver says how long, that is for the queue to know.
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass_soon),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=5, jitter=0.5),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=sleep,
+            reraise=True,
+        )
 
     def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Told]:
         return to_run_events(entities, at=at)
@@ -54,6 +64,9 @@ class OpenLineageOutlet:
         Raises:
             ServiceUnavailableError, AccessDeniedError, RequestRefusedError
         """
+        self._retrying(self._emit_once, event)
+
+    def _emit_once(self, event: RunEvent) -> None:
         try:
             if isinstance(self._transport, HttpTransport):
                 _check(self._transport.emit(event), self._target)
@@ -76,7 +89,12 @@ class OpenLineageOutlet:
 
 
 def open_outlet(
-    target: str, *, session: Callable[[], requests.Session], credential: Callable[[], TokenCredential], scope: str = ""
+    target: str,
+    *,
+    session: Callable[[], requests.Session],
+    credential: Callable[[], TokenCredential],
+    scope: str = "",
+    sleep: Callable[[float], None] = tenacity.nap.sleep,
 ) -> OpenLineageOutlet:
     """
     Open what a setting names.
@@ -88,12 +106,12 @@ def open_outlet(
         scope: for what that is asked; "" to send none.
     """
     if target == CONSOLE:
-        return OpenLineageOutlet(ConsoleTransport(ConsoleConfig()), target=target)
+        return OpenLineageOutlet(ConsoleTransport(ConsoleConfig()), target=target, sleep=sleep)
     if target.startswith(FILE):
         config = FileConfig(log_file_path=target, append=True)
-        return OpenLineageOutlet(FileTransport(config), target=target)
+        return OpenLineageOutlet(FileTransport(config), target=target, sleep=sleep)
     auth = _Bearer(credential(), scope) if scope else TokenProvider({})
-    return OpenLineageOutlet(HttpTransport(_http(target, session(), auth)), target=target)
+    return OpenLineageOutlet(HttpTransport(_http(target, session(), auth)), target=target, sleep=sleep)
 
 
 class _Bearer(TokenProvider):
@@ -114,17 +132,7 @@ class _Bearer(TokenProvider):
 def _http(url: str, session: requests.Session, auth: TokenProvider) -> HttpConfig:
     # A POST that is redirected arrives as a GET: nothing would be delivered, and that with a 200.
     session.max_redirects = 0
-    adapter = session.get_adapter(url)
-    if isinstance(adapter, HTTPAdapter):
-        # Short retries here, long ones by the queue: it knows `Retry-After`, and urllib3 would sleep for all of it.
-        adapter.max_retries = Retry(
-            total=2,
-            backoff_factor=0.5,
-            status_forcelist=_RETRIED,
-            allowed_methods=None,
-            respect_retry_after_header=False,
-            raise_on_status=False,
-        )
+    adapter = session.get_adapter(url)  # the session's own, which trusts LINEAGE_CA_BUNDLE and retries nothing
     return HttpConfig(
         url=url,
         endpoint="" if urlsplit(url).path.strip("/") else DEFAULT_PATH,
@@ -133,6 +141,10 @@ def _http(url: str, session: requests.Session, auth: TokenProvider) -> HttpConfi
         adapter=adapter if isinstance(adapter, HTTPAdapter) else None,
         auth=auth,
     )
+
+
+def _may_pass_soon(error: BaseException) -> bool:
+    return isinstance(error, ServiceUnavailableError) and not error.retry_after
 
 
 def _check(response: requests.Response, target: str) -> None:

@@ -76,18 +76,24 @@ class Told:
     fingerprints: Mapping[QualifiedName, str]
 
 
-def to_run_events(entities: Iterable[Entity], *, at: datetime) -> tuple[Told, ...]:
+def to_run_events(
+    entities: Iterable[Entity], *, at: datetime, written: Mapping[QualifiedName, datetime] | None = None
+) -> tuple[Told, ...]:
     """
     Tell of each process among entities that reads or writes something.
 
     Args:
         entities: the processes, and what is known of what stands around them.
         at: the time of events about processes that tell none themselves, as a registration does not.
+        written: when the catalog last wrote a process, where that is known; comes before `at`.
     """
     known = {entity.ref.qualified_name: entity for entity in entities}
     datasets, packages = Datasets(known), _packages(known)
     processes = sorted((each for each in known.values() if each.inputs or each.outputs), key=lambda each: each.ref)
-    return tuple(_tell(process, known, datasets, packages, at) for process in processes)
+    times = written or {}
+    return tuple(
+        _tell(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
+    )
 
 
 def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime) -> Told:

@@ -29,6 +29,7 @@ IMPORTS = {
     "azure.identity": "azure-identity",
     "azure.storage.blob": "azure-storage-blob",
     "azure.storage.queue": "azure-storage-queue",
+    "openlineage.client": "openlineage-python",
     "opentelemetry.metrics": "opentelemetry-api",
     "opentelemetry.sdk.metrics": "opentelemetry-sdk",
     "opentelemetry.sdk.trace": "opentelemetry-sdk",

@@ -43,8 +43,7 @@ class FakeCredential:
 
 
 @pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
+def receiver() -> Iterator[Receiver]:
     with open_receiver() as opened:
         yield opened
 
@@ -69,7 +68,8 @@ def open_to(
         sessions.append(build_session())
         return sessions[-1]
 
-    return open_outlet(url, session=session, credential=lambda: credential or FakeCredential(), scope=scope)
+    asked = credential or FakeCredential()
+    return open_outlet(url, session=session, credential=lambda: asked, scope=scope, sleep=lambda seconds: None)
 
 
 def test_event_arrives_as_json_where_the_standard_has_it(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
@@ -104,14 +104,14 @@ def test_answer_says_whether_a_retry_may_help(
     receiver: Receiver, outlet: OpenLineageOutlet, status: int, error: type[LineageError]
 ) -> None:
     """The message comes back, or is set aside with words that name the receiver."""
-    receiver.answers(status)
+    receiver.answers(*[status] * outgoing.ATTEMPTS)
     with pytest.raises(error, match=f"{receiver.url}.*HTTP {status}"):
         outlet.send(TOLD)
 
 
 def test_short_outage_is_waited_for_and_a_longer_one_is_not(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
     """Two more attempts; then the queue waits better."""
-    receiver.answers(503, 502)
+    receiver.answers(503, 500)
     outlet.send(TOLD)
     assert len(receiver.events) == 1
     receiver.answers(503, 503, 503, 503)
