@@ -1,10 +1,13 @@
 """Announcing: after the catalog, each news at least once whatever fails, and nothing that was told before."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.errors import EntityRejectedError, RequestRefusedError, ServiceUnavailableError
 from shared.events import EndpointSubject, ModelSubject, RunSubject, Subject
@@ -181,6 +184,33 @@ def test_other_models_of_a_deployment_are_news(desk: Desk) -> None:
     changed = replace(ENDPOINT, deployments=(Deployment("blue", (model("churn", "2"),)),))
     desk.source.answers |= {"endpoint ep": changed}
     assert desk.publish(DEPLOYED) == ["endpoints/ep/deployments/blue"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(outages=st.lists(st.booleans(), max_size=12), deaths=st.lists(st.booleans(), max_size=6))
+def test_whatever_fails_in_between_everything_is_told_in_the_end(outages: list[bool], deaths: list[bool]) -> None:
+    """The receiver is down for some events, the ledger for some notes; the message comes back until nothing fails."""
+    desk = Desk(Database(":memory:", now=FakeClock()))
+    send, put = desk.outlet.send, desk.ledger.put_fingerprints
+    down, dead = iter(outages), iter(deaths)
+
+    def send_or_fail(announcement: Announcement) -> None:
+        if next(down, False):
+            raise ServiceUnavailableError("down")
+        send(announcement)
+
+    def put_or_fail(fingerprints: Mapping[QualifiedName, str]) -> None:
+        if next(dead, False):
+            raise ServiceUnavailableError("dead")
+        put(fingerprints)
+
+    desk.outlet.send = send_or_fail  # type: ignore[method-assign]
+    desk.ledger.put_fingerprints = put_or_fail  # type: ignore[method-assign]
+    for _ in range(len(outages) + len(deaths) + 1):
+        with suppress(ServiceUnavailableError):
+            desk.publish(PIPELINE)
+    assert set(desk.outlet.told) == {"runs/step0", "runs/step1", "runs/step2"}
+    assert desk.publish(PIPELINE) == []
 
 
 @dataclass
