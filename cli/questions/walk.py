@@ -92,7 +92,8 @@ class Walker:
                 self._read_lineage(tail[0], direction)
             else:
                 self._read(tail)
-            filled = len(self._known) - known >= GUIDS * (self._requests - requests)
+            read = self._requests - requests - (1 if deep else 0)  # entities are what a request can hold fifty of
+            filled = len(self._known) - known >= GUIDS * read
             slow = 0 if deep or filled else slow + 1
             deep = deep and filled
 
@@ -126,7 +127,8 @@ class Walker:
             beyond.setdefault(near, []).append(far)
         for each in complete & beyond.keys():
             self._next[direction].setdefault(each, tuple(sorted(set(beyond[each]))))
-        unsure = dict.fromkeys([guid, *lineage.assets])
+        # What seems to be an end is left to the walk: it goes on from there in either way.
+        unsure = dict.fromkeys([guid, *beyond])
         self._read([each for each in unsure if each not in self._next[direction]])
 
     def _read(self, guids: list[str]) -> None:
