@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,27 @@ def test_one_process_is_told_once_by_command(app: App) -> None:
     ends = [event["run"]["runId"] for event in events if event["eventType"] != "START"]
     assert len(ends) == len(set(ends))
     assert {event["run"]["runId"] for event in events if event["eventType"] == "START"} < set(ends)
+
+
+def test_what_tells_no_time_has_that_of_the_catalogs_last_write(app: App) -> None:
+    """By command there is no event of Azure ML to take one from."""
+    name = f"{WS}/data/LoanData/versions/1/registration"
+    events = map(json.loads, ask(app, "openlineage", "creditrisk_model").stdout.splitlines())
+    (event,) = (
+        each for each in events if each["run"]["facets"].get("azureml_process", {}).get("qualifiedName") == name
+    )
+    written = datetime.fromtimestamp(app.entity(name)["updateTime"] / 1_000, UTC)
+    assert datetime.fromisoformat(event["eventTime"]) == written
+
+
+def test_command_reads_many_entities_to_a_request(app: App) -> None:
+    """Lineage as deep as one request goes, and whole entities by fifty."""
+    app.emulator.control.clear_requests()
+    result = ask(app, "openlineage", "creditrisk_model")
+    edges = edges_of([json.loads(line) for line in result.stdout.splitlines()])
+    nodes = {end for edge in edges for end in edge}
+    assert len(nodes) > 30
+    assert len(app.emulator.control.requests("purview")) <= 20
 
 
 def test_command_sends_to_a_file_and_to_a_receiver(app: App, tmp_path: Path) -> None:
