@@ -18,6 +18,7 @@ _COMMANDS = {
     "diff": "cli.diff",
     "doctor": "cli.doctor",
     "impact": "cli.impact",
+    "openlineage": "cli.openlineage",
     "origin": "cli.origin",
     "packages": "cli.packages",
     "replay": "cli.replay",
