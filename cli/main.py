@@ -12,10 +12,16 @@ from shared.errors import ConfigurationError, LineageError
 FAILED, USAGE = 1, 2
 
 _COMMANDS = {
+    "audit": "cli.audit",
     "backfill": "cli.backfill",
     "demo": "cli.demo",
+    "diff": "cli.diff",
     "doctor": "cli.doctor",
     "explore": "cli.explore",
+    "impact": "cli.impact",
+    "openlineage": "cli.openlineage",
+    "origin": "cli.origin",
+    "packages": "cli.packages",
     "replay": "cli.replay",
     "retire-accelerator": "cli.retire",
     "setup": "cli.setup",

@@ -35,7 +35,7 @@ def shorten(name: str, width: int) -> str:
     Keep both ends of a long name: versions are at the end.
 
     >>> shorten("creditrisk_batch_inference_of_march:12", 20)
-    'creditrisk_…march:12'
+    'creditrisk_b…arch:12'
     """
     if len(name) <= width:
         return name

@@ -1,5 +1,6 @@
 """Serves the page on loopback, to this machine's browser and nobody else."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -39,7 +40,16 @@ def make_explorer(services: "Services", *, port: int = 0) -> BaseWSGIServer:
     """
     app = build_app(Reading(services))
     _guard(app.server)
-    return make_server(HOST, port, app.server, threaded=True, request_handler=_Quiet)
+    # Given a port that is taken, Werkzeug would print advice of its own and end the process.
+    with socket.create_server((HOST, port)) as listening:
+        return make_server(
+            HOST,
+            listening.getsockname()[1],
+            app.server,
+            threaded=True,
+            request_handler=_Quiet,
+            fd=listening.fileno(),
+        )
 
 
 @contextmanager

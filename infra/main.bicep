@@ -113,6 +113,19 @@ param owners string = 'off'
 ])
 param inferColumns string = 'off'
 
+@description('Label models, endpoints and predictions with the classifications of the data they were made of.')
+@allowed([
+  'off'
+  'on'
+])
+param classificationLabels string = 'off'
+
+@description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
+param openLineageOut string = ''
+
+@description('What the token for that URL is asked for, such as api://{application}/.default; empty to send none.')
+param openLineageScope string = ''
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -288,6 +301,9 @@ module app 'modules/function-app.bicep' = {
     purviewCollection: purviewCollection
     owners: owners
     inferColumns: inferColumns
+    classificationLabels: classificationLabels
+    openLineageOut: openLineageOut
+    openLineageScope: openLineageScope
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

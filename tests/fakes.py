@@ -97,6 +97,7 @@ class FakeCatalog(Script):
         super().__init__(fail_with)
         self.refuse = set(refuse)
         self.entities: dict[QualifiedName, Entity] = {}
+        self.classifications: dict[QualifiedName, tuple[str, ...]] = {}
         self.sent: list[list[QualifiedName]] = []
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
@@ -112,6 +113,22 @@ class FakeCatalog(Script):
             )
             for entity in here
         }
+
+    def get_classifications_above(self, found: Found) -> frozenset[str]:
+        self.called("classifications")
+        above, waiting = {found.ref}, [found.ref]
+        while waiting:
+            ref = waiting.pop()
+            writers = [entity for entity in self.entities.values() if ref in (entity.outputs or ())]
+            beyond = {end for entity in writers for end in entity.inputs or ()} - above
+            above |= beyond
+            waiting += beyond
+        return frozenset(name for ref in above for name in self.classifications.get(ref.qualified_name, ()))
+
+    def add_labels(self, found: Found, labels: Sequence[str]) -> None:
+        self.called("label")
+        entity = self.entities[found.ref.qualified_name]
+        self.entities[found.ref.qualified_name] = replace(entity, labels=(*entity.labels, *labels))
 
     def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
         self.called("get_columns")
@@ -149,7 +166,9 @@ class FakeCatalog(Script):
         del self.entities[found.ref.qualified_name]
 
     def remove_label(self, found: Found, label: str) -> None:
-        self.entities[found.ref.qualified_name] = replace(self.entities[found.ref.qualified_name], labels=())
+        entity = self.entities[found.ref.qualified_name]
+        kept = tuple(each for each in entity.labels if each != label)
+        self.entities[found.ref.qualified_name] = replace(entity, labels=kept)
 
     def _takes(self, entity: Entity, batch: Mapping[Ref, Entity]) -> bool:
         known = {*batch, *(stored.ref for stored in self.entities.values())}

@@ -1,11 +1,12 @@
 """What an asset was made of: source data, runs and packages, and which classified data went into it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cli.questions.kinds import DATA, MODEL, PACKAGES, RUN, kind_of
 from cli.questions.paths import order
 from cli.questions.walk import Walker
+from shared.purview.classifications import classifications_of
 from shared.purview.reader import INPUT, Asset
 
 
@@ -63,17 +64,18 @@ def find_origin(walker: Walker, guid: str) -> Origin:
             for environment in environments
         ),
         classified=list_classified(
-            asset for each, asset in whole.items() if kinds[each] in (DATA, MODEL) or each == guid
+            walker, [asset for each, asset in whole.items() if kinds[each] in (DATA, MODEL) or each == guid]
         ),
         visited=walker.visited,
     )
 
 
-def list_classified(assets: Iterable[Asset]) -> tuple[Classified, ...]:
-    """Group assets by the classifications they have."""
+def list_classified(walker: Walker, assets: Sequence[Asset]) -> tuple[Classified, ...]:
+    """Group assets by the classifications that they have, or one of their columns."""
+    found = classifications_of(assets, walker.read)
     by_name: dict[str, list[Asset]] = {}
     for asset in assets:
-        for name in asset.classifications:
+        for name in found.get(asset.guid, ()):
             by_name.setdefault(name, []).append(asset)
     return tuple(Classified(name, _sorted(by_name[name])) for name in sorted(by_name))
 

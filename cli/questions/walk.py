@@ -19,15 +19,19 @@ _PROCESSES = frozenset(
 )
 """Types whose neighbours an answer about lineage always has; it leaves out processes that have only one side."""
 
+_SLOW = 2
+"""Requests that one lineage takes with its confirmation: after so many that brought little, it is tried instead."""
+
 
 class Walker:
     """
     Reads what is up- and downstream of assets, and keeps what it read.
 
     One request for lineage reads 50 hops from one entity; the API has none for several. One for whole entities reads
-    the neighbours of 50. So a deep chain is read by the first and a wide level by the second, whichever brought more:
-    while one of them brings 50 entities a request, a walk takes no more than visited / 50 + 10. What lineage says of
-    data is confirmed by reading the data: it leaves out runs that read nothing, and ends where the service does.
+    the neighbours of 50. So a wide level is read by the second, and when levels have become narrow and go on, what is
+    below them by the first: while one of the two brings 50 entities a request, a walk takes no more than visited / 50 +
+    10. What lineage says of data is confirmed by reading the data: it leaves out runs that read nothing, and ends where
+    the service does.
     """
 
     def __init__(self, reader: LineageReader) -> None:
@@ -46,6 +50,10 @@ class Walker:
     def asset(self, guid: str) -> Asset:
         """Return an asset that was met on a walk, with whatever is known of it."""
         return self._known[guid]
+
+    def met(self, type_name: str) -> list[str]:
+        """Return the entities of a type that were met so far."""
+        return [guid for guid, asset in self._known.items() if asset.type_name == type_name]
 
     def read(self, guids: Iterable[str]) -> dict[str, Asset]:
         """Return whole assets, reading those that were not read yet; what is gone is left out."""
@@ -72,20 +80,22 @@ class Walker:
         graph: nx.DiGraph[str] = nx.DiGraph()
         tail = list(dict.fromkeys(starts))
         graph.add_nodes_from(tail)
-        deep = True
+        deep, slow = False, _SLOW
         while True:
             tail = self._grow(graph, tail, direction)
             if not tail or (limit is not None and len(graph) >= limit):
                 graph.remove_nodes_from([guid for guid in graph if guid not in self._known])
                 return graph
+            deep = deep or slow >= _SLOW * len(tail)
             known, requests = len(self._known), self._requests
             if deep:
                 self._read_lineage(tail[0], direction)
             else:
                 self._read(tail)
-            # A request that brought less than it could: perhaps the other kind brings more.
-            if len(self._known) - known < GUIDS * (self._requests - requests):
-                deep = not deep
+            read = self._requests - requests - (1 if deep else 0)  # entities are what a request can hold fifty of
+            filled = len(self._known) - known >= GUIDS * read
+            slow = 0 if deep or filled else slow + 1
+            deep = deep and filled
 
     def _grow(self, graph: "nx.DiGraph[str]", tail: list[str], direction: str) -> list[str]:
         """Add what is known already; return the ends of it whose neighbours are not."""
@@ -117,7 +127,8 @@ class Walker:
             beyond.setdefault(near, []).append(far)
         for each in complete & beyond.keys():
             self._next[direction].setdefault(each, tuple(sorted(set(beyond[each]))))
-        unsure = dict.fromkeys([guid, *lineage.assets])
+        # What seems to be an end is left to the walk: it goes on from there in either way.
+        unsure = dict.fromkeys([guid, *beyond])
         self._read([each for each in unsure if each not in self._next[direction]])
 
     def _read(self, guids: list[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from emulator.purview.catalog import Catalog
+from emulator.purview.classifications import classification_documents
 from emulator.purview.registry import EntityType, RelationshipAttribute
 from emulator.purview.store import USER, Entity, Relationship
 from emulator.purview.values import Reference
@@ -35,8 +36,8 @@ def header(catalog: Catalog, entity: Entity) -> Json:
         "guid": entity.guid,
         "status": entity.status.value,
         "displayText": display_text(entity),
-        "classificationNames": [],
-        "classifications": [],
+        "classificationNames": list(entity.classifications),
+        "classifications": classification_documents(entity),
         "meaningNames": [],
         "meanings": [],
         "isIncomplete": False,
@@ -79,6 +80,8 @@ def entity_document(
         "labels": list(entity.labels),
         "collectionId": entity.collection,
     }
+    if entity.classifications:
+        body["classifications"] = classification_documents(entity)
     if entity.custom_attributes is not None:
         body["customAttributes"] = entity.custom_attributes
     if relationships:

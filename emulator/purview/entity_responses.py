@@ -3,6 +3,11 @@
 from http import HTTPStatus
 
 from emulator.purview.call import Answer, Call
+from emulator.purview.classifications import (
+    add_classifications,
+    classification_documents,
+    remove_classification,
+)
 from emulator.purview.documents import entities_document, entity_document, header, owned_documents
 from emulator.purview.errors import AtlasError, Code, GatewayError, UncaughtError
 from emulator.purview.labels import add_labels, remove_labels, replace_labels
@@ -107,6 +112,21 @@ def put_labels(call: Call) -> None:
 def delete_labels(call: Call) -> None:
     """Remove labels from an entity."""
     remove_labels(call.catalog, call.entity(), call.body)
+
+
+def get_classifications(call: Call) -> Answer:
+    """Read the classifications of an entity (AtlasClassifications)."""
+    return {"list": classification_documents(call.entity()), "startIndex": 0, "pageSize": 0, "totalCount": 0}
+
+
+def post_classifications(call: Call) -> None:
+    """Add classifications to an entity."""
+    add_classifications(call.catalog, call.entity(), call.body)
+
+
+def delete_classification(call: Call) -> None:
+    """Remove a classification from an entity."""
+    remove_classification(call.catalog, call.entity(), call.path["name"])
 
 
 def _written(call: Call, bodies: list[object]) -> Json:

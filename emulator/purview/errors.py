@@ -63,6 +63,12 @@ class Code(Enum):
     TYPE_GUID_NOT_FOUND = ("ATLAS-404-00-002", 404, "Given type guid {} was invalid")
     ENTITY_NOT_FOUND = ("ATLAS-404-00-005", 404, "Given instance guid {} is invalid/not found")
     INVALID_ENTITY = ("ATLAS-404-00-007", 404, "Invalid instance creation/updation parameters passed : {}")
+    CLASSIFICATION_NOT_ASSOCIATED = (
+        "ATLAS-404-00-003",
+        404,
+        "Given classification {} is not associated with the entity",
+    )
+    CLASSIFICATION_NOT_FOUND = ("ATLAS-404-00-008", 404, "Given classification {} was invalid")
     NOT_FOUND_BY_ATTRIBUTE = ("ATLAS-404-00-009", 404, "Instance {} with unique attribute {} does not exist")
     REFERENCE_NOT_FOUND = ("ATLAS-404-00-00A", 404, "Referenced entity {} is not found")
     RELATIONSHIP_NOT_FOUND = ("ATLAS-404-00-00C", 404, "Given relationship guid {} is invalid/not found")

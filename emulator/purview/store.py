@@ -30,6 +30,7 @@ class Entity:
     attributes: dict[str, object] = field(default_factory=dict)
     status: Status = Status.ACTIVE
     labels: tuple[str, ...] = ()
+    classifications: tuple[str, ...] = ()
     custom_attributes: Json | None = None
     revision: int = 1
     written: int = 0  # number of the write request that last touched it

@@ -21,7 +21,9 @@ def refuse_system_type(name: str) -> None:
 
 def check_definition(definition: TypeDef) -> None:
     """Apply the rules that need no other definition."""
-    if not TYPE_NAME.fullmatch(definition.name):
+    # Purview's own classifications have dots in their names.
+    plain = definition.name.replace(".", "_") if definition.category is Category.CLASSIFICATION else definition.name
+    if not TYPE_NAME.fullmatch(plain):
         raise AtlasError(Code.BAD_TYPE_NAME, definition.name, definition.category.value)
     for attribute in definition.attributes:
         if attribute.cardinality != "SINGLE" and not LIST_LIKE.fullmatch(attribute.type_name):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from emulator.purview.catalog import Catalog
+from emulator.purview.classifications import parse_classifications
 from emulator.purview.drafts import Draft, parse_drafts
 from emulator.purview.errors import AtlasError, Code
 from emulator.purview.links import Links, Target
@@ -94,6 +95,7 @@ class _Upsert:
             written=store.writes,
             created_by_write=store.writes,
             labels=validate_labels(draft.body.get("labels")),
+            classifications=parse_classifications(self.catalog, draft.body.get("classifications") or []),
         )
         for name in draft.entity_type.unique:
             entity.attributes[name] = draft.attributes.get(name)

@@ -42,6 +42,15 @@ param owners string
 @description('Whether equal column names of known schemas make a column mapping: on or off.')
 param inferColumns string
 
+@description('Whether to label models, endpoints and predictions with the classifications upstream: on or off.')
+param classificationLabels string
+
+@description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
+param openLineageOut string
+
+@description('What the token for that URL is asked for; empty to send none.')
+param openLineageScope string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -168,9 +177,12 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__tableServiceUri: tableEndpoint
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
+    LINEAGE_CLASSIFICATION_LABELS: classificationLabels
     LINEAGE_CREDENTIAL: 'default'
     LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''
+    LINEAGE_OPENLINEAGE_OUT: openLineageOut
+    LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

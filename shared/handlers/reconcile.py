@@ -10,6 +10,7 @@ from shared.errors import LineageError
 from shared.events import Event
 from shared.handlers.coverage import Coverage, Progress, note_workspaces
 from shared.handlers.hints import hint_of, key_of
+from shared.handlers.labels import ClassificationLabels
 from shared.handlers.messages import AllowList, read_event, reason_of
 from shared.handlers.missing import MissingFinder
 from shared.handlers.plan import Plan
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 _LEASE = timedelta(minutes=30)
 """As long as a function may run; a tick that died makes the next ones wait no longer than that."""
 
+LABELLED = 50
+"""Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
+_LABELS = "reconcile/labels"
+
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
@@ -40,6 +45,7 @@ class Reconciler:
     state: State
     allowed: AllowList
     now: Callable[[], datetime]
+    labels: ClassificationLabels | None = None
 
     def tick(self) -> list[Coverage]:
         """
@@ -74,9 +80,21 @@ class Reconciler:
                 facts = {"workspace_id": workspace.arm_id, "reason": reason_of(error), "detail": words}
                 logger.warning("reconcile failed", extra=facts)
         Rematcher(self.catalog, self.state, self.now).tick()
+        if self.labels:
+            self._refresh_labels(self.labels)
         if failures:
             raise failures[0]
         return coverages
+
+    def _refresh_labels(self, labels: ClassificationLabels) -> None:
+        """Go on through the models and endpoints of the ledger: a scan may have classified what they were made of."""
+        note = self.state.notes.get(_LABELS) or {}
+        after: dict[str, str] = {}
+        for kind in ("model", "endpoint"):
+            rows = self.state.ledger.list_rows(kind, after=str(note.get(kind) or ""), limit=LABELLED)
+            labels.refresh(row.key for row in rows)
+            after[kind] = rows[-1].key if len(rows) == LABELLED else ""
+        self.state.notes.put(_LABELS, after)
 
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)

@@ -6,6 +6,8 @@ from typing import Any
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.lineage.entities import Entity, Ref
 from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
+from shared.purview.classifications import classifications_above
+from shared.purview.reader import LineageReader
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
@@ -66,11 +68,12 @@ class PurviewCatalog:
         answer = self._client._post_http(endpoint, json={"keywords": keywords, "limit": limit}).body or {}
         return [_hit(hit) for hit in answer.get("value") or []]
 
-    def list_of_type(self, type_name: str) -> Iterator[Found]:
+    def list_of_type(self, type_name: str, keywords: str = "") -> Iterator[Found]:
         """Yield what the search index has of a type, page by page. For people only: the index lags behind."""
         endpoint, offset = self._client.endpoint_url.replace("/atlas/v2", "/search/query"), 0
         while True:
             body = {"filter": {"entityType": type_name}, "limit": _PAGE, "offset": offset}
+            body |= {"keywords": keywords} if keywords else {}
             hits = (self._client._post_http(endpoint, json=body).body or {}).get("value") or []
             yield from (_hit(hit) for hit in hits)
             if len(hits) < _PAGE:
@@ -195,6 +198,13 @@ class PurviewCatalog:
     def remove_entity(self, found: Found) -> None:
         """Delete an entity; the catalog keeps a trace of it that no look-up finds."""
         self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}")
+
+    def add_labels(self, found: Found, labels: Sequence[str]) -> None:
+        self._client._put_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=list(labels))
+
+    def get_classifications_above(self, found: Found) -> frozenset[str]:
+        """Return the classifications of an entity and of what is up to 50 hops upstream; 2 requests or more."""
+        return classifications_above(LineageReader(self._client), found.guid)
 
     def remove_label(self, found: Found, label: str) -> None:
         self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=[label])

@@ -30,7 +30,7 @@ _READ = """() => window.lineageGraph && document.querySelector('#canvas[data-dra
     ? window.lineageGraph.nodes().map(each => each.data('name')) : []"""
 
 
-def open_at(page: Page, url: str, **address: str) -> None:
+def open_at(page: Page, url: str, /, **address: str) -> None:
     """Open the page at an address and wait until the picture is drawn."""
     page.goto(f"{url}?{urlencode(address)}" if address else url)
     if "asset" in address:

@@ -69,7 +69,7 @@ def test_new_collection_has_a_policy_of_its_own(caller: Caller) -> None:
         ("/account/collections", None, (400, "ApiVersionUnspecified")),
         ("/account/collections", "2021-07-01", (400, "UnsupportedApiVersion")),
         ("/account/collections/nowhere", ACCOUNT, (404, "NotFound")),
-        (f"{POLICY_LIST}/{uuid4()}", POLICIES, (404, "NotFound")),
+        (f"{POLICY_LIST}/00000000-0000-4000-8000-000000000000", POLICIES, (404, "NotFound")),
         ("/policystore/collections/nowhere/metadataPolicy", POLICIES, (404, "NotFound")),
         ("/policystore/nonsense", POLICIES, (404, "NotFound")),
     ],

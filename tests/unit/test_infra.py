@@ -193,6 +193,9 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "purviewCollection": "",
         "owners": "off",
         "inferColumns": "off",
+        "classificationLabels": "off",
+        "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
+        "openLineageScope": "api://marquez/.default",
     }
     environ = {name: values.get(value, value) for name, value in _app_settings().items() if isinstance(value, str)}
     environ |= {

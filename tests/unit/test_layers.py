@@ -9,14 +9,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp")
-LAZY = ("azure.ai.ml", "pyapacheatlas", "mlflow", "azure.identity", "azure.storage", "azure.data", "requests")
+SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp", "openlineage")
+LAZY = (
+    "azure.ai.ml",
+    "pyapacheatlas",
+    "mlflow",
+    "azure.identity",
+    "azure.storage",
+    "azure.data",
+    "openlineage",
+    "requests",
+)
 PURE = (
     "shared.events",
     "shared.qualified_names",
     "shared.redaction",
     "shared.lineage.build",
     "shared.handlers.planner",
+    "shared.handlers.publish",
+    "shared.openlineage.outgoing_names",
 )
 
 
