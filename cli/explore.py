@@ -54,7 +54,7 @@ def explore_catalog(services: "Services", asset: str, *, port: int, browser: boo
     except OSError as error:
         raise click.UsageError(f"port {port} cannot be used ({error}); --port 0 takes any that is free") from error
     query = f"?{urlencode({'asset': asset})}" if asset else ""
-    url = f"http://{HOST}:{server.server_port}/{query}"
+    url = f"http://{HOST}:{server.port}/{query}"
     click.echo(f"Lineage is shown at {url} (Ctrl-C ends it).")
     sys.stdout.flush()
     if browser:

@@ -59,7 +59,7 @@ def serving(services: "Services", *, port: int = 0) -> Iterator[str]:
     thread = Thread(target=server.serve_forever, name="explorer", daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}/"
+        yield f"http://{HOST}:{server.port}/"
     finally:
         server.shutdown()
         thread.join()

@@ -1,5 +1,6 @@
 """Five thousand nodes, and a run that failed among them."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_large_graph_is_drawn_a_page_at_a_time(page: Page, large: str, shoot: Ca
 def test_node_that_stands_for_a_page_opens_it(page: Page, large: str) -> None:
     """By a click, or from the list."""
     open_at(page, large, asset=HUB, tab="list")
-    page.get_by_role("button", name="and at least 2,381 more, more").click()
+    page.get_by_role("button", name=re.compile(r"^and at least [\d,]+ more, more$")).click()
     expect(page.locator("#summary")).to_contain_text("page 2 of")
     page.get_by_role("button", name="120 before, more").click()
     expect(page.locator("#summary")).to_contain_text("page 1 of")

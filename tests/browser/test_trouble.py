@@ -27,7 +27,7 @@ def impatient(emulator: Emulator) -> Services:
     """Make services that do not wait between attempts."""
     services = Services(Settings.from_env(emulator.environment()))
     made = services.purview
-    services.purview = PurviewClient(  # type: ignore[misc]
+    services.purview = PurviewClient(
         services.settings.purview_endpoint,
         credential=services.credential,
         session=made._session,

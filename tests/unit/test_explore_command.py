@@ -1,6 +1,7 @@
 """How `lineage explore` begins, and what it says where it cannot."""
 
 import socket
+import webbrowser
 from collections.abc import Mapping
 
 import pytest
@@ -42,7 +43,7 @@ def test_page_is_opened_at_the_asset(monkeypatch: pytest.MonkeyPatch) -> None:
     from explorer import server
 
     class Interrupted:
-        server_port = 8123
+        port = 8123
 
         def serve_forever(self) -> None:
             raise KeyboardInterrupt
@@ -52,7 +53,7 @@ def test_page_is_opened_at_the_asset(monkeypatch: pytest.MonkeyPatch) -> None:
 
     opened: list[str] = []
     monkeypatch.setattr(server, "make_explorer", lambda *_, **__: Interrupted())
-    monkeypatch.setattr(explore.webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     result = CliRunner().invoke(lineage, ["explore", "credit model:1"], env=ENVIRONMENT)
     assert result.exit_code == 0
     assert opened == ["http://127.0.0.1:8123/?asset=credit+model%3A1"]
