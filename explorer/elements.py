@@ -6,7 +6,7 @@ from typing import Any
 from explorer.node import Node, node_of
 from explorer.scene import Scene
 
-_LINE, _LINES = 13, 3
+_LINE, _LINES = 12, 3
 """Characters that fit into a line of a box, and lines of a name."""
 
 
@@ -49,7 +49,7 @@ def _lines(name: str) -> list[str]:
     Break a name into lines, where it may be broken if there is such a place.
 
     >>> _lines("creditrisk_batch_inference"), _lines("loan.csv"), _lines("x" * 15)
-    (['creditrisk', '_batch', '_inference'], ['loan.csv'], ['xxxxxxxxxxxxx', 'xx'])
+    (['creditrisk', '_batch', '_inference'], ['loan.csv'], ['xxxxxxxxxxxx', 'xxx'])
     """
     lines, rest = list[str](), shorten(name, _LINES * _LINE)
     while len(rest) > _LINE and len(lines) < _LINES - 1:

@@ -8,7 +8,7 @@ from explorer.icons import ICONS, icon
 
 WIDTH, HEIGHT = 128, 86
 _MARGIN = 9
-_ICON = 20
+_ICON = 16
 _ROUND = 28
 """Radius of the corners of a process."""
 FAMILIES = {
@@ -67,8 +67,8 @@ def _rounded() -> str:
 _PROCESS = {
     "shape": "polygon",
     "shape-polygon-points": _rounded(),
-    "text-margin-x": 2 * _MARGIN - WIDTH,
-    "background-position-x": WIDTH - _ICON - 2 * _MARGIN,
+    "text-margin-x": 13 - WIDTH,
+    "background-position-x": WIDTH - _ICON - 12,
 }
 
 
@@ -79,7 +79,7 @@ def _nodes(theme: Theme) -> Stylesheet:
         "height": HEIGHT,
         "label": "data(label)",
         "font-family": "system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif",
-        "font-size": 15,
+        "font-size": 14.5,
         "color": theme.text,
         "text-wrap": "wrap",
         "text-max-width": 400,
@@ -92,7 +92,7 @@ def _nodes(theme: Theme) -> Stylesheet:
         "background-width": _ICON,
         "background-height": _ICON,
         "background-position-x": WIDTH - _ICON - _MARGIN,
-        "background-position-y": 6,
+        "background-position-y": 4,
         "background-clip": "none",
         "background-image-containment": "over",
         "overlay-opacity": 0,

@@ -1,7 +1,7 @@
 /* What Dash cannot do by itself: gestures on the picture, the theme, keys, focus, copying. Plain script, no library. */
 (function () {
   "use strict";
-  const READABLE = 0.42, PAUSE = 250;
+  const READABLE = 0.42, PAUSE = 250, ROWS = 12, GAP = 22;
   let typing = 0, cy = null, lastFocus = "", openMenu = "", asked = 0, theme = "";
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -25,11 +25,34 @@
       const name = event.target.data("qn");
       if (name) ask("centre", name);
     });
-    cy.on("layoutstop", show);
+    cy.on("layoutstop", () => { wrap(); show(); });
     cy.on("add remove", () => byId("canvas").removeAttribute("data-drawn"));
     new ResizeObserver(() => { cy.resize(); show(); }).observe(byId("canvas"));
     show();
   }
+
+  /* A layer of many nodes is a column nobody can read: it becomes several, side by side. */
+  function wrap() {
+    const layers = new Map();
+    cy.nodes().forEach((node) => {
+      const at = Math.round(node.position("x"));
+      layers.set(at, [...(layers.get(at) || []), node]);
+    });
+    const order = [...layers.keys()].sort((one, other) => one - other);
+    if (!order.some((at) => layers.get(at).length > ROWS)) return;
+    const wide = cy.nodes()[0].outerWidth() + GAP, high = cy.nodes()[0].outerHeight() + GAP;
+    let left = 0;
+    cy.batch(() => {
+      for (const at of order) {
+        const nodes = layers.get(at), columns = Math.ceil(nodes.length / ROWS), rows = Math.ceil(nodes.length / columns);
+        nodes.sort((one, other) => order_of(one) - order_of(other)).forEach((node, index) => node.position({
+          x: left + Math.floor(index / rows) * wide, y: (index % rows - (rows - 1) / 2) * high,
+        }));
+        left += columns * wide + 2 * GAP;
+      }
+    });
+  }
+  const order_of = (node) => cy.nodes().indexOf(node);
 
   function show() {
     if (!cy || !cy.elements().nonempty()) return;
