@@ -96,7 +96,7 @@ def _letter(letter: DeadLetter) -> Part:
     return html.Li(
         [
             html.P(letter.detail),
-            html.P(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, {letter.attempts} {'attempt' if letter.attempts == 1 else 'attempts'}", className="near"),
+            html.P(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, attempt {letter.attempts}", className="near"),
             html.Details([html.Summary("What came"), html.Pre(body)]),
         ]
     )
