@@ -23,7 +23,7 @@ demo: $(READY)
 	@$(BIN)/lineage demo --out out
 
 test: $(READY) $(DEPLOYED) azurite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What a deployment sends, as build/package and build/package.zip, and what it imports.
 package: $(READY) $(DEPLOYED)
