@@ -13,10 +13,12 @@ from openlineage.client.facet_v2 import (
     documentation_dataset,
     ownership_dataset,
     schema_dataset,
+    symlinks_dataset,
     tags_dataset,
 )
 
 from shared.lineage.entities import Entity, Ref
+from shared.lineage.naming.table import origin_of
 from shared.openlineage.outgoing_custom import ASSET_FACET, PRODUCER, AzuremlAssetDatasetFacet
 from shared.openlineage.outgoing_names import Named, to_dataset_name
 from shared.qualified_names import QualifiedName
@@ -63,6 +65,9 @@ class Datasets:
     def _facets(self, ref: Ref) -> Iterator[tuple[str, DatasetFacet]]:
         if kind := next((kind for end, kind in _KINDS if ref.type_name.endswith(end)), ""):
             yield "datasetType", dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=kind, producer=PRODUCER)
+        if ref.type_name.endswith("_resource_set") and (folder := _folder_of(ref.qualified_name)):
+            identifier = symlinks_dataset.Identifier(folder.namespace, folder.name, type="LOCATION")
+            yield "symlinks", symlinks_dataset.SymlinksDatasetFacet(identifiers=[identifier], producer=PRODUCER)
         entity = self._known.get(ref.qualified_name)
         if entity is None:
             return
@@ -94,6 +99,12 @@ class Datasets:
                 producer=PRODUCER,
             ),
         )
+
+
+def _folder_of(resource_set: QualifiedName) -> Named | None:
+    """Name the folder whose files a scan made a set of, which is what Spark and others call the same data."""
+    origin = origin_of(resource_set)
+    return to_dataset_name(QualifiedName(origin.url)) if origin else None
 
 
 def _schema(columns: list[Entity]) -> schema_dataset.SchemaDatasetFacet:

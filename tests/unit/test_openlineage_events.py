@@ -47,6 +47,11 @@ def last(name: str, entities: Iterable[Entity]) -> dict[str, Any]:
     return spelt(told_of(name, entities).events[-1])
 
 
+def last_of(process: Entity) -> dict[str, Any]:
+    (told,) = to_run_events([process], at=NOON)
+    return spelt(told.events[-1])
+
+
 def test_run_is_told_as_a_start_and_an_end_at_its_own_times() -> None:
     """In UTC, to the millisecond."""
     start, end = map(spelt, told_of("runs/train", entities_of(TRAIN)).events)
@@ -146,6 +151,21 @@ def test_data_is_told_in_facets_of_the_standard() -> None:
     assert facets["azureml_asset"]["attributes"]["data_type"] == "uri_file"
 
 
+@pytest.mark.parametrize(
+    ("file", "names"), [("raw/{SparkPartitions}", ["raw"]), ("raw/{N}.csv", [])], ids=["folder", "pattern"]
+)
+def test_set_of_files_is_told_by_its_folder_too(file: str, names: list[str]) -> None:
+    """Spark calls it so; which files a pattern stands for is not in its name."""
+    data = Ref("azure_datalake_gen2_resource_set", QualifiedName(f"https://lake.dfs.core.windows.net/fs/{file}"))
+    process = Entity(Ref("ProcessWithColumnMapping", QualifiedName("p://x/y")), {"name": "p"}, inputs=(data,))
+    (dataset,) = last_of(process)["inputs"]
+    assert dataset["name"] == file
+    identifiers = dataset["facets"].get("symlinks", {}).get("identifiers", [])
+    assert [(each["namespace"], each["name"]) for each in identifiers] == [
+        ("abfss://fs@lake.dfs.core.windows.net", name) for name in names
+    ]
+
+
 def test_columns_are_mapped_on_the_output_they_are_in() -> None:
     """By the names of the data in OpenLineage, whatever it is called in the catalog."""
     (step,) = (each for each in entities_of(TRAIN) if each.ref.type_name == "custom_ml_experiment_step")
@@ -174,8 +194,7 @@ def test_column_mapping_of_another_writer_that_cannot_be_read_maps_nothing(text:
         {"name": "p", "columnMapping": text},
         outputs=(Ref("custom_dataset", QualifiedName("s3://b/k")),),
     )
-    ((event,),) = (each.events for each in to_run_events([process], at=NOON))
-    assert spelt(event)["outputs"][0]["facets"] == {}
+    assert last_of(process)["outputs"][0]["facets"] == {}
 
 
 @pytest.mark.parametrize(
