@@ -1,7 +1,7 @@
 /* What Dash cannot do by itself: gestures on the picture, the theme, keys, focus, copying. Plain script, no library. */
 (function () {
   "use strict";
-  const READABLE = 0.42, PAUSE = 250, ROWS = 12, GAP = 22;
+  const READABLE = 0.5, PAUSE = 250, ROWS = 12, GAP = 22;
   let typing = 0, cy = null, lastFocus = "", openMenu = "", asked = 0, theme = "", moved = false;
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -43,26 +43,29 @@
     const order = [...layers.keys()].sort((one, other) => one - other);
     if (!order.some((at) => layers.get(at).length > ROWS)) return;
     const wide = cy.nodes()[0].outerWidth() + GAP, high = cy.nodes()[0].outerHeight() + GAP;
+    const place = new Map(cy.nodes().map((node, index) => [node.id(), index]));
     let left = 0;
     cy.batch(() => {
       for (const at of order) {
         const nodes = layers.get(at), columns = Math.ceil(nodes.length / ROWS), rows = Math.ceil(nodes.length / columns);
-        nodes.sort((one, other) => orderOf(one) - orderOf(other)).forEach((node, index) => node.position({
+        nodes.sort((one, other) => place.get(one.id()) - place.get(other.id())).forEach((node, index) => node.position({
           x: left + Math.floor(index / rows) * wide, y: (index % rows - (rows - 1) / 2) * high,
         }));
         left += columns * wide + 2 * GAP;
       }
     });
   }
-  const orderOf = (node) => cy.nodes().indexOf(node);
 
   function show() {
     if (!cy || !cy.elements().nonempty()) return;
     cy.fit(undefined, 24);
-    const middle = cy.nodes(".centre");
-    if (cy.zoom() > 1.15) { cy.zoom(1.15); cy.center(); }
-    if (cy.zoom() < READABLE && middle.nonempty()) { cy.zoom(READABLE + 0.15); cy.center(middle); }
     mark();
+    if (cy.zoom() > 1.15) { cy.zoom(1.15); cy.center(); }
+    if (cy.zoom() < READABLE) {  // better a part that can be read than a whole that cannot
+      const chosen = cy.nodes(":selected");
+      cy.zoom(READABLE + 0.2);
+      cy.center(chosen.nonempty() ? chosen : cy.nodes(".centre"));
+    }
     byId("canvas").dataset.drawn = String(cy.elements().length);
   }
 

@@ -62,7 +62,8 @@ def expect_among(page: Page, *names: str) -> None:
 
 
 def tap(page: Page, name: str, *, times: int = 1) -> None:
-    """Click a node where it is on the screen, as a mouse does."""
+    """Click a node where it is on the screen, as a mouse does, once all of the picture is on it."""
+    do(page, "Fit into the window").click()
     at = page.evaluate(
         """async name => {
             const frame = () => new Promise(requestAnimationFrame), spot = () => {

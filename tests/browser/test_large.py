@@ -69,11 +69,10 @@ def test_large_graph_is_drawn_a_page_at_a_time(page: Page, large: str, shoot: Ca
     ]
     assert elements(page) <= MOST_ELEMENTS
     shoot("large")
-    for number in (2, 3):
-        page.get_by_role("button", name="Next page").click()
-        expect(page.locator("#summary")).to_contain_text(f"page {number} of")
-        wait_until_drawn(page)
-        assert 100 < elements(page) <= MOST_ELEMENTS
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator("#summary")).to_contain_text("page 2 of")
+    wait_until_drawn(page)
+    assert 100 < elements(page) <= MOST_ELEMENTS
     open_at(page, large, asset=HUB, page="40")
     expect(page.locator("#summary")).to_contain_text("page 41 of")
     assert 100 < elements(page) <= MOST_ELEMENTS
