@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.handlers.deliver import Deliveries
+from shared.handlers.job_runs import JobRuns
 from shared.handlers.labels import ClassificationLabels
 from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import MessageBody, decode_body
@@ -79,12 +80,13 @@ class Services:
             allowed=self.allowed,
             publisher=self.publisher,
             dead_letters=self.dead_letters,
+            job_runs=self.job_runs,
             force=force,
         )
 
     @property
     def allowed(self) -> AllowList:
-        return AllowList(self.settings.workspaces)
+        return AllowList(self.settings.workspaces, self.settings.openlineage_jobs)
 
     @property
     def deliveries(self) -> Deliveries:
@@ -95,6 +97,7 @@ class Services:
             self.publisher,
             self.allowed,
             self.last_event,
+            self.job_runs,
         )
 
     @cached_property
@@ -144,6 +147,10 @@ class Services:
             downstream=self.settings.downstream,
             labels=self.labels,
         )
+
+    @cached_property
+    def job_runs(self) -> JobRuns:
+        return JobRuns(self.catalog, self.state.ledger, self.state.leases, now=self.now)
 
     @property
     def reconciler(self) -> Reconciler:

@@ -60,6 +60,8 @@ class Settings:
         infer_columns: whether equal column names of known schemas make a column mapping.
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
+        openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may tell of; one that ends in `*` stands
+            for all that begin so. Empty: nothing is taken.
     """
 
     purview_endpoint: str
@@ -74,6 +76,7 @@ class Settings:
     classification_labels: bool = False
     downstream: Downstream = NOTHING
     telemetry: str = WORKER
+    openlineage_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, app: Path = APP) -> Self:
@@ -100,6 +103,7 @@ class Settings:
             classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
+            openlineage_jobs=reader.namespaces("LINEAGE_OPENLINEAGE_JOBS"),
         )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)
         if settings.credential == "emulator" and not all(_is_loopback(endpoint) for endpoint in endpoints):
@@ -146,6 +150,13 @@ class _Reader:
         for value in values:
             if not value.casefold().startswith("/subscriptions/") or value.casefold().rstrip("/") == "/subscriptions":
                 self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
+        return values
+
+    def namespaces(self, name: str) -> tuple[str, ...]:
+        values = tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
+        for value in values:
+            if value == "*":
+                self.problems.append(f"{name}: '*' would let anybody in; give namespaces, or how they begin, as name*")
         return values
 
     def storage(self, name: str) -> Path | StorageAccount | Azurite:

@@ -1,0 +1,1 @@
+"""OpenLineage, the open standard for lineage: our graph as its events, and its events in our graph."""
