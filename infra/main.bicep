@@ -120,6 +120,9 @@ param inferColumns string = 'off'
 ])
 param classificationLabels string = 'off'
 
+@description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
+param openLineageJobs string = ''
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -296,6 +299,7 @@ module app 'modules/function-app.bicep' = {
     owners: owners
     inferColumns: inferColumns
     classificationLabels: classificationLabels
+    openLineageJobs: openLineageJobs
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

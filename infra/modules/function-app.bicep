@@ -45,6 +45,9 @@ param inferColumns string
 @description('Whether to label models, endpoints and predictions with the classifications upstream: on or off.')
 param classificationLabels string
 
+@description('Namespaces of jobs that OpenLineage events are taken of, separated by commas; empty for none.')
+param openLineageJobs string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -175,6 +178,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_CREDENTIAL: 'default'
     LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''
+    LINEAGE_OPENLINEAGE_JOBS: openLineageJobs
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

@@ -194,6 +194,7 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "owners": "off",
         "inferColumns": "off",
         "classificationLabels": "off",
+        "openLineageJobs": "",
     }
     environ = {name: values.get(value, value) for name, value in _app_settings().items() if isinstance(value, str)}
     environ |= {

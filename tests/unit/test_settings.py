@@ -66,6 +66,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_INFER_COLUMNS": "on",
         "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
+        "LINEAGE_OPENLINEAGE_JOBS": " synapse-credit , https://adb-1.azuredatabricks.net/*,",
     }
     assert Settings.from_env(every) == Settings(
         purview_endpoint="https://127.0.0.1:8443",
@@ -79,6 +80,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         infer_columns=True,
         classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
+        openlineage_jobs=("synapse-credit", "https://adb-1.azuredatabricks.net/*"),
     )
 
 
@@ -111,6 +113,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_INFER_COLUMNS": "yes",
         "LINEAGE_CLASSIFICATION_LABELS": "yes",
         "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
+        "LINEAGE_OPENLINEAGE_JOBS": "synapse-credit, *",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
 
