@@ -131,4 +131,6 @@ def describe(body: str) -> tuple[str, str]:
         return "?", repr(redact_text(body[:40]))
     members = {key.casefold(): value for key, value in event.items()}
     event_type = str(members.get("eventtype") or members.get("type") or "?")
-    return event_type.rpartition(".")[2], str(members.get("id") or "?")
+    run = members.get("run")  # OpenLineage has no id of an event
+    event_id = members.get("id") or (run.get("runId") if isinstance(run, dict) else "")
+    return event_type.rpartition(".")[2], str(event_id or "?")

@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError
 from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
+from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, digest_of, next_turn
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, finger
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
     kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
+CREATE TABLE IF NOT EXISTS parts (
+    run TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (run, digest));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
 """
@@ -275,6 +277,14 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
+
+    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
+        values = [(run, digest_of(part), part) for part in parts]
+        self._database.write_many("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", values)
+
+    def get_parts(self, run: QualifiedName) -> Sequence[str]:
+        rows = self._database.select("SELECT part FROM parts WHERE run = ? ORDER BY digest", (run,))
+        return [row["part"] for row in rows]
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         statement = "SELECT * FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
