@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": "cli.demo",
     "diff": "cli.diff",
     "doctor": "cli.doctor",
+    "explore": "cli.explore",
     "impact": "cli.impact",
     "openlineage": "cli.openlineage",
     "origin": "cli.origin",

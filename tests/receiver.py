@@ -1,6 +1,7 @@
 """Somebody who receives OpenLineage events over HTTP, and answers as a script says."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,8 +32,8 @@ class Receiver:
 
 
 @contextmanager
-def open_receiver() -> Iterator[Receiver]:
-    """Listen on loopback until the end."""
+def open_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Listen on loopback until the end, over TLS if there is a context for it."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,9 +57,11 @@ def open_receiver() -> Iterator[Receiver]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
+        receiver.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
         yield receiver
         server.shutdown()
         thread.join()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.errors import RequestRefusedError
+from shared.errors import AnnouncementRefusedError, RequestRefusedError
 from shared.events import Event
 from shared.handlers.plan import Plan
 from shared.ports import Announcement, Outlet
@@ -42,10 +42,10 @@ class Announcer:
             before_some: called now and then, to see whether it is still ours to tell.
 
         Raises:
-            RequestRefusedError: some were refused, and all the others were told.
+            AnnouncementRefusedError: some were refused, and all the others were told.
         """
         told: dict[QualifiedName, str] = {}
-        refused: list[RequestRefusedError] = []
+        refused: dict[str, str] = {}
         try:
             for position, each in enumerate(news):
                 if position % _RENEW_AFTER == 0:
@@ -53,15 +53,14 @@ class Announcer:
                 try:
                     self.outlet.send(each)
                 except RequestRefusedError as error:
-                    refused.append(RequestRefusedError(f"{error} (about {each.process})", status=error.status))
+                    refused[each.process] = str(error)
                 else:
                     told |= _notes(each)
         finally:
             if told:
                 self.ledger.put_fingerprints(told)
         if refused:
-            more = f"; so were {len(refused) - 1} more" if len(refused) > 1 else ""
-            raise RequestRefusedError(f"{refused[0]}{more}", status=refused[0].status)
+            raise AnnouncementRefusedError(refused)
 
 
 def _notes(announcement: Announcement) -> Mapping[QualifiedName, str]:

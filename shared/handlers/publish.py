@@ -31,7 +31,7 @@ class Publisher:
     May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
     written, if the catalog refused some entity, and LeaseHeldError: the catalog has no optimistic locking, so one
     worker at a time writes a run tree. The announcer speaks last, of what the catalog has; if it fails, what is
-    written stays written, and publishing again tells the rest.
+    written stays written, and publishing again tells the rest. AnnouncementRefusedError: others refused to hear.
     """
 
     def __init__(

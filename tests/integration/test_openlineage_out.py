@@ -18,6 +18,7 @@ from shared.emulator_credential import EmulatorCredential
 from shared.http_session import build_session
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.openlineage.outgoing_names import Named, to_qualified_name
+from shared.qualified_names import QualifiedName
 from tests.app import WS, App, outcomes, run_completed
 from tests.openlineage_standard import check_event
 from tests.receiver import open_receiver
@@ -195,9 +196,11 @@ def test_receiver_that_refuses_leaves_a_dead_letter_that_a_replay_closes(tmp_pat
         receiver.answers(*[422] * 20)
         assert outcomes(app.replay([run_completed("creditrisk_train")])) == ["dead_lettered"]
         (letter,) = app.services.dead_letters.list_open()
-        assert letter.reason == "RequestRefused"
+        assert letter.reason == "AnnouncementRefused"
         assert receiver.url in letter.detail
         assert app.entity(f"{WS}/runs/creditrisk_train")["status"] == "ACTIVE"
+        name = QualifiedName(f"{WS}/runs/creditrisk_train")
+        assert app.services.ledger.get_rows([name])[name].outcome == "published", "no gap in the coverage"
         receiver.answers()
         assert outcomes(app.replay([letter.body])) == ["skipped"]
         assert receiver.events

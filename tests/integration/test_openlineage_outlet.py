@@ -2,12 +2,14 @@
 
 import json
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import trustme
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
@@ -144,6 +146,25 @@ def test_receiver_that_is_not_there_makes_the_message_come_back(sessions: list[r
         url = gone.url
     with pytest.raises(ServiceUnavailableError, match="ConnectionError"):
         open_to(url, sessions).send(TOLD)
+
+
+def test_authority_of_the_settings_is_trusted_and_no_other(tmp_path: Path) -> None:
+    """`LINEAGE_CA_BUNDLE` counts for whoever receives events too."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with open_receiver(context) as receiver, build_session(str(bundle)) as trusting, build_session() as usual:
+
+        def to(session: requests.Session) -> OpenLineageOutlet:
+            return open_outlet(
+                receiver.url, session=lambda: session, credential=FakeCredential, sleep=lambda seconds: None
+            )
+
+        to(trusting).send(TOLD)
+        assert len(receiver.events) == 1
+        with pytest.raises(ServiceUnavailableError, match="SSLError"):
+            to(usual).send(TOLD)
 
 
 def test_token_is_sent_for_the_scope_that_is_set(receiver: Receiver, sessions: list[requests.Session]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import EntityRejectedError, RequestRefusedError, ServiceUnavailableError
+from shared.errors import AnnouncementRefusedError, EntityRejectedError, RequestRefusedError, ServiceUnavailableError
 from shared.events import EndpointSubject, ModelSubject, RunSubject, Subject
 from shared.handlers.announce import Announcer
 from shared.handlers.publish import Publisher
@@ -143,7 +143,7 @@ def test_what_was_told_before_a_failure_is_not_told_again(desk: Desk, failing: i
 def test_refused_event_does_not_keep_the_others_from_being_told(desk: Desk) -> None:
     """The message is dead-lettered, which names the process; a replay tells that one alone."""
     desk.outlet.refuse = {"runs/step0"}
-    assert "runs/step0" in desk.fails(PIPELINE, RequestRefusedError)
+    assert "runs/step0" in desk.fails(PIPELINE, AnnouncementRefusedError)
     assert sorted(desk.outlet.told) == ["runs/step1", "runs/step2"]
     desk.outlet.refuse = set()
     assert desk.publish(PIPELINE) == ["runs/step0"]
