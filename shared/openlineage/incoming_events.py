@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from shared.errors import MalformedEventError
 from shared.members import check_kind, objects, take
+from shared.model import to_utc_text
 from shared.openlineage.columns import Dataset, list_column_edges
 from shared.openlineage.incoming import TYPES, compact_run_event
 from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
@@ -98,7 +99,7 @@ def _read_event(event: Mapping[str, object]) -> RunEvent:
     part = Part(
         unit=unit,
         type=event_type,
-        at=time.isoformat() if known_by_time else "",
+        at=to_utc_text(time) if known_by_time else "",
         job=job_name,
         kind=_words(_optional(facets, "jobType", "job.facets"), "integration") or ("SPARK" if spark else ""),
         documentation="" if unit else _words(_optional(facets, "documentation", "job.facets"), "description"),
@@ -127,11 +128,11 @@ def _is_part(facets: Mapping[str, object], name: str, parent: str, *, spark: boo
 
 
 def _datasets(event: Mapping[str, object], side: str) -> Iterator[PartDataset]:
-    items = check_kind(event.get(side) or [], list, side)
+    items = _list(event, side, "")
     for path, item in objects(items, side):
         facets = _optional(item, "facets", path)
         schema = _optional(facets, "schema", f"{path}.facets")
-        fields = check_kind(schema.get("fields") or [], list, f"{path}.facets.schema.fields")
+        fields = _list(schema, "fields", f"{path}.facets.schema")
         columns = tuple(
             (_text(field, "name", at), _words(field, "type"))
             for at, field in objects(fields, f"{path}.facets.schema.fields")
@@ -149,7 +150,7 @@ def _datasets(event: Mapping[str, object], side: str) -> Iterator[PartDataset]:
 def _symlinks(facets: Mapping[str, object], at: str) -> Iterator[Dataset]:
     facet = _optional(facets, "symlinks", f"{at}.facets")
     path = f"{at}.facets.symlinks.identifiers"
-    for where, item in objects(check_kind(facet.get("identifiers") or [], list, path), path):
+    for where, item in objects(_list(facet, "identifiers", f"{at}.facets.symlinks"), path):
         yield Dataset(_text(item, "namespace", where), _text(item, "name", where))
 
 
@@ -162,7 +163,13 @@ def _is_written(item: Mapping[str, object]) -> bool:
 
 
 def _optional(body: Mapping[str, object], name: str, at: str) -> dict[str, object]:
-    return check_kind(body.get(name) or {}, dict, f"{at}.{name}" if at else name)
+    value = body.get(name)
+    return {} if value is None else check_kind(value, dict, f"{at}.{name}" if at else name)
+
+
+def _list(body: Mapping[str, object], name: str, at: str) -> list[object]:
+    value = body.get(name)
+    return [] if value is None else check_kind(value, list, f"{at}.{name}" if at else name)
 
 
 def _words(body: Mapping[str, object], name: str) -> str:
