@@ -39,7 +39,7 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
         raise click.UsageError(
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
-    from cli.explore import INSTALL, PORT, explore_catalog, is_installed
+    from cli.explore import INSTALL, explore_catalog, is_installed
     from cli.graph import read_graph, to_json, to_mermaid, to_text
     from cli.show import find_asset
     from shared.bootstrap import Services
@@ -75,7 +75,7 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
             )
             click.echo(f"\nWritten to {out}: entities.json, lineage.json, lineage.mmd, report.json")
         if explore:
-            explore_catalog(services, _ASSET, port=PORT, browser=True)
+            explore_catalog(services, _ASSET, port=0, browser=True)
         elif is_installed():
             click.echo("\nTo look at it in the browser: lineage demo --explore")
     expected = Counter(report.outcome.outcome for report in reports)["dead_lettered"] == 1

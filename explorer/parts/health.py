@@ -92,12 +92,11 @@ def _reason(reason: str, letters: list[DeadLetter]) -> Part:
 
 
 def _letter(letter: DeadLetter) -> Part:
-    attempts = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
     body = letter.body if len(letter.body) <= _BODY else f"{letter.body[:_BODY]} …"
     return html.Li(
         [
             html.P(letter.detail),
-            html.P(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, {attempts}", className="near"),
+            html.P(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, attempt {letter.attempts}", className="near"),
             html.Details([html.Summary("What came"), html.Pre(body)]),
         ]
     )

@@ -43,7 +43,10 @@ IMPORTS = {
 }
 """Everything of others that the app imports, and the distribution it comes from."""
 HEAVY = ("azure.ai.ml", "pyapacheatlas")
-DEVELOPMENT = ("pytest", "click", "aiohttp", "networkx", "rich", "trustme", "hypothesis", "mypy", "pathspec")
+DEVELOPMENT = (
+    *("pytest", "click", "aiohttp", "networkx", "rich", "trustme", "hypothesis", "mypy", "pathspec"),
+    *("dash", "flask", "playwright"),
+)
 REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 PLANTED = (
     ".azure/prod/.env",

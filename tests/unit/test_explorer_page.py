@@ -171,6 +171,15 @@ def test_search_begins_with_two_characters(catalog: PlainCatalog) -> None:
     assert catalog.requests.count("search lo") == 1
 
 
+def test_search_of_fifty_thousand_assets_is_one_request_and_twenty_hits() -> None:
+    """The catalog ranks; the page never lists everything."""
+    catalog = PlainCatalog()
+    for number in range(50_000):
+        catalog.add(f"file {number}")
+    assert len(Page(catalog.reading()).suggestions("file")) == 20
+    assert catalog.requests == ["search file"]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
