@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cli.session import Report, drain
 from shared.bootstrap import Services
 from shared.settings import Settings
-from tests.app import App
+from shared.state.sqlite import SqliteQueue
+from tests.app import AT_ONCE, App
 
 LAKE = "abfss://credit@contosolake.dfs.core.windows.net"
 NAMESPACE = "synapse-credit"
@@ -39,21 +41,26 @@ def run_event(
     parent: tuple[str, str] | None = None,
     inputs: Iterable[Mapping[str, Any]] = (),
     outputs: Iterable[Mapping[str, Any]] = (),
-    **facets: object,
+    facets: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """A run event; `parent` is the job and the run that it names as its parent, `facets` are the run's."""
-    if parent:
-        facets["parent"] = {"job": {"namespace": namespace, "name": parent[0]}, "run": {"runId": parent[1]}}
+    names = {"job": {"namespace": namespace, "name": parent[0]}, "run": {"runId": parent[1]}} if parent else None
     return {
         "eventType": kind,
         "eventTime": f"2026-07-01T{at}:00.000Z",
         "producer": SPARK,
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "run": {"runId": run_id, "facets": facets},
+        "run": {"runId": run_id, "facets": {**(facets or {}), **({"parent": names} if names else {})}},
         "job": {"namespace": namespace, "name": job},
         "inputs": list(inputs),
         "outputs": list(outputs),
     }
+
+
+def publish_queued(app: App) -> list[Report]:
+    """Publish what is on the queue, bringing back at once what comes back."""
+    assert isinstance(app.services.queue, SqliteQueue)
+    return list(drain(app.services, app.services.queue, redelivery=AT_ONCE))
 
 
 def with_jobs(app: App, *, jobs: str = NAMESPACE) -> App:

@@ -10,13 +10,24 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cli.session import drain, local_queue
+from cli.session import local_queue
 from emulator.server import Emulator
 from shared.handlers.openlineage import RefusedEventsError, receive_events
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
 from tests.app import AT_ONCE, App
 from tests.e2e.test_hostile_events import names, nested, wrong
-from tests.job_runs import NAMESPACE, PREPARED, RAW, RUN, STEP, column_lineage, data, run_event, with_jobs
+from tests.job_runs import (
+    NAMESPACE,
+    PREPARED,
+    RAW,
+    RUN,
+    STEP,
+    column_lineage,
+    data,
+    publish_queued,
+    run_event,
+    with_jobs,
+)
 
 pytestmark = pytest.mark.timeout(300)
 BATCHES, BATCH = 24, 8
@@ -27,7 +38,7 @@ VALID = run_event(
     inputs=[data(RAW)],
     outputs=[data(PREPARED, schema={"fields": [{"name": "c"}]}, **column_lineage(RAW, {"c": "d"}))],
     parent=("workflow", RUN.replace("0197", "0198")),
-    **{"spark.logicalPlan": {"plan": []}},
+    facets={"spark.logicalPlan": {"plan": []}},
 )
 SCHEMES = ("abfss://", "wasbs://c@", "sqlserver://", "hive://", "azureml://", "file", "https://", "postgres://", "")
 
@@ -138,7 +149,7 @@ def test_hostile_events_end_once_each_and_a_valid_one_among_them_is_right(emulat
                 receive_events(body, encoding="", services=app.services)
             except RefusedEventsError as error:
                 refused[error.status] += 1
-        for report in drain(app.services, app.services.queue, redelivery=AT_ONCE):
+        for report in publish_queued(app):
             ended[report.outcome.outcome] += 1
             assert "Unexpected" not in report.outcome.reason, report.outcome.reason
 
@@ -173,7 +184,7 @@ def test_dead_letters_of_hostile_events_can_be_replayed(emulator: Emulator, tmp_
     emulator.control.use("credit-risk")
     app = with_jobs(App.on(emulator, tmp_path / "state.sqlite"))
     receive_events(json.dumps({**VALID, "job": 5}).encode(), encoding="", services=app.services)
-    list(drain(app.services, app.services.queue, redelivery=AT_ONCE))
+    publish_queued(app)
     [letter] = app.services.dead_letters.list_open()
     app.replay([letter.body])
     again = app.services.dead_letters.list_open()

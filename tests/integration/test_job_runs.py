@@ -171,7 +171,7 @@ def test_large_event_is_taken_apart_and_nothing_of_it_is_lost(jobs: App) -> None
         "COMPLETE",
         inputs=inputs,
         outputs=[data(PREPARED, **column_lineage(RAW, columns))],
-        **{"spark.logicalPlan": {"plan": [{"class": "x" * 1_000}] * 1_000}},
+        facets={"spark.logicalPlan": {"plan": [{"class": "x" * 1_000}] * 1_000}},
     )
     assert len(json.dumps(event)) > 1_000_000
     reports = jobs.replay([json.dumps(event)])

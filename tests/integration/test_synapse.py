@@ -7,12 +7,11 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from cli.session import drain
 from functions import openlineage
 from shared import bootstrap
-from tests.app import AT_ONCE, WS, App
+from tests.app import WS, App
 from tests.integration.test_reference_graphs import EXPERIMENT
-from tests.job_runs import with_jobs
+from tests.job_runs import publish_queued, with_jobs
 
 LAKE = "https://contosolake.dfs.core.windows.net/credit"
 NOTEBOOK = "openlineage://synapse-credit/runs/0197c2a0-1b2c-7d3e-8f40-0000000000a0"
@@ -36,7 +35,7 @@ def post(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], int]:
     def send(body: Any) -> int:
         request = func.HttpRequest("POST", "/api/v1/lineage", body=json.dumps(body).encode())
         status: int = openlineage.openlineage.build().get_user_function()(request).status_code
-        list(drain(app.services, app.services.queue, redelivery=AT_ONCE))
+        publish_queued(app)
         return status
 
     return send

@@ -161,12 +161,15 @@ def test_last_of_several_ends_counts() -> None:
 def test_output_of_a_job_that_failed_counts_only_if_it_says_that_something_arrived() -> None:
     """The rest was written by jobs that completed."""
     desk = Desk()
-    job = {"run_id": OTHER_CHILD, "job": f"{APP}.write_prepared", "parent": PARENT}
-    failed = run_event("FAIL", at="10:04", outputs=[data(PREPARED)], **job)
-    desk.publish(START, WRITES, run_event("START", outputs=[data(PREPARED)], **job), failed, END)
+
+    def second(kind: str, output: dict[str, Any]) -> dict[str, Any]:
+        name = f"{APP}.write_prepared"
+        return run_event(kind, at="10:04", run_id=OTHER_CHILD, job=name, parent=PARENT, outputs=[output])
+
+    desk.publish(START, WRITES, second("START", data(PREPARED)), second("FAIL", data(PREPARED)), END)
     assert names(desk.step.outputs) == [JOINED]
     some = {**data(PREPARED), "outputFacets": {"outputStatistics": {"rowCount": 10}}}
-    desk.publish(run_event("FAIL", at="10:04", outputs=[some], **job))
+    desk.publish(second("FAIL", some))
     assert names(desk.step.outputs) == [JOINED, PREPARED]
 
 
