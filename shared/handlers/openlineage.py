@@ -61,9 +61,10 @@ def receive_events(body: bytes, *, encoding: str, services: "Services") -> tuple
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:
-    if encoding.strip().casefold() in ("", "identity"):
-        plain = body
-    elif encoding.strip().casefold() == "gzip":
+    coding = encoding.strip().casefold()
+    if coding in ("", "identity") or (coding == "gzip" and body.lstrip().startswith((b"{", b"["))):
+        plain = body  # a proxy may have decompressed it and left the header
+    elif coding == "gzip":
         unzip = zlib.decompressobj(wbits=31)
         try:
             plain = unzip.decompress(body, BODY_LIMIT + 1)
