@@ -45,6 +45,14 @@ _KINDS = {
     "powerbi_report": Kind("Power BI report", "report", "chart"),
     MORE: Kind("more", "link", "dots"),
 }
+_STORAGE = {
+    "resource set": Kind("resource set", "storage", "files"),
+    "storage path": Kind("storage path", "storage", "file"),
+    "table": Kind("table", "storage", "table"),
+    "data": Kind("data", "storage", "disk"),
+}
+LOOKS = tuple(sorted({(kind.family, kind.icon) for kind in (*_KINDS.values(), *_STORAGE.values())}))
+"""Family and icon of every kind."""
 
 
 def kind_of(type_name: str) -> Kind:
@@ -57,10 +65,10 @@ def kind_of(type_name: str) -> Kind:
     if type_name in _KINDS:
         return _KINDS[type_name]
     if type_name.endswith("_resource_set"):
-        return Kind("resource set", "storage", "files")
+        return _STORAGE["resource set"]
     if type_name.endswith(("_path", "_file", "_file_directory")):
-        return Kind("storage path", "storage", "file")
-    if type_name.endswith(("_table", "_view")):
-        word = "table" if type_name.endswith("_table") else type_name.replace("_", " ")
-        return Kind(word, "storage", "table")
-    return Kind(type_name.removeprefix("custom_ml_").replace("_", " "), "storage", "disk")
+        return _STORAGE["storage path"]
+    if type_name.endswith("_table"):
+        return _STORAGE["table"]
+    icon = "table" if type_name.endswith("_view") else "disk"
+    return Kind(type_name.removeprefix("custom_ml_").replace("_", " "), "storage", icon)

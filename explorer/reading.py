@@ -26,7 +26,7 @@ MODEL = "custom_ml_model"
 
 class Reading:
     """
-    Reads the catalog, one request at a time, and keeps the answers.
+    Reads the catalog and keeps the answers.
 
     The server has a thread for each request of the browser; they share one walker, which is not made for several.
     Every method may raise what `trouble.MET` lists.
@@ -35,6 +35,7 @@ class Reading:
     def __init__(self, services: "Services") -> None:
         self._services = services
         self._lock = RLock()
+        self._searching = RLock()
         self.refresh()
 
     @property
@@ -84,8 +85,8 @@ class Reading:
             return graph
 
     def search(self, words: str) -> tuple["Found", ...]:
-        """Return the first hits for words that somebody is typing."""
-        with self._lock:
+        """Return the first hits for words that somebody is typing, also while a long lineage is being read."""
+        with self._searching:
             return self._once(("search", words), lambda: tuple(self._services.catalog.search(words, limit=HITS)[:HITS]))
 
     def versions(self, asset: Asset) -> tuple["Found", ...]:

@@ -16,7 +16,7 @@ from explorer.reading import Reading
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 READ = 1_000
-"""Entities that are read of a lineage before somebody turns to a later page."""
+"""Entities that are read of a lineage before somebody turns to a later page; so many are read whole, too."""
 _DIRECTIONS = {"up": INPUT, "down": OUTPUT}
 _METRICS = "custom_ml_model_metrics"
 
@@ -53,7 +53,7 @@ def make_scene(reading: Reading, address: Address) -> Scene:
     limit = max(READ, (address.page + 2) * PAGE)
     graph = _walk(reading, centre.guid, address, limit)
     total = len(graph)
-    whole = bool(address.fold) or address.filter.needs_whole or total <= PAGE
+    whole = bool(address.fold) or address.filter.needs_whole or total <= READ
     nodes = _nodes(reading, graph, whole=whole)
     if total <= PAGE:
         nodes |= _add_metrics(reading, graph)

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.icons import ICONS, icon
+from explorer.icons import icon
+from explorer.kinds import LOOKS
 
 WIDTH, HEIGHT = 128, 86
 _MARGIN = 9
@@ -103,9 +104,9 @@ def _nodes(theme: Theme) -> Stylesheet:
         families.append(
             {"selector": f".{family}", "style": {"border-color": line, "background-color": fill}},
         )
-        families += [
-            {"selector": f".{family}.i-{name}", "style": {"background-image": icon(name, line)}} for name in ICONS
-        ]
+    for family, name in LOOKS:
+        line, _ = colours(family, theme)
+        families.append({"selector": f".{family}.i-{name}", "style": {"background-image": icon(name, line)}})
     return [
         {"selector": "node", "style": base},
         {"selector": ".process", "style": _PROCESS},

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const READABLE = 0.42, PAUSE = 250, ROWS = 12, GAP = 22;
-  let typing = 0, cy = null, lastFocus = "", openMenu = "", asked = 0, theme = "";
+  let typing = 0, cy = null, lastFocus = "", openMenu = "", asked = 0, theme = "", moved = false;
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     lineage: { dress: (name, sheets) => sheets[name] || sheets.light },
@@ -20,14 +20,16 @@
     if (!now || now === cy) return;
     cy = now;
     window.lineageGraph = cy;
-    cy.on("tap", "node", (event) => ask("select", event.target.id()));
+    // Not "tap": it would open the panel, and move the picture, between the two clicks of a double-click.
+    cy.on("onetap", "node", (event) => ask("select", event.target.id()));
     cy.on("dbltap", "node", (event) => {
       const name = event.target.data("qn");
       if (name) ask("centre", name);
     });
-    cy.on("layoutstop", () => { wrap(); show(); });
+    cy.on("layoutstop", () => { moved = false; wrap(); show(); });
     cy.on("add remove", () => byId("canvas").removeAttribute("data-drawn"));
-    new ResizeObserver(() => { cy.resize(); show(); }).observe(byId("canvas"));
+    cy.on("dragpan scrollzoom pinchzoom", () => { moved = true; });
+    new ResizeObserver(() => { cy.resize(); if (!moved) show(); }).observe(byId("canvas"));
     show();
   }
 
@@ -45,14 +47,14 @@
     cy.batch(() => {
       for (const at of order) {
         const nodes = layers.get(at), columns = Math.ceil(nodes.length / ROWS), rows = Math.ceil(nodes.length / columns);
-        nodes.sort((one, other) => order_of(one) - order_of(other)).forEach((node, index) => node.position({
+        nodes.sort((one, other) => orderOf(one) - orderOf(other)).forEach((node, index) => node.position({
           x: left + Math.floor(index / rows) * wide, y: (index % rows - (rows - 1) / 2) * high,
         }));
         left += columns * wide + 2 * GAP;
       }
     });
   }
-  const order_of = (node) => cy.nodes().indexOf(node);
+  const orderOf = (node) => cy.nodes().indexOf(node);
 
   function show() {
     if (!cy || !cy.elements().nonempty()) return;
@@ -103,7 +105,7 @@
     if (!target) return;
     if (target.dataset.do) ask(target.dataset.do, target.dataset.value);
     if (target.dataset.export) set("taken", { data: { kind: target.dataset.export, n: ++asked } });
-    if (target.dataset.zoom && cy) ZOOMS[target.dataset.zoom]();
+    if (target.dataset.zoom && cy) { moved = target.dataset.zoom !== "fit"; ZOOMS[target.dataset.zoom](); }
     if (target.id === "switch") {
       window.localStorage.setItem("lineage-theme", theme === "dark" ? "light" : "dark");
       dress();

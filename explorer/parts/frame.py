@@ -18,7 +18,7 @@ LAYOUT = {
         "edgeSpacingFactor": 0.3,
         "nodePlacement": "BRANDES_KOEPF",
         "nodeLayering": "NETWORK_SIMPLEX",
-        "thoroughness": 10,
+        "thoroughness": 5,
         "borderSpacing": 12,
     },
 }

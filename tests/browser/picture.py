@@ -91,6 +91,12 @@ def expect_class(page: Page, style: str, *names: str) -> None:
     )
 
 
+def select(page: Page, name: str) -> None:
+    """Click a node and wait until the panel shows it."""
+    tap(page, name)
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+
+
 def do(page: Page, words: str) -> Locator:
     """Return the button that says so."""
     return page.get_by_role("button", name=words, exact=True)

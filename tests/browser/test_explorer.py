@@ -7,7 +7,16 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from emulator.server import Emulator
-from tests.browser.picture import FROM_FILE_TO_REPORT, do, expect_among, expect_class, expect_names, open_at, tap
+from tests.browser.picture import (
+    FROM_FILE_TO_REPORT,
+    do,
+    expect_among,
+    expect_class,
+    expect_names,
+    open_at,
+    select,
+    tap,
+)
 
 Shoot = Callable[[str], Path]
 REPORT = "99999999-5555-0000-0000-000000000001"
@@ -23,7 +32,7 @@ def test_search_leads_to_a_picture_from_the_file_to_the_report(page: Page, explo
     expect_names(page, *FROM_FILE_TO_REPORT)
     expect(page.locator("#summary")).to_have_text("17 of 17 nodes")
     shoot("lineage")
-    tap(page, "creditrisk_model:2")
+    select(page, "creditrisk_model:2")
     panel = page.get_by_role("complementary", name="Details")
     expect(panel.get_by_role("heading", name="creditrisk_model:2")).to_be_visible()
     for words in ("Metrics", "Settings", "Packages", "Tags", "Attributes"):
@@ -52,7 +61,7 @@ def test_lineage_grows_and_shrinks_by_side_and_by_node(page: Page, explorer: str
     expect_names(page, *FROM_FILE_TO_REPORT[:9])
     do(page, "Downstream").click()
     expect_names(page, *FROM_FILE_TO_REPORT[8:])
-    tap(page, "creditrisk_batch_inference")
+    select(page, "creditrisk_batch_inference")
     do(page, "Expand upstream").click()
     expect_names(page, *FROM_FILE_TO_REPORT, "test.csv")
     do(page, "Expand upstream").click()
@@ -79,7 +88,7 @@ def test_pipeline_becomes_one_node_and_opens_again(page: Page, explorer: str, sh
         *("load Power BI report", "99999999-5555-0000-0000-000000000002"),
     )
     shoot("pipeline")
-    tap(page, "creditrisk_pipeline")
+    select(page, "creditrisk_pipeline")
     do(page, "Open pipeline").click()
     expect_among(page, *steps)
 
@@ -87,10 +96,10 @@ def test_pipeline_becomes_one_node_and_opens_again(page: Page, explorer: str, sh
 def test_all_paths_between_two_nodes_stand_out(page: Page, explorer: str, shoot: Shoot) -> None:
     """From the model to the report: what is on no path fades."""
     open_at(page, explorer, asset="creditrisk_model")
-    tap(page, "loan.csv")
+    select(page, "loan.csv")
     do(page, "Path from here").click()
     expect(page.locator("#summary")).to_contain_text("Now choose the other end")
-    tap(page, REPORT)
+    select(page, REPORT)
     do(page, "Path to here").click()
     on_path = [
         name

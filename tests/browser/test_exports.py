@@ -17,48 +17,39 @@ Shoot = Callable[[str], Path]
 @pytest.fixture
 def export(page: Page, explorer: str, tmp_path: Path) -> Callable[[str], Path]:
     """Takes the picture of the model away as one kind of file."""
+    open_at(page, explorer, asset="creditrisk_model")
+    expect_names(page, *FROM_FILE_TO_REPORT)
 
     def export(words: str) -> Path:
-        open_at(page, explorer, asset="creditrisk_model")
-        expect_names(page, *FROM_FILE_TO_REPORT)
         page.locator("#export > summary").click()
         with page.expect_download() as download:
             do(page, words).click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
+        page.keyboard.press("Escape")
         return path
 
     return export
 
 
-def test_picture_is_taken_away_as_png(export: Callable[[str], Path]) -> None:
-    """Twice as large as on the screen."""
-    path = export("PNG image")
-    content = path.read_bytes()
-    assert path.name == "lineage.png"
+def test_picture_is_taken_away_as_images(export: Callable[[str], Path]) -> None:
+    """As PNG, twice as large as on the screen; as SVG, with every name in it as text."""
+    png, svg = export("PNG image"), export("SVG image")
+    assert (png.name, svg.name) == ("lineage.png", "lineage.svg")
+    content = png.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert int.from_bytes(content[16:20], "big") > 2_000
-
-
-def test_picture_is_taken_away_as_svg(export: Callable[[str], Path]) -> None:
-    """With every name in it as text."""
-    path = export("SVG image")
-    assert path.name == "lineage.svg"
-    text = "".join(ElementTree.fromstring(path.read_text()).itertext())  # noqa: S314 - made by our own page
+    text = "".join(ElementTree.fromstring(svg.read_text()).itertext())  # noqa: S314 - made by our own page
     assert "loan.csv" in text
     assert "creditrisk_train" in text
 
 
-def test_picture_is_taken_away_as_mermaid(export: Callable[[str], Path]) -> None:
-    """The flowchart that `lineage show --mermaid` draws."""
+def test_picture_is_taken_away_as_text(export: Callable[[str], Path]) -> None:
+    """As the flowchart that `lineage show --mermaid` draws, and as CSV with a line for each node and each edge."""
     lines = export("Mermaid").read_text().splitlines()
     assert lines[0] == "flowchart LR"
     assert sum("-->" in line for line in lines) == 16
     assert any('["loan.csv (' in line for line in lines)
-
-
-def test_picture_is_taken_away_as_csv(export: Callable[[str], Path]) -> None:
-    """A line for each node and each edge."""
     with export("CSV of nodes and edges").open(newline="") as file:
         rows = list(csv.DictReader(file))
     nodes = {row["id"]: row["name"] for row in rows if row["record"] == "node"}

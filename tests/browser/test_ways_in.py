@@ -104,10 +104,12 @@ def test_link_shows_the_same_again(page: Page, explorer: str) -> None:
     page.keyboard.press("Escape")
     do(page, "List").click()
     page.get_by_role("button", name="loan.csv, storage path", exact=True).click()
+    expect(page.get_by_role("heading", name="loan.csv")).to_be_visible()
     do(page, "Path from here").click()
     expect(page).to_have_url(re.compile("start="))
     page.get_by_role("tab", name="List").click()
     page.get_by_role("button", name="creditrisk_model:2, model").click()
+    expect(page.get_by_role("heading", name="creditrisk_model:2")).to_be_visible()
     do(page, "Path to here").click()
     on_path = ["loan.csv", "creditrisk_preprocess", "prepared_data", "creditrisk_train", "creditrisk_model:2"]
     expect_class(page, "path", *on_path)

@@ -1,9 +1,5 @@
 """What the page says and where its buttons lead, without a browser."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from explorer.actions import act
@@ -13,6 +9,7 @@ from explorer.details import read_details
 from explorer.page import Page
 from explorer.server import _guard
 from shared.errors import AccessDeniedError
+from tests.unit.page_words import words
 from tests.unit.plain_catalog import DATA, MODEL, RUN, PlainCatalog
 
 
@@ -24,21 +21,6 @@ def catalog() -> PlainCatalog:
     catalog.add("settings", "custom_ml_exp_config", parameters='{"C": "1.0"}')
     catalog.add("metrics", "custom_ml_model_metrics", metrics='{"AUC": 0.9}')
     return catalog.flow("loan", "run", "m:2").flow("settings", "run").flow("run", "metrics")
-
-
-def words(parts: Any) -> str:
-    """Return all text of components."""
-    return " ".join(_texts(json.loads(json.dumps(parts, default=lambda part: part.to_plotly_json()))))
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, list):
-        for each in part:
-            yield from _texts(each)
-    elif isinstance(part, dict):
-        yield from _texts(part.get("props", {}).get("children"))
 
 
 @pytest.mark.parametrize(
