@@ -220,6 +220,14 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
 
 
+def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:
+    """The events of a notebook come together, and the first to publish tells of them all."""
+    desk = Desk(held=True)
+    desk.publish(*NOTEBOOK)
+    desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
+    assert desk.publish(*NOTEBOOK) == [SKIPPED] * len(NOTEBOOK)
+
+
 def test_entity_that_was_deleted_in_the_catalog_is_written_again() -> None:
     """The ledger thinks it is there; the step that points at it is refused, and then all is written."""
     desk = Desk()
