@@ -23,7 +23,7 @@ demo: $(READY)
 	@$(BIN)/lineage demo --out out
 
 test: $(READY) $(DEPLOYED) azurite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What a deployment sends, as build/package and build/package.zip, and what it imports.
 package: $(READY) $(DEPLOYED)
@@ -40,10 +40,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The README's picture, of what the demo wrote; needs Chromium.
-picture: demo
-	@npm install --no-save --no-package-lock --no-audit --no-fund --loglevel=error mermaid@11
-	@$(BIN)/python -m tools.picture out/lineage.mmd docs/images/lineage.png --mermaid node_modules/mermaid/dist/mermaid.min.js
+# The README's picture: the explorer on what the demo publishes; needs Chromium.
+picture: $(READY)
+	@$(BIN)/python -m tools.picture docs/images/lineage.png
 
 # Looks for what is unsafe in infra/; each exception is explained where it is made. What it follows of a name depends on the
 # order of a set, hence the seed.

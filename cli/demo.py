@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from cli.session import Report
     from emulator.client import Request
+    from emulator.server import Emulator
     from shared.bootstrap import Services
 
 _SCENARIO = "credit-risk"
@@ -20,8 +22,9 @@ _ASSET = "creditrisk_model"
 
 @click.command(short_help="The whole journey on an emulated Azure, in seconds.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Also write what came of it here.")
+@click.option("--explore", is_flag=True, help="Then show the lineage in the browser, until Ctrl-C.")
 @click.option("--seed", default=7, show_default=True, help="Shuffles the events; any order gives the same lineage.")
-def demo(*, out: Path | None, seed: int) -> None:
+def demo(*, out: Path | None, explore: bool, seed: int) -> None:
     """
     Publish the credit-risk scenario into an emulated Purview and show the lineage of its model.
 
@@ -36,27 +39,22 @@ def demo(*, out: Path | None, seed: int) -> None:
         raise click.UsageError(
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
+    from cli.explore import INSTALL, explore_catalog, is_installed
     from cli.graph import read_graph, to_json, to_mermaid, to_text
-    from cli.session import drain, local_queue
     from cli.show import find_asset
     from shared.bootstrap import Services
-    from shared.envelopes import split_events
-    from shared.handlers.message_body import REPLAY
-    from shared.handlers.receive import enqueue
     from shared.settings import Settings
 
+    if explore and not is_installed():
+        raise click.UsageError(f"the page needs packages that are not installed: {INSTALL}")
     with Emulator(scenario=_SCENARIO) as emulator:
         services = Services(Settings.from_env(emulator.environment()))
         click.echo(f"Azure ML and Purview are emulated at {emulator.url}.")
         services.catalog.apply_types(services.catalog.plan_types())
         click.echo("The catalog's types are installed.\n")
 
-        bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
-        random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret
-        queue = local_queue(services)
-        enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
         reports = []
-        for report in drain(services, queue):
+        for report in publish(emulator, services, seed=seed):
             reports.append(report)
             click.echo(report.to_line())
         publishing = emulator.control.requests()
@@ -76,8 +74,26 @@ def demo(*, out: Path | None, seed: int) -> None:
                 },
             )
             click.echo(f"\nWritten to {out}: entities.json, lineage.json, lineage.mmd, report.json")
+        if explore:
+            explore_catalog(services, _ASSET, port=0, browser=True)
+        elif is_installed():
+            click.echo("\nTo look at it in the browser: lineage demo --explore")
     expected = Counter(report.outcome.outcome for report in reports)["dead_lettered"] == 1
     sys.exit(0 if expected else 1)
+
+
+def publish(emulator: "Emulator", services: "Services", *, seed: int) -> Iterator["Report"]:
+    """Publish the events of the emulator's scenario, shuffled; yields how each ended."""
+    from cli.session import drain, local_queue
+    from shared.envelopes import split_events
+    from shared.handlers.message_body import REPLAY
+    from shared.handlers.receive import enqueue
+
+    bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
+    random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret
+    queue = local_queue(services)
+    enqueue(bodies, queue, services.dead_letters, source=REPLAY, now=services.now)
+    yield from drain(services, queue)
 
 
 def _dead_letters(services: "Services") -> str:

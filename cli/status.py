@@ -72,7 +72,7 @@ def _to_json(coverages: "Sequence[Coverage]", waiting: int, letters: "Sequence[D
         ],
         "queue": waiting,
         "dead_letters": [
-            {"reason": reason, "count": len(group), "oldest": group[0].at.isoformat(), "replay": _replay(reason)}
+            {"reason": reason, "count": len(group), "oldest": group[0].at.isoformat(), "replay": replay_command(reason)}
             for reason, group in _by_reason(letters)
         ],
     }
@@ -92,7 +92,7 @@ def _to_text(
     lines = [f"Dead letters: {len(letters)} {'is' if len(letters) == 1 else 'are'} open."]
     for reason, group in _by_reason(letters):
         lines.append(f"  {reason}: {len(group)}, the oldest of {group[0].at:%Y-%m-%d %H:%M:%S} UTC")
-        lines.append(f"    {_replay(reason)}")
+        lines.append(f"    {replay_command(reason)}")
     yield lines
 
 
@@ -136,6 +136,6 @@ def _by_reason(letters: "Iterable[DeadLetter]") -> "list[tuple[str, list[DeadLet
     return sorted(groups.items())
 
 
-def _replay(reason: str) -> str:
+def replay_command(reason: str) -> str:
     command = f"lineage replay --dead-letters --reason {shlex.quote(reason)}"
     return f"{command} --discard" if reason in _FINAL else command

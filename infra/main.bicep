@@ -123,6 +123,12 @@ param classificationLabels string = 'off'
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
 param openLineageJobs string = ''
 
+@description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
+param openLineageOut string = ''
+
+@description('What the token for that URL is asked for, such as api://{application}/.default; empty to send none.')
+param openLineageScope string = ''
+
 @minValue(1)
 @maxValue(3650)
 @description('Days that dead letters and undelivered events are kept after they were replayed. Those that were not are never deleted.')
@@ -300,6 +306,8 @@ module app 'modules/function-app.bicep' = {
     inferColumns: inferColumns
     classificationLabels: classificationLabels
     openLineageJobs: openLineageJobs
+    openLineageOut: openLineageOut
+    openLineageScope: openLineageScope
     workspaces: workspaces
     reconcileSchedule: reconcileSchedule
     maximumInstanceCount: maximumInstanceCount

@@ -10,6 +10,7 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.handlers.announce import Announcer
 from shared.handlers.deliver import Deliveries
 from shared.handlers.job_runs import JobRuns
 from shared.handlers.labels import ClassificationLabels
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from shared.azure_ml.inventory import Inventory
     from shared.azure_ml.resolver import Resolver
     from shared.model import WorkspaceId
+    from shared.openlineage.outgoing import OpenLineageOutlet
     from shared.purview.catalog import PurviewCatalog
     from shared.purview.reader import LineageReader
     from shared.purview.transport import PurviewClient
@@ -146,6 +148,23 @@ class Services:
             infer_columns=self.settings.infer_columns,
             downstream=self.settings.downstream,
             labels=self.labels,
+            announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
+        )
+
+    @cached_property
+    def outlet(self) -> "OpenLineageOutlet":
+        return self.open_outlet(self.settings.openlineage_out)
+
+    def open_outlet(self, target: str) -> "OpenLineageOutlet":
+        """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
+        from shared.http_session import build_session
+        from shared.openlineage.outgoing import open_outlet
+
+        return open_outlet(
+            target,
+            session=lambda: build_session(self.settings.ca_bundle),
+            credential=lambda: self.credential,
+            scope=self.settings.openlineage_scope if target == self.settings.openlineage_out else "",
         )
 
     @cached_property

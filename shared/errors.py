@@ -14,6 +14,7 @@ LineageError
     RequestRefusedError       a service refused the request itself (another 4xx)
     UnreadableAnswerError     a service answered in a shape we do not know
     EntityRejectedError       the catalog refused an entity
+    AnnouncementRefusedError  whoever is told of lineage refused to hear it; the catalog has it
   ConfigurationError        an app setting is missing or wrong; names every bad one at once
 """
 
@@ -103,6 +104,16 @@ class EntityRejectedError(TerminalError):
     def __init__(self, rejections: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {words}" for name, words in sorted(rejections.items())))
         self.rejections = dict(rejections)
+
+
+class AnnouncementRefusedError(TerminalError):
+    """Others refused what they were told of some processes; `refusals` maps each qualifiedName to their words."""
+
+    def __init__(self, refusals: Mapping[str, str]) -> None:
+        first, *more = sorted(refusals.items())
+        others = f"; so were {len(more)} more" if more else ""
+        super().__init__(f"{first[1]} (about {first[0]}){others}")
+        self.refusals = dict(refusals)
 
 
 class ConfigurationError(LineageError):

@@ -171,3 +171,38 @@ class Catalog(Protocol):
     def get_classifications_above(self, found: Found) -> frozenset[str]:
         """Return the classifications of an entity and of all upstream of it, those of columns included."""
         ...
+
+
+class Announcement(Protocol):
+    """
+    What others are told of one process.
+
+    Attributes:
+        fingerprints: by qualifiedName, of all it says; what was told under the same fingerprints before is no news.
+        events: in the shape that the outlet which made them sends.
+    """
+
+    @property
+    def process(self) -> QualifiedName: ...
+
+    @property
+    def events(self) -> Sequence[object]: ...
+
+    @property
+    def fingerprints(self) -> Mapping[QualifiedName, str]: ...
+
+
+class Outlet(Protocol):
+    """Others who are told of lineage, in the words of a standard of theirs."""
+
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
+        """Tell of each process among entities; `at` is the time of what tells none itself."""
+        ...
+
+    def send(self, announcement: Announcement) -> None:
+        """
+        Tell others, who may have been told before.
+
+        May raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
+        """
+        ...

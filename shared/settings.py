@@ -59,6 +59,8 @@ class Settings:
         classification_labels: whether labels say which classified data a model, endpoint or prediction was made of.
         infer_columns: whether equal column names of known schemas make a column mapping.
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
+        openlineage_out: where lineage goes as OpenLineage: `console`, `file:///path`, a URL, or "" for nowhere.
+        openlineage_scope: for what the receiver's bearer token is asked; "" to send none.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
         openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may tell of; one that ends in `*` stands
             for all that begin so. Empty: nothing is taken.
@@ -75,6 +77,8 @@ class Settings:
     infer_columns: bool = False
     classification_labels: bool = False
     downstream: Downstream = NOTHING
+    openlineage_out: str = ""
+    openlineage_scope: str = ""
     telemetry: str = WORKER
     openlineage_jobs: tuple[str, ...] = ()
 
@@ -102,9 +106,15 @@ class Settings:
             infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
             classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
-            telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
             openlineage_jobs=reader.namespaces("LINEAGE_OPENLINEAGE_JOBS"),
+            openlineage_out=reader.outlet("LINEAGE_OPENLINEAGE_OUT"),
+            openlineage_scope=reader.optional("LINEAGE_OPENLINEAGE_SCOPE"),
+            telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
         )
+        if settings.openlineage_scope and not settings.openlineage_out.startswith("https://"):
+            reader.problems.append(
+                "LINEAGE_OPENLINEAGE_SCOPE: a token goes to an https URL in LINEAGE_OPENLINEAGE_OUT only"
+            )
         endpoints = (settings.purview_endpoint, settings.arm_endpoint)
         if settings.credential == "emulator" and not all(_is_loopback(endpoint) for endpoint in endpoints):
             reader.problems.append(
@@ -197,6 +207,21 @@ class _Reader:
                 self.problems.append(f"{name}: {value} holds no certificates in PEM")
         return value or None
 
+    def outlet(self, name: str) -> str:
+        value = self.optional(name)
+        if value in ("", CONSOLE):
+            return value
+        path = value.removeprefix("file://")
+        if value.startswith("file:///"):
+            if not Path(path).parent.is_dir() or Path(path).is_dir():
+                self.problems.append(f"{name}: {path} is a folder, or in none that exists")
+        elif not is_receiver(value):
+            self.problems.append(
+                f"{name}: give console, file:///path/to/file, or an https URL without user, query and fragment "
+                "(http for this machine only)"
+            )
+        return value
+
     def downstream(self, name: str, *, default: Path) -> Downstream:
         value = self.optional(name)
         if value and not Path(value).is_file():
@@ -209,6 +234,16 @@ class _Reader:
         except ConfigurationError as error:
             self.problems += [f"{name}: {problem}" for problem in error.problems]
             return NOTHING
+
+
+def is_receiver(text: str) -> bool:
+    """Whether OpenLineage events may be sent to an address: over TLS or on this machine, and no secret is in it."""
+    base, _, _ = text.partition("://")[2].partition("/")
+    rest = set("?#@").isdisjoint(text)
+    return rest and (
+        (text.startswith("https://") and _is_base_url(f"https://{base}"))
+        or (text.startswith("http://") and _is_loopback(f"https://{base}"))
+    )
 
 
 def _is_base_url(text: str) -> bool:

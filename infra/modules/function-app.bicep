@@ -48,6 +48,12 @@ param classificationLabels string
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas; empty for none.')
 param openLineageJobs string
 
+@description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
+param openLineageOut string
+
+@description('What the token for that URL is asked for; empty to send none.')
+param openLineageScope string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -179,6 +185,8 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''
     LINEAGE_OPENLINEAGE_JOBS: openLineageJobs
+    LINEAGE_OPENLINEAGE_OUT: openLineageOut
+    LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
     LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'

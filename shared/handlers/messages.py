@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.envelopes import event_type_of, parse_envelope, redact_event
 from shared.errors import (
+    AnnouncementRefusedError,
     EntityRejectedError,
     ForeignJobError,
     ForeignWorkspaceError,
@@ -133,7 +134,8 @@ def handle_message(
             describe_attempt(event_id=event.id, workspace_id=event.workspace.arm_id, run_id=run_id)
             outcome = publisher.publish(event, force=force)
     except TerminalError as error:
-        if event is not None and not isinstance(error, EntityRejectedError):  # that one the publisher has noted itself
+        # Of the first the publisher has noted it itself; of the second the catalog has the lineage.
+        if event is not None and not isinstance(error, EntityRejectedError | AnnouncementRefusedError):
             reason = f"{reason_of(error)}: {redact_text(str(error))}"
             if isinstance(event, Event):
                 publisher.note_failure(event, reason)

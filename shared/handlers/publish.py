@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shared import qualified_names
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
+from shared.handlers.announce import Announcer
 from shared.handlers.labels import ClassificationLabels, list_labelled
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import MODEL, Plan, Skip
@@ -29,7 +30,8 @@ class Publisher:
 
     May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
     written, if the catalog refused some entity, and LeaseHeldError: the catalog has no optimistic locking, so one
-    worker at a time writes a run tree.
+    worker at a time writes a run tree. The announcer speaks last, of what the catalog has; if it fails, what is
+    written stays written, and publishing again tells the rest. AnnouncementRefusedError: others refused to hear.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Publisher:
         infer_columns: bool = False,
         downstream: Downstream = NOTHING,
         labels: ClassificationLabels | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
         self._labels = labels
         self._leases = leases
         self._now = now
+        self._announcer = announcer
         self._planner = Planner(source, catalog, ledger, now=now, infer_columns=infer_columns, downstream=downstream)
         self._catalog = catalog
         self._ledger = ledger
@@ -67,7 +71,7 @@ class Publisher:
         if isinstance(plan, Skip):
             self._ledger.put_rows(plan.rows)
             return Outcome(SKIPPED, _subject_of(event), plan.reason)
-        if not plan.changed and not force:
+        if not plan.changed and not force and not self._has_news(event, plan):
             self._note(plan)
             return _unchanged(plan)
         with self._lease(plan) as lease:
@@ -80,8 +84,10 @@ class Publisher:
                 return Outcome(SKIPPED, _subject_of(event), plan.reason)
             if not plan.changed:
                 self._note(plan)
+                self._announce(event, plan, lease)
                 return _unchanged(plan)
             plan = self._write(event, plan, lease)
+            self._announce(event, plan, lease, force=force)
         return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained, rules=plan.rules)
 
     def note_failure(self, event: Event, reason: str) -> None:
@@ -106,6 +112,14 @@ class Publisher:
         finally:
             for root in held:
                 self._leases.release(root, holder=holder)
+
+    def _has_news(self, event: Event, plan: Plan) -> bool:
+        return self._announcer is not None and bool(self._announcer.list_news(event, plan))
+
+    def _announce(self, event: Event, plan: Plan, lease: "_Lease", *, force: bool = False) -> None:
+        """Tell others while it is our turn, so that they hear of what was written in the order it was written."""
+        if self._announcer:
+            self._announcer.announce(self._announcer.list_news(event, plan, force=force), before_some=lease.check)
 
     def _note(self, plan: Plan) -> None:
         """Note what was found out though nothing was written."""

@@ -9,6 +9,7 @@ from shared.lineage.naming.names import STAND_IN
 from shared.lineage.places import Place, place_of
 from shared.model import Location
 from shared.openlineage.columns import Dataset
+from shared.openlineage.outgoing_names import split_table
 from shared.qualified_names import QualifiedName
 from shared.redaction import redact_url
 
@@ -68,7 +69,7 @@ def _to_url(dataset: Dataset) -> str | None:
 
 def _table(scheme: str) -> Callable[[str, str], str]:
     def to_url(authority: str, name: str) -> str:
-        return f"{scheme}://{authority}/{name.replace('.', '/')}"
+        return f"{scheme}://{authority}/{'/'.join(split_table(name))}"
 
     return to_url
 
@@ -77,7 +78,7 @@ def _sql_server(authority: str, name: str) -> str:
     """The instance's port is no part of the name that Purview has; what an old listener sends is `;database=` too."""
     host, _, options = authority.partition(";")
     database = next((each[9:] for each in options.split(";") if each.lower().startswith("database=")), "")
-    parts = name.split(".")
+    parts = split_table(name)
     path = [database, *parts] if database and len(parts) < 3 else parts
     return f"mssql://{host}/{'/'.join(path)}"
 

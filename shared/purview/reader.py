@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from shared.errors import RecordNotFoundError
@@ -40,6 +41,7 @@ class Asset:
         attributes: by Atlas name; empty values are left out.
         related: relationship attribute → what is there now.
         classifications: names of classifications (sensitivity, say), sorted.
+        updated_at: when the catalog last wrote it; None where it was met and not read.
     """
 
     guid: str
@@ -50,6 +52,7 @@ class Asset:
     related: Mapping[str, tuple[Related, ...]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     classifications: tuple[str, ...] = ()
+    updated_at: datetime | None = None
 
     @classmethod
     def parse(cls, entity: Mapping[str, Any]) -> Self:
@@ -57,6 +60,7 @@ class Asset:
         attributes = entity.get("attributes") or {}
         listed = entity.get("relationshipAttributes") or {}
         classified = [str(item["typeName"]) for item in entity.get("classifications") or []]
+        updated = entity.get("updateTime")
         return cls(
             str(entity["guid"]),
             str(entity["typeName"]),
@@ -70,6 +74,7 @@ class Asset:
             {name: _active(items) for name, items in listed.items()},
             tuple(entity.get("labels") or ()),
             tuple(sorted({*classified, *(entity.get("classificationNames") or ())})),
+            datetime.fromtimestamp(updated / 1_000, UTC) if isinstance(updated, int) and updated else None,
         )
 
     def next(self, direction: str) -> tuple[Related, ...]:

@@ -1,12 +1,15 @@
 """The demo as a newcomer runs it: a process of its own, its words, its files."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.app import WS
 
@@ -69,3 +72,21 @@ def test_readme_tells_what_the_demo_really_costs(demo: subprocess.CompletedProce
         r"It took (\d+) Azure ML requests over \d connection\(s\) and (\d+) catalog requests over 1 connection\(s\)\."
     )
     assert re.findall(counts, readme) == re.findall(counts, demo.stdout) != []
+
+
+def test_demo_ends_by_offering_the_explorer(demo: subprocess.CompletedProcess[str]) -> None:
+    """And does not wait for anybody."""
+    assert demo.stdout.rstrip().endswith("To look at it in the browser: lineage demo --explore")
+
+
+def test_demo_shows_its_result_in_the_browser_until_it_is_interrupted() -> None:
+    """At the model, over the catalog that it filled."""
+    environ = {**os.environ, "BROWSER": "true"}
+    with subprocess.Popen([LINEAGE, "demo", "--explore"], stdout=subprocess.PIPE, text=True, env=environ) as process:  # noqa: S603
+        assert process.stdout is not None
+        shown = next(line for line in process.stdout if line.startswith("Lineage is shown at"))
+        url = shown.split()[4]
+        assert url.endswith("/?asset=creditrisk_model")
+        assert requests.get(url, timeout=30).status_code == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_secrets_of_a_workspace_are_nowhere(
     assert "SECRET" not in caplog.text
     output = capfd.readouterr()
     assert "SECRET" not in output.out + output.err
+
+
+def test_secrets_of_a_workspace_are_not_told_to_others(start_app: Callable[[str], App], tmp_path: Path) -> None:
+    """What OpenLineage events say is what the catalog has."""
+    app, told = start_app("secrets"), tmp_path / "events.jsonl"
+    app.services.settings = replace(app.services.settings, openlineage_out=f"file://{told}")
+    app.replay()
+    text = told.read_text(encoding="utf-8")
+    assert "azureml_process" in text
+    assert "SECRET" not in text
 
 
 def test_what_is_left_of_a_redacted_uri_still_leads_to_its_data(start_app: Callable[[str], App]) -> None:

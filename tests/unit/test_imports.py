@@ -14,7 +14,7 @@ from cli.main import cli
 context = click.Context(cli)
 commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
 """
-HEAVY = ("azure.ai.ml", "pyapacheatlas", "azure.identity", "aiohttp", "networkx")
+HEAVY = ("azure.ai.ml", "pyapacheatlas", "azure.identity", "aiohttp", "networkx", "openlineage")
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,8 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "inferColumns": "off",
         "classificationLabels": "off",
         "openLineageJobs": "",
+        "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
+        "openLineageScope": "api://marquez/.default",
     }
     environ = {name: values.get(value, value) for name, value in _app_settings().items() if isinstance(value, str)}
     environ |= {

@@ -9,14 +9,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp")
-LAZY = ("azure.ai.ml", "pyapacheatlas", "mlflow", "azure.identity", "azure.storage", "azure.data", "requests")
+SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp", "openlineage")
+LAZY = (
+    "azure.ai.ml",
+    "pyapacheatlas",
+    "mlflow",
+    "azure.identity",
+    "azure.storage",
+    "azure.data",
+    "openlineage",
+    "requests",
+)
 PURE = (
     "shared.events",
     "shared.qualified_names",
     "shared.redaction",
     "shared.lineage.build",
     "shared.handlers.planner",
+    "shared.handlers.publish",
+    "shared.openlineage.outgoing_names",
 )
 
 
@@ -33,13 +44,25 @@ def imports(folder: str) -> Iterator[tuple[str, str]]:
 
 def test_emulator_knows_nothing_of_the_product() -> None:
     """It is written from the services' documentation; a test against it could otherwise not fail."""
-    assert [found for found in imports("emulator") if found[1].partition(".")[0] in ("shared", "cli")] == []
+    assert [found for found in imports("emulator") if found[1].partition(".")[0] in ("shared", "cli", "explorer")] == []
 
 
 def test_product_knows_nothing_of_what_is_around_it() -> None:
     """Neither the command line nor the emulator nor the tests."""
-    outside = ("cli", "emulator", "tests", "benchmarks")
+    outside = ("cli", "emulator", "explorer", "tests", "benchmarks")
     assert [found for found in imports("shared") if found[1].partition(".")[0] in outside] == []
+
+
+def test_what_the_explorer_shows_is_made_without_dash() -> None:
+    """Only its components, the application and the server know it, and tests check the rest without a browser."""
+    knowing = {
+        path for path, name in imports("explorer") if name.partition(".")[0] in ("dash", "dash_cytoscape", "flask")
+    }
+    assert {path for path in knowing if not path.startswith("explorer/parts/")} == {
+        "explorer/app.py",
+        "explorer/server.py",
+    }
+    assert [found for found in imports("cli") if found[1].partition(".")[0] in ("dash", "playwright")] == []
 
 
 def test_only_bootstrap_and_the_adapters_know_the_adapters() -> None:

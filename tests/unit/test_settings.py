@@ -67,6 +67,8 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
         "LINEAGE_OPENLINEAGE_JOBS": " synapse-credit , https://adb-1.azuredatabricks.net/*,",
+        "LINEAGE_OPENLINEAGE_OUT": "https://marquez.contoso.com/api/v1/lineage",
+        "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }
     assert Settings.from_env(every) == Settings(
         purview_endpoint="https://127.0.0.1:8443",
@@ -81,6 +83,8 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
         openlineage_jobs=("synapse-credit", "https://adb-1.azuredatabricks.net/*"),
+        openlineage_out="https://marquez.contoso.com/api/v1/lineage",
+        openlineage_scope="api://marquez/.default",
     )
 
 
@@ -114,6 +118,8 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_CLASSIFICATION_LABELS": "yes",
         "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
         "LINEAGE_OPENLINEAGE_JOBS": "synapse-credit, *",
+        "LINEAGE_OPENLINEAGE_OUT": "marquez.contoso.com",
+        "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }
     assert [problem.partition(":")[0] for problem in problems(environ)] == list(environ)
 
@@ -300,3 +306,53 @@ def test_console_beside_the_workers_own_export_is_refused(environ: dict[str, str
         assert problem.startswith("LINEAGE_TELEMETRY: 'console'")
     off = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "false"}
     assert Settings.from_env({**environ, **console, **off}).telemetry == "console"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "console",
+        "https://marquez.contoso.com",
+        "https://marquez.contoso.com:8443/api/v1/lineage",
+        "http://127.0.0.1:5000/api/v1/lineage",
+        "http://localhost:5000",
+        "file:///{folder}/events.jsonl",
+    ],
+)
+def test_openlineage_goes_to_the_log_a_file_or_a_receiver(environ: dict[str, str], tmp_path: Path, value: str) -> None:
+    """And nowhere if it is not set."""
+    value = value.replace("/{folder}", str(tmp_path))
+    assert Settings.from_env({**environ, "LINEAGE_OPENLINEAGE_OUT": value}).openlineage_out == value
+    assert Settings.from_env(environ).openlineage_out == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "stdout",
+        "events.jsonl",
+        "file://events.jsonl",
+        "file:///nowhere/to/be/found/events.jsonl",
+        "file:///",
+        "http://marquez.contoso.com",
+        "https://",
+        "https://user:secret@marquez.contoso.com/api",
+        "https://marquez.contoso.com/api?key=secret",
+        "https://marquez.contoso.com/api#secret",
+        "http://localhost@marquez.contoso.com/",
+        "ftp://localhost/x",
+    ],
+)
+def test_openlineage_to_anything_else_is_refused(environ: dict[str, str], value: str) -> None:
+    """Lineage leaves over TLS, and a setting that is shown in portals holds no secret; nor does the complaint."""
+    (problem,) = problems({**environ, "LINEAGE_OPENLINEAGE_OUT": value})
+    assert problem.startswith("LINEAGE_OPENLINEAGE_OUT: ")
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize("out", ["", "console", "http://localhost:5000"])
+def test_scope_without_a_receiver_over_tls_is_refused(environ: dict[str, str], out: str) -> None:
+    """A token does not travel in the clear, and one for nobody is a slip."""
+    scoped = {**environ, "LINEAGE_OPENLINEAGE_OUT": out, "LINEAGE_OPENLINEAGE_SCOPE": "api://x/.default"}
+    (problem,) = problems(scoped)
+    assert problem.startswith("LINEAGE_OPENLINEAGE_SCOPE: ")

@@ -1,0 +1,1 @@
+"""A web page on loopback where lineage is looked at; part of the command line, never deployed."""

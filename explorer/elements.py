@@ -1,0 +1,95 @@
+"""Turns a scene into what cytoscape draws."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from explorer.node import Node, node_of
+from explorer.scene import Scene
+
+_LINE, _LINES = 12, 3
+"""Characters that fit into a line of a box, and lines of a name."""
+
+
+def to_elements(scene: Scene) -> list[dict[str, Any]]:
+    """Return nodes and edges, in an order that is always the same."""
+    marked = bool(scene.between.nodes)
+    return [*_nodes(scene, marked=marked), *_edges(scene, marked=marked)]
+
+
+def describe(node: Node) -> str:
+    """
+    Say what a node is, for people and for screen readers.
+
+    >>> describe(Node("k", "train", "custom_ml_experiment_step", status="Failed"))
+    'run, Failed'
+    """
+    words = [node.kind.word]
+    if node.members:
+        words.append(f"{len(node.members)} entities")
+    words += [word for word in (node.status if node.status != "Completed" else "", node.placeholder) if word]
+    return ", ".join(words)
+
+
+def shorten(name: str, width: int) -> str:
+    """
+    Keep both ends of a long name: versions are at the end.
+
+    >>> shorten("creditrisk_batch_inference_of_march:12", 20)
+    'creditrisk_b…arch:12'
+    """
+    if len(name) <= width:
+        return name
+    tail = (width - 1) * 2 // 5
+    head = width - 1 - tail
+    return f"{name[:head]}…{name[-tail:]}"
+
+
+def _lines(name: str) -> list[str]:
+    """
+    Break a name into lines, where it may be broken if there is such a place.
+
+    >>> _lines("creditrisk_batch_inference"), _lines("loan.csv"), _lines("x" * 15)
+    (['creditrisk', '_batch', '_inference'], ['loan.csv'], ['xxxxxxxxxxxx', 'xxx'])
+    """
+    lines, rest = list[str](), shorten(name, _LINES * _LINE)
+    while len(rest) > _LINE and len(lines) < _LINES - 1:
+        places = [place for place in range(_LINE // 2, _LINE + 1) if not rest[place].isalnum()]
+        place = places[-1] if places else _LINE
+        lines.append(rest[:place].strip())
+        rest = rest[place:].strip()
+    return [*lines, shorten(rest, _LINE)]
+
+
+def _nodes(scene: Scene, *, marked: bool) -> Iterator[dict[str, Any]]:
+    for key in scene.graph:
+        node = node_of(scene.graph, key)
+        label = "\n".join([node.kind.word.removeprefix("Power "), *_lines(node.name)])
+        yield {
+            "data": {"id": key, "label": label, "name": node.name, "qn": node.qualified_name},
+            "classes": " ".join(_classes(node, scene, marked=marked)),
+        }
+
+
+def _classes(node: Node, scene: Scene, *, marked: bool) -> Iterator[str]:
+    yield node.kind.family
+    yield f"i-{node.kind.icon}"
+    facts = {
+        "process": node.kind.is_process,
+        "placeholder": bool(node.placeholder),
+        "failed": node.failed,
+        "more": node.kind.word == "more",
+        "centre": node.key == scene.centre.guid,
+        "path": node.key in scene.between.nodes,
+        "faded": marked and node.key not in scene.between.nodes,
+    }
+    yield from (name for name, holds in facts.items() if holds)
+
+
+def _edges(scene: Scene, *, marked: bool) -> Iterator[dict[str, Any]]:
+    for one, other, data in sorted(scene.graph.edges(data=True), key=lambda edge: edge[:2]):
+        on_path = (one, other) in scene.between.edges
+        facts = {"indirect": bool(data.get("indirect")), "path": on_path, "faded": marked and not on_path}
+        yield {
+            "data": {"id": f"{one}>{other}", "source": one, "target": other},
+            "classes": " ".join(name for name, holds in facts.items() if holds),
+        }

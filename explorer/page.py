@@ -1,0 +1,126 @@
+"""What the page shows for an address; what a callback answers is made here, without Dash's plumbing."""
+
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+from explorer.actions import act
+from explorer.address import COMPARE, HEALTH, LINEAGE, LIST, Address
+from explorer.details import Details, read_details
+from explorer.elements import to_elements
+from explorer.exports import scene_to_csv, scene_to_mermaid
+from explorer.folding import pipeline_of
+from explorer.node import node_of
+from explorer.parts.buttons import Part, button
+from explorer.parts.comparison import comparison, in_order
+from explorer.parts.facts import facts, pipeline_facts
+from explorer.parts.health import health
+from explorer.parts.messages import trouble_box, welcome
+from explorer.parts.panel import listing, panel
+from explorer.parts.suggestions import remark, suggestions
+from explorer.parts.toolbar import toolbar
+from explorer.reading import Reading
+from explorer.scene import Scene, make_scene
+from explorer.trouble import MET, explain
+
+_VIEWS = ((LINEAGE, "Lineage"), (HEALTH, "Coverage and dead letters"))
+_MIN_WORDS = 2
+"""Characters from which on a search makes sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What stands in the middle of the page: elements, or a message instead of them."""
+
+    elements: list[dict[str, Any]]
+    toolbar: list[Part]
+    message: Part
+
+
+class Page:
+    """The page of one session; what it read is kept until somebody asks to refresh."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._lock = RLock()
+        self._last: tuple[Address, Scene] | None = None
+
+    def move(self, query: str, verb: str, value: str) -> str:
+        """Return the query of the URL that a verb leads to; `refresh` forgets what was read and stays."""
+        if verb == "refresh":
+            with self._lock:
+                self._reading.refresh()
+                self._last = None
+            return query
+        return act(Address.parse(query), verb, value).to_query()
+
+    def views(self, query: str) -> list[Part]:
+        """Return the links to the views."""
+        now = Address.parse(query).view
+        return [button(words, "view", view, at="views", pressed=view == now) for view, words in _VIEWS]
+
+    def suggestions(self, words: str) -> list[Part]:
+        """Return what is found for words that somebody is typing."""
+        if len(words.strip()) < _MIN_WORDS:
+            return []
+        try:
+            return suggestions(self._reading.search(words.strip()))
+        except MET as error:
+            trouble = explain(error, endpoint=self._reading.endpoint)
+            return [remark(f"{trouble.title}. {trouble.advice}")]
+
+    def picture(self, query: str) -> Picture:
+        """Return what stands in the middle of the page."""
+        address = Address.parse(query)
+        try:
+            if not address.asset:
+                return Picture([], [], welcome(self._reading.models()))
+            scene = self._scene(address)
+        except MET as error:
+            return Picture([], [], trouble_box(explain(error, endpoint=self._reading.endpoint)))
+        return Picture(to_elements(scene), toolbar(scene, address), None)
+
+    def panel(self, query: str) -> list[Part]:
+        """Return what the panel shows; nothing where it is closed."""
+        address = Address.parse(query)
+        if not address.tab or not address.asset:
+            return []
+        try:
+            return panel(address, self._panel(address, self._scene(address)))
+        except MET as error:
+            return panel(address, trouble_box(explain(error, endpoint=self._reading.endpoint)))
+
+    def health(self) -> list[Part]:
+        """Return the view of coverage and dead letters."""
+        try:
+            return health(self._reading.coverage(), self._reading.dead_letters())
+        except MET as error:
+            return [trouble_box(explain(error, endpoint=self._reading.endpoint))]
+
+    def export(self, query: str, kind: str) -> str:
+        """Return the picture as text."""
+        scene = self._scene(Address.parse(query))
+        return scene_to_csv(scene) if kind == "csv" else scene_to_mermaid(scene)
+
+    def _panel(self, address: Address, scene: Scene) -> Part:
+        if address.tab == LIST:
+            return listing(scene, address)
+        key = address.select or scene.centre.guid
+        if pipeline_of(key):
+            return pipeline_facts(scene, node_of(scene.graph, key)) if key in scene.graph else []
+        details = read_details(self._reading, key)
+        if address.tab == COMPARE:
+            return comparison(details, address.against, self._changes(details, address.against))
+        return facts(details, address) if details else ["This asset is not in the catalog any more."]
+
+    def _changes(self, details: Details | None, against: str) -> Any:
+        if details is None or against not in {version.guid for version in details.versions}:
+            return ()
+        return self._reading.compare(*in_order(details, against))
+
+    def _scene(self, address: Address) -> Scene:
+        """Return the scene of an address; the last one is kept, because several parts of the page need it."""
+        with self._lock:
+            if self._last is None or self._last[0] != address.picture:
+                self._last = (address.picture, make_scene(self._reading, address.picture))
+            return self._last[1]

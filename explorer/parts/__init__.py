@@ -1,0 +1,1 @@
+"""Pieces of the page, each made anew from what the address asks for."""

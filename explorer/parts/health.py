@@ -1,0 +1,102 @@
+"""What is missing in the catalog, and what waits for somebody, with the command that helps."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from dash import html
+
+from cli.status import replay_command
+from explorer.parts.buttons import Part, copy_button
+from shared.handlers.coverage import Coverage, Gap
+from shared.state.ports import DeadLetter
+
+_ROWS = 200
+"""Rows of a table; `lineage status --all` prints the rest."""
+_BODY = 2_000
+_KINDS = {"run": "completed runs", "model": "model versions", "endpoint": "endpoints"}
+
+
+def health(coverages: Sequence[Coverage], letters: Sequence[DeadLetter]) -> list[Part]:
+    """Make the page of coverage and dead letters."""
+    return [
+        html.H2("Coverage"),
+        *([_workspace(coverage) for coverage in coverages] or [_nothing_looked_at()]),
+        html.H2(f"Dead letters ({len(letters)})"),
+        *(_letters(letters) or [html.P("None is open: every event was understood and published.")]),
+    ]
+
+
+def _nothing_looked_at() -> Part:
+    return html.P("No workspace has been looked at yet: the timer `reconcile` does so after the app is deployed.")
+
+
+def _workspace(coverage: Coverage) -> Part:
+    seen = "" if coverage.complete else ", as far as it was looked through"
+    return html.Article(
+        [
+            html.H3(coverage.workspace.rpartition("/")[2]),
+            html.P(coverage.workspace, className="name"),
+            html.Meter(value=str(coverage.percent), min="0", max="100"),
+            html.P(f"{coverage.percent} % are linked{seen} (looked at {coverage.at or 'never'})"),
+            html.Ul(
+                [
+                    html.Li(f"{_KINDS.get(kind, kind)}: {coverage.linked[kind]} of {total}")
+                    for kind, total in coverage.totals.items()
+                ]
+            ),
+            *([_gaps(coverage.gaps)] if coverage.gaps else []),
+        ],
+        className="card",
+    )
+
+
+def _gaps(gaps: Sequence[Gap]) -> Part:
+    head = html.Tr([html.Th(word, scope="col") for word in ("Missing", "Name", "Why", "What happens")])
+    rows = [
+        html.Tr(
+            [
+                html.Td(gap.kind),
+                html.Td(f"{gap.name}:{gap.version}" if gap.version else gap.name),
+                html.Td(gap.reason),
+                html.Td("is on its way again" if gap.enqueued_at else "waits for somebody"),
+            ]
+        )
+        for gap in gaps[:_ROWS]
+    ]
+    more = len(gaps) - len(rows)
+    return html.Div(
+        [
+            html.Table([html.Thead(head), html.Tbody(rows)], className="changes"),
+            *([html.P(f"… and {more:,} more; `lineage status --all` prints them.")] if more else []),
+        ]
+    )
+
+
+def _letters(letters: Sequence[DeadLetter]) -> list[Part]:
+    by_reason = sorted(letters, key=lambda letter: letter.reason)
+    return [_reason(reason, list(group)) for reason, group in groupby(by_reason, key=lambda letter: letter.reason)]
+
+
+def _reason(reason: str, letters: list[DeadLetter]) -> Part:
+    command = replay_command(reason)
+    return html.Article(
+        [
+            html.H3(f"{reason} ({len(letters)})"),
+            html.Div(
+                [html.Code(command), copy_button(command, label=f"Copy the command for {reason}")], className="command"
+            ),
+            html.Ul([_letter(letter) for letter in letters[:_ROWS]], className="letters"),
+        ],
+        className="card",
+    )
+
+
+def _letter(letter: DeadLetter) -> Part:
+    body = letter.body if len(letter.body) <= _BODY else f"{letter.body[:_BODY]} …"
+    return html.Li(
+        [
+            html.P(letter.detail),
+            html.P(f"{letter.at:%Y-%m-%d %H:%M:%S} UTC, attempt {letter.attempts}", className="near"),
+            html.Details([html.Summary("What came"), html.Pre(body)]),
+        ]
+    )

@@ -1,0 +1,133 @@
+"""What a session of the page has read, so that nothing is read twice before somebody asks to refresh."""
+
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+from threading import RLock
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import networkx as nx
+
+from cli.questions.diff import Change, diff
+from cli.questions.walk import BOTH, Walker
+from cli.show import find_asset
+from shared.purview.reader import Asset
+
+if TYPE_CHECKING:
+    from shared.bootstrap import Services
+    from shared.handlers.coverage import Coverage
+    from shared.ports import Found
+    from shared.state.ports import DeadLetter
+
+_Answer = TypeVar("_Answer")
+HITS = 20
+MODEL = "custom_ml_model"
+
+
+class Reading:
+    """
+    Reads the catalog, one request at a time, and keeps the answers.
+
+    The server has a thread for each request of the browser; they share one walker, which is not made for several.
+    Every method may raise what `trouble.MET` lists.
+    """
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+        self._lock = RLock()
+        self.refresh()
+
+    @property
+    def endpoint(self) -> str:
+        return self._services.settings.purview_endpoint
+
+    def refresh(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._walker = Walker(self._services.lineage)
+            self._answers: dict[tuple[str, ...], object] = {}
+
+    def find(self, asset: str) -> Asset:
+        """Return the whole asset that people mean by a qualifiedName, a name, or a name and version."""
+        with self._lock:
+            guid = self._once(("find", asset), lambda: find_asset(self._services.catalog, asset).guid)
+            whole = self._walker.read([guid])
+        if guid not in whole:
+            raise click.ClickException(f"{asset} was deleted from the catalog")
+        return whole[guid]
+
+    def read(self, guids: Iterable[str]) -> dict[str, Asset]:
+        """Return whole assets; what is gone is left out."""
+        with self._lock:
+            return self._walker.read(guids)
+
+    def met(self, guids: Iterable[str]) -> dict[str, Asset]:
+        """Return assets that a walk met, with whatever is known of them; no request."""
+        with self._lock:
+            return {guid: self._walker.asset(guid) for guid in guids}
+
+    def walk(self, starts: Collection[str], direction: str, *, limit: int) -> "nx.DiGraph[str]":
+        """Return what lies in one direction of assets, and stop once about `limit` are known."""
+        with self._lock:
+            return self._walker.walk(starts, direction, limit=limit)
+
+    def walk_all(self, guid: str, *, limit: int) -> "nx.DiGraph[str]":
+        """Return everything connected to an asset: other inputs of a run too, and what they come from."""
+        with self._lock:
+            graph: nx.DiGraph[str] = nx.DiGraph()
+            graph.add_node(guid)
+            size = 0
+            while size < len(graph) < limit:
+                size = len(graph)
+                for direction in BOTH:
+                    graph = nx.compose(graph, self._walker.walk(list(graph), direction, limit=limit))
+            return graph
+
+    def search(self, words: str) -> tuple["Found", ...]:
+        """Return the first hits for words that somebody is typing."""
+        with self._lock:
+            return self._once(("search", words), lambda: tuple(self._services.catalog.search(words, limit=HITS)[:HITS]))
+
+    def versions(self, asset: Asset) -> tuple["Found", ...]:
+        """Return the versions of an asset that the search index knows, itself included, newest first."""
+        name, _, version = asset.name.rpartition(":")
+        if not name or not asset.qualified_name.endswith(version):
+            return ()
+        family = asset.qualified_name.removesuffix(version)
+        with self._lock:
+            hits = self._once(("versions", family), lambda: tuple(self._services.catalog.search(name, limit=200)))
+        mine = [hit for hit in hits if hit.ref.qualified_name.removesuffix(hit.name.rpartition(":")[2]) == family]
+        return tuple(sorted(mine, key=_by_version, reverse=True))
+
+    def models(self) -> tuple["Found", ...]:
+        """Return some models, to begin with; none where nothing was published."""
+        with self._lock:
+            return self._once(("models",), lambda: tuple(islice(self._services.catalog.list_of_type(MODEL), HITS)))
+
+    def compare(self, before: str, after: str) -> tuple[Change, ...]:
+        """Say what changed from one model version to another."""
+        with self._lock:
+            return self._once(("compare", before, after), lambda: diff(self._walker, before, after))
+
+    def coverage(self) -> tuple["Coverage", ...]:
+        """Return how much of each workspace is in the catalog."""
+        from shared.handlers.coverage import read_coverage
+
+        with self._lock:
+            return self._once(("coverage",), lambda: tuple(read_coverage(self._services.state.notes)))
+
+    def dead_letters(self) -> tuple["DeadLetter", ...]:
+        """Return the open dead letters, oldest first."""
+        with self._lock:
+            return self._once(("letters",), lambda: tuple(self._services.dead_letters.list_open()))
+
+    def _once(self, question: tuple[str, ...], ask: Callable[[], _Answer]) -> _Answer:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: _Answer = self._answers[question]  # type: ignore[assignment]
+        return answer
+
+
+def _by_version(hit: "Found") -> tuple[bool, int, str]:
+    version = hit.name.rpartition(":")[2]
+    return version.isdecimal(), int(version) if version.isdecimal() else 0, version

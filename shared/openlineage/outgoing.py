@@ -1,0 +1,163 @@
+"""Sends lineage out as OpenLineage: to a file, to the log, or to whoever receives it over HTTP."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from threading import Lock
+from typing import cast
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
+from openlineage.client.event_v2 import RunEvent
+from openlineage.client.transport import Transport
+from openlineage.client.transport.console import ConsoleConfig, ConsoleTransport
+from openlineage.client.transport.file import FileConfig, FileTransport
+from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenProvider
+from requests.adapters import HTTPAdapter
+
+from shared.errors import AccessDeniedError, RequestRefusedError, ServiceUnavailableError
+from shared.lineage.entities import Entity
+from shared.openlineage.outgoing_events import Told, to_run_events
+from shared.ports import Announcement
+from shared.redaction import redact_text
+from shared.sign_in import no_token
+
+CONSOLE, FILE = "console", "file://"
+DEFAULT_PATH = "api/v1/lineage"
+"""Where the standard's reference server takes events; used where a URL has no path."""
+TIMEOUT = 10.0
+ATTEMPTS = 3
+_UNAVAILABLE = frozenset({408, 429})
+
+
+class OpenLineageOutlet:
+    """The outlet port over one of openlineage-python's own transports."""
+
+    def __init__(
+        self, transport: Transport, *, target: str, sleep: Callable[[float], None] = tenacity.nap.sleep
+    ) -> None:
+        self._transport = transport
+        self._target = target
+        self._lock = Lock()
+        # Short waits here, long ones by the queue: if the receiver says how long, that is for the queue to know.
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass_soon),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=5, jitter=0.5),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Told]:
+        return to_run_events(entities, at=at)
+
+    def send(self, announcement: Announcement) -> None:
+        for event in announcement.events:
+            self.emit(cast(RunEvent, event))
+
+    def emit(self, event: RunEvent) -> None:
+        """
+        Send one event.
+
+        Raises:
+            ServiceUnavailableError, AccessDeniedError, RequestRefusedError
+        """
+        self._retrying(self._emit_once, event)
+
+    def _emit_once(self, event: RunEvent) -> None:
+        try:
+            if isinstance(self._transport, HttpTransport):
+                _check(self._transport.emit(event), self._target)
+            else:
+                with self._lock:  # lines of one file, from several threads
+                    self._transport.emit(event)
+        except requests.HTTPError as error:
+            _check(error.response, self._target)
+        except requests.TooManyRedirects as error:
+            raise RequestRefusedError(f"{self._what}: a redirection is not followed", status=302) from error
+        except requests.RequestException as error:
+            words = redact_text(str(error))
+            raise ServiceUnavailableError(f"{self._what}: {type(error).__name__}: {words}") from error
+        except RuntimeError as error:  # what the file transport makes of any failure to write
+            raise ServiceUnavailableError(f"{self._what}: {error}") from error
+
+    @property
+    def _what(self) -> str:
+        return f"OpenLineage to {self._target}"
+
+
+def open_outlet(
+    target: str,
+    *,
+    session: Callable[[], requests.Session],
+    credential: Callable[[], TokenCredential],
+    scope: str = "",
+    sleep: Callable[[float], None] = tenacity.nap.sleep,
+) -> OpenLineageOutlet:
+    """
+    Open what a setting names.
+
+    Args:
+        target: `console`, `file:///path` or a URL.
+        session: makes the session for HTTP.
+        credential: makes what gives the bearer token for HTTP.
+        scope: for what that is asked; "" to send none.
+    """
+    if target == CONSOLE:
+        return OpenLineageOutlet(ConsoleTransport(ConsoleConfig()), target=target, sleep=sleep)
+    if target.startswith(FILE):
+        config = FileConfig(log_file_path=target, append=True)
+        return OpenLineageOutlet(FileTransport(config), target=target, sleep=sleep)
+    auth = _Bearer(credential(), scope) if scope else TokenProvider({})
+    return OpenLineageOutlet(HttpTransport(_http(target, session(), auth)), target=target, sleep=sleep)
+
+
+class _Bearer(TokenProvider):
+    """Asks the credential each time: azure-identity keeps tokens and renews them before they end."""
+
+    def __init__(self, credential: TokenCredential, scope: str) -> None:
+        super().__init__({})
+        self._credential = credential
+        self._scope = scope
+
+    def get_bearer(self) -> str:
+        try:
+            return f"Bearer {self._credential.get_token(self._scope).token}"
+        except AzureError as error:
+            raise AccessDeniedError(no_token(self._scope, error)) from error
+
+
+def _http(url: str, session: requests.Session, auth: TokenProvider) -> HttpConfig:
+    # A POST that is redirected arrives as a GET: nothing would be delivered, and that with a 200.
+    session.max_redirects = 0
+    adapter = session.get_adapter(url)  # the session's own, which trusts LINEAGE_CA_BUNDLE and retries nothing
+    return HttpConfig(
+        url=url,
+        endpoint="" if urlsplit(url).path.strip("/") else DEFAULT_PATH,
+        timeout=TIMEOUT,
+        session=session,
+        adapter=adapter if isinstance(adapter, HTTPAdapter) else None,
+        auth=auth,
+    )
+
+
+def _may_pass_soon(error: BaseException) -> bool:
+    return isinstance(error, ServiceUnavailableError) and not error.retry_after
+
+
+def _check(response: requests.Response, target: str) -> None:
+    """Say what an answer means for the message that led to the event."""
+    status = response.status_code
+    if status < 300:
+        return
+    message = f"OpenLineage to {target}: HTTP {status}: {redact_text(response.reason or '')}"
+    if status in (401, 403):
+        raise AccessDeniedError(
+            f"{message}. Whoever receives it must let the app's identity in (LINEAGE_OPENLINEAGE_SCOPE)."
+        )
+    if status in _UNAVAILABLE or status >= 500:
+        after = response.headers.get("Retry-After", "")
+        raise ServiceUnavailableError(message, retry_after=float(after) if after.isdigit() else None)
+    raise RequestRefusedError(message, status=status)

@@ -1,0 +1,290 @@
+"""Translates processes of the catalog into run events of OpenLineage. Pure: the same entities give the same events."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+from openlineage.client.facet_v2 import (
+    JobFacet,
+    RunFacet,
+    documentation_job,
+    job_type_job,
+    ownership_job,
+    parent_run,
+    source_code_location_job,
+    tags_run,
+)
+from openlineage.client.serde import Serde
+
+from shared.lineage.entities import Entity, Ref
+from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
+from shared.openlineage.outgoing_facets import (
+    TAGS_FROM,
+    Datasets,
+    Known,
+    columns_of,
+    other_attributes,
+    read_json,
+    tags_of,
+)
+from shared.openlineage.outgoing_names import to_dataset_name
+from shared.qualified_names import QualifiedName, read_job_run
+
+STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
+CONFIG, METRICS, PACKAGES, PACKAGE = (
+    "custom_ml_exp_config",
+    "custom_ml_model_metrics",
+    "custom_ml_packages",
+    "custom_ml_package",
+)
+_TOLD_OF_THE_RUN = frozenset({CONFIG, METRICS, PACKAGES})
+"""Ends of a run that are no data: a facet of the run tells of them."""
+_JOB_TYPES = {
+    STEP: "STEP",
+    DEPLOYMENT: "DEPLOYMENT",
+    "custom_ml_dataset_registration": "REGISTRATION",
+    "ProcessWithColumnMapping": "LINK",
+}
+_STATES = {
+    "completed": RunState.COMPLETE,
+    "finished": RunState.COMPLETE,
+    "failed": RunState.FAIL,
+    "notresponding": RunState.FAIL,
+    "canceled": RunState.ABORT,
+    "cancelled": RunState.ABORT,
+}
+_VERSIONS = re.compile(r"/versions/[^/#]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    The events about one process.
+
+    Attributes:
+        fingerprints: of the process, and of each data set of which more than the name is told; by qualifiedName. They
+            change when something else is said, and not if only the time differs that the process itself does not tell.
+    """
+
+    process: QualifiedName
+    events: tuple[RunEvent, ...]
+    fingerprints: Mapping[QualifiedName, str]
+
+
+def to_run_events(
+    entities: Iterable[Entity], *, at: datetime, written: Mapping[QualifiedName, datetime] | None = None
+) -> tuple[Told, ...]:
+    """
+    Tell of each process among entities that reads or writes something.
+
+    Args:
+        entities: the processes, and what is known of what stands around them.
+        at: the time of events about processes that tell none themselves, as a registration does not.
+        written: when the catalog last wrote a process, where that is known; comes before `at`.
+    """
+    known = {entity.ref.qualified_name: entity for entity in entities}
+    datasets, packages = Datasets(known), _packages(known)
+    processes = sorted((each for each in known.values() if each.inputs or each.outputs), key=lambda each: each.ref)
+    times = written or {}
+    return tuple(
+        _tell(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
+    )
+
+
+def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime) -> Told:
+    ended, started = _time(process, "ended_at"), _time(process, "started_at")
+    columns = columns_of(process)
+    end = RunEvent(
+        eventType=_state(process),
+        eventTime=_spell(ended or at),
+        run=Run(run_id_of(process), facets=dict(_run_facets(process, known, packages))),
+        job=Job(*_job(process), facets=dict(_job_facets(process))),
+        inputs=[datasets.input(ref) for ref in _data(process.inputs)],
+        outputs=[datasets.output(ref, columns) for ref in _data(process.outputs)],
+        producer=PRODUCER,
+    )
+    start = [
+        RunEvent(
+            eventType=RunState.START,
+            eventTime=_spell(started),
+            run=Run(run_id_of(process), facets=dict(_parent(process))),
+            job=Job(*_job(process), facets=dict(_job_facets(process))),
+            producer=PRODUCER,
+        )
+        for started in ([started] if started else [])
+    ]
+    return Told(
+        process.ref.qualified_name, (*start, end), _fingerprints(process, start, end, is_timed=ended is not None)
+    )
+
+
+def _fingerprints(
+    process: Entity, start: Sequence[RunEvent], end: RunEvent, *, is_timed: bool
+) -> dict[QualifiedName, str]:
+    """Keep what is told of data apart from what is told of the process: not every plan knows all the data around it."""
+    told: dict[QualifiedName, object] = {}
+    said = Serde.to_dict(end)
+    for dataset in (*said["inputs"], *said["outputs"]):
+        mapped = dataset["facets"].pop("columnLineage", None)
+        facets, dataset["facets"] = dataset["facets"], {"columnLineage": mapped}
+        if ASSET_FACET in facets:
+            told[QualifiedName(facets[ASSET_FACET]["qualifiedName"])] = facets
+    if not is_timed:
+        del said["eventTime"]
+    told[process.ref.qualified_name] = [*map(Serde.to_dict, start), said]
+    return {name: hashlib.sha256(Serde.to_json({"": each}).encode()).hexdigest()[:32] for name, each in told.items()}
+
+
+def run_id_of(process: Entity) -> str:
+    """
+    Name a run as the standard wants it, by a UUID: Azure ML's own if it is one, else one made of its qualifiedName.
+
+    A deployment that serves other models than before is another run of the same job: events about one run only add.
+    """
+    if process.ref.type_name == DEPLOYMENT:
+        models = "".join(f" {ref.qualified_name}" for ref in process.inputs or ())
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{process.ref.qualified_name}{models}"))
+    return _uuid(process.ref.qualified_name)
+
+
+def _uuid(qualified_name: QualifiedName) -> str:
+    try:
+        return str(uuid.UUID(qualified_name.rpartition("/runs/")[2]))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, qualified_name))
+
+
+def _job(process: Entity) -> tuple[str, str]:
+    """
+    Name what recurs: the step of an experiment, or whatever is done again for each version.
+
+    A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
+    one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.
+    """
+    if came_in := read_job_run(process.ref.qualified_name):
+        return came_in[0], str(process.attributes["name"])
+    named = to_dataset_name(process.ref.qualified_name)
+    if process.ref.type_name != STEP:
+        return named.namespace, _VERSIONS.sub("", named.name)
+    values = process.attributes
+    component = "" if values.get("pipeline_run_id") else str(values.get("component") or "").partition(":")[0]
+    return named.namespace, "/".join(filter(None, (_experiment(process), component or str(values["name"]))))
+
+
+def _experiment(process: Entity) -> str:
+    experiment = process.parents.get("experiment")
+    return experiment.qualified_name.rpartition("/experiments/")[2] if experiment else ""
+
+
+def _data(refs: Sequence[Ref] | None) -> Iterator[Ref]:
+    return (ref for ref in refs or () if ref.type_name not in _TOLD_OF_THE_RUN)
+
+
+def _state(process: Entity) -> RunState:
+    """Say how a run ended; what has no status of its own is done once the catalog has it."""
+    status = str(process.attributes.get("status") or "")
+    return _STATES.get(status.casefold(), RunState.OTHER) if status else RunState.COMPLETE
+
+
+def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
+    values = process.attributes
+    job_type = _JOB_TYPES.get(process.ref.type_name, process.ref.type_name)
+    yield (
+        "jobType",
+        job_type_job.JobTypeJobFacet(
+            processingType="BATCH", integration="AZURE_ML", jobType=job_type, producer=PRODUCER
+        ),
+    )
+    if description := values.get("description"):
+        yield (
+            "documentation",
+            documentation_job.DocumentationJobFacet(description=str(description), producer=PRODUCER),
+        )
+    if owner := values.get("owner"):
+        owners = [ownership_job.Owner(name=str(owner))]
+        yield "ownership", ownership_job.OwnershipJobFacet(owners=owners, producer=PRODUCER)
+    repository = str(values.get("git_repository") or "")
+    if "://" in repository:  # the facet wants a URL; `git@host:path` is none, and stays an attribute
+        yield (
+            "sourceCodeLocation",
+            source_code_location_job.SourceCodeLocationJobFacet(
+                type="git",
+                url=repository,
+                repoUrl=repository,
+                version=str(values.get("git_commit") or "") or None,
+                branch=str(values.get("git_branch") or "") or None,
+                producer=PRODUCER,
+            ),
+        )
+
+
+def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
+    """Point to the pipeline; it is no entity, so that its job is known by the experiment alone."""
+    if pipeline := str(process.attributes.get("pipeline_run_id") or ""):
+        root = QualifiedName(f"{process.ref.qualified_name.rpartition('/runs/')[0]}/runs/{pipeline}")
+        namespace = to_dataset_name(root).namespace
+        yield (
+            "parent",
+            parent_run.ParentRunFacet(
+                run=parent_run.Run(_uuid(root)),
+                job=parent_run.Job(namespace, _experiment(process) or "pipeline"),
+                producer=PRODUCER,
+            ),
+        )
+
+
+def _run_facets(process: Entity, known: Known, packages: dict[Ref, list[Entity]]) -> Iterator[tuple[str, RunFacet]]:
+    yield from _parent(process)
+    if tags := tags_of(process):
+        fields = [tags_run.TagsRunFacetFields(key, value, TAGS_FROM) for key, value in tags.items()]
+        yield "tags", tags_run.TagsRunFacet(tags=fields, producer=PRODUCER)
+    ends = {ref.type_name: ref for ref in (*(process.inputs or ()), *(process.outputs or ()))}
+    yield (
+        PROCESS_FACET,
+        AzuremlProcessRunFacet(
+            qualifiedName=process.ref.qualified_name,
+            typeName=process.ref.type_name,
+            attributes=other_attributes(process),
+            settings=_values(known, ends.get(CONFIG), "parameters"),
+            metrics=_values(known, ends.get(METRICS), "metrics"),
+            packages=[_package(each) for each in packages.get(ends[PACKAGES], ())] if PACKAGES in ends else None,
+            producer=PRODUCER,
+        ),
+    )
+
+
+def _values(known: Known, ref: Ref | None, attribute: str) -> dict[str, Any] | None:
+    entity = known.get(ref.qualified_name) if ref else None
+    return read_json(str(entity.attributes.get(attribute) or ""), dict) if entity else None
+
+
+def _packages(known: Known) -> dict[Ref, list[Entity]]:
+    found: dict[Ref, list[Entity]] = {}
+    for entity in sorted(known.values(), key=lambda each: each.ref):
+        if entity.ref.type_name == PACKAGE and (environment := entity.parents.get("packages")):
+            found.setdefault(environment, []).append(entity)
+    return found
+
+
+def _package(package: Entity) -> dict[str, Any]:
+    values = package.attributes
+    kept = {name: values[name] for name in ("version", "specifier", "source", "extras", "marker") if name in values}
+    language = values.get("programming_language")
+    return {"name": values["name"], **kept, **({"language": language} if language else {})}
+
+
+def _time(process: Entity, attribute: str) -> datetime | None:
+    try:
+        value = datetime.fromisoformat(str(process.attributes.get(attribute) or ""))
+    except ValueError:
+        return None
+    return value.astimezone(UTC) if value.tzinfo else None
+
+
+def _spell(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

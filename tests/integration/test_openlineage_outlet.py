@@ -1,0 +1,206 @@
+"""Sending OpenLineage: what each answer means, with openlineage-python's own transports over real sockets."""
+
+import json
+import logging
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import trustme
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
+
+from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
+from shared.http_session import build_session
+from shared.lineage.entities import Entity, Ref
+from shared.openlineage import outgoing
+from shared.openlineage.outgoing import OpenLineageOutlet, open_outlet
+from shared.openlineage.outgoing_events import to_run_events
+from shared.qualified_names import QualifiedName
+from tests.fakes import NOON
+from tests.openlineage_standard import check_event
+from tests.receiver import Receiver, open_receiver
+
+STEP = Entity(
+    Ref("custom_ml_experiment_step", QualifiedName("azureml://registries/r/runs/train")),
+    {"name": "train", "status": "Completed"},
+    inputs=(Ref("custom_dataset", QualifiedName("s3://bucket/x")),),
+)
+(TOLD,) = to_run_events([STEP], at=NOON)
+
+
+class FakeCredential:
+    """Gives a token for what it is asked, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        if self.error:
+            raise self.error
+        return AccessToken(f"token for {scopes[0]}", 0)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with open_receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+def sessions() -> Iterator[list[requests.Session]]:
+    opened: list[requests.Session] = []
+    yield opened
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture
+def outlet(receiver: Receiver, sessions: list[requests.Session]) -> OpenLineageOutlet:
+    return open_to(receiver.url, sessions)
+
+
+def open_to(
+    url: str, sessions: list[requests.Session], credential: FakeCredential | None = None, scope: str = ""
+) -> OpenLineageOutlet:
+    def session() -> requests.Session:
+        sessions.append(build_session())
+        return sessions[-1]
+
+    asked = credential or FakeCredential()
+    return open_outlet(url, session=session, credential=lambda: asked, scope=scope, sleep=lambda seconds: None)
+
+
+def test_event_arrives_as_json_where_the_standard_has_it(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
+    """An address without path is that of a server as the standard's reference implementation is one."""
+    outlet.send(TOLD)
+    ((method, path, headers),) = receiver.requests
+    assert (method, path, headers["Content-Type"]) == ("POST", "/api/v1/lineage", "application/json")
+    assert "Authorization" not in headers
+    check_event(receiver.events[0])
+
+
+def test_address_with_a_path_is_taken_as_it_is(receiver: Receiver, sessions: list[requests.Session]) -> None:
+    """Not every receiver is the reference implementation."""
+    open_to(f"{receiver.url}/api/openlineage", sessions).send(TOLD)
+    assert [path for _, path, _ in receiver.requests] == ["/api/openlineage"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (408, ServiceUnavailableError),
+        (429, ServiceUnavailableError),
+        (500, ServiceUnavailableError),
+        (400, RequestRefusedError),
+        (404, RequestRefusedError),
+        (422, RequestRefusedError),
+        (401, AccessDeniedError),
+        (403, AccessDeniedError),
+    ],
+)
+def test_answer_says_whether_a_retry_may_help(
+    receiver: Receiver, outlet: OpenLineageOutlet, status: int, error: type[LineageError]
+) -> None:
+    """The message comes back, or is set aside with words that name the receiver."""
+    receiver.answers(*[status] * outgoing.ATTEMPTS)
+    with pytest.raises(error, match=f"{receiver.url}.*HTTP {status}"):
+        outlet.send(TOLD)
+
+
+def test_short_outage_is_waited_for_and_a_longer_one_is_not(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
+    """Two more attempts; then the queue waits better."""
+    receiver.answers(503, 500)
+    outlet.send(TOLD)
+    assert len(receiver.events) == 1
+    receiver.answers(503, 503, 503, 503)
+    with pytest.raises(ServiceUnavailableError):
+        outlet.send(TOLD)
+    assert receiver.script == [(503, {})]
+
+
+def test_time_that_the_receiver_asks_for_is_left_to_the_queue(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
+    """Sleeping for an hour would hold the lease and outlast the message's loan."""
+    receiver.answers(429, Retry_After="3600")
+    with pytest.raises(ServiceUnavailableError) as raised:
+        outlet.send(TOLD)
+    assert raised.value.retry_after == 3600
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirection_is_not_followed(receiver: Receiver, outlet: OpenLineageOutlet, status: int) -> None:
+    """A POST would arrive as a GET: answered with 200, and nothing delivered."""
+    receiver.answers(status, Location=f"{receiver.url}/elsewhere")
+    with pytest.raises(RequestRefusedError, match="redirection"):
+        outlet.send(TOLD)
+    assert [path for _, path, _ in receiver.requests] == ["/api/v1/lineage"]
+
+
+def test_receiver_that_is_not_there_makes_the_message_come_back(sessions: list[requests.Session]) -> None:
+    """Nobody listens on that port any more."""
+    with open_receiver() as gone:
+        url = gone.url
+    with pytest.raises(ServiceUnavailableError, match="ConnectionError"):
+        open_to(url, sessions).send(TOLD)
+
+
+def test_authority_of_the_settings_is_trusted_and_no_other(tmp_path: Path) -> None:
+    """`LINEAGE_CA_BUNDLE` counts for whoever receives events too."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with open_receiver(context) as receiver, build_session(str(bundle)) as trusting, build_session() as usual:
+
+        def to(session: requests.Session) -> OpenLineageOutlet:
+            return open_outlet(
+                receiver.url, session=lambda: session, credential=FakeCredential, sleep=lambda seconds: None
+            )
+
+        to(trusting).send(TOLD)
+        assert len(receiver.events) == 1
+        with pytest.raises(ServiceUnavailableError, match="SSLError"):
+            to(usual).send(TOLD)
+
+
+def test_token_is_sent_for_the_scope_that_is_set(receiver: Receiver, sessions: list[requests.Session]) -> None:
+    """And asked for each time, since azure-identity keeps it."""
+    open_to(receiver.url, sessions, scope="api://lineage/.default").send(TOLD)
+    assert receiver.requests[0][2]["Authorization"] == "Bearer token for api://lineage/.default"
+
+
+def test_missing_token_makes_the_message_come_back(receiver: Receiver, sessions: list[requests.Session]) -> None:
+    """A role may arrive later; nothing is sent without."""
+    failing = FakeCredential(ClientAuthenticationError("no identity"))
+    with pytest.raises(AccessDeniedError, match="api://x"):
+        open_to(receiver.url, sessions, failing, scope="api://x").send(TOLD)
+    assert receiver.requests == []
+
+
+def test_file_gets_a_line_for_each_event(tmp_path: Path, sessions: list[requests.Session]) -> None:
+    """What is there stays."""
+    path = tmp_path / "events.jsonl"
+    path.write_text("{}\n")
+    open_to(f"file://{path}", sessions).send(TOLD)
+    before, line = path.read_text(encoding="utf-8").splitlines()
+    assert before == "{}"
+    check_event(json.loads(line))
+
+
+def test_file_that_cannot_be_written_makes_the_message_come_back(
+    tmp_path: Path, sessions: list[requests.Session]
+) -> None:
+    """A disk may be full."""
+    with pytest.raises(ServiceUnavailableError, match="gone"):
+        open_to(f"file://{tmp_path}/gone/events.jsonl", sessions).send(TOLD)
+
+
+def test_console_gets_a_line_in_the_log(caplog: pytest.LogCaptureFixture, sessions: list[requests.Session]) -> None:
+    """By the transport's own logger."""
+    with caplog.at_level(logging.INFO, logger="openlineage"):
+        open_to(outgoing.CONSOLE, sessions).send(TOLD)
+    check_event(json.loads(caplog.records[-1].getMessage()))

@@ -1,0 +1,235 @@
+"""Announcing: after the catalog, each news at least once whatever fails, and nothing that was told before."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import AnnouncementRefusedError, EntityRejectedError, RequestRefusedError, ServiceUnavailableError
+from shared.events import EndpointSubject, ModelSubject, RunSubject, Subject
+from shared.handlers.announce import Announcer
+from shared.handlers.publish import Publisher
+from shared.lineage.entities import Entity, Ref
+from shared.model import AssetId, Deployment, Endpoint
+from shared.openlineage.outgoing_events import to_run_events
+from shared.ports import Announcement
+from shared.qualified_names import QualifiedName
+from shared.state.sqlite import Database, SqliteLedger
+from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
+from tests.unit.examples import WORKSPACE, WS, answers, at, data_asset, event, model, run, tree, ws
+
+TRAIN = run(
+    "train", inputs={"loan": data_asset("loan", at("loan.csv"))}, outputs={"out": at("out/")}, metrics={"A": 1.0}
+)
+STEPS = tuple(run(f"step{number}", inputs={"raw": at("raw/")}, outputs={"o": at(f"{number}/")}) for number in range(3))
+TRAINED, PIPELINE, DEPLOYED = RunSubject("train"), RunSubject("pipe"), EndpointSubject("ep")
+REGISTERED = ModelSubject(AssetId("models", "churn", "1"))
+ENDPOINT = Endpoint(WORKSPACE, "ep", "Managed", deployments=(Deployment("blue", (model("churn"),)),))
+
+
+class FakeOutlet(Script):
+    """Others with open ears: lists what they were told of."""
+
+    def __init__(self, *, refuse: Iterable[str] = (), fail_with: Iterable[Exception] = ()) -> None:
+        super().__init__(fail_with)
+        self.refuse, self.told, self.at = set(refuse), list[str](), list[datetime]()
+
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
+        self.at.append(at)
+        return to_run_events(entities, at=at)
+
+    def send(self, announcement: Announcement) -> None:
+        name = announcement.process.removeprefix(f"{WS}/")
+        self.called(name)
+        if name in self.refuse:
+            raise RequestRefusedError("HTTP 422", status=422)
+        self.told.append(name)
+
+
+class Desk:
+    """The use case with somebody who listens."""
+
+    def __init__(self, database: Database) -> None:
+        whole = {"model churn:1": model("churn"), "maker churn:1": "train", "endpoint ep": ENDPOINT}
+        self.source = FakeRunSource(answers(tree(TRAIN), tree(*STEPS, root_id="pipe"), **whole))
+        self.catalog, self.outlet, self.ledger = FakeCatalog(), FakeOutlet(), SqliteLedger(database)
+        database.now = FakeClock()
+
+    def publish(self, subject: Subject, *, force: bool = False, time: datetime = NOON) -> list[str]:
+        """Publish, and return what was told because of it, whatever became of it."""
+        publisher = Publisher(
+            self.source,
+            self.catalog,
+            self.ledger,
+            FreeLeases(),
+            now=lambda: NOON,
+            announcer=Announcer(self.outlet, self.ledger),
+        )
+        before = len(self.outlet.told)
+        publisher.publish(event(subject, time=time), force=force)
+        return sorted(self.outlet.told[before:])
+
+    def fails(self, subject: Subject, error: type[Exception]) -> str:
+        with pytest.raises(error) as raised:
+            self.publish(subject)
+        return str(raised.value)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(Database(":memory:", now=FakeClock()))
+
+
+def test_what_was_published_is_told(desk: Desk) -> None:
+    """Each process once; of what has no time of its own, at the time of the event."""
+    assert desk.publish(TRAINED) == ["data/loan/versions/1/registration", "runs/train"]
+    assert set(desk.outlet.at) == {NOON}
+
+
+def test_unchanged_content_is_not_told_again(desk: Desk) -> None:
+    """At any later time."""
+    desk.publish(TRAINED)
+    assert desk.publish(TRAINED, time=NOON + timedelta(hours=1)) == []
+
+
+def test_news_alone_is_told(desk: Desk) -> None:
+    """A run with other metrics does not tell of the registration anew."""
+    desk.publish(TRAINED)
+    desk.source.answers |= answers(tree(replace(TRAIN, metrics={"A": 2.0})))
+    assert desk.publish(TRAINED) == ["runs/train"]
+
+
+def test_nobody_hears_of_what_the_catalog_does_not_have(desk: Desk) -> None:
+    """The catalog comes first."""
+    desk.catalog.failures = [ServiceUnavailableError("down")]
+    desk.fails(TRAINED, ServiceUnavailableError)
+    desk.catalog.refuse = {ws("runs/train")}
+    desk.fails(TRAINED, EntityRejectedError)
+    assert desk.outlet.calls == []
+
+
+def test_message_that_comes_back_tells_what_nobody_heard(desk: Desk) -> None:
+    """The catalog is up to date by then and is not written again."""
+    desk.outlet.failures = [ServiceUnavailableError("down")]
+    desk.fails(TRAINED, ServiceUnavailableError)
+    written = len(desk.catalog.sent)
+    assert desk.publish(TRAINED) == ["data/loan/versions/1/registration", "runs/train"]
+    assert len(desk.catalog.sent) == written
+    assert desk.publish(TRAINED) == []
+
+
+@pytest.mark.parametrize("failing", range(3))
+def test_what_was_told_before_a_failure_is_not_told_again(desk: Desk, failing: int) -> None:
+    """The message comes back for the rest."""
+    script = iter([None] * failing + [ServiceUnavailableError("down")])
+    send = desk.outlet.send
+
+    def send_until(announcement: Announcement) -> None:
+        if error := next(script, None):
+            raise error
+        send(announcement)
+
+    desk.outlet.send = send_until  # type: ignore[method-assign]
+    desk.fails(PIPELINE, ServiceUnavailableError)
+    assert len(desk.outlet.told) == failing
+    desk.publish(PIPELINE)
+    assert sorted(desk.outlet.told) == ["runs/step0", "runs/step1", "runs/step2"]
+
+
+def test_refused_event_does_not_keep_the_others_from_being_told(desk: Desk) -> None:
+    """The message is dead-lettered, which names the process; a replay tells that one alone."""
+    desk.outlet.refuse = {"runs/step0"}
+    assert "runs/step0" in desk.fails(PIPELINE, AnnouncementRefusedError)
+    assert sorted(desk.outlet.told) == ["runs/step1", "runs/step2"]
+    desk.outlet.refuse = set()
+    assert desk.publish(PIPELINE) == ["runs/step0"]
+
+
+def test_force_tells_everything_anew(desk: Desk) -> None:
+    """For whoever begins to listen late, or lost what they heard."""
+    desk.publish(TRAINED)
+    assert desk.publish(TRAINED, force=True) == ["data/loan/versions/1/registration", "runs/train"]
+
+
+def test_ledger_that_fails_after_the_telling_tells_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least once: better twice than never."""
+    put, failures = desk.ledger.put_fingerprints, [ServiceUnavailableError("down")]
+
+    def put_once_down(fingerprints: Mapping[QualifiedName, str]) -> None:
+        if failures and any(name.startswith("told/") for name in fingerprints):
+            raise failures.pop()
+        put(fingerprints)
+
+    monkeypatch.setattr(desk.ledger, "put_fingerprints", put_once_down)
+    desk.fails(TRAINED, ServiceUnavailableError)
+    assert desk.publish(TRAINED) == ["data/loan/versions/1/registration", "runs/train"]
+    assert desk.publish(TRAINED) == []
+
+
+def test_replaying_everything_in_turn_tells_nothing_new(desk: Desk) -> None:
+    """The event about a run knows less of its model than the one about the model: they must not contradict for ever."""
+    subjects: list[Subject] = [TRAINED, REGISTERED, DEPLOYED]
+    for subject in subjects:
+        desk.publish(subject)
+    assert [desk.publish(subject) for subject in (*subjects, *reversed(subjects))] == [[]] * 6
+
+
+def test_other_models_of_a_deployment_are_news(desk: Desk) -> None:
+    """Who listens learns that the endpoint serves another."""
+    desk.publish(DEPLOYED)
+    changed = replace(ENDPOINT, deployments=(Deployment("blue", (model("churn", "2"),)),))
+    desk.source.answers |= {"endpoint ep": changed}
+    assert desk.publish(DEPLOYED) == ["endpoints/ep/deployments/blue"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(outages=st.lists(st.booleans(), max_size=12), deaths=st.lists(st.booleans(), max_size=6))
+def test_whatever_fails_in_between_everything_is_told_in_the_end(outages: list[bool], deaths: list[bool]) -> None:
+    """The receiver is down for some events, the ledger for some notes; the message comes back until nothing fails."""
+    desk = Desk(Database(":memory:", now=FakeClock()))
+    send, put = desk.outlet.send, desk.ledger.put_fingerprints
+    down, dead = iter(outages), iter(deaths)
+
+    def send_or_fail(announcement: Announcement) -> None:
+        if next(down, False):
+            raise ServiceUnavailableError("down")
+        send(announcement)
+
+    def put_or_fail(fingerprints: Mapping[QualifiedName, str]) -> None:
+        if next(dead, False):
+            raise ServiceUnavailableError("dead")
+        put(fingerprints)
+
+    desk.outlet.send = send_or_fail  # type: ignore[method-assign]
+    desk.ledger.put_fingerprints = put_or_fail  # type: ignore[method-assign]
+    for _ in range(len(outages) + len(deaths) + 1):
+        with suppress(ServiceUnavailableError):
+            desk.publish(PIPELINE)
+    assert set(desk.outlet.told) == {"runs/step0", "runs/step1", "runs/step2"}
+    assert desk.publish(PIPELINE) == []
+
+
+@dataclass
+class Turns:
+    """Counts how often a turn was renewed."""
+
+    renewed: int = 0
+
+    def __call__(self) -> None:
+        self.renewed += 1
+
+
+def test_turn_is_renewed_while_a_long_pipeline_is_told(desk: Desk) -> None:
+    """Whoever waits for the tree must not begin in between."""
+    turns = Turns()
+    entities = [each for number in range(25) for each in _step(number)]
+    Announcer(desk.outlet, desk.ledger).announce(to_run_events(entities, at=NOON), before_some=turns)
+    assert (turns.renewed, len(desk.outlet.told)) == (3, 25)
+
+
+def _step(number: int) -> Iterable[Entity]:
+    yield Entity(Ref("custom_ml_experiment_step", ws(f"runs/{number}")), {"name": "s"}, inputs=(Ref("x", ws("data")),))
