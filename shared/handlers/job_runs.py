@@ -76,13 +76,20 @@ class JobRuns:
         """
         Add an event to its run and bring the catalog up to date with that.
 
-        The part is stored before our turn is taken: whoever has the last turn sees the parts of all.
+        The part is stored before our turn is taken: whoever has the last turn sees the parts of all. So where the
+        catalog has it all already, or there is nothing to show, nobody waits: a notebook's events come together.
         """
         key = _key(event)
         if event.part:
             self._ledger.add_parts(key, [event.part.to_json()])
+        plan = self._plan(event, ())
+        if isinstance(plan, Plan) and not force and self._is_known(plan):
+            self._ledger.put_matches(plan.looked_up)
+            return _outcome(plan)
         holder = uuid.uuid4().hex
         if self._leases.acquire(key, holder=holder, duration=LEASE) is None:
+            if isinstance(plan, Skip):
+                return Outcome(SKIPPED, _subject(event), plan.reason)
             raise LeaseHeldError(f"{key} is being published by another worker")
         try:
             plan = self._plan(event, ())
@@ -94,6 +101,11 @@ class JobRuns:
             return self._write(event, plan, lambda: self._renew(key, holder))
         finally:
             self._leases.release(key, holder=holder)
+
+    def _is_known(self, plan: Plan) -> bool:
+        """Whether the catalog has all of a plan, and the ledger's row says the same of it."""
+        row = self._ledger.get_rows([plan.root]).get(plan.root) if not plan.changed else None
+        return row is not None and row.outcome == PUBLISHED and row.matches == plan.rows[0].matches
 
     def note_failure(self, event: RunEvent, reason: str) -> None:
         """Note that an event was set aside, so that `lineage status` can say why there is no lineage."""
@@ -154,10 +166,7 @@ class JobRuns:
             self._ledger.put_rows(replace(row, outcome=DEAD_LETTERED, reason=reason) for row in plan.rows)
             raise EntityRejectedError({str(name): words for name, words in result.rejections.items()})
         self._ledger.put_rows(plan.rows)
-        about = (plan.subject, "" if plan.changed else "unchanged since it was last published")
-        return Outcome(
-            PUBLISHED if plan.changed else SKIPPED, *about, len(plan.changed), matches=plan.explained, rules=plan.rules
-        )
+        return _outcome(plan)
 
     def _forget(self, event: RunEvent, plan: Plan) -> Plan:
         """Forget what the ledger knows of the catalog, and plan to write everything."""
@@ -178,3 +187,10 @@ def _key(event: RunEvent) -> QualifiedName:
 
 def _subject(event: RunEvent) -> str:
     return f"job run {event.run.run_id}"
+
+
+def _outcome(plan: Plan) -> Outcome:
+    about = (plan.subject, "" if plan.changed else "unchanged since it was last published")
+    return Outcome(
+        PUBLISHED if plan.changed else SKIPPED, *about, len(plan.changed), matches=plan.explained, rules=plan.rules
+    )

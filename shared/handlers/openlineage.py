@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes, after decompression: a plan of Spark's takes a megabyte or a few."""
 EVENT_LIMIT = 500
+_GZIP = b"\x1f\x8b"
+"""How gzip begins, and no JSON."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +63,11 @@ def receive_events(body: bytes, *, encoding: str, services: "Services") -> tuple
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:
-    coding = encoding.strip().casefold()
-    if coding in ("", "identity") or (coding == "gzip" and body.lstrip().startswith((b"{", b"["))):
-        plain = body  # a proxy may have decompressed it and left the header
-    elif coding == "gzip":
+    how = encoding.strip().casefold()
+    # Whatever stands in front of the app may have undone it, and left the header as it was.
+    if how in ("", "identity") or (how == "gzip" and not body.startswith(_GZIP)):
+        plain = body
+    elif how == "gzip":
         unzip = zlib.decompressobj(wbits=31)
         try:
             plain = unzip.decompress(body, BODY_LIMIT + 1)

@@ -115,6 +115,8 @@ def _column_mapping(run: JobRun, refs: Mapping[Dataset, Ref]) -> tuple[dict[str,
     strangers: set[str] = set()
     by_name = _by_any_name(run)
     for sink, edges in (run.edges or {}).items():
+        if sink not in run.outputs:
+            continue  # it was announced, and never written
         for column, source, field in edges:
             known = by_name.get(source)
             if known in refs and known in run.inputs:

@@ -101,6 +101,7 @@ class JobRun:
         symlinks: for each data set, its other names.
         columns: for each data set, its columns and their types.
         edges: for each output, which columns of which inputs became its columns.
+        completed: it has said so at least once, whatever it said later.
     """
 
     id: JobRunId
@@ -118,11 +119,12 @@ class JobRun:
     symlinks: Mapping[Dataset, tuple[Dataset, ...]] | None = None
     columns: Mapping[Dataset, tuple[tuple[str, str], ...]] | None = None
     edges: Mapping[Dataset, tuple[Edge, ...]] | None = None
+    completed: bool = False
 
     @property
     def why_nothing(self) -> str:
         """Say why no step is shown of it, or nothing."""
-        if self.outputs or (self.status == "Completed" and self.inputs):
+        if self.outputs or (self.completed and self.inputs):
             return ""
         if self.status == "Running":
             return "nothing has said yet that it wrote anything"
@@ -133,28 +135,18 @@ def fold(run: JobRunId, parts: Iterable[Part]) -> JobRun:
     """
     Add up what is said of a run. The same parts give the same run, in any order, however often.
 
-    What was only announced counts as written if its job completed; of a job that failed, only what it says arrived.
+    What was announced counts as written once its job has completed; of any other job, only what it says arrived. Data
+    that the run itself wrote and read again is both input and output. So nothing that one event has shown is taken
+    back because of another: a catalog may go on drawing an edge that was withdrawn.
     """
     said = sorted(set(parts), key=Part.to_json)
     own = [part for part in said if not part.unit]
     ended = max(((part.at, part.type) for part in own if part.type in TERMINAL), default=None)
     last = ended[1] if ended else _of_units(said)
-    ends: dict[str, set[str]] = {}
-    for part in said:
-        ends.setdefault(part.unit, set()).add(part.type)
-    ends[""] = {last} if last else set()
-    outputs: dict[Dataset, None] = {}
-    for part in said:
-        done = ends[part.unit] & TERMINAL or ends[""]
-        for each in part.outputs:
-            if "COMPLETE" in done or each.written:
-                outputs[each.dataset] = None
+    completed = {part.unit for part in said if part.type == "COMPLETE"}
+    outputs = {each.dataset for part in said for each in part.outputs if part.unit in completed or each.written}
     both = [each for part in said for each in (*part.inputs, *part.outputs)]
-    read = {each.dataset for part in said for each in part.inputs}
-    # What a notebook wrote and then read again is no source of it; a table that it only updates is.
-    sources = read - outputs.keys() or read
     starts = [part.at for part in own if part.type == "START"]
-    edges = {(each.dataset, edge) for part in said for each in part.outputs for edge in each.edges}
     return JobRun(
         run,
         # The run's own events know its name best.
@@ -167,11 +159,12 @@ def fold(run: JobRunId, parts: Iterable[Part]) -> JobRun:
         repository=_first(part.repository for part in said),
         branch=_first(part.branch for part in said),
         version=_first(part.version for part in said),
-        inputs=tuple(sorted(sources)),
+        inputs=tuple(sorted({each.dataset for part in said for each in part.inputs})),
         outputs=tuple(sorted(outputs)),
         symlinks=_gather((each.dataset, name) for each in both for name in each.symlinks),
         columns=_gather((each.dataset, column) for each in both for column in each.columns),
-        edges=_through(edges, sources, outputs),
+        edges=_gather((each.dataset, edge) for part in said for each in part.outputs for edge in each.edges),
+        completed="" in completed,
     )
 
 
@@ -193,29 +186,3 @@ def _gather(pairs: Iterable[tuple[Dataset, Any]]) -> dict[Dataset, tuple[Any, ..
     for dataset, value in pairs:
         found.setdefault(dataset, set()).add(value)
     return {dataset: tuple(sorted(values)) for dataset, values in sorted(found.items())}
-
-
-def _through(
-    edges: Iterable[tuple[Dataset, Edge]], sources: Iterable[Dataset], outputs: Iterable[Dataset]
-) -> dict[Dataset, tuple[Edge, ...]]:
-    """Follow columns back to the sources, through what the run itself wrote in between."""
-    back: dict[tuple[Dataset, str], set[tuple[Dataset, str]]] = {}
-    for sink, (column, source, field) in edges:
-        back.setdefault((sink, column), set()).add((source, field))
-    ours, found = set(sources), []
-    wanted = set(outputs)
-    for sink, column in back:
-        if sink not in wanted:
-            continue
-        seen: set[tuple[Dataset, str]] = {(sink, column)}
-        waiting = list(back[sink, column])
-        while waiting:
-            end = waiting.pop()
-            if end in seen and end[0] not in ours:
-                continue
-            seen.add(end)
-            if end[0] in ours or end not in back:
-                found.append((sink, (column, *end)))
-            else:
-                waiting += back[end]
-    return _gather(found)

@@ -12,7 +12,8 @@ from shared.errors import ConfigurationError
 from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, digest_of, next_turn
+from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
+from shared.state.sqlite_parts import PARTS_SCHEMA, SqliteParts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -33,8 +34,6 @@ CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, finger
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
     kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
-CREATE TABLE IF NOT EXISTS parts (
-    run TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (run, digest));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
 """
@@ -53,7 +52,7 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_SCHEMA + PARTS_SCHEMA)
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:
@@ -175,11 +174,8 @@ class SqliteDeadLetters:
             )
 
 
-class SqliteLedger:
+class SqliteLedger(SqliteParts):
     """The ledger port."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
         rows = self._database.select_in("SELECT * FROM rows WHERE key IN", keys)
@@ -277,14 +273,6 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
-
-    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
-        values = [(run, digest_of(part), part) for part in parts]
-        self._database.write_many("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", values)
-
-    def get_parts(self, run: QualifiedName) -> Sequence[str]:
-        rows = self._database.select("SELECT part FROM parts WHERE run = ? ORDER BY digest", (run,))
-        return [row["part"] for row in rows]
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         statement = "SELECT * FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"

@@ -90,12 +90,12 @@ def names(refs: Iterable[Any]) -> list[str]:
 
 
 def test_jobs_of_a_notebook_are_one_step_of_what_it_read_and_wrote() -> None:
-    """What it wrote and read again is no source; columns are followed through it."""
+    """What it wrote and read again is both; columns lead through it."""
     desk = Desk()
     desk.publish(*NOTEBOOK)
     step = desk.step
     assert step.ref.qualified_name == STEP
-    assert names(step.inputs) == [BORROWER, RAW]
+    assert names(step.inputs) == [JOINED, BORROWER, RAW]
     assert names(step.outputs) == [JOINED, PREPARED]
     attributes = step.attributes
     assert [attributes[name] for name in ("name", "status", "started_at", "ended_at")] == [
@@ -105,12 +105,12 @@ def test_jobs_of_a_notebook_are_one_step_of_what_it_read_and_wrote() -> None:
         "2026-07-01T10:05:00Z",
     ]
     mappings = {
-        mapping["DatasetMapping"]["Sink"]: mapping["ColumnMapping"]
+        tuple(name.removeprefix(f"{URL}/") for name in mapping["DatasetMapping"].values()): mapping["ColumnMapping"]
         for mapping in json.loads(attributes["columnMapping"])
     }
     assert mappings == {
-        f"{URL}/{JOINED}": [{"Source": "loanAmount", "Sink": "a"}],
-        f"{URL}/{PREPARED}": [{"Source": "loanAmount", "Sink": "amount"}],
+        (RAW, JOINED): [{"Source": "loanAmount", "Sink": "a"}],
+        (JOINED, PREPARED): [{"Source": "a", "Sink": "amount"}],
     }
 
 
@@ -120,8 +120,17 @@ def test_any_order_of_events_ends_in_the_same_step() -> None:
     desk.publish(*NOTEBOOK)
     expected = shown(desk)
     for order in permutations(NOTEBOOK):
-        other = Desk()
-        other.publish(*order)
+        other, edges = Desk(), set[Any]()
+        for event in order:
+            other.publish(event)
+            now = {
+                (end, side)
+                for step in other.steps.values()
+                for side in ("inputs", "outputs")
+                for end in getattr(step, side)
+            }
+            assert edges <= now, "the catalog would go on drawing an edge that was withdrawn"
+            edges = now
         assert shown(other) == expected, [event["eventType"] for event in order]
 
 
@@ -209,6 +218,14 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     with pytest.raises(LeaseHeldError):
         desk.publish(WRITES)
     assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
+
+
+def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:
+    """The events of a notebook come together, and the first to publish tells of them all."""
+    desk = Desk(held=True)
+    desk.publish(*NOTEBOOK)
+    desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
+    assert desk.publish(*NOTEBOOK) == [SKIPPED] * len(NOTEBOOK)
 
 
 def test_entity_that_was_deleted_in_the_catalog_is_written_again() -> None:
