@@ -15,10 +15,8 @@ from tests.job_runs import publish_queued, with_jobs
 
 LAKE = "https://contosolake.dfs.core.windows.net/credit"
 NOTEBOOK = "openlineage://synapse-credit/runs/0197c2a0-1b2c-7d3e-8f40-0000000000a0"
-GRAPH = {
-    edge.replace("creditrisk_preprocess", "prepare_credit_data").replace("prepared_data", "prepared")
-    for edge in EXPERIMENT
-}
+GRAPH = EXPERIMENT
+"""Node for node."""
 
 
 @pytest.fixture
@@ -57,11 +55,11 @@ def test_notebook_and_azure_ml_events_give_the_experiment_graph(app: App, post: 
         for each in json.loads(step["columnMapping"])
     }
     assert mapped == {
-        (f"{LAKE}/raw/loan.csv", f"{LAKE}/prepared"): [
+        (f"{LAKE}/raw/loan.csv", f"{LAKE}/prepared_data"): [
             {"Source": "loanAmount", "Sink": "loanAmount"},
             {"Source": "loanStatus", "Sink": "loanStatus"},
         ],
-        (f"{LAKE}/raw/borrower.csv", f"{LAKE}/prepared"): [{"Source": "annualIncome", "Sink": "annualIncome"}],
+        (f"{LAKE}/raw/borrower.csv", f"{LAKE}/prepared_data"): [{"Source": "annualIncome", "Sink": "annualIncome"}],
     }
     assert app.services.dead_letters.list_open() == []
 
