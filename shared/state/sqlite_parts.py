@@ -7,7 +7,7 @@ from shared.qualified_names import QualifiedName
 from shared.state.ports import digest_of
 
 if TYPE_CHECKING:
-    from shared.state.sqlite import Database
+    from shared.state.sqlite_database import Database
 
 PARTS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS parts (

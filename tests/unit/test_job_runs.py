@@ -16,7 +16,8 @@ from shared.handlers.outcome import PUBLISHED, SKIPPED
 from shared.handlers.plan import Skip
 from shared.openlineage.incoming_events import RunEvent
 from shared.qualified_names import QualifiedName
-from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
+from shared.state.sqlite import SqliteLeases, SqliteLedger
+from shared.state.sqlite_database import Database
 from tests.fakes import FakeCatalog, FakeClock, FreeLeases
 from tests.job_runs import BORROWER, NAMESPACE, PREPARED, RAW, RUN, STEP, column_lineage, data, run_event
 

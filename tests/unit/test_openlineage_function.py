@@ -17,7 +17,8 @@ from shared.handlers.openlineage import BODY_LIMIT, EVENT_LIMIT
 from shared.handlers.receive import MESSAGE_LIMIT
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
+from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
+from shared.state.sqlite_database import Database
 from tests.fakes import FakeClock, FakeDeadLetters, FakeQueue
 from tests.job_runs import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
 from tests.unit.examples import ARM_ID
