@@ -2,8 +2,8 @@
 
 import azure.functions as func
 
-from functions import collect_poison, health, publish_lineage, receive_event, reconcile, replay
+from functions import collect_poison, health, openlineage, publish_lineage, receive_event, reconcile, replay
 
 app = func.FunctionApp()
-for module in (receive_event, publish_lineage, collect_poison, replay, reconcile, health):
+for module in (receive_event, openlineage, publish_lineage, collect_poison, replay, reconcile, health):
     app.register_functions(module.bp)

@@ -114,7 +114,8 @@ def _publish_here(services: "Services") -> "Deliver":
     from shared.handlers.message_body import BACKFILL
     from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
     from shared.handlers.receive import receive_event
-    from shared.state.sqlite import Database, SqliteQueue
+    from shared.state.sqlite import SqliteQueue
+    from shared.state.sqlite_database import Database
 
     def handle(message: "Message") -> "Outcome":
         return _handle(services, message)

@@ -20,15 +20,12 @@ def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -
     """
     from cli.session import describe
     from shared.errors import LineageError
-    from shared.handlers.messages import read_event, unknown_type
-    from shared.handlers.plan import Skip
 
     failed = 0
     for body in events:
         event_type, event_id = describe(body)
         try:
-            unknown = unknown_type(body)
-            plan = Skip(unknown) if unknown else services.publisher.plan(read_event(body, services.allowed))
+            plan = _plan(services, body)
         except LineageError as error:
             failed += 1
             problem = {"event_type": event_type, "event_id": event_id, "error": error.reason, "detail": str(error)}
@@ -37,6 +34,19 @@ def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -
         as_object = {"event_type": event_type, "event_id": event_id, **_to_json(plan)}
         click.echo(json.dumps(as_object) if as_json else _to_text(event_type, plan))
     return failed
+
+
+def _plan(services: "Services", body: str) -> "Plan | Skip":
+    from shared.handlers.job_runs import read_job_event
+    from shared.handlers.messages import read_event, unknown_type
+    from shared.handlers.plan import Skip
+    from shared.openlineage.incoming import is_openlineage_body
+
+    if is_openlineage_body(body):
+        event = read_job_event(body, services.allowed)
+        return event if isinstance(event, Skip) else services.job_runs.plan(event)
+    unknown = unknown_type(body)
+    return Skip(unknown) if unknown else services.publisher.plan(read_event(body, services.allowed))
 
 
 def _to_json(plan: "Plan | Skip") -> dict[str, object]:

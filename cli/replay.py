@@ -66,9 +66,9 @@ def replay(
     """
     Replay events from files, folders of *.json files or standard input, or open dead letters, or undelivered events.
 
-    A file holds one event or an array of them, in the Event Grid or the CloudEvents schema; Event Grid's own
-    dead-letter files are read as they are. --undelivered reads them where Event Grid leaves them, in the storage
-    account, and moves each below `replayed/` there.
+    A file holds one event or an array of them: in the Event Grid or the CloudEvents schema, or OpenLineage run events.
+    Event Grid's own dead-letter files are read as they are. --undelivered reads them where Event Grid leaves them, in
+    the storage account, and moves each below `replayed/` there.
 
     Example: lineage replay emulator/scenarios/credit-risk/events --direct
 
@@ -206,21 +206,20 @@ class _Replay:
     def _messages(self, batch: Batch) -> Iterator[str]:
         from shared.handlers.message_body import REPLAY
         from shared.handlers.outcome import DEAD_LETTERED
-        from shared.handlers.receive import receive_event
+        from shared.handlers.receive import list_messages
 
         for event in batch.events:
-            message = receive_event(
+            messages = list_messages(
                 event.body,
                 source=REPLAY,
                 now=self.services.now,
                 open_dead_letters=lambda: self.services.dead_letters,
                 closes=event.closes,
             )
-            if message is None:  # too large for the queue
+            if not messages:  # too large for the queue
                 self.counts[DEAD_LETTERED] += 1
                 self.failed += 1
-            else:
-                yield message
+            yield from messages
 
     def _enqueue(self, batch: Batch) -> None:
         for message in self._messages(batch):

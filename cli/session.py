@@ -17,7 +17,8 @@ from shared.handlers.outcome import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.state.ports import Message
-from shared.state.sqlite import Database, SqliteQueue, open_state
+from shared.state.sqlite import SqliteQueue, open_state
+from shared.state.sqlite_database import Database
 
 DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
 """Here a person waits, so a message is tried less often and sooner than in the Functions host."""
@@ -131,4 +132,6 @@ def describe(body: str) -> tuple[str, str]:
         return "?", repr(redact_text(body[:40]))
     members = {key.casefold(): value for key, value in event.items()}
     event_type = str(members.get("eventtype") or members.get("type") or "?")
-    return event_type.rpartition(".")[2], str(members.get("id") or "?")
+    run = members.get("run")  # OpenLineage has no id of an event
+    event_id = members.get("id") or (run.get("runId") if isinstance(run, dict) else "")
+    return event_type.rpartition(".")[2], str(event_id or "?")

@@ -71,6 +71,10 @@ class Control:
         path = f"events?start={start}" + ("" if count is None else f"&count={count}")
         return [(entry["name"], entry["body"]) for entry in self._send("GET", path)]
 
+    def openlineage_events(self) -> list[tuple[str, Any]]:
+        """Give the OpenLineage events of the scenario, which no service of the emulator sends: name and body."""
+        return [(entry["name"], entry["body"]) for entry in self._send("GET", "openlineage")]
+
     def faults(self, *script: Mapping[str, object]) -> None:
         """Replace the fault script; without arguments, behave."""
         self._send("POST", "faults", list(script))

@@ -79,6 +79,9 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         files = services.events[start : start + count]
         return web.json_response([{"name": file.name, "body": file.body} for file in files])
 
+    async def list_openlineage(_: web.Request) -> web.Response:
+        return web.json_response([{"name": file.name, "body": file.body} for file in services.openlineage])
+
     async def get_faults(_: web.Request) -> web.Response:
         return web.json_response(services.faults.to_json())
 
@@ -153,6 +156,7 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         web.get(f"{PREFIX}/scenario", get_scenario),
         web.post(f"{PREFIX}/scenario", use_scenario),
         web.get(f"{PREFIX}/events", list_events),
+        web.get(f"{PREFIX}/openlineage", list_openlineage),
         web.get(f"{PREFIX}/faults", get_faults),
         web.post(f"{PREFIX}/faults", script_faults),
         web.post(f"{PREFIX}/latency", set_latency),

@@ -79,13 +79,18 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a scenario starts with: one document for each service, its events in order, and runs made on demand."""
+    """
+    What a scenario starts with: one document for each service, and runs made on demand.
+
+    ``events`` are Azure ML's in order, ``openlineage`` those that a Spark listener sends.
+    """
 
     azure_ml: dict[str, object]
     purview: dict[str, object]
     events: Sequence[EventFile] = ()
     families: Mapping[str, Families] = field(default_factory=dict)
     arm: dict[str, object] = field(default_factory=dict)
+    openlineage: Sequence[EventFile] = ()
 
 
 def scenario_names() -> list[str]:
@@ -104,7 +109,8 @@ def load(scenario: Scenario) -> Seed:
         return Seed(azure_ml_of(fleet), purview_of(fleet), FleetEvents(fleet), fleet.families())
     folder = FOLDER / scenario.name
     documents = [_document(folder, f"{service}.yaml") for service in ("azure_ml", "purview", "arm")]
-    return Seed(documents[0], documents[1], _events(folder), arm=documents[2])
+    openlineage = _files(folder / "openlineage")
+    return Seed(documents[0], documents[1], _events(folder), arm=documents[2], openlineage=openlineage)
 
 
 def _document(folder: Path, name: str) -> dict[str, object]:
@@ -122,8 +128,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _events(folder: Path) -> tuple[EventFile, ...]:
     """Read the event files; a scenario without any has those of the scenario its Azure ML half extends."""
-    files = sorted((folder / "events").glob("*.json"))
-    if files:
-        return tuple(EventFile(file.name, json.loads(file.read_text(encoding="utf-8"))) for file in files)
+    if files := _files(folder / "events"):
+        return files
     base = _read(folder / "azure_ml.yaml").get("extends")
     return _events(FOLDER / base) if base else ()
+
+
+def _files(folder: Path) -> tuple[EventFile, ...]:
+    files = sorted(folder.glob("*.json"))
+    return tuple(EventFile(file.name, json.loads(file.read_text(encoding="utf-8"))) for file in files)

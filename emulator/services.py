@@ -18,6 +18,7 @@ class Services:
     purview: Purview
     arm: Arm
     events: Sequence[EventFile]
+    openlineage: Sequence[EventFile]
 
     def __init__(self, scenario: Scenario, latency_ms: float = 0) -> None:
         self.log = RequestLog()
@@ -33,6 +34,7 @@ class Services:
         self.purview = Purview(seed.purview)
         self.arm = Arm(seed.arm, self.azure_ml, self.purview.account.name)
         self.events = seed.events
+        self.openlineage = seed.openlineage
         self.faults.replace([])
         self.faults.latency_ms = self._latency_ms
         self.log.clear()

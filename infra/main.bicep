@@ -120,6 +120,9 @@ param inferColumns string = 'off'
 ])
 param classificationLabels string = 'off'
 
+@description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
+param openLineageJobs string = ''
+
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
 
@@ -302,6 +305,7 @@ module app 'modules/function-app.bicep' = {
     owners: owners
     inferColumns: inferColumns
     classificationLabels: classificationLabels
+    openLineageJobs: openLineageJobs
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope
     workspaces: workspaces

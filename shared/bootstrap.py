@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.handlers.announce import Announcer
 from shared.handlers.deliver import Deliveries
+from shared.handlers.job_runs import JobRuns
 from shared.handlers.labels import ClassificationLabels
 from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import MessageBody, decode_body
@@ -81,12 +82,13 @@ class Services:
             allowed=self.allowed,
             publisher=self.publisher,
             dead_letters=self.dead_letters,
+            job_runs=self.job_runs,
             force=force,
         )
 
     @property
     def allowed(self) -> AllowList:
-        return AllowList(self.settings.workspaces)
+        return AllowList(self.settings.workspaces, self.settings.openlineage_jobs)
 
     @property
     def deliveries(self) -> Deliveries:
@@ -97,6 +99,7 @@ class Services:
             self.publisher,
             self.allowed,
             self.last_event,
+            self.job_runs,
         )
 
     @cached_property
@@ -163,6 +166,10 @@ class Services:
             credential=lambda: self.credential,
             scope=self.settings.openlineage_scope if target == self.settings.openlineage_out else "",
         )
+
+    @cached_property
+    def job_runs(self) -> JobRuns:
+        return JobRuns(self.catalog, self.state.ledger, self.state.leases, now=self.now)
 
     @property
     def reconciler(self) -> Reconciler:

@@ -9,6 +9,7 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
+from shared.openlineage.incoming import compact_run_event, is_openlineage
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 
@@ -104,6 +105,8 @@ def redact_event(body: str) -> str:
     """
     try:
         event = json.loads(body)
+        if is_openlineage(event):
+            return json.dumps(compact_run_event(event))
         return json.dumps(_redact_members(event)) if isinstance(event, dict) else redact_body(body)
     except (ValueError, RecursionError):
         return redact_body(body)

@@ -9,6 +9,7 @@ LineageError
   TerminalError             a retry cannot help: the message is dead-lettered
     MalformedEventError       a field is missing or wrong
     ForeignWorkspaceError     a workspace outside LINEAGE_WORKSPACES
+    ForeignJobError           a job outside LINEAGE_OPENLINEAGE_JOBS
     RecordNotFoundError       Azure ML has no such run, model or endpoint
     RequestRefusedError       a service refused the request itself (another 4xx)
     UnreadableAnswerError     a service answered in a shape we do not know
@@ -70,6 +71,14 @@ class ForeignWorkspaceError(TerminalError):
     def __init__(self, workspace_id: str) -> None:
         super().__init__(f"topic: workspace {workspace_id} is not in LINEAGE_WORKSPACES")
         self.workspace_id = workspace_id
+
+
+class ForeignJobError(TerminalError):
+    """An OpenLineage event comes from a job whose namespace is not on the allow-list."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"job.namespace: {namespace} is not in LINEAGE_OPENLINEAGE_JOBS")
+        self.namespace = namespace
 
 
 class RecordNotFoundError(TerminalError):

@@ -2,6 +2,7 @@
 
 import re
 from typing import NewType
+from urllib.parse import quote, unquote
 
 from shared.model import AssetId, Unresolved, WorkspaceId
 
@@ -62,7 +63,10 @@ def of_run(workspace: WorkspaceId, run_id: str) -> QualifiedName:
     return _in_workspace(workspace, f"runs/{run_id}")
 
 
-_OF_RUN = re.compile(r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/runs/")
+_OF_JOB_RUN = re.compile(r"openlineage://(?P<namespace>[^/]+)/runs/(?P<run>[0-9a-f-]{36})")
+_OF_RUN = re.compile(
+    r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/runs/|openlineage://[^/]+/runs/"
+)
 
 
 def is_of_run(name: QualifiedName) -> bool:
@@ -120,6 +124,45 @@ def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:
     if data.workspace and data.asset:
         return of_asset(data.workspace, data.asset)
     return _in_workspace(workspace, f"unresolved/{data.text}")
+
+
+def of_job_namespace(namespace: str) -> QualifiedName:
+    """Name what holds jobs together; it is free text, often a URL, and its slashes must not look like ours."""
+    return QualifiedName(f"openlineage://{quote(namespace, safe=':@')}")
+
+
+def of_job(namespace: str, job: str) -> QualifiedName:
+    """
+    Name a job that OpenLineage told of: the container of its runs.
+
+    >>> of_job("synapse://ws", "prepare")
+    'openlineage://synapse:%2F%2Fws/jobs/prepare'
+    """
+    return QualifiedName(f"{of_job_namespace(namespace)}/jobs/{job}")
+
+
+def of_job_run(namespace: str, run_id: str) -> QualifiedName:
+    """
+    >>> of_job_run("default", "0197f44a-aaaa-7d9f-a2c1-96ebf920205d")
+    'openlineage://default/runs/0197f44a-aaaa-7d9f-a2c1-96ebf920205d'
+    """
+    return QualifiedName(f"{of_job_namespace(namespace)}/runs/{run_id}")
+
+
+def read_job_run(name: QualifiedName) -> tuple[str, str] | None:
+    """
+    Go back to the namespace and the run; None from any other name.
+
+    >>> read_job_run(of_job_run("a/b", "0197f44a-aaaa-7d9f-a2c1-96ebf920205d"))
+    ('a/b', '0197f44a-aaaa-7d9f-a2c1-96ebf920205d')
+    """
+    match = _OF_JOB_RUN.fullmatch(name)
+    return (unquote(match["namespace"]), match["run"]) if match else None
+
+
+def of_unresolved_dataset(namespace: str, label: str) -> QualifiedName:
+    """Name data that means something where a job ran only, such as a local file."""
+    return QualifiedName(f"{of_job_namespace(namespace)}/unresolved/{label}")
 
 
 def _in_workspace(workspace: WorkspaceId, path: str) -> QualifiedName:

@@ -62,6 +62,8 @@ class Settings:
         openlineage_out: where lineage goes as OpenLineage: `console`, `file:///path`, a URL, or "" for nowhere.
         openlineage_scope: for what the receiver's bearer token is asked; "" to send none.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
+        openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may tell of; one that ends in `*` stands
+            for all that begin so. Empty: nothing is taken.
     """
 
     purview_endpoint: str
@@ -78,6 +80,7 @@ class Settings:
     openlineage_out: str = ""
     openlineage_scope: str = ""
     telemetry: str = WORKER
+    openlineage_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, app: Path = APP) -> Self:
@@ -103,6 +106,7 @@ class Settings:
             infer_columns=reader.choice("LINEAGE_INFER_COLUMNS", (OFF, ON)) == ON,
             classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
+            openlineage_jobs=reader.namespaces("LINEAGE_OPENLINEAGE_JOBS"),
             openlineage_out=reader.outlet("LINEAGE_OPENLINEAGE_OUT"),
             openlineage_scope=reader.optional("LINEAGE_OPENLINEAGE_SCOPE"),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
@@ -156,6 +160,13 @@ class _Reader:
         for value in values:
             if not value.casefold().startswith("/subscriptions/") or value.casefold().rstrip("/") == "/subscriptions":
                 self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
+        return values
+
+    def namespaces(self, name: str) -> tuple[str, ...]:
+        values = tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
+        for value in values:
+            if value == "*":
+                self.problems.append(f"{name}: '*' would let anybody in; give namespaces, or how they begin, as name*")
         return values
 
     def storage(self, name: str) -> Path | StorageAccount | Azurite:

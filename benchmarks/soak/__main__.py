@@ -1,6 +1,7 @@
 """Run a soak: ``python -m benchmarks.soak --deliveries 20000 --kills 50``."""
 
 import argparse
+import random
 import secrets
 import sys
 import tempfile
@@ -13,10 +14,11 @@ from rich.table import Table
 
 from benchmarks.soak.deliveries import Event, plan_deliveries, read_events
 from benchmarks.soak.deployment import Deployment
+from benchmarks.soak.job_runs import make_events, send
 from benchmarks.soak.verdict import HOPELESS, Accounts, compare_catalogs, publish_cleanly, settle_accounts
 from emulator.event_grid.sender import Sender
 from shared.handlers.message_body import REPLAY
-from shared.handlers.receive import receive_event
+from shared.handlers.receive import list_messages
 from shared.state.azure_storage import POISON_QUEUE, Storage
 
 QUEUE_FULL = 600
@@ -52,10 +54,15 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         folder, runs=runs, seed=options.seed, storage_rate=options.storage_rate, longest_life=options.life
     ) as deployment:
         events = read_events(deployment.control)
+        told = make_events(max(20, options.deliveries // 10), seed=options.seed)
         _say(f"{runs} root runs with {len(events)} events in three workspaces")
         deployment.start_faults(options.rate)
         deployment.start_killing()
+        chance = random.Random(f"order {options.seed}")  # noqa: S311 - an order, not a secret
+        notebooks = chance.sample([*told, *told], 2 * len(told))
+        send(deployment.lineage_url, notebooks[: len(told)])
         delivered = _deliver(deployment, events, options, deadline)
+        send(deployment.lineage_url, notebooks[len(told) :])
         while deployment.kills < options.kills and time.monotonic() < deadline:
             delivered += _deliver(deployment, events, options, deadline, count=30)
         deployment.stop_killing()
@@ -68,7 +75,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         accounts.problems += [f"a replay did not help: {letter.reason}: {letter.detail}" for letter in left]
         actual = deployment.control.state()["purview"]
         deployment.control.use("fleet", runs=runs, seed=options.seed)
-        expected = publish_cleanly(deployment.control, deployment.environment, events)
+        expected = publish_cleanly(deployment.control, deployment.environment, [*events, *told])
         accounts.problems += compare_catalogs(actual, expected)
         table = _to_table(accounts, delivered, deployment, injected, time.monotonic() - started, options.seed)
     Console(width=120).print(table)
@@ -128,15 +135,15 @@ def _replay_hopeful(deployment: Deployment) -> None:
     services = deployment.services
     for letter in services.dead_letters.list_open():
         if letter.reason not in HOPELESS:
-            text = receive_event(
+            messages = list_messages(
                 letter.body,
                 source=REPLAY,
                 now=services.now,
                 open_dead_letters=lambda: services.dead_letters,
                 closes=letter.id,
             )
-            if text:
-                services.queue.put(text)
+            for message in messages:
+                services.queue.put(message)
 
 
 def _to_table(

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks.soak.job_runs import NAMESPACE
 from benchmarks.soak.storage_faults import StorageFaults
 from emulator.azurite import Azurite, three_free_ports
 from emulator.client import Control
@@ -99,7 +100,11 @@ class Deployment:
             stack.callback(self.control.close)
             self.control.use("fleet", runs=self._runs, seed=self._seed)
             # The types are there, the storage too: what comes is the work of every day.
-            environment = {**first_line["env"], "LINEAGE_STORAGE": f"azurite:{self.azurite.base_port}"}
+            environment = {
+                **first_line["env"],
+                "LINEAGE_STORAGE": f"azurite:{self.azurite.base_port}",
+                "LINEAGE_OPENLINEAGE_JOBS": NAMESPACE,
+            }
             self.services = Services(Settings.from_env(environment))
             stack.callback(self.services.state.close)
             self.services.catalog.install_types()
@@ -118,6 +123,7 @@ class Deployment:
             self.webhook = (
                 f"{ready['url']}/runtime/webhooks/eventgrid?functionName=receive_event&code={ready['system_key']}"
             )
+            self.lineage_url = f"{ready['url']}/api/v1/lineage?code={ready['function_key']}"
             self._stack = stack.pop_all()
         return self
 

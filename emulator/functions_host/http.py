@@ -55,7 +55,8 @@ class HttpServer:
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", PATH, self._event_grid)
         app.router.add_route("*", "/{path:.*}", self._function)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=30)
+        # The host hands a body over as it came; to decompress it is for the function.
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=30, auto_decompress=False)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, self._port).start()

@@ -45,6 +45,9 @@ param inferColumns string
 @description('Whether to label models, endpoints and predictions with the classifications upstream: on or off.')
 param classificationLabels string
 
+@description('Namespaces of jobs that OpenLineage events are taken of, separated by commas; empty for none.')
+param openLineageJobs string
+
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string
 
@@ -181,6 +184,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_CREDENTIAL: 'default'
     LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''
+    LINEAGE_OPENLINEAGE_JOBS: openLineageJobs
     LINEAGE_OPENLINEAGE_OUT: openLineageOut
     LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
     LINEAGE_OWNERS: owners

@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.azure_ml.members import below, check_kind, take
-from shared.azure_ml.openlineage import Dataset, is_event, list_column_edges
 from shared.azure_ml.run_datasets import RunDatasets
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.members import below, check_kind, take
 from shared.model import ColumnMapping
+from shared.openlineage.columns import Dataset, is_event, list_column_edges
 from shared.redaction import redact_text
 
 COLUMN_MAPPING_TAG = "lineage.column_mapping"

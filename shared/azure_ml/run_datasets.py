@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from shared.azure_ml.openlineage import Dataset
 from shared.azure_ml.uris import AssetReference, DatastorePath, Reference, RunOutput, parse_reference
 from shared.lineage.naming.table import names_of
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
+from shared.openlineage.columns import Dataset
 
 _SQL = re.compile(r"(?P<scheme>mssql|sqlserver|postgres|postgresql|mysql)://", re.IGNORECASE)
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from shared.azure_ml.members import check_kind, objects, take
+from shared.members import check_kind, objects, take
 from shared.model import Column
 from shared.redaction import redact_text
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared.envelopes import event_type_of
 from shared.errors import LeaseHeldError, LineageError, ServiceUnavailableError, TransientError
+from shared.handlers.job_runs import JobRuns
 from shared.handlers.last_event import LastEventNote
 from shared.handlers.message_body import EVENT_GRID, MessageBody
 from shared.handlers.messages import AllowList, dead_letter, handle_message, reason_of, set_aside, tell
@@ -56,6 +57,7 @@ class Deliveries:
     publisher: Publisher
     allowed: AllowList
     last_event: LastEventNote
+    job_runs: JobRuns | None = None
     patience: Patience = Patience()
 
     def publish(self, message: Message) -> Outcome:
@@ -88,6 +90,7 @@ class Deliveries:
                 allowed=self.allowed,
                 publisher=self.publisher,
                 dead_letters=self.dead_letters,
+                job_runs=self.job_runs,
             )
         except TransientError as error:
             if body.deferrals < self.patience.deferrals:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 EVENT_GRID, REPLAY, RECONCILE, BACKFILL = "event_grid", "replay", "reconcile", "backfill"
+OPENLINEAGE = "openlineage"
 
 
 @dataclass(frozen=True, slots=True)

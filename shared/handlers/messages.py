@@ -9,16 +9,21 @@ from shared.envelopes import event_type_of, parse_envelope, redact_event
 from shared.errors import (
     AnnouncementRefusedError,
     EntityRejectedError,
+    ForeignJobError,
     ForeignWorkspaceError,
     LineageError,
     ServiceUnavailableError,
     TerminalError,
 )
 from shared.events import Event, RunSubject, is_known, parse_event
-from shared.handlers.message_body import EVENT_GRID, MessageBody, seconds_since
+from shared.handlers.job_runs import JobRuns, read_job_event, workspace_of
+from shared.handlers.message_body import EVENT_GRID, OPENLINEAGE, MessageBody, seconds_since
 from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
+from shared.handlers.plan import Skip
 from shared.handlers.publish import Publisher
 from shared.model import WorkspaceId
+from shared.openlineage.incoming import is_openlineage_body
+from shared.openlineage.incoming_events import RunEvent
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Queue
 from shared.telemetry import attempt as start_attempt
@@ -32,18 +37,49 @@ _LONGEST_RETRY_AFTER = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """The workspaces we speak to: ARM ids, or prefixes of them (a subscription, a resource group)."""
+    """
+    Whose events we take.
+
+    Attributes:
+        prefixes: the workspaces we speak to: ARM ids, or prefixes of them (a subscription, a resource group).
+        jobs: namespaces of jobs that OpenLineage may tell of; one that ends in `*` stands for all that begin so.
+    """
 
     prefixes: tuple[str, ...]
+    jobs: tuple[str, ...] = ()
 
     def check(self, workspace: WorkspaceId) -> None:
         """
         Raises:
             ForeignWorkspaceError: the workspace is not on the list.
         """
-        arm_id = f"{workspace.arm_id.lower()}/"
-        if not any(arm_id.startswith(f"{prefix.lower().rstrip('/')}/") for prefix in self.prefixes):
+        if not self.takes(workspace):
             raise ForeignWorkspaceError(workspace.arm_id)
+
+    def takes(self, workspace: WorkspaceId) -> bool:
+        """Whether a workspace is on the list."""
+        arm_id = f"{workspace.arm_id.lower()}/"
+        return any(arm_id.startswith(f"{prefix.lower().rstrip('/')}/") for prefix in self.prefixes)
+
+    def check_job(self, namespace: str) -> None:
+        """
+        Raises:
+            ForeignJobError: the namespace of a job is not on the list.
+        """
+        if not self.takes_job(namespace):
+            raise ForeignJobError(namespace)
+
+    def takes_job(self, namespace: str) -> bool:
+        """
+        Whether the namespace of a job is on the list, or is a workspace that is: what comes from there is skipped.
+
+        >>> AllowList((), ("synapse://ws", "dbx*")).takes_job("dbx-prod"), AllowList((), ("ws",)).takes_job("ws2")
+        (True, False)
+        """
+        workspace = workspace_of(namespace)
+        return (workspace is not None and self.takes(workspace)) or any(
+            namespace.startswith(entry[:-1]) if entry.endswith("*") else namespace == entry for entry in self.jobs
+        )
 
 
 def read_event(body: str, allowed: AllowList) -> Event:
@@ -71,6 +107,7 @@ def handle_message(
     allowed: AllowList,
     publisher: Publisher,
     dead_letters: DeadLetters,
+    job_runs: JobRuns | None = None,
     force: bool = False,
 ) -> Outcome:
     """
@@ -79,10 +116,17 @@ def handle_message(
     A terminal failure is dead-lettered *before* we return, so that a message is never both gone from the queue and
     absent from the dead letters. If the dead letter cannot be stored, we raise.
     """
-    event: Event | None = None
+    event: Event | RunEvent | None = None
     try:
-        unknown = unknown_type(body.event)
-        if unknown:
+        if job_runs and is_openlineage_body(body.event):
+            read = read_job_event(body.event, allowed)
+            if isinstance(read, Skip):
+                outcome = Outcome(SKIPPED, reason=read.reason)
+            else:
+                event = read
+                describe_attempt(event_id=event.id, run_id=event.run.run_id)
+                outcome = job_runs.publish(event, force=force)
+        elif unknown := unknown_type(body.event):
             outcome = Outcome(SKIPPED, reason=unknown)
         else:
             event = read_event(body.event, allowed)
@@ -92,7 +136,11 @@ def handle_message(
     except TerminalError as error:
         # Of the first the publisher has noted it itself; of the second the catalog has the lineage.
         if event is not None and not isinstance(error, EntityRejectedError | AnnouncementRefusedError):
-            publisher.note_failure(event, f"{reason_of(error)}: {redact_text(str(error))}")
+            reason = f"{reason_of(error)}: {redact_text(str(error))}"
+            if isinstance(event, Event):
+                publisher.note_failure(event, reason)
+            elif job_runs:
+                job_runs.note_failure(event, reason)
         return set_aside(body, error, attempts=attempt, dead_letters=dead_letters)
     if body.closes:
         dead_letters.close(body.closes)
@@ -102,7 +150,7 @@ def handle_message(
         "matches": dict(outcome.matches),
         "match_rules": dict(outcome.rules),
     }
-    first_time = outcome.outcome == PUBLISHED and body.source == EVENT_GRID
+    first_time = outcome.outcome == PUBLISHED and body.source in (EVENT_GRID, OPENLINEAGE)
     tell(
         body,
         outcome.outcome,

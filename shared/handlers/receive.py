@@ -2,17 +2,21 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from shared.envelopes import compact_event, redact_event
 from shared.handlers.message_body import MessageBody
 from shared.handlers.messages import dead_letter
+from shared.openlineage.incoming import compact_run_event, is_openlineage, take_apart
 from shared.state.ports import DeadLetters, Queue
 
 MESSAGE_LIMIT = 32 * 1024
 """Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
+_REST = 1_024
+"""Bytes of a message that are not the event."""
 
 
 def receive_event(
@@ -52,13 +56,61 @@ def receive_event(
     return None
 
 
+def list_messages(
+    event: str,
+    *,
+    source: str,
+    now: Callable[[], datetime],
+    open_dead_letters: Callable[[], DeadLetters],
+    operation_id: str = "",
+    closes: str = "",
+) -> tuple[str, ...]:
+    """
+    Make the messages for any event; none if it is a dead letter already, because no message can hold it.
+
+    The last of several closes the dead letter that is replayed; each has its own name, so that if one of them fails,
+    its dead letter is not closed by the others.
+    """
+    try:
+        members = json.loads(event)
+    except (ValueError, RecursionError):
+        members = None
+    if not is_openlineage(members):
+        message = receive_event(
+            event,
+            source=source,
+            now=now,
+            open_dead_letters=open_dead_letters,
+            operation_id=operation_id,
+            closes=closes,
+        )
+        return () if message is None else (message,)
+    compact = compact_run_event(members)
+    received_at = now().isoformat(timespec="milliseconds")
+    pieces = take_apart(compact, _fits)
+    if pieces is None:
+        whole = MessageBody(json.dumps(compact), operation_id or uuid.uuid4().hex, source, received_at, closes=closes)
+        dead_letter(
+            whole,
+            "OversizedEvent",
+            "the event is too large for the queue, and cannot be taken apart by its data sets and their columns",
+            attempts=0,
+            dead_letters=open_dead_letters(),
+        )
+        return ()
+    *others, last = (
+        MessageBody(json.dumps(piece), uuid.uuid4().hex, source=source, received_at=received_at) for piece in pieces
+    )
+    last = replace(last, operation_id=operation_id or last.operation_id, closes=closes)
+    return tuple(each.to_json() for each in (*others, last))
+
+
 def enqueue(
     events: Iterable[str], queue: Queue, dead_letters: DeadLetters, *, source: str, now: Callable[[], datetime]
 ) -> None:
     """Put events on the queue; one too large for it becomes a dead letter."""
     for event in events:
-        message = receive_event(event, source=source, now=now, open_dead_letters=lambda: dead_letters)
-        if message is not None:
+        for message in list_messages(event, source=source, now=now, open_dead_letters=lambda: dead_letters):
             queue.put(message)
 
 
@@ -67,3 +119,7 @@ def _compact(event: str) -> str:
         return json.dumps(compact_event(json.loads(event)))
     except (ValueError, RecursionError):
         return event
+
+
+def _fits(event: Mapping[str, Any]) -> bool:
+    return len(json.dumps(json.dumps(event))) <= MESSAGE_LIMIT - _REST

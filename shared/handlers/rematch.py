@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.handlers.hints import hint_of
+from shared import qualified_names
+from shared.handlers.hints import hint_of, hint_of_job_run
 from shared.handlers.message_body import RECONCILE
 from shared.handlers.receive import enqueue
 from shared.handlers.scanned import find_scanned, is_scanned
@@ -98,9 +99,12 @@ class Rematcher:
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        workspace, run_id = _run_of(row.key)
-        item = Listed("run", run_id, created_at=row.event_time)
-        hint = hint_of(workspace, item, now=self.now())
+        if job_run := qualified_names.read_job_run(row.key):
+            hint = hint_of_job_run(*job_run, now=self.now())
+        else:
+            workspace, run_id = _run_of(row.key)
+            item = Listed("run", run_id, created_at=row.event_time)
+            hint = hint_of(workspace, item, now=self.now())
         enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 

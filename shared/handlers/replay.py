@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from shared.envelopes import split_events
 from shared.errors import TerminalError
+from shared.handlers.job_runs import read_job_event
 from shared.handlers.message_body import REPLAY
 from shared.handlers.messages import read_event, reason_of, unknown_type
-from shared.handlers.receive import receive_event
+from shared.handlers.plan import Skip
+from shared.handlers.receive import list_messages
+from shared.openlineage.incoming import is_openlineage_body
 from shared.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -63,23 +66,32 @@ def replay_events(body: bytes, *, dry_run: bool, requester: str, services: "Serv
 
 def _replay(event: str, *, dry_run: bool, services: "Services") -> dict[str, str]:
     try:
-        unknown = unknown_type(event)
-        event_id = "" if unknown else read_event(event, services.allowed).id
+        refused, event_id = _read(event, services)
     except TerminalError as error:
-        return {"result": "refused", "reason": f"{reason_of(error)}: {redact_text(str(error))}"}
-    if unknown:
-        return {"result": "refused", "reason": unknown}
+        refused = f"{reason_of(error)}: {redact_text(str(error))}"
+    if refused:
+        return {"result": "refused", "reason": refused}
     if dry_run:
         return {"result": "would_enqueue", "event_id": event_id}
     operation_id = uuid.uuid4().hex
-    text = receive_event(
+    messages = list_messages(
         event,
         operation_id=operation_id,
         source=REPLAY,
         now=services.now,
         open_dead_letters=lambda: services.dead_letters,
     )
-    if text is None:
+    if not messages:
         return {"result": "refused", "reason": "OversizedEvent: it is a dead letter now", "operation_id": operation_id}
-    services.queue.put(text)
+    for message in messages:
+        services.queue.put(message)
     return {"result": "enqueued", "event_id": event_id, "operation_id": operation_id}
+
+
+def _read(event: str, services: "Services") -> tuple[str, str]:
+    """Return why an event is refused ("" if it is not), and its id."""
+    if is_openlineage_body(event):
+        read = read_job_event(event, services.allowed)
+        return (read.reason, "") if isinstance(read, Skip) else ("", read.id)
+    unknown = unknown_type(event)
+    return (unknown, "") if unknown else ("", read_event(event, services.allowed).id)

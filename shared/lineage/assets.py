@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from shared import qualified_names
 from shared.lineage.entities import Entity, Evidence, Ref, as_json, attributes
-from shared.lineage.naming.names import STAND_IN
+from shared.lineage.naming.names import STAND_IN, Names
 from shared.lineage.naming.table import names_of
 from shared.lineage.places import (
     Match,
@@ -92,7 +92,7 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
     """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
     match data:
         case Location():
-            yield from _placeholder(data, matches)
+            yield from build_placeholder(names_of(data), matches)
         case DataAsset() | Unresolved() if is_stranger(data):
             yield from _stranger(workspace, data, matches)
         case DataAsset():
@@ -175,8 +175,8 @@ def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
     }
 
 
-def _placeholder(location: Location, matches: Matches) -> Iterator[Entity]:
-    names = names_of(location)
+def build_placeholder(names: Names, matches: Matches) -> Iterator[Entity]:
+    """Yield what stands for a place that no scan has found; nothing for one that was found."""
     match = matches[Ref(names.type_name, names.qualified_name)]
     if match.kind is not MatchKind.PLACEHOLDER:
         return  # a scan made it, and a scan looks after it
@@ -240,7 +240,7 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
         yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
     yield from _schema(ref, asset)
     if location := registered_from(asset):
-        yield from _placeholder(location, matches)
+        yield from build_placeholder(names_of(location), matches)
         source = evidence_of_data(
             workspace.id,
             location,

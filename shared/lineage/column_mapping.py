@@ -67,7 +67,14 @@ def column_mapping_attributes(workspace: WorkspaceId, run: Run, matches: Matches
         Attributes of its process, and a sentence saying what could not be mapped ("" if all could).
     """
     sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
-    mappings, problem = run.column_mappings, ""
+    return spell_column_mappings(run.column_mappings, sources, sinks)
+
+
+def spell_column_mappings(
+    mappings: tuple[ColumnMapping, ...], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]
+) -> tuple[dict[str, str], str]:
+    """Spell mappings in Purview's form, with what the catalog has for each input and output; returns as above."""
+    problem = ""
     for mapping in mappings:
         if mapping.input not in sources or mapping.output not in sinks:
             return {}, f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."

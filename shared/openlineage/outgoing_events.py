@@ -33,7 +33,7 @@ from shared.openlineage.outgoing_facets import (
     tags_of,
 )
 from shared.openlineage.outgoing_names import to_dataset_name
-from shared.qualified_names import QualifiedName
+from shared.qualified_names import QualifiedName, read_job_run
 
 STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
 CONFIG, METRICS, PACKAGES, PACKAGE = (
@@ -164,8 +164,10 @@ def _job(process: Entity) -> tuple[str, str]:
     Name what recurs: the step of an experiment, or whatever is done again for each version.
 
     A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
-    one, so that the component comes first.
+    one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.
     """
+    if came_in := read_job_run(process.ref.qualified_name):
+        return came_in[0], str(process.attributes["name"])
     named = to_dataset_name(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)

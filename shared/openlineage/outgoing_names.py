@@ -60,7 +60,7 @@ def to_qualified_name(named: Named) -> QualifiedName:
     """
     scheme, _, authority = named.namespace.partition("://")
     host, colon, _ = authority.rpartition(":")
-    parts = _split(named.name) if colon else []
+    parts = split_table(named.name) if colon else []
     if storage := _BACK.fullmatch(named.namespace):
         return QualifiedName(f"https://{storage[2]}/{storage[1]}{_path(named.name)}")
     if scheme == "sqlserver" and len(parts) == 3:
@@ -148,9 +148,11 @@ def _join(parts: Sequence[str]) -> str:
     return ".".join(part.replace("\\", "\\\\").replace(".", "\\.") for part in parts)
 
 
-def _split(name: str) -> list[str]:
+def split_table(name: str) -> list[str]:
     r"""
-    >>> _split(r"credit.dbo.loan\.2026")
+    Take the name of a table apart at its dots, but for those that are escaped.
+
+    >>> split_table(r"credit.dbo.loan\.2026")
     ['credit', 'dbo', 'loan.2026']
     """
     return [re.sub(r"\\(.)", r"\1", part) for part in re.findall(r"(?:\\.|[^.\\])+", name)]

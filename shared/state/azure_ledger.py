@@ -8,9 +8,10 @@ from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Row, Tree, Turn, next_turn
+from shared.state.ports import Row, Tree, Turn, digest_of, next_turn
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
+_PART = "part"
 
 
 class AzureLedger:
@@ -68,6 +69,12 @@ class AzureLedger:
 
     def forget_tree(self, root: QualifiedName) -> None:
         self._table.delete_many(_TREE, self.get_tree(root).fingerprints, below=root)
+
+    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
+        self._table.put_many(_PART, {digest_of(part): {"part": part} for part in parts}, below=run)
+
+    def get_parts(self, run: QualifiedName) -> Sequence[str]:
+        return sorted((str(document["part"]) for document in self._table.list_below(_PART, run)), key=digest_of)
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._table.get_many(_FINGERPRINT, names)

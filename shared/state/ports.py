@@ -1,5 +1,6 @@
 """What must be remembered between messages, worded by need; every adapter passes the same contract tests."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -155,9 +156,22 @@ class Ledger(Protocol):
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
 
+    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
+        """Add to what is known of a run that others tell of piece by piece; what is known already adds nothing."""
+        ...
+
+    def get_parts(self, run: QualifiedName) -> Sequence[str]:
+        """Return all that was added, each once, in an order that does not depend on when it was."""
+        ...
+
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         """Return a page of the rows of a kind (`run`, `model` or `endpoint`) whose keys come after one, by key."""
         ...
+
+
+def digest_of(part: str) -> str:
+    """Name a part of what is known of a run by what it says."""
+    return hashlib.sha256(part.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

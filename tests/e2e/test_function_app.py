@@ -34,6 +34,13 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "publish_lineage": {"type": "queueTrigger", "queueName": QUEUE, "connection": "LineageStorage"},
     "collect_poison": {"type": "queueTrigger", "queueName": POISON, "connection": "LineageStorage"},
     "replay": {"type": "httpTrigger", "route": "replay", "methods": ["POST"], "authLevel": "FUNCTION"},
+    "openlineage": {"type": "httpTrigger", "route": "v1/lineage", "methods": ["POST"], "authLevel": "FUNCTION"},
+    "openlineage_batch": {
+        "type": "httpTrigger",
+        "route": "v1/lineage/batch",
+        "methods": ["POST"],
+        "authLevel": "FUNCTION",
+    },
     "live": {"type": "httpTrigger", "route": "health/live", "methods": ["GET"], "authLevel": "ANONYMOUS"},
     "ready": {"type": "httpTrigger", "route": "health/ready", "methods": ["GET"], "authLevel": "FUNCTION"},
     "reconcile": {"type": "timerTrigger", "schedule": "0 7 3 * * SUN", "useMonitor": True, "runOnStartup": False},

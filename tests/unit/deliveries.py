@@ -11,7 +11,8 @@ from shared.handlers.messages import AllowList
 from shared.handlers.outcome import Outcome
 from shared.handlers.publish import Publisher
 from shared.state.ports import Message
-from shared.state.sqlite import Database, SqliteLedger, SqliteNotes
+from shared.state.sqlite import SqliteLedger, SqliteNotes
+from shared.state.sqlite_database import Database
 from tests.fakes import FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import ARM_ID, answers, at, event_grid, run, tree
 

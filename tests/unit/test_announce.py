@@ -18,7 +18,8 @@ from shared.model import AssetId, Deployment, Endpoint
 from shared.openlineage.outgoing_events import to_run_events
 from shared.ports import Announcement
 from shared.qualified_names import QualifiedName
-from shared.state.sqlite import Database, SqliteLedger
+from shared.state.sqlite import SqliteLedger
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import WORKSPACE, WS, answers, at, data_asset, event, model, run, tree, ws
 

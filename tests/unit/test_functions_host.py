@@ -450,7 +450,8 @@ def test_our_app_has_exactly_these_functions_and_takes_an_event(storage: str, tm
             status = process.notify("receive_event", {"runId": "r1"}, traceparent=TRACEPARENT)
             live = requests.get(f"{process.url}/api/health/live", timeout=20).status_code
         [message] = client.peek_messages()
-    names = ["collect_poison", "live", "publish_lineage", "ready", "receive_event", "reconcile", "replay"]
+    names = ["collect_poison", "live", "openlineage", "openlineage_batch", "publish_lineage"]
+    names += ["ready", "receive_event", "reconcile", "replay"]
     assert process.first_line["functions"] == names
     assert (status, live) == (202, 204)
     assert json.loads(message.content)["traceparent"] == TRACEPARENT

@@ -194,6 +194,7 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "owners": "off",
         "inferColumns": "off",
         "classificationLabels": "off",
+        "openLineageJobs": "",
         "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
         "openLineageScope": "api://marquez/.default",
     }

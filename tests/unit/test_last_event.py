@@ -7,7 +7,8 @@ import pytest
 from shared.errors import ServiceUnavailableError
 from shared.handlers.last_event import LastEvent, LastEventNote, read_last_event
 from shared.handlers.message_body import BACKFILL, MessageBody
-from shared.state.sqlite import Database, SqliteNotes
+from shared.state.sqlite import SqliteNotes
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk, Notes
 

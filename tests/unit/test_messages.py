@@ -28,7 +28,8 @@ from shared.handlers.publish import Publisher
 from shared.handlers.receive import enqueue
 from shared.model import WorkspaceId
 from shared.state.ports import Message
-from shared.state.sqlite import Database, SqliteLedger
+from shared.state.sqlite import SqliteLedger
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases
 from tests.unit.examples import ARM_ID, WORKSPACE_ID, answers, at, event_grid, run, tree, ws
 

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openlineage.client.naming import dataset as standard
 
+from shared.openlineage.columns import Dataset
+from shared.openlineage.incoming_places import place_of_dataset
 from shared.openlineage.outgoing_names import Named, to_dataset_name, to_qualified_name
 from shared.qualified_names import QualifiedName
 
@@ -101,6 +103,28 @@ def test_any_name_leads_back_to_the_entity(root: str, segments: list[str], end: 
     """Dots, backslashes, spaces, percent and number signs included."""
     name = QualifiedName(root + "/".join(segments) + end)
     assert to_qualified_name(to_dataset_name(name)) == name
+
+
+COMES_IN_OTHERWISE = {
+    "https://lake.dfs.core.windows.net/fs/raw/": "looked up with and without the slash",
+    "https://lake.dfs.core.windows.net/fs/": "looked up with and without the slash",
+    "https://lake.dfs.core.windows.net/fs/raw/{SparkPartitions}": "looked up by its folder, which is a symlink of it",
+    "https://lake.dfs.core.windows.net/fs/a%20b/c#d": "what follows a number sign is no path of a URL",
+    "https://example.com/x?y=1": "queries may hold secrets",
+    WS: "no data",
+    "somewhere/else": "means something to one catalog only",
+}
+
+
+@pytest.mark.parametrize(
+    ("qualified_name", "namespace", "name"), [row for row in TABLE if row[0] not in COMES_IN_OTHERWISE]
+)
+def test_name_that_went_out_is_looked_up_under_the_same_name_when_it_comes_in(
+    qualified_name: str, namespace: str, name: str
+) -> None:
+    """So that lineage told here and taken in there meets at the same data."""
+    place = place_of_dataset(Dataset(namespace, name), "job")
+    assert qualified_name in (place.ref.qualified_name, *place.exact)
 
 
 @pytest.mark.parametrize(

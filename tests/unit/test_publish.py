@@ -21,7 +21,8 @@ from shared.handlers.publish import Publisher
 from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
 from shared.qualified_names import QualifiedName
-from shared.state.sqlite import Database, SqliteLedger
+from shared.state.sqlite import SqliteLedger
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
 from tests.unit.examples import LAKE_URL, WORKSPACE, WS, answers, at, data_asset, event, model, run, short, tree, ws
 

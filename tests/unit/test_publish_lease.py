@@ -12,7 +12,8 @@ from shared.handlers.publish import LEASE, Publisher
 from shared.lineage.entities import Entity
 from shared.model import AssetId, RunTree
 from shared.state.ports import Turn
-from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
+from shared.state.sqlite import SqliteLeases, SqliteLedger
+from shared.state.sqlite_database import Database
 from tests.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 

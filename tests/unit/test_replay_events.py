@@ -14,7 +14,8 @@ from shared.handlers.receive import MESSAGE_LIMIT
 from shared.handlers.replay import BODY_LIMIT, EVENT_LIMIT, RefusedReplayError, replay_events
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
+from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID, cloud_event, event_grid
 

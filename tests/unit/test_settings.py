@@ -66,6 +66,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_INFER_COLUMNS": "on",
         "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
+        "LINEAGE_OPENLINEAGE_JOBS": " synapse-credit , https://adb-1.azuredatabricks.net/*,",
         "LINEAGE_OPENLINEAGE_OUT": "https://marquez.contoso.com/api/v1/lineage",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }
@@ -81,6 +82,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         infer_columns=True,
         classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
+        openlineage_jobs=("synapse-credit", "https://adb-1.azuredatabricks.net/*"),
         openlineage_out="https://marquez.contoso.com/api/v1/lineage",
         openlineage_scope="api://marquez/.default",
     )
@@ -115,6 +117,7 @@ def test_every_problem_is_reported_at_once() -> None:
         "LINEAGE_INFER_COLUMNS": "yes",
         "LINEAGE_CLASSIFICATION_LABELS": "yes",
         "LINEAGE_DOWNSTREAM": "/nowhere/downstream.yaml",
+        "LINEAGE_OPENLINEAGE_JOBS": "synapse-credit, *",
         "LINEAGE_OPENLINEAGE_OUT": "marquez.contoso.com",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }

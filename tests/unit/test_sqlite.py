@@ -11,7 +11,8 @@ import pytest
 from shared.lineage.entities import Evidence, Ref
 from shared.lineage.places import Match, MatchKind
 from shared.qualified_names import QualifiedName
-from shared.state.sqlite import Database, SqliteLedger, SqliteQueue
+from shared.state.sqlite import SqliteLedger, SqliteQueue
+from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock
 
 NOTE = "INSERT INTO notes VALUES ('n', '{}')"

@@ -1,0 +1,188 @@
+"""What is known of a run that OpenLineage events told of: all their parts added up, in whatever order they came."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from shared.openlineage.columns import Dataset
+
+TERMINAL = frozenset({"COMPLETE", "FAIL", "ABORT"})
+_STATUS = {"COMPLETE": "Completed", "FAIL": "Failed", "ABORT": "Canceled"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class JobRunId:
+    """Which run: a UUID, and the namespace of its job."""
+
+    namespace: str
+    run_id: str
+
+
+Edge = tuple[str, Dataset, str]
+"""A column of an output, and the data set and column it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartDataset:
+    """
+    What one event says of some data.
+
+    Attributes:
+        symlinks: other names of the same data, of a table in a metastore for instance.
+        columns: pairs of a column and its type.
+        written: the event says that something arrived there.
+    """
+
+    dataset: Dataset
+    symlinks: tuple[Dataset, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    edges: tuple[Edge, ...] = ()
+    written: bool = False
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        return cls(
+            Dataset(**body["dataset"]),
+            tuple(Dataset(**each) for each in body["symlinks"]),
+            tuple((name, kind) for name, kind in body["columns"]),
+            tuple((column, Dataset(**source), field) for column, source, field in body["edges"]),
+            body["written"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    What one event adds to a run.
+
+    Nothing in it but what is told of later: the same said again is the same part, so that a stream which reports
+    every minute adds nothing.
+
+    Attributes:
+        unit: the job of a Spark application that it is about; "" for the run itself.
+        at: when, where that says when the run started or ended; "" otherwise.
+    """
+
+    unit: str
+    type: str
+    at: str = ""
+    job: str = ""
+    kind: str = ""
+    documentation: str = ""
+    repository: str = ""
+    branch: str = ""
+    version: str = ""
+    inputs: tuple[PartDataset, ...] = ()
+    outputs: tuple[PartDataset, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """
+        >>> part = Part("", "START", at="2026-07-01T10:00:00+00:00", inputs=(PartDataset(Dataset("n", "m")),))
+        >>> Part.from_json(part.to_json()) == part
+        True
+        """
+        body = json.loads(text)
+        sides = {side: tuple(PartDataset.from_json(each) for each in body[side]) for side in ("inputs", "outputs")}
+        return cls(**{**body, **sides})
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """
+    A run as all its events together tell it.
+
+    Attributes:
+        status: in the words of Azure ML; "Running" while nobody has said how it ended.
+        symlinks: for each data set, its other names.
+        columns: for each data set, its columns and their types.
+        edges: for each output, which columns of which inputs became its columns.
+        completed: it has said so at least once, whatever it said later.
+    """
+
+    id: JobRunId
+    job: str
+    status: str
+    started_at: str = ""
+    ended_at: str = ""
+    kind: str = ""
+    documentation: str = ""
+    repository: str = ""
+    branch: str = ""
+    version: str = ""
+    inputs: tuple[Dataset, ...] = ()
+    outputs: tuple[Dataset, ...] = ()
+    symlinks: Mapping[Dataset, tuple[Dataset, ...]] | None = None
+    columns: Mapping[Dataset, tuple[tuple[str, str], ...]] | None = None
+    edges: Mapping[Dataset, tuple[Edge, ...]] | None = None
+    completed: bool = False
+
+    @property
+    def why_nothing(self) -> str:
+        """Say why no step is shown of it, or nothing."""
+        if self.outputs or (self.completed and self.inputs):
+            return ""
+        if self.status == "Running":
+            return "nothing has said yet that it wrote anything"
+        return f"it ended as {self.status} and left nothing behind" if self.status != "Completed" else "it read nothing"
+
+
+def fold(run: JobRunId, parts: Iterable[Part]) -> JobRun:
+    """
+    Add up what is said of a run. The same parts give the same run, in any order, however often.
+
+    What was announced counts as written once its job has completed; of any other job, only what it says arrived. Data
+    that the run itself wrote and read again is both input and output. So nothing that one event has shown is taken
+    back because of another: a catalog may go on drawing an edge that was withdrawn.
+    """
+    said = sorted(set(parts), key=Part.to_json)
+    own = [part for part in said if not part.unit]
+    ended = max(((part.at, part.type) for part in own if part.type in TERMINAL), default=None)
+    last = ended[1] if ended else _of_units(said)
+    completed = {part.unit for part in said if part.type == "COMPLETE"}
+    outputs = {each.dataset for part in said for each in part.outputs if part.unit in completed or each.written}
+    both = [each for part in said for each in (*part.inputs, *part.outputs)]
+    starts = [part.at for part in own if part.type == "START"]
+    return JobRun(
+        run,
+        # The run's own events know its name best.
+        min((part.job for part in own), default=min((part.job for part in said), default="")),
+        _STATUS.get(last, "Running"),
+        started_at=min(starts, default=""),
+        ended_at=ended[0] if ended else "",
+        kind=_first(part.kind for part in said),
+        documentation=_first(part.documentation for part in said),
+        repository=_first(part.repository for part in said),
+        branch=_first(part.branch for part in said),
+        version=_first(part.version for part in said),
+        inputs=tuple(sorted({each.dataset for part in said for each in part.inputs})),
+        outputs=tuple(sorted(outputs)),
+        symlinks=_gather((each.dataset, name) for each in both for name in each.symlinks),
+        columns=_gather((each.dataset, column) for each in both for column in each.columns),
+        edges=_gather((each.dataset, edge) for part in said for each in part.outputs for edge in each.edges),
+        completed="" in completed,
+    )
+
+
+def _of_units(parts: Iterable[Part]) -> str:
+    """Tell how a run ended that never said so itself: "" as long as nothing of it has completed or failed."""
+    types = {part.type for part in parts if part.unit}
+    own_started = any(not part.unit for part in parts)
+    if own_started:
+        return ""
+    return next((word for word in ("FAIL", "ABORT", "COMPLETE") if word in types), "")
+
+
+def _first(words: Iterable[str]) -> str:
+    return min((word for word in words if word), default="")
+
+
+def _gather(pairs: Iterable[tuple[Dataset, Any]]) -> dict[Dataset, tuple[Any, ...]]:
+    found: dict[Dataset, set[Any]] = {}
+    for dataset, value in pairs:
+        found.setdefault(dataset, set()).add(value)
+    return {dataset: tuple(sorted(values)) for dataset, values in sorted(found.items())}

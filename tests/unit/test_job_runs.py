@@ -1,0 +1,239 @@
+"""A run as its OpenLineage events together tell it: in any order, however often each comes."""
+
+import json
+import random
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from shared.errors import LeaseHeldError
+from shared.handlers.job_runs import JobRuns, read_job_event
+from shared.handlers.messages import AllowList
+from shared.handlers.outcome import PUBLISHED, SKIPPED
+from shared.handlers.plan import Skip
+from shared.openlineage.incoming_events import RunEvent
+from shared.qualified_names import QualifiedName
+from shared.state.sqlite import SqliteLeases, SqliteLedger
+from shared.state.sqlite_database import Database
+from tests.fakes import FakeCatalog, FakeClock, FreeLeases
+from tests.job_runs import BORROWER, NAMESPACE, PREPARED, RAW, RUN, STEP, column_lineage, data, run_event
+
+APP = "prepare_credit"
+CHILD, OTHER_CHILD = "0197f44b-7231-7dcb-8d0c-000000000001", "0197f44b-7231-7dcb-8d0c-000000000002"
+JOINED = "joined"
+URL = "https://contosolake.dfs.core.windows.net/credit"
+PARENT = (APP, RUN)
+
+START = run_event("START", at="10:00")
+READS = run_event("START", at="10:01", run_id=CHILD, job=f"{APP}.write_joined", parent=PARENT, inputs=[data(RAW)])
+WRITES = run_event(
+    "COMPLETE",
+    at="10:02",
+    run_id=CHILD,
+    job=f"{APP}.write_joined",
+    parent=PARENT,
+    inputs=[data(RAW), data(BORROWER)],
+    outputs=[data(JOINED, **column_lineage(RAW, {"a": "loanAmount"}))],
+)
+AGAIN = run_event(
+    "COMPLETE",
+    at="10:04",
+    run_id=OTHER_CHILD,
+    job=f"{APP}.write_prepared",
+    parent=PARENT,
+    inputs=[data(JOINED)],
+    outputs=[data(PREPARED, **column_lineage(JOINED, {"amount": "a"}))],
+)
+END = run_event("COMPLETE", at="10:05")
+NOTEBOOK = (START, READS, WRITES, AGAIN, END)
+
+
+class Desk:
+    """The use case over a catalog in memory."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.database = Database(":memory:", now=FakeClock())
+        self.catalog, self.ledger = FakeCatalog(), SqliteLedger(self.database)
+        leases = SqliteLeases(self.database) if held else FreeLeases()
+        self.leases = leases
+        self.job_runs = JobRuns(self.catalog, self.ledger, leases, now=FakeClock())
+
+    def publish(self, *events: dict[str, Any]) -> list[str]:
+        return [self.job_runs.publish(read(event)).outcome for event in events]
+
+    @property
+    def steps(self) -> dict[str, Any]:
+        found = self.catalog.entities.values()
+        return {each.ref.qualified_name: each for each in found if each.ref.type_name == "custom_ml_experiment_step"}
+
+    @property
+    def step(self) -> Any:
+        [step] = self.steps.values()
+        return step
+
+
+def read(event: dict[str, Any]) -> RunEvent:
+    found = read_job_event(json.dumps(event), AllowList((), (NAMESPACE,)))
+    assert not isinstance(found, Skip)
+    return found
+
+
+def shown(desk: Desk) -> dict[str, Any]:
+    """What the catalog holds, and which part of it is of no step but a placeholder on the way."""
+    return {name: (entity.ref, entity.attributes, entity.inputs, entity.outputs) for name, entity in desk.steps.items()}
+
+
+def names(refs: Iterable[Any]) -> list[str]:
+    return [ref.qualified_name.removeprefix(f"{URL}/") for ref in refs]
+
+
+def test_jobs_of_a_notebook_are_one_step_of_what_it_read_and_wrote() -> None:
+    """What it wrote and read again is both; columns lead through it."""
+    desk = Desk()
+    desk.publish(*NOTEBOOK)
+    step = desk.step
+    assert step.ref.qualified_name == STEP
+    assert names(step.inputs) == [JOINED, BORROWER, RAW]
+    assert names(step.outputs) == [JOINED, PREPARED]
+    attributes = step.attributes
+    assert [attributes[name] for name in ("name", "status", "started_at", "ended_at")] == [
+        APP,
+        "Completed",
+        "2026-07-01T10:00:00Z",
+        "2026-07-01T10:05:00Z",
+    ]
+    mappings = {
+        tuple(name.removeprefix(f"{URL}/") for name in mapping["DatasetMapping"].values()): mapping["ColumnMapping"]
+        for mapping in json.loads(attributes["columnMapping"])
+    }
+    assert mappings == {
+        (RAW, JOINED): [{"Source": "loanAmount", "Sink": "a"}],
+        (JOINED, PREPARED): [{"Source": "a", "Sink": "amount"}],
+    }
+
+
+def test_any_order_of_events_ends_in_the_same_step() -> None:
+    """All hundred and twenty."""
+    desk = Desk()
+    desk.publish(*NOTEBOOK)
+    expected = shown(desk)
+    for order in permutations(NOTEBOOK):
+        other, edges = Desk(), set[Any]()
+        for event in order:
+            other.publish(event)
+            now = {
+                (end, side)
+                for step in other.steps.values()
+                for side in ("inputs", "outputs")
+                for end in getattr(step, side)
+            }
+            assert edges <= now, "the catalog would go on drawing an edge that was withdrawn"
+            edges = now
+        assert shown(other) == expected, [event["eventType"] for event in order]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_events_that_come_several_times_in_any_order_change_nothing(seed: int) -> None:
+    """At least once, in no order; a failed attempt whose part was stored is one of them."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    deliveries = [*NOTEBOOK, *chance.choices(NOTEBOOK, k=8)]
+    chance.shuffle(deliveries)
+    desk, expected = Desk(), Desk()
+    desk.publish(*deliveries)
+    expected.publish(*NOTEBOOK)
+    assert shown(desk) == shown(expected)
+    assert desk.publish(*NOTEBOOK) == [SKIPPED] * len(NOTEBOOK)
+
+
+def test_start_with_inputs_only_waits_for_what_is_written() -> None:
+    """No step that only announces."""
+    desk = Desk()
+    assert desk.publish(START, READS) == [SKIPPED, SKIPPED]
+    assert desk.steps == {}
+    assert desk.publish(WRITES) == [PUBLISHED]
+    assert desk.step.attributes["status"] == "Running"
+
+
+def test_last_of_several_ends_counts() -> None:
+    """A notebook that was run to its end after it had failed."""
+    desk = Desk()
+    failed = run_event("FAIL", at="10:03")
+    desk.publish(failed, *NOTEBOOK)
+    assert desk.step.attributes["status"] == "Completed"
+    desk.publish(run_event("FAIL", at="10:09"))
+    assert (desk.step.attributes["status"], desk.step.attributes["ended_at"]) == ("Failed", "2026-07-01T10:09:00Z")
+    assert names(desk.step.outputs) == [JOINED, PREPARED]
+
+
+def test_output_of_a_job_that_failed_counts_only_if_it_says_that_something_arrived() -> None:
+    """The rest was written by jobs that completed."""
+    desk = Desk()
+
+    def second(kind: str, output: dict[str, Any]) -> dict[str, Any]:
+        name = f"{APP}.write_prepared"
+        return run_event(kind, at="10:04", run_id=OTHER_CHILD, job=name, parent=PARENT, outputs=[output])
+
+    desk.publish(START, WRITES, second("START", data(PREPARED)), second("FAIL", data(PREPARED)), END)
+    assert names(desk.step.outputs) == [JOINED]
+    some = {**data(PREPARED), "outputFacets": {"outputStatistics": {"rowCount": 10}}}
+    desk.publish(second("FAIL", some))
+    assert names(desk.step.outputs) == [JOINED, PREPARED]
+
+
+def test_tasks_of_a_workflow_are_steps_of_their_own() -> None:
+    """Airflow names the workflow as the parent of each task, and nobody wants one step of it all."""
+    desk = Desk()
+    for run_id, name in ((CHILD, "daily.extract"), (OTHER_CHILD, "daily.load")):
+        event = run_event("COMPLETE", run_id=run_id, job=name, parent=("daily", RUN), outputs=[data(name)])
+        desk.publish({**event, "producer": "https://github.com/apache/airflow/tree/providers-openlineage/2.0.0"})
+    assert sorted(step.attributes["name"] for step in desk.steps.values()) == ["daily.extract", "daily.load"]
+
+
+def test_stream_that_reports_every_minute_adds_nothing_to_the_ledger() -> None:
+    """Each batch is a run of its own, of the same job, which says the same."""
+    desk = Desk()
+    batches = [
+        run_event(
+            kind,
+            at=f"10:{number:02}",
+            run_id=f"0197f44b-7231-7dcb-8d0c-{number:012}",
+            job=f"{APP}.micro_batch",
+            parent=PARENT,
+            inputs=[data(RAW)],
+            outputs=[data(PREPARED)],
+        )
+        for number in range(50)
+        for kind in ("START", "RUNNING", "COMPLETE")
+    ]
+    desk.publish(*batches)
+    assert len(desk.ledger.get_parts(desk.step.ref.qualified_name)) == 3
+
+
+def test_part_is_kept_while_another_worker_has_its_turn() -> None:
+    """The message comes back, and whoever publishes meanwhile tells of its event too."""
+    desk = Desk(held=True)
+    desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
+    with pytest.raises(LeaseHeldError):
+        desk.publish(WRITES)
+    assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
+
+
+def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:
+    """The events of a notebook come together, and the first to publish tells of them all."""
+    desk = Desk(held=True)
+    desk.publish(*NOTEBOOK)
+    desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
+    assert desk.publish(*NOTEBOOK) == [SKIPPED] * len(NOTEBOOK)
+
+
+def test_entity_that_was_deleted_in_the_catalog_is_written_again() -> None:
+    """The ledger thinks it is there; the step that points at it is refused, and then all is written."""
+    desk = Desk()
+    desk.publish(START, WRITES)
+    joined = QualifiedName(f"{URL}/{JOINED}")
+    del desk.catalog.entities[joined]
+    assert desk.publish(AGAIN) == [PUBLISHED]
+    assert joined in desk.catalog.entities

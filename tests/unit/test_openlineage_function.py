@@ -1,0 +1,160 @@
+"""The HTTP function for OpenLineage events: what it answers, and what it puts on the queue."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from functions import openlineage
+from shared import bootstrap
+from shared.bootstrap import Services
+from shared.handlers.message_body import OPENLINEAGE, MessageBody
+from shared.handlers.openlineage import BODY_LIMIT, EVENT_LIMIT
+from shared.handlers.receive import MESSAGE_LIMIT
+from shared.settings import Settings
+from shared.state.ports import State
+from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
+from shared.state.sqlite_database import Database
+from tests.fakes import FakeClock, FakeDeadLetters, FakeQueue
+from tests.job_runs import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
+from tests.unit.examples import ARM_ID
+
+EVENT = run_event("COMPLETE", inputs=[data(RAW)], outputs=[data(PREPARED)])
+
+
+class Desk:
+    """The function with a queue in memory; anything else it would open needs a network."""
+
+    def __init__(self, *jobs: str) -> None:
+        self.queue, self.letters = FakeQueue(), FakeDeadLetters()
+        settings = Settings("https://nowhere.invalid", (ARM_ID,), Path(":memory:"), openlineage_jobs=jobs)
+        self.services = Services(settings, FakeClock())
+        database = Database(":memory:", now=FakeClock())
+        ports = SqliteLedger(database), SqliteLeases(database), SqliteNotes(database)
+        self.services.state = State(self.queue, self.letters, *ports, database.close)
+
+    def post(self, body: object, *, encoding: str = "", raw: bytes = b"") -> tuple[int, Any]:
+        request = func.HttpRequest(
+            "POST",
+            "/api/v1/lineage",
+            headers={"content-encoding": encoding} if encoding else {},
+            body=raw or json.dumps(body).encode(),
+        )
+        answer = openlineage.openlineage.build().get_user_function()(request)
+        return answer.status_code, json.loads(answer.get_body())
+
+    @property
+    def queued(self) -> list[dict[str, Any]]:
+        return [json.loads(MessageBody.parse(each.body, message_id="m").event) for each in self.queue.messages]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    desk = Desk(NAMESPACE)
+    monkeypatch.setattr(bootstrap, "services", lambda: desk.services)
+    yield desk
+    desk.services.state.close()
+
+
+def test_event_is_on_the_queue_before_it_is_answered(desk: Desk) -> None:
+    """201, and nothing of it but what is read."""
+    event = {
+        **EVENT,
+        "run": {**EVENT["run"], "facets": {"spark_properties": {"properties": {"spark.x": "y" * 90_000}}}},
+    }
+    assert desk.post(event) == (201, {})
+    [queued] = desk.queued
+    assert queued["job"] == EVENT["job"]
+    assert "spark" not in json.dumps(queued["run"])
+    [message] = desk.queue.messages
+    assert MessageBody.parse(message.body, message_id="m").source == OPENLINEAGE
+
+
+def test_compressed_event_is_taken(desk: Desk) -> None:
+    """As the Java client sends it with `compression: gzip`."""
+    assert desk.post(None, encoding="gzip", raw=gzip.compress(json.dumps(EVENT).encode()))[0] == 201
+    assert desk.post(EVENT, encoding="gzip")[0] == 201, "a proxy has undone it and left the header"
+    assert len(desk.queued) == 2
+
+
+def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
+    """One event that cannot be taken does not sink the others."""
+    status, answer = desk.post([EVENT, run_event("START", namespace="other"), 5, {"id": "x"}])
+    assert (status, answer["status"]) == (207, "partial_success")
+    assert answer["summary"] == {"received": 4, "successful": 1, "failed": 3}
+    assert [(each["index"], each["reason"].partition(":")[0]) for each in answer["failed_events"]] == [
+        (1, "job.namespace"),
+        (2, "body"),
+        (3, "body"),
+    ]
+    assert len(desk.queued) == 1
+    assert desk.post([EVENT])[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "why"),
+    [
+        ({"raw": b"{"}, 400, "body: is not JSON"),
+        ({"raw": b"\xff{}"}, 400, "body: is not UTF-8"),
+        ({"raw": b"[" * 100_000}, 400, "body: is not JSON"),
+        ({"raw": b"\x1f\x8b{}", "encoding": "gzip"}, 400, "body: is not gzip"),
+        ({"raw": gzip.compress(json.dumps(EVENT).encode())[:-9], "encoding": "gzip"}, 400, "body: is not gzip"),
+        ({"raw": gzip.compress(b" " * (BODY_LIMIT + 1)), "encoding": "gzip"}, 413, "the body has more than"),
+        ({"raw": b"{}", "encoding": "br"}, 415, "Content-Encoding: send gzip"),
+        ({"body": "x"}, 400, "body: is a JSON str"),
+        ({"body": {"id": "x"}}, 400, "body: is no OpenLineage event"),
+        (
+            {"body": run_event("START", namespace="other")},
+            403,
+            "job.namespace: other is not in LINEAGE_OPENLINEAGE_JOBS",
+        ),
+        ({"body": [EVENT] * (EVENT_LIMIT + 1)}, 413, "there are 501 events"),
+    ],
+)
+def test_body_that_cannot_be_taken_is_refused_with_the_reason(
+    desk: Desk, sent: dict[str, Any], status: int, why: str
+) -> None:
+    """Nothing of it is on the queue, and the sender knows."""
+    found, answer = desk.post(sent.pop("body", None), **sent)
+    assert (found, answer["error"][: len(why)]) == (status, why)
+    assert desk.queued == []
+
+
+def test_nothing_is_taken_where_nobody_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key alone is not enough: whose jobs they are is for the operator to say."""
+    desk = Desk()
+    monkeypatch.setattr(bootstrap, "services", lambda: desk.services)
+    status, answer = desk.post(EVENT)
+    assert (status, answer["error"].split()[0]) == (403, "LINEAGE_OPENLINEAGE_JOBS")
+
+
+def test_malformed_event_is_queued_and_looked_at_later(desk: Desk) -> None:
+    """It ends as a dead letter, where it can be mended and replayed; the sender would throw it away."""
+    assert desk.post({**EVENT, "run": 5})[0] == 201
+    assert desk.queued[0]["run"] == 5
+
+
+def test_wide_table_becomes_several_messages_that_each_fit(desk: Desk) -> None:
+    """Together they name every column once."""
+    fields = [{"name": f"c{number}", "type": "string"} for number in range(2_000)]
+    columns = column_lineage(RAW, {f"c{number}": f"s{number}" for number in range(2_000)})
+    event = run_event("COMPLETE", inputs=[data(RAW)], outputs=[data(PREPARED, schema={"fields": fields}, **columns)])
+    assert desk.post(event)[0] == 201
+    assert len(desk.queued) > 2
+    assert all(len(message.body.encode()) <= MESSAGE_LIMIT for message in desk.queue.messages)
+    facets = [output["facets"] for queued in desk.queued for output in queued.get("outputs", [])]
+    found = [name for facet in facets for name in facet.get("columnLineage", {}).get("fields", {})]
+    assert sorted(found) == sorted(columns["columnLineage"]["fields"])
+    assert [field for facet in facets for field in facet.get("schema", {}).get("fields", [])] == fields
+
+
+def test_event_that_nothing_makes_small_enough_is_a_dead_letter(desk: Desk) -> None:
+    """A name of a hundred thousand letters names nothing."""
+    assert desk.post(run_event("COMPLETE", outputs=[data("x" * 100_000)]))[0] == 201
+    assert desk.queued == []
+    [letter] = desk.letters.letters
+    assert letter.reason == "OversizedEvent"
