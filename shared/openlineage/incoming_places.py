@@ -6,6 +6,7 @@ from collections.abc import Callable
 from shared import qualified_names
 from shared.lineage.entities import Ref
 from shared.lineage.naming.names import STAND_IN
+from shared.lineage.naming.storage import SPARK_PARTITIONS
 from shared.lineage.places import Place, place_of
 from shared.model import Location
 from shared.openlineage.columns import Dataset
@@ -53,7 +54,11 @@ def place_of_dataset(dataset: Dataset, job_namespace: str) -> Place:
 def locate(dataset: Dataset) -> Location | None:
     """Tell where a data set lies; None where that is an asset of Azure ML, or means something on one machine only."""
     url = None if dataset.namespace.lower().startswith("azureml://") else _to_url(dataset)
-    return Location(url, is_folder="." not in url.rstrip("/").rpartition("/")[2]) if url else None
+    if url is None:
+        return None
+    if url.endswith(f"/{SPARK_PARTITIONS}"):  # as we tell of one ourselves; its folder leads to it again
+        return Location(url.removesuffix(f"/{SPARK_PARTITIONS}"), is_folder=True)
+    return Location(url, is_folder="." not in url.rstrip("/").rpartition("/")[2])
 
 
 def _to_url(dataset: Dataset) -> str | None:
