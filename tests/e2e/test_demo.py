@@ -83,10 +83,13 @@ def test_demo_shows_its_result_in_the_browser_until_it_is_interrupted() -> None:
     """At the model, over the catalog that it filled."""
     environ = {**os.environ, "BROWSER": "true"}
     with subprocess.Popen([LINEAGE, "demo", "--explore"], stdout=subprocess.PIPE, text=True, env=environ) as process:  # noqa: S603
-        assert process.stdout is not None
-        shown = next(line for line in process.stdout if line.startswith("Lineage is shown at"))
-        url = shown.split()[4]
-        assert url.endswith("/?asset=creditrisk_model")
-        assert requests.get(url, timeout=30).status_code == 200
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.stdout is not None
+            shown = next(line for line in process.stdout if line.startswith("Lineage is shown at"))
+            url = shown.split()[4]
+            assert url.endswith("/?asset=creditrisk_model")
+            assert requests.get(url, timeout=30).status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
