@@ -11,22 +11,36 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from emulator.server import Emulator
 from explorer.server import serving
+from tests.browser.picture import WAIT
 from tests.credit_risk import published
 from tests.function_host import ROOT
 
 SHOTS = ROOT / "out" / "screenshots"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give these tests more time: each waits for pages, on a machine where others run beside them."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium; skips where there is none, unless nothing may be skipped."""
+def chromium() -> str:
+    """The path of Chromium; skips where there is none, unless nothing may be skipped."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    missing = "Chromium is not installed: apt-get install chromium" if chromium is None else ""
-    if missing and os.environ.get("LINEAGE_TESTS_SKIP_NOTHING"):
+    if chromium:
+        return chromium
+    missing = "Chromium is not installed: apt-get install chromium"
+    if os.environ.get("LINEAGE_TESTS_SKIP_NOTHING"):
         pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    expect.set_options(timeout=15_000)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A browser for each module: while one is open, nothing else in this thread can run an event loop of its own."""
+    expect.set_options(timeout=WAIT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
@@ -34,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def catalog(browser: Browser) -> Iterator[Emulator]:
+def catalog(chromium: str) -> Iterator[Emulator]:
     """The credit-risk scenario; one for all tests that only look at it."""
     with Emulator(scenario="credit-risk") as emulator:
         yield emulator
@@ -58,7 +72,7 @@ def _open(browser: Browser, scheme: Literal["light", "dark"]) -> BrowserContext:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> BrowserContext:
     """One profile for most tests, so that scripts are loaded once."""
     return _open(browser, "light")
