@@ -44,22 +44,23 @@ class Counter:
         self.app.services.catalog.install_types()
         self.app.services.queue.count()  # creates queue, table and containers
         self._ports = range(azurite.base_port, azurite.base_port + 3)
-        self._stored = 0
+        self._stored = list[str]()  # several threads ask at once, and appending loses none
         send = HTTPAdapter.send
 
         def count(adapter: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
-            self._stored += urlsplit(request.url).port in self._ports
+            if urlsplit(str(request.url)).port in self._ports:
+                self._stored.append(str(request.url))
             return send(adapter, request, *args, **kwargs)
 
         patch.setattr(HTTPAdapter, "send", count)
 
     def begin(self) -> None:
-        self._stored = 0
+        self._stored.clear()
         self.app.emulator.control.clear_requests()
 
     def counted(self) -> tuple[int, int, int]:
         control = self.app.emulator.control
-        return len(control.requests("purview")), len(control.requests("azure_ml")), self._stored
+        return len(control.requests("purview")), len(control.requests("azure_ml")), len(self._stored)
 
     def publish(self, event: str) -> tuple[int, int, int]:
         """Handle an event as the queue trigger does, and count."""
