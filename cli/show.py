@@ -85,7 +85,7 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
     for hit in catalog.search(name):
         versioned = hit.name.rpartition(":")[0] == name
         if versioned or (hit.name == name and not version):
-            families.setdefault(_family(hit), []).append(hit)
+            families.setdefault(family_of(hit), []).append(hit)
     if not families:
         raise click.ClickException(
             f"search finds no asset named {asset}; it lags behind what is written: try again, or give the qualifiedName"
@@ -99,10 +99,10 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
         if not found:
             raise click.ClickException(f"the catalog has no version {version} of {name}")
         return next(iter(found.values()))
-    return _newest(catalog, family, max(members, key=_version_order))
+    return _newest(catalog, family, max(members, key=version_order))
 
 
-def _family(hit: "Found") -> str:
+def family_of(hit: "Found") -> str:
     """Return what the qualifiedNames of an asset's versions have in common."""
     version = hit.name.rpartition(":")[2] if ":" in hit.name else ""
     return hit.ref.qualified_name.removesuffix(version)
@@ -121,6 +121,7 @@ def _newest(catalog: "PurviewCatalog", family: str, hit: "Found") -> "Found":
     return newer[-1] if newer else hit
 
 
-def _version_order(hit: "Found") -> tuple[bool, int, str]:
+def version_order(hit: "Found") -> tuple[bool, int, str]:
+    """Put numbered versions in the order of their numbers, after those that have names."""
     version = hit.name.rpartition(":")[2]
     return version.isdecimal(), int(version) if version.isdecimal() else 0, version

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from cli.questions.kinds import METRICS, PACKAGES, SETTINGS, kind_of, metrics_of, settings_of, version_of
+from cli.questions.kinds import DATA, METRICS, MODEL, PACKAGES, SETTINGS, kind_of, metrics_of, settings_of, version_of
+from cli.questions.origin import list_classified
 from explorer.reading import Reading
 from explorer.scene import READ
 from shared.purview.reader import INPUT, OUTPUT, Asset
@@ -111,16 +112,12 @@ def _texts(text: object) -> tuple[tuple[str, str], ...]:
 
 
 def _contains(reading: Reading, asset: Asset) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    upstream = reading.walk([asset.guid], INPUT, limit=READ)
-    sources: dict[str, list[str]] = {}
-    for other in sorted(reading.met(each for each in upstream if each != asset.guid).values(), key=_by_name):
-        for classification in other.classifications:
-            sources.setdefault(classification, []).append(other.name)
-    return tuple((name, tuple(names)) for name, names in sorted(sources.items()))
-
-
-def _by_name(asset: Asset) -> tuple[str, str]:
-    return asset.name, asset.qualified_name
+    met = reading.met(each for each in reading.walk([asset.guid], INPUT, limit=READ) if each != asset.guid)
+    upstream = reading.read(guid for guid, other in met.items() if kind_of(other) in (DATA, MODEL))
+    return tuple(
+        (each.classification, tuple(sorted(other.name for other in each.data)))
+        for each in list_classified(reading.read, tuple(upstream.values()))
+    )
 
 
 def _links(asset: Asset, endpoint: str) -> Iterable[tuple[str, str]]:

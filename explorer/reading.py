@@ -9,8 +9,8 @@ import click
 import networkx as nx
 
 from cli.questions.diff import Change, diff
-from cli.questions.walk import BOTH, Walker
-from cli.show import find_asset
+from cli.questions.walk import Walker
+from cli.show import family_of, find_asset, version_order
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -75,14 +75,7 @@ class Reading:
     def walk_all(self, guid: str, *, limit: int) -> "nx.DiGraph[str]":
         """Return everything connected to an asset: other inputs of a run too, and what they come from."""
         with self._lock:
-            graph: nx.DiGraph[str] = nx.DiGraph()
-            graph.add_node(guid)
-            size = 0
-            while size < len(graph) < limit:
-                size = len(graph)
-                for direction in BOTH:
-                    graph = nx.compose(graph, self._walker.walk(list(graph), direction, limit=limit))
-            return graph
+            return self._walker.walk_all(guid, limit=limit)
 
     def search(self, words: str) -> tuple["Found", ...]:
         """Return the first hits for words that somebody is typing, also while a long lineage is being read."""
@@ -97,8 +90,7 @@ class Reading:
         family = asset.qualified_name.removesuffix(version)
         with self._lock:
             hits = self._once(("versions", family), lambda: tuple(self._services.catalog.search(name, limit=200)))
-        mine = [hit for hit in hits if hit.ref.qualified_name.removesuffix(hit.name.rpartition(":")[2]) == family]
-        return tuple(sorted(mine, key=_by_version, reverse=True))
+        return tuple(sorted((hit for hit in hits if family_of(hit) == family), key=version_order, reverse=True))
 
     def models(self) -> tuple["Found", ...]:
         """Return some models, to begin with; none where nothing was published."""
@@ -127,8 +119,3 @@ class Reading:
             self._answers[question] = ask()
         answer: _Answer = self._answers[question]  # type: ignore[assignment]
         return answer
-
-
-def _by_version(hit: "Found") -> tuple[bool, int, str]:
-    version = hit.name.rpartition(":")[2]
-    return version.isdecimal(), int(version) if version.isdecimal() else 0, version

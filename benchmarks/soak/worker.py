@@ -17,7 +17,7 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.functions_host import __main__ as host
 from emulator.functions_host import queues
-from shared.handlers import deliver, job_runs, publish
+from shared.handlers import deliver, publish
 from shared.purview.transport import PurviewClient
 
 LEASE = timedelta(seconds=6)
@@ -46,7 +46,6 @@ def main() -> int:
 def _shorten_waits() -> None:
     publish.LEASE = LEASE
     queues.LEASE = INVISIBLE
-    job_runs.LEASE = LEASE
     deliver.Deliveries.__init__.__defaults__ = (None, PATIENCE)
     RequestsTransport.sleep = lambda _, duration: _doze(duration)
     assert PurviewClient.__init__.__kwdefaults__ is not None  # noqa: S101 - it has some

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cli.questions.walk import Walker
 from shared.lineage.entities import Entity, Ref
-from shared.purview.reader import INPUT, OUTPUT, Asset
+from shared.purview.reader import Asset
 from shared.qualified_names import QualifiedName
 
 _DESCRIBING = ("tabular_schema", "columns", "package", "experiment")
@@ -36,12 +36,7 @@ def read_connected(walker: Walker, guid: str, *, limit: int) -> Connected:
     Args:
         limit: go no further once so many entities take part.
     """
-    connected = {guid}
-    while len(connected) < limit:
-        grown = {each for direction in (INPUT, OUTPUT) for each in walker.walk(connected, direction, limit=limit)}
-        if grown <= connected:
-            break
-        connected |= grown
+    connected = walker.walk_all(guid, limit=limit)
     whole = dict(walker.read(sorted(connected)))
     around = whole
     while around:  # a schema leads on to its columns

@@ -12,6 +12,8 @@ from shared.purview.reader import INPUT, OUTPUT, Asset
 SECTIONS = ("data", "settings", "packages", "metrics")
 _OF_RUN = ("component", "command", "environment", "compute_target", "git_repository", "git_branch", "git_commit")
 
+_DESCRIBING = frozenset({"custom_ml_exp_config", "custom_ml_model_metrics", "custom_ml_packages"})
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -47,7 +49,8 @@ def _ingredients(walker: Walker, model: str) -> Mapping[str, Mapping[str, str]]:
     whole = walker.read(graph)
     makers = {each.guid for each in whole[model].next(INPUT)}
     runs = sorted((asset for asset in whole.values() if kind_of(asset) == RUN), key=order)
-    walker.read(each.guid for run in runs for each in run.next(OUTPUT) if each.type_name == "custom_ml_model_metrics")
+    near = walker.read(each for run in runs for each in _described_by(run))  # of all runs at once, and not of each
+    walker.read(each.guid for asset in near.values() for each in asset.related.get("package", ()))
     found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     found["data"] = _data(asset for guid, asset in whole.items() if guid != model)
     same = Counter(run.name for run in runs)
@@ -60,8 +63,7 @@ def _ingredients(walker: Walker, model: str) -> Mapping[str, Mapping[str, str]]:
 
 def _of_run(walker: Walker, run: Asset) -> Iterator[tuple[str, Mapping[str, str]]]:
     yield "settings", {name: str(run.attributes[name]) for name in _OF_RUN if name in run.attributes}
-    near = walker.read(each.guid for direction in (INPUT, OUTPUT) for each in run.next(direction))
-    for asset in near.values():
+    for asset in walker.read(_described_by(run)).values():
         kind = kind_of(asset)
         if kind == SETTINGS:
             yield "settings", settings_of(asset)
@@ -70,6 +72,11 @@ def _of_run(walker: Walker, run: Asset) -> Iterator[tuple[str, Mapping[str, str]
         elif kind == PACKAGES:
             packages = walker.read(each.guid for each in asset.related.get("package", ()))
             yield "packages", {package.name: version_of(package) or "any" for package in packages.values()}
+
+
+def _described_by(run: Asset) -> Iterator[str]:
+    """Yield what a run has beside its data: settings, metrics, packages."""
+    return (each.guid for side in (INPUT, OUTPUT) for each in run.next(side) if each.type_name in _DESCRIBING)
 
 
 def _data(assets: Iterable[Asset]) -> dict[str, str]:

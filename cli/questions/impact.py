@@ -54,16 +54,16 @@ def find_impact(walker: Walker, guid: str) -> Impact:
         kinds.update((each, PREDICTION) for each in graph.successors(run) if kinds[each] == DATA)
     models = {each for each in graph if kinds[each] == MODEL}
     deployed = find_live(walker, models | {model for used in scoring.values() for model in used})
-    live = _live(graph, kinds, scoring, deployed)
-    paths = shortest_paths(walker, graph, guid)
-    reached = [
-        Reached(kinds[each], paths[each], each in live) for each in graph if each != guid and kinds[each] in KINDS
-    ]
+    live = _live(walker, graph, kinds, scoring, deployed)
+    ends = [each for each in graph if each != guid and kinds[each] in KINDS]
+    paths = shortest_paths(walker, graph, guid, ends)
+    reached = [Reached(kinds[each], paths[each], each in live) for each in ends]
     reached.sort(key=lambda item: (KINDS.index(item.kind), order(item.asset)))
     return Impact(walker.asset(guid), tuple(reached), walker.visited)
 
 
 def _live(
+    walker: Walker,
     graph: "nx.DiGraph[str]",
     kinds: Mapping[str, str],
     scoring: Mapping[str, frozenset[str]],
@@ -79,7 +79,5 @@ def _live(
         for each in graph.successors(run)
         if kinds[each] == PREDICTION
     }
-    reports = {
-        each for prediction in predictions for each in nx.descendants(graph, prediction) if kinds[each] == REPORT
-    }
+    reports = {each for each in walker.walk(predictions, OUTPUT) if kinds[each] == REPORT}  # all of it was met
     return {*deployed, *endpoints, *predictions, *reports}

@@ -11,7 +11,6 @@ MODEL, ENDPOINT, PREDICTION, REPORT = "model", "endpoint", "prediction", "report
 DATA, RUN, PACKAGES, SETTINGS, METRICS, OTHER = "data", "run", "packages", "settings", "metrics", "other"
 DEPLOYMENT = "custom_ml_deployment"
 STEP = "custom_ml_experiment_step"
-UNSCANNED, UNRESOLVED = "unscanned", "unresolved"
 
 _KINDS = {
     "custom_ml_model": MODEL,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cli.questions.kinds import DATA, MODEL, PACKAGES, RUN, kind_of
 from cli.questions.paths import order
 from cli.questions.walk import Walker
-from shared.purview.classifications import classifications_of
+from shared.purview.classifications import Read, classifications_of
 from shared.purview.reader import INPUT, Asset
 
 
@@ -64,15 +64,15 @@ def find_origin(walker: Walker, guid: str) -> Origin:
             for environment in environments
         ),
         classified=list_classified(
-            walker, [asset for each, asset in whole.items() if kinds[each] in (DATA, MODEL) or each == guid]
+            walker.read, [asset for each, asset in whole.items() if kinds[each] in (DATA, MODEL) or each == guid]
         ),
         visited=walker.visited,
     )
 
 
-def list_classified(walker: Walker, assets: Sequence[Asset]) -> tuple[Classified, ...]:
+def list_classified(read: Read, assets: Sequence[Asset]) -> tuple[Classified, ...]:
     """Group assets by the classifications that they have, or one of their columns."""
-    found = classifications_of(assets, walker.read)
+    found = classifications_of(assets, read)
     by_name: dict[str, list[Asset]] = {}
     for asset in assets:
         for name in found.get(asset.guid, ()):

@@ -1,6 +1,7 @@
 """The way from one asset to another."""
 
 from collections import deque
+from collections.abc import Iterable
 
 import networkx as nx
 
@@ -12,8 +13,10 @@ def order(asset: Asset) -> tuple[str, str, str]:
     return asset.qualified_name, asset.type_name, asset.guid
 
 
-def shortest_paths(walker: Walker, graph: "nx.DiGraph[str]", start: str) -> dict[str, tuple[Asset, ...]]:
-    """Return one shortest way from an asset to each that it leads to, both included; always the same one."""
+def shortest_paths(
+    walker: Walker, graph: "nx.DiGraph[str]", start: str, ends: Iterable[str]
+) -> dict[str, tuple[Asset, ...]]:
+    """Return one shortest way from an asset to each of some that it leads to, both included; always the same one."""
     before: dict[str, str | None] = {start: None}
     waiting = deque([start] if start in graph else [])
     while waiting:
@@ -23,7 +26,11 @@ def shortest_paths(walker: Walker, graph: "nx.DiGraph[str]", start: str) -> dict
                 before[other] = guid
                 waiting.append(other)
     paths: dict[str, tuple[Asset, ...]] = {}
-    for guid, previous in before.items():  # in the order they were met: the way to the one before is there
-        if guid in graph:
-            paths[guid] = (*(paths[previous] if previous else ()), walker.asset(guid))
+    for end in ends:
+        way: list[Asset] = []
+        step: str | None = end
+        while step is not None:
+            way.append(walker.asset(step))
+            step = before[step]
+        paths[end] = tuple(reversed(way))
     return paths

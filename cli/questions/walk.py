@@ -97,6 +97,17 @@ class Walker:
             slow = 0 if deep or filled else slow + 1
             deep = deep and filled
 
+    def walk_all(self, guid: str, *, limit: int) -> "nx.DiGraph[str]":
+        """Return everything connected to an asset: other inputs of a run too, and what they come from."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_node(guid)
+        size = 0
+        while size < len(graph) < limit:
+            size = len(graph)
+            for direction in BOTH:
+                graph = nx.compose(graph, self.walk(list(graph), direction, limit=limit))
+        return graph
+
     def _grow(self, graph: "nx.DiGraph[str]", tail: list[str], direction: str) -> list[str]:
         """Add what is known already; return the ends of it whose neighbours are not."""
         unknown, waiting, known = dict[str, None](), list(tail), self._next[direction]

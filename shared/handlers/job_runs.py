@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared import qualified_names
 from shared.errors import EntityRejectedError, LeaseHeldError
+from shared.handlers import publish
 from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.handlers.plan import Plan, Skip
 from shared.handlers.planner import STALE
@@ -24,9 +25,6 @@ from shared.state.ports import Leases, Ledger, Row
 
 if TYPE_CHECKING:
     from shared.handlers.messages import AllowList
-
-LEASE = timedelta(minutes=10)
-"""As for the runs of Azure ML."""
 
 
 def read_job_event(body: str, allowed: "AllowList") -> RunEvent | Skip:
@@ -87,7 +85,7 @@ class JobRuns:
             self._ledger.put_matches(plan.looked_up)
             return _outcome(plan)
         holder = uuid.uuid4().hex
-        if self._leases.acquire(key, holder=holder, duration=LEASE) is None:
+        if self._leases.acquire(key, holder=holder, duration=publish.LEASE) is None:
             if isinstance(plan, Skip):
                 return Outcome(SKIPPED, _subject(event), plan.reason)
             raise LeaseHeldError(f"{key} is being published by another worker")
@@ -177,7 +175,7 @@ class JobRuns:
         return plan if isinstance(anew, Skip) else anew
 
     def _renew(self, key: QualifiedName, holder: str) -> None:
-        if not self._leases.renew(key, holder=holder, duration=LEASE):
+        if not self._leases.renew(key, holder=holder, duration=publish.LEASE):
             raise LeaseHeldError(f"the lease on {key} was lost: another worker has taken it over")
 
 

@@ -7,7 +7,7 @@ from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.lineage.entities import Entity, Ref
 from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
 from shared.purview.classifications import classifications_above
-from shared.purview.reader import LineageReader
+from shared.purview.reader import DEPTH, GUIDS, WIDTH, LineageReader, present
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
@@ -16,10 +16,6 @@ from shared.qualified_names import QualifiedName
 _TYPE_EXISTS = "ATLAS-409-00-001"
 _PAGE = 1_000
 """Most hits of a search that Purview gives at once."""
-_GUIDS = 50
-"""Guids in one URL; some two hundred break it."""
-_DEPTH = 50
-_WIDTH = 1_000
 
 
 class PurviewCatalog:
@@ -109,9 +105,9 @@ class PurviewCatalog:
 
     def remove_entities(self, guids: Sequence[str]) -> None:
         """Delete entities by guid; one that is gone already is no error."""
-        for start in range(0, len(guids), _GUIDS):
+        for start in range(0, len(guids), GUIDS):
             url = f"{self._client.endpoint_url}/entity/bulk"
-            self._client._delete_http(url, {"guid": list(guids[start : start + _GUIDS])})
+            self._client._delete_http(url, {"guid": list(guids[start : start + GUIDS])})
 
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
@@ -138,7 +134,7 @@ class PurviewCatalog:
     def get_lineage(self, guid: str) -> LineageView:
         """Read all lineage up- and downstream of an entity."""
         try:
-            body = self._client.get_entity_lineage(guid, depth=_DEPTH, width=_WIDTH, direction="BOTH") or {}
+            body = self._client.get_entity_lineage(guid, depth=DEPTH, width=WIDTH, direction="BOTH") or {}
         except RecordNotFoundError:
             return LineageView((), ())
         nodes = tuple(
@@ -230,9 +226,5 @@ def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(str(item["displayText"]) for item in _active(entity, "columns") if item.get("displayText")))
 
 
-def _active(entity: Mapping[str, Any], attribute: str) -> list[Json]:
-    """Read present relationships; Atlas goes on listing removed ones, marked DELETED."""
-    listed = (entity.get("relationshipAttributes") or {}).get(attribute) or []
-    if isinstance(listed, Mapping):  # where there can be one at most
-        listed = [listed]
-    return [item for item in listed if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]
+def _active(entity: Mapping[str, Any], attribute: str) -> list[Mapping[str, Any]]:
+    return present((entity.get("relationshipAttributes") or {}).get(attribute))

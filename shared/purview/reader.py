@@ -71,7 +71,7 @@ class Asset:
                 for name, value in attributes.items()
                 if value not in (None, "", [], {}) and name not in listed
             },
-            {name: _active(items) for name, items in listed.items()},
+            {name: _related(items) for name, items in listed.items()},
             tuple(entity.get("labels") or ()),
             tuple(sorted({*classified, *(entity.get("classificationNames") or ())})),
             datetime.fromtimestamp(updated / 1_000, UTC) if isinstance(updated, int) and updated else None,
@@ -148,9 +148,13 @@ def _is_active(entity: Mapping[str, Any]) -> bool:
     return bool(entity.get("status", "ACTIVE") == "ACTIVE")
 
 
-def _active(listed: object) -> tuple[Related, ...]:
-    """Read present relationships; Atlas goes on listing removed ones, marked DELETED."""
+def present(listed: object) -> list[Mapping[str, Any]]:
+    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
     items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
+    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]
+
+
+def _related(listed: object) -> tuple[Related, ...]:
     return tuple(
         Related(
             str(item["guid"]),
@@ -158,6 +162,5 @@ def _active(listed: object) -> tuple[Related, ...]:
             str(item.get("displayText") or ""),
             QualifiedName(str(item.get("qualifiedName") or "")),
         )
-        for item in items
-        if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))
+        for item in present(listed)
     )

@@ -1,13 +1,19 @@
-"""Clients of the emulated Purview: the genuine pyapacheatlas, and bare HTTP for what it cannot say."""
+"""Clients of the emulated Purview (pyapacheatlas, and bare HTTP for what it cannot say), and every store in turn."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pyapacheatlas.auth.base import AtlasAuthBase
 from pyapacheatlas.core.client import AtlasClient
 
 from emulator.server import Emulator
+from shared.settings import Azurite
+from shared.state import azure, sqlite
+from shared.state.ports import State
 from tests.contract.atlas import TIMEOUT, Atlas, composition, entity_type
+from tests.contract.stores import Clock, Open
+from tests.storage import empty, no_token
 
 
 class AnyToken(AtlasAuthBase):
@@ -44,3 +50,36 @@ def shelves(atlas: Atlas) -> Atlas:
     relationships = [composition("shelf_books", "shelf", "books", "book", "shelf")]
     atlas.ok("POST", "/types/typedefs", {"entityDefs": types, "relationshipDefs": relationships})
     return atlas
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "azurite"])
+def reopen(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Open]:
+    """Every adapter in turn; each call opens the same store once more."""
+    opened: list[State] = []
+
+    def open_sqlite() -> State:
+        opened.append(sqlite.open_state(str(tmp_path / "state.sqlite"), now=clock))
+        return opened[-1]
+
+    def open_azurite() -> State:
+        opened.append(azure.open_state(where, token=no_token, now=clock))
+        return opened[-1]
+
+    if request.param == "sqlite":
+        yield open_sqlite
+    else:
+        where = Azurite(request.getfixturevalue("azurite_server").base_port)
+        empty(where)
+        yield open_azurite
+    for state in opened:
+        state.close()
+
+
+@pytest.fixture
+def state(reopen: Open) -> State:
+    return reopen()

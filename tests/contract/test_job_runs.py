@@ -2,12 +2,12 @@
 
 from shared.qualified_names import QualifiedName
 from shared.state.ports import State
-from tests.contract.test_state import Open, clock, reopen, state  # noqa: F401 - fixtures
+from tests.contract.stores import Open
 
 RUN, OTHER = QualifiedName("openlineage://ns/runs/1"), QualifiedName("openlineage://ns/runs/2")
 
 
-def test_parts_of_a_run_are_kept_once_each(state: State) -> None:  # noqa: F811
+def test_parts_of_a_run_are_kept_once_each(state: State) -> None:
     """What is said again adds nothing; runs do not mix."""
     state.ledger.add_parts(RUN, ["a", "b"])
     state.ledger.add_parts(RUN, ["b", "c"])
@@ -17,7 +17,7 @@ def test_parts_of_a_run_are_kept_once_each(state: State) -> None:  # noqa: F811
     assert state.ledger.get_parts(QualifiedName("openlineage://ns/runs/3")) == []
 
 
-def test_order_of_parts_does_not_depend_on_when_they_came(state: State, reopen: Open) -> None:  # noqa: F811
+def test_order_of_parts_does_not_depend_on_when_they_came(state: State, reopen: Open) -> None:
     """Nor on who reads them."""
     state.ledger.add_parts(RUN, ["x", "y", "z"])
     state.ledger.add_parts(OTHER, ["z"])
@@ -25,7 +25,7 @@ def test_order_of_parts_does_not_depend_on_when_they_came(state: State, reopen: 
     assert state.ledger.get_parts(RUN) == state.ledger.get_parts(OTHER) == reopen().ledger.get_parts(RUN)
 
 
-def test_large_parts_are_kept_whole(state: State) -> None:  # noqa: F811
+def test_large_parts_are_kept_whole(state: State) -> None:
     """As large as a message can be, in letters that take three bytes each, and a hundred of them."""
     parts = [f"{number} {'é€' * 8_000}" for number in range(100)]
     state.ledger.add_parts(RUN, parts)

@@ -1,10 +1,7 @@
 """What queue, ledger and dead letters promise, whatever stores them."""
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -16,63 +13,11 @@ from shared.settings import Azurite
 from shared.state import azure, sqlite
 from shared.state.azure_table import Document, DocumentTable
 from shared.state.ports import Queue, Row, State, Turn
+from tests.contract.stores import Clock, Open
 from tests.storage import empty, no_token
 
 HIDDEN = timedelta(seconds=1)
 """The shortest that Azure's queue knows: on Azurite these tests really wait."""
-
-
-@dataclass
-class Clock:
-    """Time as the test sets it."""
-
-    moment: datetime = field(default=datetime(2026, 7, 1, 12, 0, tzinfo=UTC))
-    service_follows: bool = True
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def advance(self, by: timedelta) -> None:
-        """Let time pass; a service with a clock of its own needs to be waited for."""
-        self.moment += by
-        if not self.service_follows:
-            time.sleep(by.total_seconds() + 0.1)
-
-
-Open = Callable[[], State]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["sqlite", "azurite"])
-def reopen(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Open]:
-    """Every adapter in turn; each call opens the same store once more."""
-    opened: list[State] = []
-
-    def open_sqlite() -> State:
-        opened.append(sqlite.open_state(str(tmp_path / "state.sqlite"), now=clock))
-        return opened[-1]
-
-    def open_azurite() -> State:
-        opened.append(azure.open_state(where, token=no_token, now=clock))
-        return opened[-1]
-
-    if request.param == "sqlite":
-        yield open_sqlite
-    else:
-        where = Azurite(request.getfixturevalue("azurite_server").base_port)
-        empty(where)
-        yield open_azurite
-    for state in opened:
-        state.close()
-
-
-@pytest.fixture
-def state(reopen: Open) -> State:
-    return reopen()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cli.main import cli as lineage
 ENVIRONMENT: Mapping[str, str] = {
     "PURVIEW_ENDPOINT": "https://contoso.purview.azure.com",
     "LINEAGE_WORKSPACES": "/subscriptions/00000000-0000-0000-0000-000000000000",
-    "LINEAGE_STORAGE": "sqlite:////tmp/never-made.sqlite",
+    "LINEAGE_STORAGE": "sqlite:///never-made.sqlite",
 }
 
 
