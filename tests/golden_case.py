@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from emulator.merge import merge
-from shared.downstream_file import parse_downstream
-from shared.lineage.downstream import Downstream
+from shared.catalog.downstream import Downstream
+from shared.catalog.downstream_file import parse_downstream
 
 FOLDER = Path(__file__).parent / "golden"
 WORKSPACE_ID = (

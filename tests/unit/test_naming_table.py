@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, cast
 import pytest
 import yaml
 
-from shared import qualified_names
-from shared.azure_ml.cache import Cache
-from shared.azure_ml.connections import table_of_connection
-from shared.azure_ml.data import DataReader
-from shared.azure_ml.uris import AssetReference, parse_reference
-from shared.azure_ml.workspaces import WorkspaceRecord
-from shared.lineage.naming.names import STAND_IN
-from shared.lineage.naming.table import RULES, names_of, origin_of
+from shared.azure_ml.run.data import DataReader
+from shared.azure_ml.services.workspaces import WorkspaceRecord
+from shared.cache import Cache
+from shared.catalog import qualified_names
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import Datastore, Location
-from shared.qualified_names import QualifiedName
+from shared.places.connections import table_of_connection
+from shared.places.names import STAND_IN
+from shared.places.table import RULES, names_of, origin_of
+from shared.places.uris import AssetReference, parse_reference
 from tests.unit.examples import WORKSPACE, WORKSPACE_ID
 
 GUID = "11111111-1111-1111-1111-111111111111"
