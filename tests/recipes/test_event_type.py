@@ -27,7 +27,7 @@ from tests.unit.examples import ARM_ID, event_grid
 
 INVENTED = "DataRegistered"
 EVENT = event_grid(
-    INVENTED, "data/loan:3", {"dataName": "password-strength", "dataVersion": "3", "other": {"big": "x" * 9_000}}
+    INVENTED, "data/loan:3", {"dataName": "password=strength", "dataVersion": "3", "other": {"big": "x" * 9_000}}
 )
 
 
@@ -53,7 +53,7 @@ def test_invented_type_passes_the_receiver_whole() -> None:
     assert message is not None
     assert len(message) < 1_000
     body = MessageBody.parse(message, message_id="m").event
-    assert read_event(body, AllowList((ARM_ID,))).subject == ModelSubject(AssetId("data", "password-strength", "3"))
+    assert read_event(body, AllowList((ARM_ID,))).subject == ModelSubject(AssetId("data", "password=strength", "3"))
 
 
 @pytest.mark.usefixtures("invented")
@@ -78,6 +78,9 @@ def test_parser_that_reads_a_member_which_its_row_does_not_list_finds_nothing(
     monkeypatch.setitem(EVENT_TYPES, INVENTED, EventType(parse_data, {"dataName": ()}))
     with pytest.raises(KeyError, match="dataVersion"):
         parse_event(parse_envelope(json.dumps(EVENT)))
+    row = EventType(lambda _, data: Nothing(json.dumps(data)), {"other": ("small",)})
+    monkeypatch.setitem(EVENT_TYPES, INVENTED, row)
+    assert parse_event(parse_envelope(json.dumps(EVENT))).subject == Nothing('{"other": {}}')
 
 
 def test_every_member_that_a_row_lists_survives_compaction_and_redaction() -> None:
