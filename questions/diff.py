@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from questions.kinds import DATA, METRICS, PACKAGES, RUN, SETTINGS, kind_of, metrics_of, settings_of, version_of
-from questions.paths import order
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 SECTIONS = ("data", "settings", "packages", "metrics")
@@ -16,9 +15,9 @@ _DESCRIBING = frozenset({"custom_ml_exp_config", "custom_ml_model_metrics", "cus
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Difference:
     """
-    One difference.
+    What two model versions do not have in common.
 
     Attributes:
         section: one of `SECTIONS`.
@@ -33,11 +32,11 @@ class Change:
     after: str
 
 
-def diff(walker: Walker, before: str, after: str) -> tuple[Change, ...]:
+def diff(walker: Walker, before: str, after: str) -> tuple[Difference, ...]:
     """Compare what two model versions (guids) were made of, by section and name."""
     one, other = _ingredients(walker, before), _ingredients(walker, after)
     return tuple(
-        Change(section, name, one[section].get(name, ""), other[section].get(name, ""))
+        Difference(section, name, one[section].get(name, ""), other[section].get(name, ""))
         for section in SECTIONS
         for name in sorted(one[section].keys() | other[section].keys())
         if one[section].get(name) != other[section].get(name)

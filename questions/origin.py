@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from questions.kinds import DATA, MODEL, PACKAGES, RUN, kind_of
-from questions.paths import order
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.purview.classifications import Read, classifications_of
 from shared.purview.reader import INPUT, Asset
 

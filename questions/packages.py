@@ -7,10 +7,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from questions.impact import find_live
 from questions.kinds import ENDPOINT, MODEL, kind_of
-from questions.paths import order
-from questions.scoring import find_live
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.catalog import qualified_names
 from shared.model import AssetId, WorkspaceId
 from shared.purview.reader import INPUT, OUTPUT, Asset
