@@ -23,8 +23,8 @@ from cli.main import cli as lineage
 from emulator.request_log import AZURE_ML, PURVIEW
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
-from tests.golden_case import Case, shorten
-from tests.whole_path import Played, play
+from tests.harness.whole_path import Played, play
+from tests.worlds.golden_case import Case, shorten
 
 FAILED = 1
 

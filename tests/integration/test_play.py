@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden_case import FOLDER, PREFIX
+from tests.worlds.golden_case import FOLDER, PREFIX
 from tools.play import main
 
 BARE = """

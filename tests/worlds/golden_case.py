@@ -12,7 +12,7 @@ from emulator.merge import merge
 from shared.catalog.downstream import Downstream
 from shared.catalog.downstream_file import parse_downstream
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[1] / "golden"
 GRADES = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
 """How sure evidence is, the surest first; docs/coverage.md explains the words."""
 WORKSPACE_ID = (

@@ -8,9 +8,9 @@ from typing import Any
 from emulator.server import Emulator
 from questions.graph import read_graph, to_json
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import App
-from tests.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
-from tests.recording import Recorder
+from tests.harness.app import App
+from tests.harness.recording import Recorder
+from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
 
 RECONCILE = "reconcile"
 
