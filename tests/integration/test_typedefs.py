@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.catalog.kinds import CONTAINMENTS, list_ours
-from tests.app import WS, App, outcomes
+from tests.harness.app import WS, App, outcomes
 
 Start = Callable[[str], App]
 
