@@ -157,7 +157,7 @@ class Services:
 
     def open_outlet(self, target: str) -> "OpenLineageOutlet":
         """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.openlineage.outgoing import open_outlet
 
         return open_outlet(
@@ -195,7 +195,7 @@ class Services:
 
     @cached_property
     def purview(self) -> "PurviewClient":
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.purview.transport import PurviewClient
 
         return PurviewClient(
@@ -246,7 +246,7 @@ class Services:
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport
 
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
 
         session = build_session(self.settings.ca_bundle, observe=partial(record_request, AZURE_ML))
         return RequestsTransport(session=session, session_owner=False)
@@ -254,7 +254,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.http.emulator_credential import EmulatorCredential
+            from shared.http.sign_in import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 
 from shared.errors import UnreadableAnswerError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 from shared.state.azure_storage import PARALLEL
 from shared.state.ports import DeadLetter
 

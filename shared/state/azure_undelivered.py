@@ -7,7 +7,7 @@ from datetime import datetime
 from azure.core.credentials import TokenCredential
 
 from shared.errors import RecordNotFoundError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 from shared.settings import Azurite, StorageAccount
 from shared.state.azure_storage import UNDELIVERED, Storage
 
