@@ -112,7 +112,7 @@ class Services:
             from shared.state.sqlite import open_state
 
             return open_state(str(self.settings.storage), now=self.now)
-        from shared.state.azure import open_state as open_azure_state
+        from shared.state.azure_storage import open_state as open_azure_state
 
         return open_azure_state(self.settings.storage, token=lambda: self.credential, now=self.now)
 
@@ -121,7 +121,7 @@ class Services:
         """What Event Grid could not deliver; None with a SQLite file, where it leaves nothing."""
         if isinstance(self.settings.storage, Path):
             return None
-        from shared.state.azure_undelivered import open_undelivered
+        from shared.state.azure_storage import open_undelivered
 
         return open_undelivered(self.settings.storage, token=lambda: self.credential)
 
