@@ -11,8 +11,8 @@ from typing import Any
 
 from shared.model import Location
 from shared.places.table import RULES, names_of
-from tests.golden_case import GRADES, Case, case_names
-from tests.naming_table import Row, read_rows
+from tests.references.naming_table import Row, read_rows
+from tests.worlds.golden_case import GRADES, Case, case_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 GROUPS = ("Runs", "Models", "Deployments", "Data", "Environments", "Power BI")

@@ -16,7 +16,7 @@ from shared.state import azure_storage, sqlite
 from shared.state.azure_table import Document, DocumentTable
 from shared.state.ports import Lease, Queue, Row, State
 from tests.contract.stores import Clock, Open
-from tests.storage import empty, no_token
+from tests.harness.storage import empty, no_token
 from tests.unit.examples import WORKSPACE_ID
 
 HIDDEN = timedelta(seconds=1)

@@ -17,9 +17,9 @@ from shared.places.connections import table_of_connection
 from shared.places.names import STAND_IN
 from shared.places.table import RULES, names_of, origin_of
 from shared.places.uris import AssetReference, parse_reference
-from tests.golden_case import GRADES
-from tests.naming_table import Row, read_rows, read_sources
+from tests.references.naming_table import Row, read_rows, read_sources
 from tests.unit.examples import WORKSPACE, WORKSPACE_ID
+from tests.worlds.golden_case import GRADES
 
 GUID = "11111111-1111-1111-1111-111111111111"
 STORES = {
