@@ -11,6 +11,7 @@ from questions.diff import Difference, diff
 from questions.find import AssetNotFoundError, family_of, find_asset, list_versions
 from questions.health import Health, read_health
 from questions.walk import Walker
+from shared.catalog.kinds import MODEL
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 HITS = 20
-MODEL = "custom_ml_model"
 
 
 class Reading:

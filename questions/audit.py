@@ -10,12 +10,13 @@ from typing import Any
 
 import networkx as nx
 
+from questions.asset_facts import metrics_of, settings_of
 from questions.draw import asset_json, entity_json, impact_json, origin_json, package_json
 from questions.explain import explain_edges
 from questions.impact import find_impact
-from questions.kinds import METRICS, RUN, SETTINGS, kind_of, metrics_of, settings_of
 from questions.origin import find_origin
 from questions.walk import Walker, order
+from shared.catalog.kinds import METRICS, SETTINGS, STEP
 from shared.model import to_utc_text
 from shared.purview.reader import INPUT, OUTPUT, Asset
 from shared.state.ports import Ledger, Row
@@ -36,7 +37,7 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
     graph = nx.compose(above, below)
     whole = walker.read(graph)
     upstream = sorted((whole[each] for each in above if each in whole), key=order)
-    runs = [asset for asset in upstream if kind_of(asset) == RUN]
+    runs = [asset for asset in upstream if asset.type_name == STEP]
     logged = walker.read(each.guid for run in runs for each in run.next(OUTPUT))
     origin = find_origin(walker, guid)
     names = [asset.qualified_name for asset in (*whole.values(), *logged.values())]
@@ -47,15 +48,15 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
         "origin.json": origin_json(origin),
         "impact.json": impact_json(find_impact(walker, guid)),
         "runs.json": [entity_json(run) for run in runs],
-        "settings.json": {each.qualified_name: settings_of(each) for each in upstream if kind_of(each) == SETTINGS},
+        "settings.json": {each.qualified_name: settings_of(each) for each in upstream if each.type_name == SETTINGS},
         "metrics.json": {
             each.qualified_name: metrics_of(each)
             for each in sorted(logged.values(), key=order)
-            if kind_of(each) == METRICS
+            if each.type_name == METRICS
         },
         "packages.json": {
-            environment.qualified_name: [package_json(each) for each in inside]
-            for environment, inside in origin.packages
+            environment.qualified_name: [package_json(each) for each in packages]
+            for environment, packages in origin.packages
         },
         "events.json": [_row(rows[name]) for name in sorted(rows)],
     }

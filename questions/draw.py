@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from questions.diff import SECTIONS, Difference
 from questions.walk import Walker
+from shared.catalog.kinds import kind_of
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -22,15 +23,6 @@ Json = dict[str, Any]
 
 _WIDTH = 100_000
 """Nothing is ever wrapped or cut: a terminal does that better, and a chain of runs is deep."""
-_KINDS = {
-    "custom_ml_experiment_step": "run",
-    "custom_ml_exp_config": "settings",
-    "custom_ml_model_metrics": "metrics",
-    "custom_ml_model_endpoint": "endpoint",
-    "custom_ml_dataset_registration": "registration",
-    "custom_ml_dataset": "data asset",
-    "ProcessWithColumnMapping": "process",
-}
 
 
 def read_graph(walker: Walker, guid: str, *, limit: int) -> "nx.DiGraph[str]":
@@ -67,7 +59,7 @@ def to_mermaid(graph: "nx.DiGraph[str]") -> str:
     number = {guid: f"n{position}" for position, guid in enumerate(order)}
     lines = ["flowchart LR"]
     for guid in order:
-        opening, closing = ('(["', '"])') if _is_process(graph, guid) else ('["', '"]')
+        opening, closing = ('(["', '"])') if kind_of(asset_of(graph, guid).type_name).is_process else ('["', '"]')
         label = label_of(graph, guid).plain.replace('"', "#quot;")
         lines.append(f"    {number[guid]}{opening}{label}{closing}")
     edges = sorted((number[source], number[target]) for source, target in graph.edges)
@@ -143,13 +135,7 @@ def _grow(
 
 def label_of(graph: "nx.DiGraph[str]", guid: str) -> Text:
     asset = asset_of(graph, guid)
-    kind = _KINDS.get(asset.type_name, asset.type_name.removeprefix("custom_ml_").replace("_", " "))
-    return Text(f"{asset.name} ({kind})")
-
-
-def _is_process(graph: "nx.DiGraph[str]", guid: str) -> bool:
-    type_name = asset_of(graph, guid).type_name
-    return _KINDS.get(type_name) in ("run", "registration", "process") or type_name == "custom_ml_deployment"
+    return Text(f"{asset.name} ({kind_of(asset.type_name).word})")
 
 
 def asset_of(graph: "nx.DiGraph[str]", guid: str) -> Asset:

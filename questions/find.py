@@ -1,10 +1,9 @@
 """Finds the one asset that a qualifiedName, a name, or a name and version means; and the versions of an asset."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, in_our_case
 from shared.errors import LineageError
 from shared.ports import Found
 from shared.purview.reader import Asset
@@ -12,7 +11,6 @@ from shared.purview.reader import Asset
 _VERSIONS_AHEAD = 20
 _SIBLINGS = 200
 """Hits of a search for the versions of an asset."""
-_WORKSPACE_PART = re.compile(r"^azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+", re.IGNORECASE)
 
 
 class AssetNotFoundError(LineageError):
@@ -46,7 +44,7 @@ def find_asset(catalog: Search, asset: str) -> Found:
     if not asset:
         raise AmbiguousAssetError("ASSET is empty")
     if "://" in asset:
-        wanted = QualifiedName(_WORKSPACE_PART.sub(lambda match: match[0].lower(), asset))
+        wanted = in_our_case(asset)
         found = catalog.find([wanted])
         if not found:
             raise AssetNotFoundError(f"the catalog has no asset with the qualifiedName {wanted}")

@@ -6,22 +6,13 @@ from urllib.parse import unquote, urlsplit
 
 import networkx as nx
 
-from questions.kinds import (
-    DATA,
-    DEPLOYMENT,
-    ENDPOINT,
-    MODEL,
-    PREDICTION,
-    REPORT,
-    RUN,
-    STEP,
-    is_live,
-    kind_of,
-)
+from questions.asset_facts import is_data, is_live
 from questions.walk import Walker, order, shortest_paths
+from shared.catalog.kinds import DEPLOYMENT, MODEL, STEP, kind_of
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
-KINDS = (MODEL, ENDPOINT, PREDICTION, REPORT)
+PREDICTION, REPORT = "prediction", "report"
+KINDS = ("model", "endpoint", PREDICTION, REPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +48,14 @@ class Impact:
 def find_impact(walker: Walker, guid: str) -> Impact:
     """Walk downstream of an asset; predictions are what a run writes that scores with a model version."""
     graph = walker.walk([guid], OUTPUT)
-    kinds = {each: kind_of(walker.asset(each)) for each in graph}
-    writers = {run for each in graph if kinds[each] == DATA for run in graph.predecessors(each) if kinds[run] == RUN}
+    types = {each: walker.asset(each).type_name for each in graph}
+    kinds = {each: kind_of(type_name).listed_as for each, type_name in types.items()}
+    data = {each for each in graph if is_data(walker.asset(each))}
+    writers = {run for each in data for run in graph.predecessors(each) if types[run] == STEP}
     scoring = find_scoring(walker, writers)
     for run in scoring:
-        kinds.update((each, PREDICTION) for each in graph.successors(run) if kinds[each] == DATA)
-    models = {each for each in graph if kinds[each] == MODEL}
+        kinds.update((each, PREDICTION) for each in graph.successors(run) if each in data)
+    models = {each for each in graph if types[each] == MODEL}
     deployed = find_live(walker, models | {model for used in scoring.values() for model in used})
     live = _live(walker, graph, kinds, scoring, deployed)
     ends = [each for each in graph if each != guid and kinds[each] in KINDS]
@@ -103,18 +96,18 @@ def find_scoring(walker: Walker, runs: Iterable[str]) -> Mapping[str, frozenset[
     steps = {
         guid: step
         for guid, step in walker.read(runs).items()
-        if step.type_name == STEP and not any(kind_of(walker.asset(each.guid)) == MODEL for each in step.next(OUTPUT))
+        if step.type_name == STEP and not any(each.type_name == MODEL for each in step.next(OUTPUT))
     }
     data = {each.guid for step in steps.values() for each in step.next(INPUT)}
-    files = {guid: asset for guid, asset in walker.read(data).items() if kind_of(asset) == DATA}
+    files = {guid: asset for guid, asset in walker.read(data).items() if is_data(asset)}
     makers = walker.read({each.guid for asset in files.values() for each in asset.next(INPUT)})
     made = walker.read(
-        {each.guid for maker in makers.values() for each in maker.next(OUTPUT) if each.type_name == "custom_ml_model"}
+        {each.guid for maker in makers.values() for each in maker.next(OUTPUT) if each.type_name == MODEL}
     )
     registered = {guid: _registered_from(asset, makers, made) for guid, asset in files.items()}
     scoring: dict[str, frozenset[str]] = {}
     for guid, step in steps.items():
-        models = {each.guid for each in step.next(INPUT) if each.type_name == "custom_ml_model"}
+        models = {each.guid for each in step.next(INPUT) if each.type_name == MODEL}
         models |= {model for each in step.next(INPUT) for model in registered.get(each.guid, ())}
         if models or step.attributes.get("endpoint"):
             scoring[guid] = frozenset(models)

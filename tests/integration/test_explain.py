@@ -11,9 +11,9 @@ from questions.draw import read_graph
 from questions.explain import to_explained_json
 from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import App
-from tests.golden_case import PREFIX, Case
-from tests.whole_path import play
+from tests.harness.app import App
+from tests.harness.whole_path import play
+from tests.worlds.golden_case import PREFIX, Case
 
 
 def explain(emulator: Emulator, storage: Path, case: str, asset: str) -> dict[str, tuple[str, str, str]]:
