@@ -60,14 +60,16 @@ module readerRoles 'modules/reader-role.bicep' = [for id in subscriptions: {
 module access 'modules/workspace-access.bicep' = [for id in workspaces: {
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   name: 'lineage-access-${uniqueString(id, token)}'
-  // A role that was just defined is not known everywhere at once; the topics take a while.
+  // A role that was just defined is not known everywhere at once; the topics take a while. The dependency names the list and no
+  // output of one role: the compiler replaces an index into a list of modules by the index of the loop around it.
   dependsOn: [
+    readerRoles
     systemTopics
   ]
   params: {
     workspaceName: last(split(id, '/'))
     principalId: identityId
-    roleId: readerRoles[indexOf(subscriptions, toLower(split(id, '/')[2]))].outputs.roleId
+    token: token
   }
 }]
 

@@ -1,4 +1,4 @@
-"""The Bicep that nobody can compile here: it parses, names and modules fit together, and it is as safe as it says."""
+"""The Bicep, without a compiler: it parses, names and modules fit together, and it is as safe as it says."""
 
 import json
 import re
@@ -127,6 +127,23 @@ def test_modules_get_the_parameters_they_declare(template: Template) -> None:
         required = {each for each, item in declared.items() if "default" not in item}
         assert required <= given, (name, required - given)
         assert {output for of, output in template.outputs_used() if of == name} <= set(called.part("outputs"))
+
+
+@every_template
+def test_output_of_a_module_in_a_list_is_taken_by_the_index_of_the_loop(template: Template) -> None:
+    """The compiler replaces any other index by that of the loop around it, which is another element or none."""
+    indexes = re.findall(r"\w+\[(.+?)\]!?\.outputs\.", template.text)
+    assert [index for index in indexes if index != "index"] == []
+
+
+def test_role_that_is_assigned_is_the_one_that_is_defined() -> None:
+    """Two templates compute its name: none hands it to the other."""
+    defined, assigned = (
+        re.findall(r"guid\(toLower\(subscription\(\)\.id\), .+?\)", TEMPLATES[f"modules/{name}"].text)
+        for name in ("reader-role", "workspace-access")
+    )
+    assert len(defined) == 1
+    assert defined == assigned
 
 
 def test_every_template_is_used() -> None:
