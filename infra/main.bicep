@@ -148,20 +148,28 @@ var sampleNames = {
   workspace: '${abbreviations.workspace}${token}'
 }
 var providers = '${subscription().id}/resourceGroups/${groupName}/providers'
+var samplePurview = '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
+var sampleWorkspace = '${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'
 // union() drops what is there twice. A malformed id stays, so that the deployment fails rather than forgets a workspace.
-var givenWorkspaces = union(filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'), [])
-var sampleWorkspaces = deploySample ? ['${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'] : []
-var workspaces = concat(givenWorkspaces, sampleWorkspaces)
+var givenWorkspaces = union(
+  filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'),
+  []
+)
+var workspaces = concat(givenWorkspaces, deploySample ? [sampleWorkspace] : [])
 var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
-var topicNames = [for (id, index) in workspaces: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}']
+var newTopics = map(workspaces, id => '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}')
+var topicNames = [
+  for (name, index) in newTopics: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : name
+]
 var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
-var purviewId = purviewIsGiven ? purviewAccountId : '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
+var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
 var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
 var addresses = filter(split(replace(operatorAddresses, ' ', ''), ','), address => !empty(address))
 var storageIsOurs = empty(existingStorageAccountId)
 var newStorageName = '${abbreviations.storageAccount}${token}'
 var storageName = storageIsOurs ? newStorageName : last(split(existingStorageAccountId, '/'))
-var storageId = storageIsOurs ? '${providers}/Microsoft.Storage/storageAccounts/${newStorageName}' : existingStorageAccountId
+var newStorageId = '${providers}/Microsoft.Storage/storageAccounts/${newStorageName}'
+var storageId = storageIsOurs ? newStorageId : existingStorageAccountId
 var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage}/'
 var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}/'
 var tableEndpoint = 'https://${storageName}.table.${environment().suffixes.storage}/'

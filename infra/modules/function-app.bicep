@@ -75,6 +75,18 @@ param subnetId string
 @description('Whether Event Grid calls the app; if not, nobody from public networks does.')
 param receivesEvents bool
 
+var eventGrid = {
+  name: 'EventGrid'
+  action: 'Allow'
+  priority: 100
+  tag: 'ServiceTag'
+  ipAddress: 'AzureEventGrid'
+}
+var readyReceivers = {
+  name: 'function:receive_event'
+  instanceCount: alwaysReadyInstances
+}
+
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   // checkov:skip=CKV_AZURE_225: no state is in the app, and what was not handled stays on the queue
   name: planName
@@ -118,15 +130,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       ipSecurityRestrictionsDefaultAction: empty(subnetId) ? 'Allow' : 'Deny'
-      ipSecurityRestrictions: empty(subnetId) || !receivesEvents ? [] : [
-        {
-          name: 'EventGrid'
-          action: 'Allow'
-          priority: 100
-          tag: 'ServiceTag'
-          ipAddress: 'AzureEventGrid'
-        }
-      ]
+      ipSecurityRestrictions: empty(subnetId) || !receivesEvents ? [] : [eventGrid]
       // Deployments come through here, with a token: basic authentication is off below.
       scmIpSecurityRestrictionsDefaultAction: 'Allow'
     }
@@ -148,12 +152,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
-        alwaysReady: alwaysReadyInstances == 0 ? [] : [
-          {
-            name: 'function:receive_event'
-            instanceCount: alwaysReadyInstances
-          }
-        ]
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [readyReceivers]
       }
     }
   }
