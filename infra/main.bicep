@@ -137,6 +137,7 @@ param replayedRetentionDays int = 90
 @description('Also create a Purview account, an Azure Machine Learning workspace, a data lake and a Synapse workspace to try it on, all reachable from public networks.')
 param deploySample bool = false
 
+var idForm = '/subscriptions/{0}/resourceGroups/{1}/providers/{2}/{3}'
 var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
@@ -150,20 +151,60 @@ var sampleNames = {
 var providers = '${subscription().id}/resourceGroups/${groupName}/providers'
 var samplePurview = '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
 var sampleWorkspace = '${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'
-// union() drops what is there twice. A malformed id stays, so that the deployment fails rather than forgets a workspace.
+// union() drops what is there twice.
 var givenWorkspaces = union(
   filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'),
   []
 )
-var workspaces = concat(givenWorkspaces, deploySample ? [sampleWorkspace] : [])
+var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
+var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
+var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
+// Every ARM id that is given, so that a malformed one is refused by name before anything is created.
+var givenIds = concat(
+  map(givenWorkspaces, id => {
+    variable: 'LINEAGE_WORKSPACE_IDS'
+    id: id
+    type: 'Microsoft.MachineLearningServices/workspaces'
+  }),
+  [
+    {
+      variable: 'LINEAGE_PURVIEW_ID'
+      id: purviewId
+      type: 'Microsoft.Purview/accounts'
+    }
+    {
+      variable: 'LINEAGE_EXISTING_STORAGE_ACCOUNT_ID'
+      id: storageId
+      type: 'Microsoft.Storage/storageAccounts'
+    }
+    {
+      variable: 'LINEAGE_EXISTING_LOG_ANALYTICS_ID'
+      id: existingLogAnalyticsId
+      type: 'Microsoft.OperationalInsights/workspaces'
+    }
+  ]
+)
+// The range makes an id that is too short long enough to be compared.
+var splitIds = map(
+  filter(givenIds, it => !empty(it.id)),
+  it => union(it, { parts: concat(split(it.id, '/'), range(0, 9)) })
+)
+var checkedIds = map(
+  splitIds,
+  it => union(it, { form: format(idForm, it.parts[2], it.parts[4], it.type, it.parts[8]) })
+)
+var malformedIds = filter(checkedIds, it => contains(skip(it.parts, 1), '') || toLower(it.id) != toLower(it.form))
+var complaints = map(
+  malformedIds,
+  it => '${it.variable}: "${it.id}" is not ${format(idForm, '{id}', '{name}', it.type, '{name}')}'
+)
+var allWorkspaces = concat(givenWorkspaces, deploySample ? [sampleWorkspace] : [])
+var workspaces = empty(complaints) ? allWorkspaces : fail(join(complaints, '; '))
 var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
 var newTopics = map(workspaces, id => '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}')
 var topicNames = [
   for (name, index) in newTopics: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : name
 ]
-var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
-var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
-var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
 var addresses = filter(split(replace(operatorAddresses, ' ', ''), ','), address => !empty(address))
 var storageIsOurs = empty(existingStorageAccountId)
 var newStorageName = '${abbreviations.storageAccount}${token}'

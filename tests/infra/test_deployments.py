@@ -1,12 +1,15 @@
 """The parameter files that people have: each can be deployed, and deploys what it asks for and nothing twice."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.infra.compiler import CASES, IDENTITY, Deployment, Snapshot
+from tests.bicep import INFRA
+from tests.infra.compiler import CASES, IDENTITY, Compiler, CompilerError, Deployment, Snapshot, write_parameters
 
 Deploy = Callable[[str], Deployment]
 
@@ -188,3 +191,30 @@ def test_sample_is_linked_beside_the_workspaces_that_are_given(deployed: Deploy)
     assert deployment.main.outputs["LINEAGE_PURVIEW_ACCOUNT_ID"] == purview["id"]
     lakes = [each["id"] for each in deployment.main.of(STORAGE) if each["properties"].get("isHnsEnabled")]
     assert lakes == [deployment.main.outputs["LINEAGE_SAMPLE_LAKE_ID"]]
+
+
+WORKSPACE_ID = f"/subscriptions/s/resourceGroups/g/providers/{WORKSPACE}/ws"
+PURVIEW_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Purview/accounts/pview"
+MALFORMED = {
+    "no id": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", "junk"),
+    "slash at the end": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", f"{WORKSPACE_ID}/"),
+    "no slash": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", WORKSPACE_ID[1:]),
+    "of a job": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", f"{WORKSPACE_ID}/jobs/j"),
+    "no subscription": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", WORKSPACE_ID.replace("/s/", "//")),
+    "another type": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", PURVIEW_ID),
+    "name of an account": ("LINEAGE_PURVIEW_ID", "purviewAccountId", "pview"),
+    "name of storage": ("LINEAGE_EXISTING_STORAGE_ACCOUNT_ID", "existingStorageAccountId", "stshared"),
+    "logs of another type": ("LINEAGE_EXISTING_LOG_ANALYTICS_ID", "existingLogAnalyticsId", WORKSPACE_ID),
+}
+
+
+@pytest.mark.parametrize(("variable", "parameter", "malformed"), MALFORMED.values(), ids=MALFORMED)
+def test_malformed_id_is_refused_before_anything_is_created(
+    bicep: Compiler, tmp_path: Path, variable: str, parameter: str, malformed: str
+) -> None:
+    """By the name of the variable that it was set with, and with the form that is expected."""
+    values = {"environmentName": "test", "location": "westeurope", "purviewAccountId": PURVIEW_ID}
+    values |= {"workspaceIds": WORKSPACE_ID.upper()}
+    values |= {parameter: f"{WORKSPACE_ID}, {malformed}" if parameter == "workspaceIds" else malformed}
+    with pytest.raises(CompilerError, match=re.escape(f'{variable}: "{malformed}" is not /subscriptions/{{id}}/')):
+        bicep.snapshot(write_parameters(tmp_path / "bad.bicepparam", INFRA / "main.bicep", values))
