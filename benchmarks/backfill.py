@@ -20,9 +20,9 @@ from benchmarks.emulated import ROOT, Emulated, running_emulator
 from emulator.client import Control
 from emulator.normalised import normalise
 from shared.bootstrap import Services
-from shared.handlers.messages import read_event
-from shared.handlers.publish import key_of_subject
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.handle import read_event
+from shared.publishing.engine import key_of_subject
 from shared.state.ports import Message
 
 RUNS, SAMPLE = 100_000, 1_000

@@ -15,9 +15,9 @@ from benchmarks.emulated import running_emulator
 from cli.session import drain, local_queue
 from emulator.client import Control
 from shared.bootstrap import Services
-from shared.envelopes import split_events
-from shared.handlers.message_body import REPLAY
-from shared.handlers.receive import enqueue
+from shared.intake.envelopes import split_events
+from shared.intake.message import REPLAY
+from shared.intake.receive import enqueue
 from shared.settings import Settings
 
 STEPS = (4, 20, 100)

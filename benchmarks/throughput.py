@@ -12,10 +12,10 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
-from shared.emulator_credential import EmulatorCredential
-from shared.handlers.message_body import EVENT_GRID
-from shared.handlers.receive import receive_event
-from shared.http_session import build_session
+from shared.http.emulator_credential import EmulatorCredential
+from shared.http.session import build_session
+from shared.intake.message import EVENT_GRID
+from shared.intake.receive import receive_event
 from shared.purview.transport import SCOPE
 from shared.state.ports import DeadLetters, Message
 

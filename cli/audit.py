@@ -21,11 +21,11 @@ def audit(*, model: str, out: Path) -> None:
 
     Example: lineage audit creditrisk_model:2 --out creditrisk_model-2.zip
     """
-    from cli.questions.audit import MANIFEST, gather, write_bundle
-    from cli.questions.kinds import MODEL, kind_of
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
     from cli.show import find_asset
+    from questions.audit import MANIFEST, gather, write_bundle
+    from questions.kinds import MODEL, kind_of
+    from questions.walk import Walker
 
     services = open_reading_services()
     walker = Walker(services.lineage)

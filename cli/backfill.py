@@ -15,9 +15,9 @@ from cli.moment import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
-    from shared.handlers.backfill import Deliver, Step
-    from shared.handlers.outcome import Outcome
     from shared.model import WorkspaceId
+    from shared.publishing.outcome import Outcome
+    from shared.reconciling.backfill import Deliver, Step
     from shared.state.ports import Message
 
 _KINDS = ("runs", "models", "endpoints")
@@ -60,8 +60,8 @@ def backfill(
     Example: lineage backfill --since 2026-01-01 --kind runs --kind models
     """
     from cli.session import open_services
-    from shared.handlers.backfill import FAILED, Backfill, Part, put_on_queue
-    from shared.handlers.outcome import DEAD_LETTERED
+    from shared.publishing.outcome import DEAD_LETTERED
+    from shared.reconciling.backfill import FAILED, Backfill, Part, put_on_queue
 
     if since and until and since >= until:
         raise click.UsageError("--until must be later than --since")
@@ -111,9 +111,9 @@ def _publish_here(services: "Services") -> "Deliver":
     """Return what publishes events in this process, a page of them at a time."""
     from cli.session import drain
     from shared.errors import ServiceUnavailableError
-    from shared.handlers.message_body import BACKFILL
-    from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
-    from shared.handlers.receive import receive_event
+    from shared.intake.message import BACKFILL
+    from shared.intake.receive import receive_event
+    from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED
     from shared.state.sqlite import SqliteQueue
     from shared.state.sqlite_database import Database
 
@@ -168,7 +168,7 @@ def _dead_letter_of(event: str) -> str:
 def _handle(services: "Services", message: "Message") -> "Outcome":
     """Handle a message; wait for the lease of a worker that was killed, such as this command before: it runs out."""
     from shared.errors import LeaseHeldError
-    from shared.handlers.publish import LEASE
+    from shared.publishing.engine import LEASE
 
     last = services.now() + LEASE
     while True:
@@ -234,8 +234,8 @@ def _words(step: "Step") -> str:
 
 
 def _summary(counts: Mapping[str, int], direct: bool) -> dict[str, int]:
-    from shared.handlers.backfill import ALREADY_THERE, ENQUEUED, FAILED, LISTED
-    from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+    from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+    from shared.reconciling.backfill import ALREADY_THERE, ENQUEUED, FAILED, LISTED
 
     names = (LISTED, ALREADY_THERE, PUBLISHED if direct else ENQUEUED, SKIPPED, DEAD_LETTERED, FAILED)
     return {name: counts.get(name, 0) for name in names}

@@ -40,8 +40,8 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
     from cli.explore import INSTALL, explore_catalog, is_installed
-    from cli.graph import read_graph, to_json, to_mermaid, to_text
     from cli.show import find_asset
+    from questions.graph import read_graph, to_json, to_mermaid, to_text
     from shared.bootstrap import Services
     from shared.settings import Settings
 
@@ -85,9 +85,9 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
 def publish(emulator: "Emulator", services: "Services", *, seed: int) -> Iterator["Report"]:
     """Publish the events of the emulator's scenario, shuffled; yields how each ended."""
     from cli.session import drain, local_queue
-    from shared.envelopes import split_events
-    from shared.handlers.message_body import REPLAY
-    from shared.handlers.receive import enqueue
+    from shared.intake.envelopes import split_events
+    from shared.intake.message import REPLAY
+    from shared.intake.receive import enqueue
 
     bodies = [event for _, body in emulator.control.events() for event in split_events(json.dumps(body))]
     random.Random(seed).shuffle(bodies)  # noqa: S311 - an order, not a secret

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cli.questions.diff import Change
+    from questions.diff import Change
 
 
 @click.command(short_help="What changed between two model versions.")
@@ -24,11 +24,11 @@ def diff(*, before: str, after: str, as_json: bool) -> None:
 
     Example: lineage diff creditrisk_model:1 creditrisk_model:2
     """
-    from cli.questions.diff import diff as find_changes
-    from cli.questions.documents import of_changes
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
     from cli.show import find_asset
+    from questions.diff import diff as find_changes
+    from questions.documents import of_changes
+    from questions.walk import Walker
 
     services = open_reading_services()
     walker = Walker(services.lineage)
@@ -42,7 +42,7 @@ def diff(*, before: str, after: str, as_json: bool) -> None:
 
 
 def _lines(before: str, after: str, changes: "Sequence[Change]") -> "Iterator[str]":
-    from cli.questions.diff import SECTIONS
+    from questions.diff import SECTIONS
 
     yield f"{before} -> {after}"
     for section in SECTIONS:

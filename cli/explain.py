@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cli.graph import label_of, node_of, to_json
-from shared.handlers.explain import Edge, Explanation, explain_edges
+from questions.explain import Edge, Explanation, explain_edges
+from questions.graph import label_of, node_of, to_json
 
 if TYPE_CHECKING:
     import networkx as nx

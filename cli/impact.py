@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cli.questions.impact import Impact, Reached
+    from questions.impact import Impact, Reached
 
 
 @click.command(short_help="What an asset leads to: models, endpoints, predictions, reports.")
@@ -24,12 +24,12 @@ def impact(*, asset: str, live: bool, as_json: bool, mermaid: bool) -> None:
 
     Example: lineage impact loan.csv --live
     """
-    from cli.graph import to_mermaid
-    from cli.questions.documents import of_impact
-    from cli.questions.impact import find_impact
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
     from cli.show import find_asset
+    from questions.documents import of_impact
+    from questions.graph import to_mermaid
+    from questions.impact import find_impact
+    from questions.walk import Walker
 
     if as_json and mermaid:
         raise click.UsageError("--json and --mermaid exclude each other")
@@ -38,7 +38,7 @@ def impact(*, asset: str, live: bool, as_json: bool, mermaid: bool) -> None:
     if as_json:
         click.echo(json.dumps(of_impact(answer, live=live), indent=2, ensure_ascii=False))
     elif mermaid:
-        from cli.questions.drawing import draw_paths
+        from questions.drawing import draw_paths
 
         click.echo(to_mermaid(draw_paths(each.path for each in answer.reached if each.live or not live)))
     else:
@@ -46,7 +46,7 @@ def impact(*, asset: str, live: bool, as_json: bool, mermaid: bool) -> None:
 
 
 def _lines(answer: "Impact", *, live: bool) -> "Iterator[str]":
-    from cli.questions.impact import KINDS
+    from questions.impact import KINDS
 
     yield str(answer.start.qualified_name)
     shown = [each for each in answer.reached if each.live or not live]

@@ -35,10 +35,10 @@ def openlineage(*, asset: str, target: str, limit: int) -> None:
     """
     from openlineage.client.serde import Serde
 
-    from cli.questions.connected import read_connected
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
     from cli.show import find_asset
+    from questions.connected import read_connected
+    from questions.walk import Walker
     from shared.openlineage.outgoing_events import to_run_events
 
     target = _parse_target(target)

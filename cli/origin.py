@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cli.questions.origin import Origin
+    from questions.origin import Origin
     from shared.purview.reader import Asset
 
 
@@ -23,11 +23,11 @@ def origin(*, asset: str, as_json: bool) -> None:
 
     Example: lineage origin creditrisk_model
     """
-    from cli.questions.documents import of_origin
-    from cli.questions.origin import find_origin
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
     from cli.show import find_asset
+    from questions.documents import of_origin
+    from questions.origin import find_origin
+    from questions.walk import Walker
 
     services = open_reading_services()
     answer = find_origin(Walker(services.lineage), find_asset(services.catalog, asset).guid)
@@ -68,7 +68,7 @@ def _words(asset: "Asset") -> str:
 
 
 def _package(package: "Asset") -> str:
-    from cli.questions.kinds import version_of
+    from questions.kinds import version_of
 
     version = version_of(package)
     return f"{package.name}=={version}" if package.attributes.get("version") else f"{package.name}{version}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cli.questions.packages import Use
+    from questions.packages import Use
 
 
 @click.command(short_help="Which models and endpoints have a package.")
@@ -26,10 +26,10 @@ def packages(*, requirement: str, live: bool, as_json: bool) -> None:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    from cli.questions.documents import of_uses
-    from cli.questions.packages import find_uses
-    from cli.questions.walk import Walker
     from cli.session import open_reading_services
+    from questions.documents import of_uses
+    from questions.packages import find_uses
+    from questions.walk import Walker
 
     try:
         wanted = Requirement(requirement)

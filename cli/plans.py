@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
-    from shared.handlers.plan import Plan, Skip
+    from shared.publishing.plan import Plan, Skip
 
 
 def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -> int:
@@ -37,10 +37,10 @@ def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -
 
 
 def _plan(services: "Services", body: str) -> "Plan | Skip":
-    from shared.handlers.job_runs import read_job_event
-    from shared.handlers.messages import read_event, unknown_type
-    from shared.handlers.plan import Skip
+    from shared.intake.handle import read_event, unknown_type
     from shared.openlineage.incoming import is_openlineage_body
+    from shared.publishing.plan import Skip
+    from shared.publishing.plan_openlineage import read_job_event
 
     if is_openlineage_body(body):
         event = read_job_event(body, services.allowed)
@@ -50,7 +50,7 @@ def _plan(services: "Services", body: str) -> "Plan | Skip":
 
 
 def _to_json(plan: "Plan | Skip") -> dict[str, object]:
-    from shared.handlers.plan import Skip
+    from shared.publishing.plan import Skip
 
     if isinstance(plan, Skip):
         return {"would": "skip", "reason": plan.reason}
@@ -73,7 +73,7 @@ def _to_json(plan: "Plan | Skip") -> dict[str, object]:
 
 
 def _to_text(event_type: str, plan: "Plan | Skip") -> str:
-    from shared.handlers.plan import Skip
+    from shared.publishing.plan import Skip
 
     if isinstance(plan, Skip):
         return f"{event_type}: would be skipped: {plan.reason}"

@@ -107,7 +107,7 @@ def replay(
 
 
 def _read_files(sources: tuple[str, ...]) -> Batch:
-    from shared.envelopes import split_events
+    from shared.intake.envelopes import split_events
 
     events = [Wanted(event) for text in _read(sources) for event in split_events(text)]
     if not events:
@@ -148,7 +148,7 @@ def _read_undelivered(
 ) -> Iterator[Batch]:
     """Yield the events of one file after the other; one that cannot be read stays where it is."""
     from shared.errors import MalformedEventError, RecordNotFoundError
-    from shared.handlers.undelivered import read_events
+    from shared.intake.undelivered import read_events
 
     undelivered = services.undelivered
     if undelivered is None:
@@ -204,9 +204,9 @@ class _Replay:
         click.echo(json.dumps(problem) if self.as_json else f"{name}: left where it is: {error.reason}: {error}")
 
     def _messages(self, batch: Batch) -> Iterator[str]:
-        from shared.handlers.message_body import REPLAY
-        from shared.handlers.outcome import DEAD_LETTERED
-        from shared.handlers.receive import list_messages
+        from shared.intake.message import REPLAY
+        from shared.intake.receive import list_messages
+        from shared.publishing.outcome import DEAD_LETTERED
 
         for event in batch.events:
             messages = list_messages(
@@ -229,7 +229,7 @@ class _Replay:
     def _publish(self, batch: Batch) -> bool:
         """Publish a batch; False if something of it is left on the queue."""
         from cli.session import drain, local_queue
-        from shared.handlers.outcome import CAME_BACK, DEAD_LETTERED
+        from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED
 
         queue = local_queue(self.services)
         for message in self._messages(batch):

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from shared.bootstrap import Services
-from shared.handlers.message_body import MessageBody
-from shared.handlers.messages import Redelivery, handle_next
-from shared.handlers.outcome import DEAD_LETTERED, Outcome
+from shared.intake.handle import Redelivery, handle_next
+from shared.intake.message import MessageBody
+from shared.publishing.outcome import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.state.ports import Message

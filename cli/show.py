@@ -39,8 +39,8 @@ def show(*, asset: str, as_json: bool, mermaid: bool, explain: bool, limit: int)
     Example: lineage show creditrisk_model
     """
     from cli.explain import to_explained_json, to_explained_text
-    from cli.graph import read_graph, to_json, to_mermaid, to_text
     from cli.session import open_reading_services
+    from questions.graph import read_graph, to_json, to_mermaid, to_text
 
     if as_json and mermaid:
         raise click.UsageError("--json and --mermaid exclude each other")
@@ -70,7 +70,7 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
         click.ClickException: there is none.
         click.UsageError: there are several in different places.
     """
-    from shared.qualified_names import QualifiedName
+    from shared.catalog.qualified_names import QualifiedName
 
     if not asset:
         raise click.UsageError("ASSET is empty")
@@ -110,7 +110,7 @@ def family_of(hit: "Found") -> str:
 
 def _newest(catalog: "PurviewCatalog", family: str, hit: "Found") -> "Found":
     """Look past what search knows: it lags, and the next versions can be asked for by name."""
-    from shared.qualified_names import QualifiedName
+    from shared.catalog.qualified_names import QualifiedName
 
     version = hit.name.rpartition(":")[2]
     if family == hit.ref.qualified_name or not version.isdecimal():

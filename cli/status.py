@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from shared.handlers.coverage import Coverage, Gap
+    from shared.reconciling.coverage import Coverage, Gap
     from shared.state.ports import DeadLetter
 
 _NAMES = 20
@@ -31,7 +31,7 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     Example: lineage status --check
     """
     from cli.session import open_reading_services
-    from shared.handlers.coverage import read_coverage
+    from shared.reconciling.coverage import read_coverage
 
     services = open_reading_services()
     coverages = read_coverage(services.state.notes)

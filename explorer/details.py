@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from cli.questions.kinds import DATA, METRICS, MODEL, PACKAGES, SETTINGS, kind_of, metrics_of, settings_of, version_of
-from cli.questions.origin import list_classified
 from explorer.reading import Reading
 from explorer.scene import READ
+from questions.kinds import DATA, METRICS, MODEL, PACKAGES, SETTINGS, kind_of, metrics_of, settings_of, version_of
+from questions.origin import list_classified
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 _ELSEWHERE = frozenset({"name", "qualifiedName", "displayName", "studio_url", "tags", "parameters", "metrics"})

@@ -5,11 +5,11 @@ import io
 
 import networkx as nx
 
-from cli.graph import to_mermaid
 from explorer.node import node_of
 from explorer.scene import Scene
+from questions.graph import to_mermaid
+from shared.catalog.qualified_names import QualifiedName
 from shared.ports import LineageNode
-from shared.qualified_names import QualifiedName
 
 HEADER = ("record", "id", "name", "kind", "type", "qualified_name", "status", "time", "from", "to")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import networkx as nx
 
-from cli.questions.diff import Change, diff
-from cli.questions.walk import Walker
 from cli.show import family_of, find_asset, version_order
+from questions.diff import Change, diff
+from questions.walk import Walker
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
-    from shared.handlers.coverage import Coverage
     from shared.ports import Found
+    from shared.reconciling.coverage import Coverage
     from shared.state.ports import DeadLetter
 
 _Answer = TypeVar("_Answer")
@@ -104,7 +104,7 @@ class Reading:
 
     def coverage(self) -> tuple["Coverage", ...]:
         """Return how much of each workspace is in the catalog."""
-        from shared.handlers.coverage import read_coverage
+        from shared.reconciling.coverage import read_coverage
 
         with self._lock:
             return self._once(("coverage",), lambda: tuple(read_coverage(self._services.state.notes)))

@@ -19,7 +19,7 @@ def live(req: func.HttpRequest) -> func.HttpResponse:
 def ready(req: func.HttpRequest) -> func.HttpResponse:
     """Check settings, storage, token and catalog; 503 if one of them is not right."""
     from shared import bootstrap
-    from shared.handlers.readiness import check_readiness
+    from shared.readiness import check_readiness
 
     checks = check_readiness(bootstrap.services)
     body = json.dumps({check.name: check.problem or "ok" for check in checks})

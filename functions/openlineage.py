@@ -27,7 +27,7 @@ def openlineage_batch(req: func.HttpRequest) -> func.HttpResponse:
 
 def _receive(req: func.HttpRequest) -> func.HttpResponse:
     from shared import bootstrap
-    from shared.handlers.openlineage import RefusedEventsError, receive_events
+    from shared.intake.receive_openlineage import RefusedEventsError, receive_events
 
     try:
         status, answer = receive_events(

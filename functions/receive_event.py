@@ -17,8 +17,8 @@ def receive_event(event: func.EventGridEvent, message: func.Out[str], context: f
     Accept one event. The message is written after we return; if that fails the host answers 500 and it comes again.
     """
     from shared import bootstrap
-    from shared.handlers.message_body import EVENT_GRID
-    from shared.handlers.receive import receive_event as receive
+    from shared.intake.message import EVENT_GRID
+    from shared.intake.receive import receive_event as receive
 
     text = receive(
         json.dumps(_to_raw(event)),

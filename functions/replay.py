@@ -16,7 +16,7 @@ def replay(req: func.HttpRequest) -> func.HttpResponse:
     Answers 202 with a result for each event, 400 or 413 with the reason if the body as a whole cannot be taken.
     """
     from shared import bootstrap
-    from shared.handlers.replay import RefusedReplayError, replay_events
+    from shared.intake.replay import RefusedReplayError, replay_events
 
     try:
         results = replay_events(

@@ -10,17 +10,17 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.handlers.announce import Announcer
-from shared.handlers.deliver import Deliveries
-from shared.handlers.job_runs import JobRuns
-from shared.handlers.labels import ClassificationLabels
-from shared.handlers.last_event import LastEventNote
-from shared.handlers.message_body import MessageBody, decode_body
-from shared.handlers.messages import AllowList, handle_message
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import Publisher
-from shared.handlers.reconcile import Reconciler
-from shared.handlers.undelivered import Undelivered
+from shared.intake.deliver import Deliveries
+from shared.intake.handle import AllowList, handle_message
+from shared.intake.last_event import LastEventNote
+from shared.intake.message import MessageBody, decode_body
+from shared.intake.undelivered import Undelivered
+from shared.publishing.announce import Announcer
+from shared.publishing.engine import Publisher
+from shared.publishing.labels import ClassificationLabels
+from shared.publishing.outcome import Outcome
+from shared.publishing.plan_openlineage import JobRuns
+from shared.reconciling.reconcile import Reconciler
 from shared.settings import CONSOLE, Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
 from shared.telemetry import AZURE_ML, CATALOG, record_request, start_console
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import RequestsTransport
 
-    from shared.azure_ml.assets import Assets
-    from shared.azure_ml.inventory import Inventory
-    from shared.azure_ml.resolver import Resolver
+    from shared.azure_ml.run.resolver import Resolver
+    from shared.azure_ml.services.assets import Assets
+    from shared.azure_ml.services.inventory import Inventory
+    from shared.http.rest import RestClient
     from shared.model import WorkspaceId
     from shared.openlineage.outgoing import OpenLineageOutlet
     from shared.purview.catalog import PurviewCatalog
     from shared.purview.reader import LineageReader
     from shared.purview.transport import PurviewClient
-    from shared.rest import RestClient
 
 
 def utc_now() -> datetime:
@@ -157,7 +157,7 @@ class Services:
 
     def open_outlet(self, target: str) -> "OpenLineageOutlet":
         """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
-        from shared.http_session import build_session
+        from shared.http.session import build_session
         from shared.openlineage.outgoing import open_outlet
 
         return open_outlet(
@@ -195,7 +195,7 @@ class Services:
 
     @cached_property
     def purview(self) -> "PurviewClient":
-        from shared.http_session import build_session
+        from shared.http.session import build_session
         from shared.purview.transport import PurviewClient
 
         return PurviewClient(
@@ -207,7 +207,7 @@ class Services:
 
     @cached_property
     def runs(self) -> "Resolver":
-        from shared.azure_ml.resolver import Resolver
+        from shared.azure_ml.run.resolver import Resolver
 
         return Resolver(
             self.rest,
@@ -219,7 +219,7 @@ class Services:
 
     def open_assets(self, workspace: "WorkspaceId") -> "Assets":
         """Build the SDK's client of a workspace; it takes long to make, so whoever opens one keeps it."""
-        from shared.azure_ml.assets import Assets
+        from shared.azure_ml.services.assets import Assets
 
         return Assets(
             workspace,
@@ -231,13 +231,13 @@ class Services:
 
     @cached_property
     def inventory(self) -> "Inventory":
-        from shared.azure_ml.inventory import Inventory
+        from shared.azure_ml.services.inventory import Inventory
 
         return Inventory(self.rest, arm_endpoint=self.settings.arm_endpoint)
 
     @cached_property
     def rest(self) -> "RestClient":
-        from shared.rest import RestClient
+        from shared.http.rest import RestClient
 
         return RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default")
 
@@ -246,7 +246,7 @@ class Services:
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport
 
-        from shared.http_session import build_session
+        from shared.http.session import build_session
 
         session = build_session(self.settings.ca_bundle, observe=partial(record_request, AZURE_ML))
         return RequestsTransport(session=session, session_owner=False)
@@ -254,7 +254,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.emulator_credential import EmulatorCredential
+            from shared.http.emulator_credential import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.lineage.entities import Entity, Ref
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
-from shared.qualified_names import QualifiedName
 
 
 @dataclass(frozen=True, slots=True)

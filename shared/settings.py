@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from shared.downstream_file import read_downstream
+from shared.catalog.downstream import NOTHING, Downstream
+from shared.catalog.downstream_file import read_downstream
 from shared.errors import ConfigurationError
-from shared.lineage.downstream import NOTHING, Downstream
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 

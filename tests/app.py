@@ -7,16 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cli.graph import read_graph, to_json
 from cli.session import Report, drain, local_queue
 from emulator.normalised import normalise
 from emulator.server import Emulator
+from questions.graph import read_graph, to_json
 from shared.bootstrap import Services
-from shared.envelopes import split_events
-from shared.handlers.message_body import REPLAY
-from shared.handlers.messages import Redelivery
-from shared.handlers.receive import enqueue
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.envelopes import split_events
+from shared.intake.handle import Redelivery
+from shared.intake.message import REPLAY
+from shared.intake.receive import enqueue
 from shared.settings import Settings
 
 WORKSPACE = (

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.lineage.entities import Entity, Ref
 from shared.model import AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
 from shared.ports import ASSET, Found
-from shared.qualified_names import QualifiedName
 from shared.state.ports import DeadLetter, Message, Turn
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)

@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 
 from emulator.merge import merge
-from shared.downstream_file import parse_downstream
-from shared.lineage.downstream import Downstream
+from shared.catalog.downstream import Downstream
+from shared.catalog.downstream_file import parse_downstream
 
 FOLDER = Path(__file__).parent / "golden"
+GRADES = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
+"""How sure evidence is, the surest first; docs/coverage.md explains the words."""
 WORKSPACE_ID = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-ml"
     "/providers/Microsoft.MachineLearningServices/workspaces/ws-empty"
@@ -39,7 +41,7 @@ class Case:
     A case on file.
 
     `case.yaml` says what it is `about`, which `kind` of thing it shows and in which group, what `evidence` there is for
-    the bodies in it (`word: source`), what Purview has `scanned` (names by type), what is in `downstream.yaml`
+    the bodies in it (`grade: source`), what Purview has `scanned` (names by type), what is in `downstream.yaml`
     (`downstream`), whether column mappings are inferred (`infer_columns`), what happens (`events`, in order), and
     otherwise holds what an `azure_ml.yaml` of the emulator does for one workspace, laid over `workspace.yaml`.
     """

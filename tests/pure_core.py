@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
-from shared.handlers.message_body import REPLAY, MessageBody
-from shared.handlers.messages import AllowList, Redelivery, handle_message, handle_next
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import Publisher
-from shared.handlers.receive import enqueue
-from shared.handlers.reconcile import Reconciler
-from shared.lineage.entities import Entity, Ref
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.handle import AllowList, Redelivery, handle_message, handle_next
+from shared.intake.message import REPLAY, MessageBody
+from shared.intake.receive import enqueue
 from shared.ports import Inventory, RunSource
-from shared.qualified_names import QualifiedName
+from shared.publishing.engine import Publisher
+from shared.publishing.outcome import Outcome
+from shared.reconciling.reconcile import Reconciler
 from shared.state.ports import Message
 from shared.state.sqlite import open_state
 from tests.fakes import NOON, FakeCatalog, FakeWritten, FreeLeases

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cli.graph import read_graph, to_json
 from emulator.server import Emulator
-from shared.qualified_names import QualifiedName
+from questions.graph import read_graph, to_json
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import App, outcomes
 from tests.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
 from tests.recording import Recorder

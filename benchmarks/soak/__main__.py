@@ -17,8 +17,8 @@ from benchmarks.soak.deployment import Deployment
 from benchmarks.soak.job_runs import make_events, send
 from benchmarks.soak.verdict import HOPELESS, Accounts, compare_catalogs, publish_cleanly, settle_accounts
 from emulator.event_grid.sender import Sender
-from shared.handlers.message_body import REPLAY
-from shared.handlers.receive import list_messages
+from shared.intake.message import REPLAY
+from shared.intake.receive import list_messages
 from shared.state.azure_storage import POISON_QUEUE, Storage
 
 QUEUE_FULL = 600

@@ -12,7 +12,7 @@ from benchmarks.soak.deliveries import Event, to_text
 from emulator.client import Control
 from emulator.normalised import normalise
 from shared.bootstrap import Services
-from shared.handlers.message_body import MessageBody
+from shared.intake.message import MessageBody
 from shared.settings import Settings
 from shared.state.ports import DeadLetter, Message
 

@@ -17,7 +17,8 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.functions_host import __main__ as host
 from emulator.functions_host import queues
-from shared.handlers import deliver, publish
+from shared.intake import deliver
+from shared.publishing import engine as publish
 from shared.purview.transport import PurviewClient
 
 LEASE = timedelta(seconds=6)
@@ -35,7 +36,7 @@ PATIENCE = deliver.Patience(
 def main() -> int:
     """Take the file for outcomes from the command line, and give the rest to the host."""
     outcomes = Path(sys.argv[1]).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
-    logger = logging.getLogger("shared.handlers")
+    logger = logging.getLogger("shared")
     logger.addHandler(_Lines(outcomes.write))
     logger.setLevel(logging.INFO)
     _shorten_waits()

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from dash import html
 
-from cli.questions.diff import SECTIONS, Change
 from explorer.details import Details
 from explorer.parts.buttons import Part, button
+from questions.diff import SECTIONS, Change
 
 
 def comparison(details: Details | None, against: str, changes: Iterable[Change]) -> list[Part]:

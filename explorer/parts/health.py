@@ -7,7 +7,7 @@ from dash import html
 
 from cli.status import replay_command
 from explorer.parts.buttons import Part, copy_button
-from shared.handlers.coverage import Coverage, Gap
+from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
 
 _ROWS = 200

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.members import below, check_kind, objects, take
+from shared.validation import below, check_kind, objects, take
 
 _MEMBERS = frozenset({"eventType", "eventTime", "schemaURL", "producer", "run", "job", "inputs", "outputs"})
 """Members of an event, none of which our own form has."""

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared import qualified_names
-from shared.lineage.assets import UNRESOLVED, UNSCANNED, Matches, build_placeholder
-from shared.lineage.column_mapping import spell_column_mappings
-from shared.lineage.entities import Entity, Evidence, Ref, attributes, ends
-from shared.lineage.naming.table import names_of
-from shared.lineage.places import MatchKind, Place
+from shared.catalog import qualified_names
+from shared.catalog.assets import UNRESOLVED, UNSCANNED, Matches, build_placeholder
+from shared.catalog.column_mapping import spell_column_mappings
+from shared.catalog.entities import Entity, Evidence, Ref, attributes, ends
 from shared.model import ColumnMapping
 from shared.openlineage.columns import Dataset
 from shared.openlineage.incoming_places import locate, place_of_dataset
 from shared.openlineage.job_run import JobRun
+from shared.places.matching import MatchKind, Place
+from shared.places.table import names_of
 
 DECLARED = "declared: OpenLineage (facet columnLineage)"
 

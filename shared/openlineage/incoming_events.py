@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.errors import MalformedEventError
-from shared.members import check_kind, objects, take
 from shared.model import to_utc_text
 from shared.openlineage.columns import Dataset, list_column_edges
 from shared.openlineage.incoming import TYPES, compact_run_event
 from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
+from shared.validation import check_kind, objects, take
 
 REFOLD = "urn:lineage:reconcile"
 """The producer of events that say nothing but that a run is to be published again."""

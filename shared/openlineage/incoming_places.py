@@ -3,15 +3,15 @@
 import re
 from collections.abc import Callable
 
-from shared import qualified_names
-from shared.lineage.entities import Ref
-from shared.lineage.naming.names import STAND_IN
-from shared.lineage.naming.storage import SPARK_PARTITIONS
-from shared.lineage.places import Place, place_of
+from shared.catalog import qualified_names
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.openlineage.columns import Dataset
 from shared.openlineage.outgoing_names import split_table
-from shared.qualified_names import QualifiedName
+from shared.places.matching import Place, place_of
+from shared.places.names import STAND_IN
+from shared.places.storage import SPARK_PARTITIONS
 from shared.redaction import redact_url
 
 _STORAGE = re.compile(r"(?:abfss?|wasbs?)://(?P<container>[^@/]+)@(?P<host>[^/]+)", re.IGNORECASE)

@@ -17,12 +17,12 @@ from openlineage.client.transport.file import FileConfig, FileTransport
 from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenProvider
 from requests.adapters import HTTPAdapter
 
+from shared.catalog.entities import Entity
 from shared.errors import AccessDeniedError, RequestRefusedError, ServiceUnavailableError
-from shared.lineage.entities import Entity
+from shared.http.sign_in import no_token
 from shared.openlineage.outgoing_events import Told, to_run_events
 from shared.ports import Announcement
 from shared.redaction import redact_text
-from shared.sign_in import no_token
 
 CONSOLE, FILE = "console", "file://"
 DEFAULT_PATH = "api/v1/lineage"

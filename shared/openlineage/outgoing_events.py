@@ -21,7 +21,8 @@ from openlineage.client.facet_v2 import (
 )
 from openlineage.client.serde import Serde
 
-from shared.lineage.entities import Entity, Ref
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName, read_job_run
 from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
 from shared.openlineage.outgoing_facets import (
     TAGS_FROM,
@@ -33,7 +34,6 @@ from shared.openlineage.outgoing_facets import (
     tags_of,
 )
 from shared.openlineage.outgoing_names import to_dataset_name
-from shared.qualified_names import QualifiedName, read_job_run
 
 STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
 CONFIG, METRICS, PACKAGES, PACKAGE = (

@@ -17,11 +17,11 @@ from openlineage.client.facet_v2 import (
     tags_dataset,
 )
 
-from shared.lineage.entities import Entity, Ref
-from shared.lineage.naming.table import origin_of
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.outgoing_custom import ASSET_FACET, PRODUCER, AzuremlAssetDatasetFacet
 from shared.openlineage.outgoing_names import Named, to_dataset_name
-from shared.qualified_names import QualifiedName
+from shared.places.table import origin_of
 
 Known = Mapping[QualifiedName, Entity]
 """Whatever is known of the entities around a process."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
 
 NO_URI = "atlas"
 """The namespace of the few names in a catalog that are no URI."""

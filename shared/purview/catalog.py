@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.lineage.entities import Entity, Ref
 from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
 from shared.purview.classifications import classifications_above
 from shared.purview.reader import DEPTH, GUIDS, WIDTH, LineageReader, present
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.typedefs import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
-from shared.qualified_names import QualifiedName
 
 _TYPE_EXISTS = "ATLAS-409-00-001"
 _PAGE = 1_000

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.purview.transport import PurviewClient
-from shared.qualified_names import QualifiedName
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """Directions, as Atlas calls them: up the stream and down."""

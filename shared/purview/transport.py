@@ -19,8 +19,8 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
+from shared.http.sign_in import no_token
 from shared.redaction import redact_text
-from shared.sign_in import no_token
 
 API_PATH = "/datamap/api/atlas/v2"
 API_VERSION = "2023-09-01"

@@ -12,7 +12,7 @@ from pyapacheatlas.core.typedef import (
     RelationshipTypeDef,
 )
 
-from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES, SERVICE_TYPE, Containment, EntityType
+from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES, SERVICE_TYPE, Containment, EntityType
 
 Json = dict[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.lineage.entities import Entity, Ref
 from shared.purview.transport import PurviewClient
-from shared.qualified_names import QualifiedName
 
 BATCH = 50
 """Entities in one request; what Microsoft's own clients use."""

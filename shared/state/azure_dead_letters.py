@@ -12,8 +12,8 @@ from urllib.parse import quote
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from shared.azure_errors import translated_errors
 from shared.errors import UnreadableAnswerError
+from shared.http.azure_errors import translated_errors
 from shared.state.azure_storage import PARALLEL
 from shared.state.ports import DeadLetter
 

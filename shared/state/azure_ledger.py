@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from shared.lineage.entities import Evidence, Ref
-from shared.lineage.places import Match, MatchKind
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind
 from shared.state.azure_table import Document, DocumentTable, row_key
 from shared.state.ports import Row, Tree, Turn, digest_of, next_turn
 

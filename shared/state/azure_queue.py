@@ -7,7 +7,7 @@ from datetime import timedelta
 from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import QueueClient
 
-from shared.azure_errors import translated_errors
+from shared.http.azure_errors import translated_errors
 from shared.state.ports import Message
 
 _FOREVER = -1

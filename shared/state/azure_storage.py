@@ -15,8 +15,8 @@ from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.queue import ExponentialRetry as QueueRetry
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
 
-from shared.azure_errors import translated_errors
-from shared.http_session import build_session
+from shared.http.azure_errors import translated_errors
+from shared.http.session import build_session
 from shared.settings import Azurite, StorageAccount
 
 QUEUE, POISON_QUEUE = "lineage-requests", "lineage-requests-poison"

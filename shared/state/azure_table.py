@@ -12,7 +12,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableClient, UpdateMode
 
-from shared.azure_errors import translated_errors
+from shared.http.azure_errors import translated_errors
 from shared.state.azure_storage import PARALLEL
 
 Document = Mapping[str, Any]

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from azure.core.credentials import TokenCredential
 
-from shared.azure_errors import translated_errors
 from shared.errors import RecordNotFoundError
+from shared.http.azure_errors import translated_errors
 from shared.settings import Azurite, StorageAccount
 from shared.state.azure_storage import UNDELIVERED, Storage
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.lineage.entities import Evidence, Ref
-from shared.lineage.places import Match
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match
 
 
 @dataclass(frozen=True, slots=True)

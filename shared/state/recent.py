@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from shared.lineage.entities import Ref
-from shared.lineage.places import Match, MatchKind
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind
 from shared.state.azure_ledger import AzureLedger
 from shared.state.azure_table import DocumentTable
 

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from shared.lineage.entities import Evidence, Ref
-from shared.lineage.places import Match, MatchKind
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind
 from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
 from shared.state.sqlite_database import Database
 from shared.state.sqlite_parts import SqliteParts

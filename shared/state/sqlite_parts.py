@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
 from shared.state.ports import digest_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from emulator.server import Emulator
 from explorer.server import serving
 from shared.bootstrap import Services
-from shared.lineage.entities import Entity, Ref, attributes
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
 from shared.settings import Settings
 from tests.browser.picture import do, expect_class, open_at, wait_until_drawn
 

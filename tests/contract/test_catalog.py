@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
+from shared.catalog.assets import UNSCANNED
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
-from shared.lineage.assets import UNSCANNED
-from shared.lineage.entities import Entity, Ref, attributes
 from shared.ports import Catalog
-from shared.qualified_names import QualifiedName
 from tests.app import App
 from tests.fakes import FakeCatalog
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
-from shared.lineage.entities import Entity, Ref, attributes
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
 from shared.ports import Catalog, Found
-from shared.qualified_names import QualifiedName
 from tests.app import App
 from tests.fakes import FakeCatalog
 

@@ -1,6 +1,6 @@
 """What the ledger keeps of runs that OpenLineage tells of piece by piece, whatever stores it."""
 
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
 from shared.state.ports import State
 from tests.contract.stores import Open
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from emulator.azurite import Azurite as AzuriteServer
-from shared.lineage.entities import Evidence, Ref
-from shared.lineage.places import Match, MatchKind
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure, sqlite
 from shared.state.azure_table import Document, DocumentTable

@@ -15,7 +15,7 @@ from emulator.event_grid.disorder import disorder
 from emulator.event_grid.sender import Schema, Sender
 from emulator.server import Emulator
 from shared.bootstrap import Services
-from shared.handlers.message_body import MessageBody
+from shared.intake.message import MessageBody
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
 from tests.app import WORKSPACE, WS, run_completed

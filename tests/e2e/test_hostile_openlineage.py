@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cli.session import local_queue
 from emulator.server import Emulator
-from shared.handlers.openlineage import RefusedEventsError, receive_events
-from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.intake.receive_openlineage import RefusedEventsError, receive_events
+from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
 from tests.app import AT_ONCE, App
 from tests.e2e.test_hostile_events import names, nested, wrong
 from tests.job_runs import (

@@ -7,7 +7,7 @@ from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from emulator.azurite import Azurite
 from emulator.server import Emulator
-from shared.handlers.message_body import MessageBody
+from shared.intake.message import MessageBody
 from shared.settings import Azurite as AzuriteSetting
 from tests.app import run_completed
 from tests.e2e.test_function_app import QUEUE, python

@@ -8,7 +8,7 @@ from uuid import uuid4
 import jwt
 from azure.core.credentials import AccessToken
 
-from cli.management.arm import ROLES
+from cli.admin.management.arm import ROLES
 from emulator.server import Emulator
 from tests.app import WORKSPACE
 from tests.integration.callers import Caller

@@ -19,10 +19,10 @@ from cli import session
 from cli.main import cli as lineage
 from emulator.server import Emulator
 from shared.bootstrap import Services
-from shared.handlers.backfill import Part, Step
-from shared.handlers.message_body import BACKFILL, MessageBody
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.message import BACKFILL, MessageBody
 from shared.model import WorkspaceId
-from shared.qualified_names import QualifiedName
+from shared.reconciling.backfill import Part, Step
 from shared.settings import Settings
 from tests.app import AT_ONCE, WORKSPACE, WS, App
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cli.questions.origin import find_origin
-from cli.questions.walk import Walker
-from shared.qualified_names import QualifiedName
+from questions.origin import find_origin
+from questions.walk import Walker
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import WS, App, model_registered, outcomes, run_completed
 
 LOAN = "https://contosolake.dfs.core.windows.net/credit/raw/loan.csv"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.artifacts import LARGEST
-from shared.rest import RestClient
+from shared.azure_ml.services.artifacts import LARGEST
+from shared.http.rest import RestClient
 from tests.app import WS, App, outcomes, run_completed
 
 Add = Callable[..., None]

@@ -15,8 +15,8 @@ from requests.adapters import HTTPAdapter
 from emulator.azurite import Azurite
 from emulator.server import Emulator
 from shared.bootstrap import Services
-from shared.handlers.message_body import EVENT_GRID
-from shared.handlers.receive import receive_event
+from shared.intake.message import EVENT_GRID
+from shared.intake.receive import receive_event
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
 from shared.state.ports import Message

@@ -10,10 +10,10 @@ import pytest
 from azure.identity import CredentialUnavailableError
 from click.testing import CliRunner
 
-from cli.checks.check import OK, PROBLEM, UNCHECKED, Finding
-from cli.checks.network import Resolve, resolve
+from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
+from cli.admin.checks.network import Resolve, resolve
+from cli.admin.doctor import examine
 from cli.deployment import BY_QUEUE, Deployment
-from cli.doctor import examine
 from cli.main import cli as lineage
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
@@ -63,7 +63,7 @@ class Ground:
         return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
 
     def token(self, credential: type) -> None:
-        self.patch.setattr("shared.emulator_credential.EmulatorCredential", credential)
+        self.patch.setattr("shared.http.emulator_credential.EmulatorCredential", credential)
 
     def roles_of_caller(self, *roles: str) -> None:
         """Let the catalog ask for roles, and give the caller these at the root and none below."""
@@ -76,7 +76,7 @@ class Ground:
 @pytest.fixture
 def ground(emulator: Emulator, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Ground:
     """Scenario credit-risk, set up as `azd up` leaves it: roles, types, topic and subscription."""
-    monkeypatch.setattr("cli.management.clients.POLLING_SECONDS", 0)
+    monkeypatch.setattr("cli.admin.management.clients.POLLING_SECONDS", 0)
     settings = {**environment, **AZD}
     done = CliRunner().invoke(lineage, ["setup", "--workspace", WORKSPACE], env=settings, catch_exceptions=False)
     assert done.exit_code == 0, done.output

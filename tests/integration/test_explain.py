@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.explain import to_explained_json
-from cli.graph import read_graph
 from cli.show import show
 from emulator.server import Emulator
-from shared.qualified_names import QualifiedName
+from questions.graph import read_graph
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import App
 from tests.golden_case import PREFIX, Case
 from tests.whole_path import play

@@ -7,8 +7,8 @@ import pytest
 
 from emulator.merge import merge
 from emulator.server import Emulator
-from shared.lineage.entities import Entity, Ref, attributes
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import App, run_completed
 from tests.golden_case import PREFIX, WORKSPACE_ID, base_workspace
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.handlers.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
-from shared.handlers.rematch import Rematcher
+from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.reconciling.placeholders import Rematcher
 from tests.app import WS, App, outcomes
 from tests.job_runs import (
     BORROWER,

@@ -9,18 +9,18 @@ import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.server import Emulator
-from shared.azure_ml.assets import Assets
-from shared.azure_ml.inventory import Inventory
-from shared.azure_ml.resolver import Resolver
+from shared.azure_ml.run.resolver import Resolver
+from shared.azure_ml.services.assets import Assets
+from shared.azure_ml.services.inventory import Inventory
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
-from shared.handlers.message_body import MessageBody
-from shared.handlers.messages import AllowList, handle_message
-from shared.handlers.outcome import DEAD_LETTERED
-from shared.handlers.publish import Publisher
-from shared.handlers.reconcile import Reconciler
-from shared.http_session import build_session
+from shared.http.session import build_session
+from shared.intake.handle import AllowList, handle_message
+from shared.intake.message import MessageBody
 from shared.model import WorkspaceId
+from shared.publishing.engine import Publisher
+from shared.publishing.outcome import DEAD_LETTERED
+from shared.reconciling.reconcile import Reconciler
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import open_state

@@ -14,11 +14,11 @@ from click.testing import CliRunner, Result
 
 from cli.main import cli
 from emulator.server import Emulator
-from shared.emulator_credential import EmulatorCredential
-from shared.http_session import build_session
+from shared.catalog.qualified_names import QualifiedName
+from shared.http.emulator_credential import EmulatorCredential
+from shared.http.session import build_session
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.openlineage.outgoing_names import Named, to_qualified_name
-from shared.qualified_names import QualifiedName
 from tests.app import WS, App, outcomes, run_completed
 from tests.openlineage_standard import check_event
 from tests.receiver import open_receiver

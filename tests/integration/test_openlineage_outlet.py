@@ -13,13 +13,13 @@ import trustme
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
-from shared.http_session import build_session
-from shared.lineage.entities import Entity, Ref
+from shared.http.session import build_session
 from shared.openlineage import outgoing
 from shared.openlineage.outgoing import OpenLineageOutlet, open_outlet
 from shared.openlineage.outgoing_events import to_run_events
-from shared.qualified_names import QualifiedName
 from tests.fakes import NOON
 from tests.openlineage_standard import check_event
 from tests.receiver import Receiver, open_receiver

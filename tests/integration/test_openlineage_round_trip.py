@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from openlineage.client.serde import Serde
 
-from cli.questions.connected import read_connected
-from cli.questions.walk import Walker
 from cli.session import drain, local_queue
 from emulator.server import Emulator
-from shared import qualified_names
+from questions.connected import read_connected
+from questions.walk import Walker
 from shared.bootstrap import Services
-from shared.handlers.openlineage import receive_events
+from shared.catalog import qualified_names
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.receive_openlineage import receive_events
 from shared.openlineage.outgoing_events import to_run_events
 from shared.openlineage.outgoing_names import Named, to_qualified_name
 from shared.purview.reader import Asset
-from shared.qualified_names import QualifiedName
 from shared.settings import Settings
 from tests.app import AT_ONCE, App
 

@@ -10,14 +10,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from cli.questions.audit import gather
-from cli.questions.diff import diff
-from cli.questions.impact import find_impact
-from cli.questions.kinds import ENDPOINT, MODEL, PREDICTION, REPORT
-from cli.questions.origin import find_origin
-from cli.questions.packages import SERVES, TRAINED, find_uses
-from cli.questions.walk import Walker
 from emulator.server import Emulator
+from questions.audit import gather
+from questions.diff import diff
+from questions.impact import find_impact
+from questions.kinds import ENDPOINT, MODEL, PREDICTION, REPORT
+from questions.origin import find_origin
+from questions.packages import SERVES, TRAINED, find_uses
+from questions.walk import Walker
 from shared.purview.reader import INPUT, OUTPUT
 from tests.app import App
 from tests.estate.generator import LAKE, WS, Estate, generate

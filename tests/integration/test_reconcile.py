@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
-from shared.handlers import missing
-from shared.handlers.coverage import Coverage, read_coverage
-from shared.qualified_names import QualifiedName
+from shared.reconciling import missed_events as missing
+from shared.reconciling.coverage import Coverage, read_coverage
 from tests.app import WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]

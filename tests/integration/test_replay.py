@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emulator.server import Emulator
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import WS, App, model_registered, outcomes, run_completed
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.admin.retire import _TYPES, PREFIX
 from cli.main import cli as lineage
-from cli.retire import _TYPES, PREFIX
 from shared.purview.catalog import PurviewCatalog
 from tests.app import App
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.envelopes import parse_envelope
-from shared.events import Event, parse_event
-from shared.handlers.plan import Plan, Skip
-from shared.handlers.publish import Publisher
-from shared.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.envelopes import parse_envelope
+from shared.intake.event_types import Event, parse_event
+from shared.publishing.engine import Publisher
+from shared.publishing.plan import Plan, Skip
 from tests.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
@@ -223,7 +223,7 @@ def test_two_outputs_of_one_template_are_two_places(app: App, add: Add) -> None:
 
 def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> None:
     """A cycle is drawn, not followed for ever."""
-    from cli.graph import read_graph, to_mermaid, to_text
+    from questions.graph import read_graph, to_mermaid, to_text
 
     table = {"uri": "azureml://datastores/lake/paths/table/", "type": "uri_folder"}
     add(

@@ -10,8 +10,8 @@ from cli.main import cli
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.server import Emulator
 from shared.bootstrap import Services
-from shared.handlers.message_body import REPLAY
-from shared.handlers.receive import enqueue
+from shared.intake.message import REPLAY
+from shared.intake.receive import enqueue
 from shared.settings import Azurite, Settings
 from shared.state.azure_storage import UNDELIVERED
 from tests.app import WORKSPACE, App, model_registered, run_completed
@@ -48,7 +48,7 @@ def environment(emulator: Emulator, azurite_server: AzuriteServer) -> dict[str, 
 @pytest.fixture
 def fresh(environment: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A deployment as `azd up` leaves it, before the first event, with what azd remembers of it."""
-    monkeypatch.setattr("cli.management.clients.POLLING_SECONDS", 0)
+    monkeypatch.setattr("cli.admin.management.clients.POLLING_SECONDS", 0)
     emulator.control.use("credit-risk")
     settings = {**environment, **AZD, "LINEAGE_SAMPLE_LAKE_ID": LAKE, "WORKSPACE_ID": WORKSPACE}
     empty(Azurite(int(environment["LINEAGE_STORAGE"].partition(":")[2]))).close()

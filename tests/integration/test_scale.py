@@ -12,9 +12,9 @@ import pytest
 from benchmarks.emulated import Emulated, running_emulator
 from cli.session import drain, local_queue
 from emulator.merge import merge
-from shared.azure_ml import run_history
-from shared.handlers.message_body import REPLAY
-from shared.handlers.receive import enqueue
+from shared.azure_ml.services import run_history
+from shared.intake.message import REPLAY
+from shared.intake.receive import enqueue
 from shared.purview.upsert import BATCH
 from tests.app import run_completed
 from tests.golden_case import WORKSPACE_ID, base_workspace

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.admin.management.policies import DATA_CURATOR
 from cli.main import cli as lineage
-from cli.management.policies import DATA_CURATOR
 from emulator.server import Emulator
 from tests.app import WORKSPACE
 from tests.bicep import INFRA
@@ -29,7 +29,7 @@ FORBIDDEN = {
 @pytest.fixture
 def run(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `lineage setup` on scenario credit-risk with what azd knows."""
-    monkeypatch.setattr("cli.management.clients.POLLING_SECONDS", 0)
+    monkeypatch.setattr("cli.admin.management.clients.POLLING_SECONDS", 0)
     return lambda *arguments: CliRunner().invoke(
         lineage, ["setup", *arguments], env={**environment, **AZD}, catch_exceptions=False
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from cli.graph import read_graph, to_mermaid, to_text
-from shared.qualified_names import QualifiedName
+from questions.graph import read_graph, to_mermaid, to_text
+from shared.catalog.qualified_names import QualifiedName
 from tests.app import App
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES
+from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES
 from tests.app import WS, App, outcomes
 
 Start = Callable[[str], App]

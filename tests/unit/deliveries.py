@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 
-from shared.handlers.deliver import Deliveries
-from shared.handlers.last_event import LastEventNote
-from shared.handlers.message_body import MessageBody
-from shared.handlers.messages import AllowList
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import Publisher
+from shared.intake.deliver import Deliveries
+from shared.intake.handle import AllowList
+from shared.intake.last_event import LastEventNote
+from shared.intake.message import MessageBody
+from shared.publishing.engine import Publisher
+from shared.publishing.outcome import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger, SqliteNotes
 from shared.state.sqlite_database import Database

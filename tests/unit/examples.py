@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.events import Event, Subject
-from shared.lineage.entities import Entity, Ref
-from shared.lineage.places import Match, list_places, match_places
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.event_types import Event, Subject
 from shared.model import (
     AssetId,
     Data,
@@ -21,7 +21,7 @@ from shared.model import (
     Workspace,
     WorkspaceId,
 )
-from shared.qualified_names import QualifiedName
+from shared.places.matching import Match, list_places, match_places
 from tests.fakes import NOON
 
 WORKSPACE_ID = WorkspaceId("00000000-0000-0000-0000-000000000000", "rg-ml", "ws-ml")

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AnnouncementRefusedError, EntityRejectedError, RequestRefusedError, ServiceUnavailableError
-from shared.events import EndpointSubject, ModelSubject, RunSubject, Subject
-from shared.handlers.announce import Announcer
-from shared.handlers.publish import Publisher
-from shared.lineage.entities import Entity, Ref
+from shared.intake.event_types import EndpointSubject, ModelSubject, RunSubject, Subject
 from shared.model import AssetId, Deployment, Endpoint
 from shared.openlineage.outgoing_events import to_run_events
 from shared.ports import Announcement
-from shared.qualified_names import QualifiedName
+from shared.publishing.announce import Announcer
+from shared.publishing.engine import Publisher
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script

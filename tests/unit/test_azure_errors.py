@@ -10,9 +10,9 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from shared.azure_errors import translated_errors
 from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError, RequestRefusedError
 from shared.errors import ServiceUnavailableError as Unavailable
+from shared.http.azure_errors import translated_errors
 
 
 def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:

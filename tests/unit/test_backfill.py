@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.handlers.backfill import ENQUEUED, LISTED, Backfill, Part, _is_there, put_on_queue
-from shared.handlers.missing import _is_linked
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import WorkspaceId
 from shared.ports import InventoryPage, Listed
-from shared.qualified_names import QualifiedName
+from shared.reconciling.backfill import ENQUEUED, LISTED, Backfill, Part, _is_there, put_on_queue
+from shared.reconciling.missed_events import _is_linked
 from shared.state.ports import Row, State
 from shared.state.sqlite import open_state
 from tests.fakes import NOON, FakeClock

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lineage.assets import UNRESOLVED, UNSCANNED, build_model
-from shared.lineage.build import build_endpoint, build_run_tree
-from shared.lineage.entities import VALUE_LIMIT, Entity, Evidence, Ref
-from shared.lineage.places import Match, MatchKind, list_places, match_places
-from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES
+from shared.catalog.assets import UNRESOLVED, UNSCANNED, build_model
+from shared.catalog.build import build_endpoint, build_run_tree
+from shared.catalog.entities import VALUE_LIMIT, Entity, Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES
 from shared.model import (
     AssetId,
     Column,
@@ -32,7 +32,7 @@ from shared.model import (
     Workspace,
     WorkspaceId,
 )
-from shared.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind, list_places, match_places
 from tests.unit.examples import LAKE_URL, WORKSPACE, WS, at, data_asset, model, named, run, short, tree, unscanned, ws
 from tests.unit.installed_types import ATTRIBUTES_OF
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.azure_ml.cache import Cache
+from shared.cache import Cache
 from shared.errors import RecordNotFoundError, ServiceUnavailableError
 
 

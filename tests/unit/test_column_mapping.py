@@ -7,11 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lineage.column_mapping import column_mapping_attributes, scanned_data, with_inferred
-from shared.lineage.entities import Ref
-from shared.lineage.places import list_places, match_places
+from shared.catalog.column_mapping import column_mapping_attributes, scanned_data, with_inferred
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import Column, ColumnMapping, Data, Run
-from shared.qualified_names import QualifiedName
+from shared.places.matching import list_places, match_places
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, at, data_asset, run, tree, unscanned
 
 DECLARED = "declared: tag lineage.column_mapping"

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.column_mappings import (
+from shared.azure_ml.run.column_mappings import (
     COLUMN_MAPPING_ARTIFACT_TAG,
     COLUMN_MAPPING_TAG,
     Declared,
     parse_column_mappings,
     read_declared,
 )
-from shared.azure_ml.run_datasets import RunDatasets
-from shared.azure_ml.uris import DatastorePath, Reference, Url, parse_reference, to_location
+from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.errors import (
     AccessDeniedError,
     LineageError,
@@ -37,6 +36,7 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
+from shared.places.uris import DatastorePath, Reference, Url, parse_reference, to_location
 
 WORKSPACE = WorkspaceId("s", "rg", "ws")
 LAKE = Datastore("lake", "AzureDataLakeGen2", account="acct", container="fs", endpoint="core.windows.net")

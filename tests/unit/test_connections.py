@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.azure_ml.connections import table_of_connection, url_of_connection
-from shared.azure_ml.uris import Opaque, Url, parse_reference
+from shared.places.connections import table_of_connection, url_of_connection
+from shared.places.uris import Opaque, Url, parse_reference
 
 SQL = "jdbc:sqlserver://srv.database.windows.net:1433"
 

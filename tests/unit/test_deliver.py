@@ -14,8 +14,8 @@ from shared.errors import (
     ServiceUnavailableError,
     TransientError,
 )
-from shared.handlers.deliver import Patience
-from shared.handlers.message_body import REPLAY, MessageBody
+from shared.intake.deliver import Patience
+from shared.intake.message import REPLAY, MessageBody
 from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk

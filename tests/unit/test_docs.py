@@ -8,7 +8,7 @@ import click
 import pytest
 
 from cli.main import cli
-from shared.lineage.typedefs import ENTITY_TYPES
+from shared.catalog.typedefs import ENTITY_TYPES
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.downstream_file import parse_downstream, read_downstream
+from shared.catalog.build import build_run_tree
+from shared.catalog.downstream import Downstream
+from shared.catalog.downstream_file import parse_downstream, read_downstream
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import ConfigurationError
-from shared.lineage.build import build_run_tree
-from shared.lineage.downstream import Downstream
-from shared.lineage.entities import Entity, Ref
-from shared.lineage.places import Match, MatchKind, list_places, match_places, places_by_run
 from shared.model import AssetId, Location, Run, WorkspaceId
-from shared.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind, list_places, match_places, places_by_run
 from tests.unit.examples import ARM_ID, LAKE_URL, WORKSPACE_ID, at, data_asset, named, run, short, tree
 
 DATASET = "https://app.powerbi.com/groups/g/datasets/d"

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.azure_ml.environments import parse_environment
-from shared.azure_ml.packages import IncludedFile, Specification, Unread, parse_conda, parse_pip
+from shared.azure_ml.run.environments import parse_environment
+from shared.azure_ml.run.packages import IncludedFile, Specification, Unread, parse_conda, parse_pip
 from shared.model import AssetId, Environment, Package
 
 ARM = (

@@ -12,9 +12,18 @@ from azure.eventgrid import EventGridEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.envelopes import event_type_of, parse_envelope, redact_event, split_events
 from shared.errors import MalformedEventError
-from shared.events import EndpointSubject, Event, ModelSubject, Nothing, RunSubject, Subject, is_known, parse_event
+from shared.intake.envelopes import event_type_of, parse_envelope, redact_event, split_events
+from shared.intake.event_types import (
+    EndpointSubject,
+    Event,
+    ModelSubject,
+    Nothing,
+    RunSubject,
+    Subject,
+    is_known,
+    parse_event,
+)
 from shared.model import AssetId
 from tests.unit.examples import ARM_ID, WORKSPACE_ID, cloud_event, event_grid
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from explorer.parts.health import health
-from shared.handlers.coverage import Coverage, Gap
+from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
 from tests.unit.page_words import words
 

@@ -1,10 +1,10 @@
-"""Drawing lineage: `cli.graph` on graphs that no catalog was asked for."""
+"""Drawing lineage: `questions.graph` on graphs that no catalog was asked for."""
 
 import networkx as nx
 
-from cli.graph import to_text
+from questions.graph import to_text
+from shared.catalog.qualified_names import QualifiedName
 from shared.ports import LineageNode
-from shared.qualified_names import QualifiedName
 
 
 def test_chain_deeper_than_the_stack_is_drawn() -> None:

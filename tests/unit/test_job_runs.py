@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
-from shared.handlers.job_runs import JobRuns, read_job_event
-from shared.handlers.messages import AllowList
-from shared.handlers.outcome import PUBLISHED, SKIPPED
-from shared.handlers.plan import Skip
+from shared.intake.handle import AllowList
 from shared.openlineage.incoming_events import RunEvent
-from shared.qualified_names import QualifiedName
+from shared.publishing.outcome import PUBLISHED, SKIPPED
+from shared.publishing.plan import Skip
+from shared.publishing.plan_openlineage import JobRuns, read_job_event
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
 from tests.fakes import FakeCatalog, FakeClock, FreeLeases

@@ -5,7 +5,7 @@ import json
 from azure.ai.ml import Input, automl
 from azure.ai.ml.sweep import Objective, SweepJob, SweepJobLimits, Uniform
 
-from shared.azure_ml.job_settings import read_settings
+from shared.azure_ml.run.job_settings import read_settings
 
 
 def test_settings_of_an_automl_job_have_the_accelerators_names() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.handlers.labels import ClassificationLabels, label_of, list_labelled
-from shared.lineage.entities import Entity, Ref, attributes
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
+from shared.publishing.labels import ClassificationLabels, label_of, list_labelled
 from tests.fakes import FakeCatalog
 
 DATA, MODEL = Ref("custom_dataset", QualifiedName("data")), Ref("custom_ml_model", QualifiedName("model"))

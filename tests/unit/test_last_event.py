@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import ServiceUnavailableError
-from shared.handlers.last_event import LastEvent, LastEventNote, read_last_event
-from shared.handlers.message_body import BACKFILL, MessageBody
+from shared.intake.last_event import LastEvent, LastEventNote, read_last_event
+from shared.intake.message import BACKFILL, MessageBody
 from shared.state.sqlite import SqliteNotes
 from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock

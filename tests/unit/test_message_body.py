@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.handlers.message_body import (
+from shared.intake.message import (
     BACKFILL,
     EVENT_GRID,
     RECONCILE,

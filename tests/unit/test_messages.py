@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from shared.envelopes import redact_event
 from shared.errors import (
     AccessDeniedError,
     EntityRejectedError,
@@ -21,12 +20,13 @@ from shared.errors import (
     ServiceUnavailableError,
     TransientError,
 )
-from shared.handlers.message_body import REPLAY, MessageBody
-from shared.handlers.messages import AllowList, Redelivery, handle_message, handle_next, read_event
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import Publisher
-from shared.handlers.receive import enqueue
+from shared.intake.envelopes import redact_event
+from shared.intake.handle import AllowList, Redelivery, handle_message, handle_next, read_event
+from shared.intake.message import REPLAY, MessageBody
+from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
+from shared.publishing.engine import Publisher
+from shared.publishing.outcome import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.bindings import Binding
-from shared.azure_ml.mlflow_inputs import LoggedInputs, read_logged_inputs
+from shared.azure_ml.run.bindings import Binding
+from shared.azure_ml.run.mlflow_inputs import LoggedInputs, read_logged_inputs
 from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
-from shared.azure_ml.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
+from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
 from tests.unit.examples import LAKE, LAKE_URL, WORKSPACE_ID, at, data_asset
 
 CHURN = data_asset("churn", at("raw/churn/"))

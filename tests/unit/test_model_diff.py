@@ -1,7 +1,7 @@
 """What comparing two model versions costs where many runs lie behind them."""
 
-from cli.questions.diff import diff
-from cli.questions.walk import Walker
+from questions.diff import diff
+from questions.walk import Walker
 from tests.unit.test_walk import FakeReader, chain
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lineage.naming.table import names_of
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.qualified_names import QualifiedName
+from shared.places.table import names_of
 from tests.unit.examples import LAKE_URL
 
 

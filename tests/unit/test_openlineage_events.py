@@ -11,11 +11,11 @@ import pytest
 from openlineage.client.event_v2 import RunEvent
 from openlineage.client.serde import Serde
 
-from shared.lineage.build import build_endpoint, build_run_tree
-from shared.lineage.entities import Entity, Ref
+from shared.catalog.build import build_endpoint, build_run_tree
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Column, Deployment, Endpoint, Environment, Package, Run
 from shared.openlineage.outgoing_events import Told, to_run_events
-from shared.qualified_names import QualifiedName
 from tests.fakes import NOON
 from tests.unit.examples import WORKSPACE, WS, at, data_asset, model, run, tree, unscanned
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openlineage.client.naming import dataset as standard
 
+from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.columns import Dataset
 from shared.openlineage.incoming_places import place_of_dataset
 from shared.openlineage.outgoing_names import Named, to_dataset_name, to_qualified_name
-from shared.qualified_names import QualifiedName
 
 WS = "azureml://subscriptions/s/resourcegroups/rg/workspaces/ws"
 LAKE, BLOB = "abfss://fs@lake.dfs.core.windows.net", "wasbs://data@acct.blob.core.windows.net"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.columns import Dataset
 from shared.openlineage.incoming_places import place_of_dataset
 from shared.openlineage.outgoing_names import to_dataset_name
-from shared.qualified_names import QualifiedName
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WS = re.compile(r"^WS(?=/|$)")

@@ -2,9 +2,11 @@
 
 import pytest
 
-from shared.lineage.downstream import NOTHING
-from shared.lineage.entities import Ref
-from shared.lineage.places import (
+from shared.catalog.downstream import NOTHING
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
+from shared.places.matching import (
     Match,
     MatchKind,
     Place,
@@ -15,8 +17,6 @@ from shared.lineage.places import (
     places_of_feed,
     registered_from,
 )
-from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
-from shared.qualified_names import QualifiedName
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, WS, at, data_asset, model, run, tree
 
 DFS = "https://contosolake.dfs.core.windows.net/fs"

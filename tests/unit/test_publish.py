@@ -7,20 +7,20 @@ from itertools import permutations
 
 import pytest
 
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import (
     EntityRejectedError,
     RecordNotFoundError,
     RunNotSettledError,
     ServiceUnavailableError,
 )
-from shared.events import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
-from shared.handlers.outcome import Outcome
-from shared.handlers.plan import Plan, Skip
-from shared.handlers.planner import FEW
-from shared.handlers.publish import Publisher
-from shared.lineage.entities import Entity, Ref
+from shared.intake.event_types import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
 from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
-from shared.qualified_names import QualifiedName
+from shared.publishing.engine import Publisher
+from shared.publishing.outcome import Outcome
+from shared.publishing.plan import Plan, Skip
+from shared.publishing.plan_azure_ml import FEW
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from shared.catalog.entities import Entity
 from shared.errors import LeaseHeldError, ServiceUnavailableError
-from shared.events import ModelSubject, RunSubject, Subject
-from shared.handlers.outcome import Outcome
-from shared.handlers.publish import LEASE, Publisher
-from shared.lineage.entities import Entity
+from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
+from shared.publishing.engine import LEASE, Publisher
+from shared.publishing.outcome import Outcome
 from shared.state.ports import Turn
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database

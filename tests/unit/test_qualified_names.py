@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared import qualified_names
+from shared.catalog import qualified_names
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Unresolved, WorkspaceId
-from shared.qualified_names import QualifiedName
 from tests.unit.examples import WORKSPACE_ID, WS
 
 MODEL = AssetId("models", "Churn", "5")

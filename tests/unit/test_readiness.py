@@ -14,7 +14,7 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.handlers.readiness import Check, check_readiness
+from shared.readiness import Check, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.fakes import FakeCatalog, FakeClock

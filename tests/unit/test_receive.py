@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shared.errors import ServiceUnavailableError
-from shared.handlers.message_body import EVENT_GRID, REPLAY, MessageBody
-from shared.handlers.receive import MESSAGE_LIMIT, enqueue, receive_event
+from shared.intake.message import EVENT_GRID, REPLAY, MessageBody
+from shared.intake.receive import MESSAGE_LIMIT, enqueue, receive_event
 from shared.state.ports import DeadLetters
 from tests.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import cloud_event, event_grid

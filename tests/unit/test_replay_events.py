@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shared.bootstrap import Services
-from shared.handlers.message_body import REPLAY, MessageBody
-from shared.handlers.receive import MESSAGE_LIMIT
-from shared.handlers.replay import BODY_LIMIT, EVENT_LIMIT, RefusedReplayError, replay_events
+from shared.intake.message import REPLAY, MessageBody
+from shared.intake.receive import MESSAGE_LIMIT
+from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, RefusedReplayError, replay_events
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
@@ -154,7 +154,7 @@ def test_who_asked_is_in_the_log(
     desk: Desk, caplog: pytest.LogCaptureFixture, requester: str, who: str, dry_run: bool
 ) -> None:
     """And what came of it; the payload is not."""
-    with caplog.at_level(logging.INFO, logger="shared.handlers.replay"):
+    with caplog.at_level(logging.INFO, logger="shared.intake.replay"):
         desk.replay(completed(), FOREIGN, requester=requester, dry_run=dry_run)
     (record,) = caplog.records
     facts = record.__dict__

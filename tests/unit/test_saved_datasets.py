@@ -5,10 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from shared.azure_ml.bindings import Binding
-from shared.azure_ml.cache import Cache
-from shared.azure_ml.saved_datasets import SavedDatasets, list_uris
-from shared.azure_ml.uris import Reference
+from shared.azure_ml.run.bindings import Binding
+from shared.azure_ml.services.saved_datasets import SavedDatasets, list_uris
+from shared.cache import Cache
 from shared.errors import (
     AccessDeniedError,
     LineageError,
@@ -17,7 +16,8 @@ from shared.errors import (
     ServiceUnavailableError,
     UnreadableAnswerError,
 )
-from shared.rest import Json, RestClient
+from shared.http.rest import Json, RestClient
+from shared.places.uris import Reference
 from tests.unit.examples import ARM_ID, WORKSPACE_ID
 
 HERE = f"azureml://subscriptions/{WORKSPACE_ID.subscription_id}/resourcegroups/rg-ml/workspaces/ws-ml"

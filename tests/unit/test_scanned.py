@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from shared.handlers.scanned import find_scanned
-from shared.lineage.assets import UNSCANNED
-from shared.lineage.entities import Ref
-from shared.lineage.places import place_of
+from shared.catalog.assets import UNSCANNED
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
+from shared.places.matching import place_of
+from shared.places.scanned import find_scanned
 from shared.ports import ASSET, Found
-from shared.qualified_names import QualifiedName
 from tests.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")

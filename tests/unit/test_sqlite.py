@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.lineage.entities import Evidence, Ref
-from shared.lineage.places import Match, MatchKind
-from shared.qualified_names import QualifiedName
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import Match, MatchKind
 from shared.state.sqlite import SqliteLedger, SqliteQueue
 from shared.state.sqlite_database import Database
 from tests.fakes import NOON, FakeClock

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.lineage.typedefs import CONTAINMENTS, ENTITY_TYPES, EntityType
+from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES, EntityType
 from shared.purview.typedefs import TypePlan, plan_types
 from tests.unit.installed_types import BUILT_IN, EMULATOR, INHERITED
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure_ml.uris import (
+from shared.model import AssetId, Datastore, WorkspaceId
+from shared.places.uris import (
     AssetReference,
     DatastorePath,
     Opaque,
@@ -16,7 +17,6 @@ from shared.azure_ml.uris import (
     run_of_path,
     to_location,
 )
-from shared.model import AssetId, Datastore, WorkspaceId
 from tests.unit.examples import ARM_ID, LAKE, WORKSPACE_ID, WS
 
 GUID = "11111111-1111-1111-1111-111111111111"

@@ -6,9 +6,9 @@ from itertools import pairwise
 import networkx as nx
 import pytest
 
-from cli.questions.walk import Walker
+from questions.walk import Walker
+from shared.catalog.qualified_names import QualifiedName
 from shared.purview.reader import INPUT, OUTPUT, Asset, Lineage, Related
-from shared.qualified_names import QualifiedName
 
 DATA, STEP = "azure_blob_path", "custom_ml_experiment_step"
 

@@ -1,0 +1,1 @@
+"""Verbs for the operator of a deployment: doctor, setup, retire-accelerator."""

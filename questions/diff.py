@@ -1,0 +1,92 @@
+"""What is different between two model versions: data, settings, packages, metrics."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from questions.kinds import DATA, METRICS, PACKAGES, RUN, SETTINGS, kind_of, metrics_of, settings_of, version_of
+from questions.paths import order
+from questions.walk import Walker
+from shared.purview.reader import INPUT, OUTPUT, Asset
+
+SECTIONS = ("data", "settings", "packages", "metrics")
+_OF_RUN = ("component", "command", "environment", "compute_target", "git_repository", "git_branch", "git_commit")
+
+_DESCRIBING = frozenset({"custom_ml_exp_config", "custom_ml_model_metrics", "custom_ml_packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    One difference.
+
+    Attributes:
+        section: one of `SECTIONS`.
+        name: of the data, the setting, the package or the metric; what belongs to an earlier run than the one that
+            made the model begins with that run's name.
+        before, after: the version or value; "" where only the other side has it.
+    """
+
+    section: str
+    name: str
+    before: str
+    after: str
+
+
+def diff(walker: Walker, before: str, after: str) -> tuple[Change, ...]:
+    """Compare what two model versions (guids) were made of, by section and name."""
+    one, other = _ingredients(walker, before), _ingredients(walker, after)
+    return tuple(
+        Change(section, name, one[section].get(name, ""), other[section].get(name, ""))
+        for section in SECTIONS
+        for name in sorted(one[section].keys() | other[section].keys())
+        if one[section].get(name) != other[section].get(name)
+    )
+
+
+def _ingredients(walker: Walker, model: str) -> Mapping[str, Mapping[str, str]]:
+    graph = walker.walk([model], INPUT)
+    whole = walker.read(graph)
+    makers = {each.guid for each in whole[model].next(INPUT)}
+    runs = sorted((asset for asset in whole.values() if kind_of(asset) == RUN), key=order)
+    near = walker.read(each for run in runs for each in _described_by(run))  # of all runs at once, and not of each
+    walker.read(each.guid for asset in near.values() for each in asset.related.get("package", ()))
+    found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+    found["data"] = _data(asset for guid, asset in whole.items() if guid != model)
+    same = Counter(run.name for run in runs)
+    for run in runs:
+        prefix = "" if run.guid in makers else f"{run.name if same[run.name] == 1 else run.qualified_name}: "
+        for section, members in _of_run(walker, run):
+            found[section].update((f"{prefix}{name}", value) for name, value in members.items())
+    return found
+
+
+def _of_run(walker: Walker, run: Asset) -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield "settings", {name: str(run.attributes[name]) for name in _OF_RUN if name in run.attributes}
+    for asset in walker.read(_described_by(run)).values():
+        kind = kind_of(asset)
+        if kind == SETTINGS:
+            yield "settings", settings_of(asset)
+        elif kind == METRICS:
+            yield "metrics", metrics_of(asset)
+        elif kind == PACKAGES:
+            packages = walker.read(each.guid for each in asset.related.get("package", ()))
+            yield "packages", {package.name: version_of(package) or "any" for package in packages.values()}
+
+
+def _described_by(run: Asset) -> Iterator[str]:
+    """Yield what a run has beside its data: settings, metrics, packages."""
+    return (each.guid for side in (INPUT, OUTPUT) for each in run.next(side) if each.type_name in _DESCRIBING)
+
+
+def _data(assets: Iterable[Asset]) -> dict[str, str]:
+    """Name source data and versions of data assets; what lies in between carries run ids and always differs."""
+    versions: dict[str, list[str]] = {}
+    for asset in assets:
+        if asset.type_name == "custom_ml_dataset":
+            versions.setdefault(asset.name.rpartition(":")[0] or asset.name, []).append(
+                str(asset.attributes.get("version") or asset.name.rpartition(":")[2])
+            )
+        elif kind_of(asset) == DATA and not asset.next(INPUT):
+            versions.setdefault(asset.qualified_name, []).append("read")
+    return {name: ", ".join(sorted(listed)) for name, listed in versions.items()}

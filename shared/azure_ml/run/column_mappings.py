@@ -1,0 +1,155 @@
+"""Reads the column mappings that a run declares: in a tag, or in a file it logged and named in a tag."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.model import ColumnMapping
+from shared.openlineage.columns import Dataset, is_event, list_column_edges
+from shared.redaction import redact_text
+from shared.validation import below, check_kind, take
+
+COLUMN_MAPPING_TAG = "lineage.column_mapping"
+"""
+A tag in which a run declares what became of its columns: an OpenLineage event, or JSON of our own:
+`[{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount"}}]`
+"""
+COLUMN_MAPPING_ARTIFACT_TAG = "lineage.column_mapping_artifact"
+"""A tag that names a file which the run logged, with the same in it: `lineage/column_mapping.json`, say."""
+_TOLD = 5
+"""Strangers that a note names; a Spark job may have touched hundreds."""
+_LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a run declares about its columns; `notes` say what of it could not be used, and why."""
+
+    mappings: tuple[ColumnMapping, ...] = ()
+    notes: str = ""
+
+
+NOTHING_DECLARED = Declared()
+
+
+def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+    """
+    Read what a run declares; costs one request if it names a file, otherwise none.
+
+    What cannot be read does not sink the run: nothing of it is mapped, and the notes say why, where its author
+    will see them. A 403 is treated likewise, for whoever may read the run but not its files.
+
+    Args:
+        read_file: reads a file of the run by its path.
+
+    Raises:
+        ServiceUnavailableError: the file cannot be read just now.
+    """
+    found = []
+    if text := tags.get(COLUMN_MAPPING_TAG):
+        found.append(parse_column_mappings(str(text), f"tag {COLUMN_MAPPING_TAG}", datasets))
+    if path := str(tags.get(COLUMN_MAPPING_ARTIFACT_TAG) or "").strip("/ "):
+        found.append(_parse_file(path, datasets, read_file))
+    mappings = dict.fromkeys(mapping for each in found for mapping in each.mappings)
+    return Declared(tuple(mappings), " ".join(each.notes for each in found if each.notes))
+
+
+def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Declared:
+    """
+    Read mappings out of JSON or JSON lines, in our form or OpenLineage's; which one, each item shows.
+
+    Args:
+        where: what the text stands in, for people.
+    """
+    try:
+        items = list(_items(text))
+        own = [_parse_own(item, at, where) for at, item in items if not is_event(item)]
+        edges = [edge for at, item in items if is_event(item) for edge in list_column_edges(item, at)]
+    except (ValueError, RecursionError) as error:
+        return Declared(notes=_unreadable(where, str(error)))
+    inputs = datasets.find_inputs(edge.source for edge in edges)
+    outputs = datasets.find_outputs(edge.sink for edge in edges)
+    columns: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for edge in edges:
+        if (source := inputs[edge.source]) and (sink := outputs[edge.sink]):
+            columns.setdefault((source, sink), set()).add((redact_text(edge.field), redact_text(edge.column)))
+    strangers = {dataset for found in (inputs, outputs) for dataset, name in found.items() if name is None}
+    translated = (
+        ColumnMapping(source, sink, tuple(sorted(pairs)), source=f"declared: OpenLineage in {where}")
+        for (source, sink), pairs in sorted(columns.items())
+    )
+    silent = bool(items) and not own and not edges
+    notes = [
+        f"The OpenLineage events in {where} say nothing of columns." if silent else "",
+        _strange(strangers, where) if strangers else "",
+    ]
+    return Declared((*own, *translated), " ".join(filter(None, notes)))
+
+
+def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield what the text holds, each with its path: an event, a list of events or mappings, or one in each line."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    try:
+        read = json.loads(text)
+    except ValueError:
+        if len(lines) < 2 or not _is_object(lines[0][1]):
+            raise
+        for number, line in lines:
+            at = f"line {number}"
+            try:
+                yield at, check_kind(json.loads(line), dict, at)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{at}: {error}") from error
+        return
+    if isinstance(read, dict) and is_event(read):
+        yield "", read
+        return
+    for index, item in enumerate(check_kind(read, list, "")):
+        yield f"[{index}]", check_kind(item, dict, f"[{index}]")
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping:
+    columns = take(item, "columns", dict, at)
+    path = below(at, "columns")
+    pairs = {(redact_text(source), redact_text(take(columns, source, str, path))) for source in columns}
+    return ColumnMapping(
+        redact_text(take(item, "input", str, at)),
+        redact_text(take(item, "output", str, at)),
+        tuple(sorted(pairs)),
+        source=f"declared: {where}",
+    )
+
+
+def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+    where = f"artifact {redact_text(path)}"
+    if ".." in re.split(r"[/\\]", path):
+        return Declared(notes=_unreadable(where, "the path leads out of the run's files"))
+    try:
+        text = read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return Declared(notes=_unreadable(where, "is not text in UTF-8"))
+    except (RecordNotFoundError, RequestRefusedError, AccessDeniedError, UnreadableAnswerError) as error:
+        return Declared(notes=_unreadable(where, str(error)))
+    return parse_column_mappings(text, where, datasets)
+
+
+def _unreadable(where: str, why: str) -> str:
+    return f"The column mapping in {where} cannot be read: {redact_text(why)[:_LONGEST_NOTE].rstrip('.')}."
+
+
+def _strange(datasets: Iterable[Dataset], where: str) -> str:
+    """Name data that columns are declared of, but that the run neither reads nor writes as far as Azure ML knows."""
+    names = sorted({redact_text(dataset.label) for dataset in datasets})
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    told = ", ".join(name[:_LONGEST_NOTE] for name in names[:_TOLD])
+    return f"Columns are not mapped for data that is no such input or output of the run ({where}): {told}{more}."

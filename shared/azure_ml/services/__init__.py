@@ -1,0 +1,1 @@
+"""The services of Azure Machine Learning that are read, one a module."""

@@ -1,0 +1,290 @@
+"""Builds the entities of things that outlive a run: data, datastores, models, environments."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from shared.catalog import qualified_names
+from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes
+from shared.catalog.studio import url_of_asset
+from shared.model import (
+    AssetId,
+    Data,
+    DataAsset,
+    Datastore,
+    Environment,
+    Location,
+    ModelVersion,
+    Unresolved,
+    Workspace,
+    WorkspaceId,
+)
+from shared.places.matching import (
+    Match,
+    MatchKind,
+    is_stranger,
+    place_of,
+    place_of_stranger,
+    registered_from,
+)
+from shared.places.names import STAND_IN, Names
+from shared.places.table import names_of
+
+Matches = Mapping[Ref, Match]
+"""What the catalog holds for each place a run tree touches."""
+
+UNSCANNED = "unscanned"
+"""Label of a placeholder: Purview has not scanned this data yet."""
+UNRESOLVED = "unresolved"
+"""Label of data that Azure ML named but could not place."""
+
+
+def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
+    """Tell which entity stands for data in the graph."""
+    place = _place_of_data(workspace, data)
+    if place:
+        return matches[place].ref
+    match data:
+        case DataAsset():
+            type_name = "custom_ml_dataset" if data.datastore else "custom_dataset"
+            return Ref(type_name, qualified_names.of_asset(workspace, data.id))
+        case ModelVersion():
+            return ref_of_model(workspace, data.id)
+    raise AssertionError("a place was looked up for everything else")
+
+
+def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
+    """Tell what an edge to or from some data is based on."""
+    place = _place_of_data(workspace, data)
+    return Evidence(ref_of_data(workspace, data, matches), is_output=is_output, field=field, place=place)
+
+
+def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
+    """Tell under which name the catalog was asked about some data; None if it is known by a name of ours."""
+    match data:
+        case Location():
+            return place_of(data).ref
+        case DataAsset() | Unresolved() if is_stranger(data):
+            return place_of_stranger(workspace, data).ref
+    return None
+
+
+def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
+    return Ref("custom_ml_model", qualified_names.of_asset(workspace, model))
+
+
+def ref_of_workspace(workspace: WorkspaceId) -> Ref:
+    return Ref("custom_ml_workspace", qualified_names.of_workspace(workspace))
+
+
+def build_workspace(workspace: Workspace) -> Entity:
+    return Entity(
+        ref_of_workspace(workspace.id),
+        attributes(
+            workspace.name,
+            subscription_id=workspace.id.subscription_id,
+            resource_group=workspace.id.resource_group,
+            region=workspace.region,
+        ),
+    )
+
+
+def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
+    """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
+    match data:
+        case Location():
+            yield from build_placeholder(names_of(data), matches)
+        case DataAsset() | Unresolved() if is_stranger(data):
+            yield from _stranger(workspace, data, matches)
+        case DataAsset():
+            yield from _data_asset(workspace, data, matches)
+        case ModelVersion():
+            yield build_model(workspace, data)
+
+
+def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
+    """Build a model version from nothing but itself, so that every event which meets it writes the same."""
+    return Entity(
+        ref_of_model(workspace.id, model.id),
+        attributes(
+            model.id.label,
+            description=model.description,
+            id=model.id.label,
+            version=model.id.version,
+            model_type=model.model_type,
+            path=model.uri,
+            tags=as_json(model.tags),
+            properties=as_json(model.properties),
+            flavors=", ".join(model.flavors),
+            stage=model.stage,
+            studio_url=url_of_asset(workspace.id, model.id),
+            owner=_as_owner(model.created_by),
+            createdby=model.created_by,
+            createdtime=model.created_at,
+            **({} if model.id.registry else _in_workspace(workspace)),
+        ),
+    )
+
+
+def build_environment(workspace: Workspace, environment: Environment) -> Iterator[Entity]:
+    """Yield an environment version and the packages in it; where those are not listed, it says so."""
+    parent = ref_of_environment(workspace.id, environment)
+    yield Entity(
+        parent,
+        attributes(
+            environment.id.label,
+            version=environment.id.version,
+            registry=environment.id.registry,
+            notes=environment.notes,
+        ),
+    )
+    for package in environment.packages or ():
+        yield Entity(
+            Ref("custom_ml_package", qualified_names.of_package(parent.qualified_name, package.key)),
+            attributes(
+                package.name,
+                package_name=package.name,
+                version=package.version,
+                specifier=package.specifier,
+                extras=", ".join(package.extras),
+                marker=package.marker,
+                source=package.source,
+                programming_language=package.language,
+                notes="" if package.version else "No version is pinned.",
+            ),
+            parents={"packages": parent},
+        )
+
+
+def ref_of_environment(workspace: WorkspaceId, environment: Environment) -> Ref:
+    return Ref("custom_ml_packages", qualified_names.of_asset(workspace, environment.id))
+
+
+_OBJECT_ID_OR_PRINCIPAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[^@\s]+@[^@\s]+")
+
+
+def _as_owner(created_by: str) -> str:
+    """Return who made an asset if that is an Entra object id or a user principal name, and not just a name."""
+    return created_by if _OBJECT_ID_OR_PRINCIPAL.fullmatch(created_by) else ""
+
+
+def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
+    return {
+        "workspace_name": workspace.name,
+        "workspace_subscription_id": workspace.id.subscription_id,
+        "workspace_resource_group": workspace.id.resource_group,
+    }
+
+
+def build_placeholder(names: Names, matches: Matches) -> Iterator[Entity]:
+    """Yield what stands for a place that no scan has found; nothing for one that was found."""
+    match = matches[Ref(names.type_name, names.qualified_name)]
+    if match.kind is not MatchKind.PLACEHOLDER:
+        return  # a scan made it, and a scan looks after it
+    name = str(match.ref.qualified_name).rpartition("/")[2]
+    if match.ref.type_name != STAND_IN:
+        # Files and folders tell which they are; a Power BI dataset has no such attribute.
+        is_file = {} if names.platform == "Power BI" else {"isFile": not names.is_folder}
+        yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
+    elif names.exact:
+        stands_for = f"Stands for data of type {names.scanned_types[0]}" if names.scanned_types else "Stands for data"
+        yield Entity(
+            match.ref,
+            attributes(name, description=f"{stands_for} that Purview has not scanned yet ({names.platform})."),
+            labels=(UNSCANNED,),
+        )
+    else:
+        yield Entity(match.ref, attributes(name, format=name.rpartition(".")[2] if "." in name else ""))
+
+
+def _stranger(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:
+    match = matches[place_of_stranger(workspace.id, data).ref]
+    if match.kind is not MatchKind.PLACEHOLDER:
+        return  # the catalog knows it from better days
+    if isinstance(data, DataAsset) and data.id.registry:
+        yield Entity(match.ref, attributes(data.id.label))
+        return
+    text = data.id.label if isinstance(data, DataAsset) else data.text
+    yield Entity(
+        match.ref,
+        attributes(
+            text.rstrip("/").rpartition("/")[2] or text,
+            description="Azure ML names this data but could not say where it lies.",
+        ),
+        labels=(UNRESOLVED,),
+    )
+
+
+def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
+    ref = ref_of_data(workspace.id, asset, matches)
+    if asset.datastore:
+        store = _datastore(workspace, asset.datastore)
+        yield store
+        yield Entity(
+            ref,
+            attributes(
+                asset.id.label,
+                description=asset.description,
+                version=asset.id.version,
+                data_type=asset.data_type,
+                path=asset.location.url if asset.location else "",
+                tags=as_json(asset.tags),
+                studio_url=url_of_asset(workspace.id, asset.id),
+                owner=_as_owner(asset.created_by),
+                createdby=asset.created_by,
+                createdtime=asset.created_at,
+                notes=asset.notes,
+            ),
+            parents={"datastore": store.ref, **_schema_of(ref, asset)},
+        )
+    else:
+        yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
+    yield from _schema(ref, asset)
+    if location := registered_from(asset):
+        yield from build_placeholder(names_of(location), matches)
+        source = evidence_of_data(
+            workspace.id,
+            location,
+            matches,
+            is_output=False,
+            field=f"properties.dataUri of the data asset {asset.id.label}",
+        )
+        yield Entity(
+            Ref("custom_ml_dataset_registration", qualified_names.of_registration(ref.qualified_name)),
+            attributes(f"register {asset.id.label}"),
+            inputs=(source.end,),
+            outputs=(ref,),
+            evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
+        )
+
+
+def _schema_of(dataset: Ref, asset: DataAsset) -> dict[str, Ref]:
+    """Point from an asset to its schema, if it has one."""
+    schema = Ref("tabular_schema", qualified_names.of_schema(dataset.qualified_name))
+    return {"tabular_schema": schema} if asset.columns else {}
+
+
+def _schema(dataset: Ref, asset: DataAsset) -> Iterator[Entity]:
+    """Yield Purview's own entities for a schema: what its Schema tab shows of the asset."""
+    for schema in _schema_of(dataset, asset).values():
+        yield Entity(schema, attributes(f"{asset.id.label} schema"))
+        for column in asset.columns:
+            yield Entity(
+                Ref("column", qualified_names.of_column(schema.qualified_name, column.name)),
+                attributes(column.name, type=column.data_type, data_type=column.data_type),
+                parents={"composeSchema": schema},
+            )
+
+
+def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:
+    return Entity(
+        Ref("custom_ml_datastore", qualified_names.of_datastore(workspace.id, datastore.name)),
+        attributes(
+            datastore.name,
+            datastore_type=datastore.kind,
+            account_name=datastore.account,
+            container_name=datastore.container,
+            protocol=datastore.protocol,
+            endpoint=datastore.endpoint,
+        ),
+        parents={"workspace": ref_of_workspace(workspace.id)},
+    )

@@ -1,0 +1,194 @@
+"""Builds all entities of a run tree or an endpoint. Pure: the same input gives the same entities in the same order."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from shared.catalog import qualified_names
+from shared.catalog.assets import (
+    Matches,
+    build_data,
+    build_environment,
+    build_model,
+    build_workspace,
+    evidence_of_data,
+    ref_of_environment,
+    ref_of_model,
+    ref_of_workspace,
+)
+from shared.catalog.column_mapping import column_mapping_attributes
+from shared.catalog.downstream import NOTHING, Downstream
+from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.power_bi import build_power_bi
+from shared.catalog.studio import url_of_endpoint, url_of_run
+from shared.catalog.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
+from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.places.matching import registered_from
+
+
+def build_run_tree(
+    tree: RunTree,
+    *,
+    matches: Matches,
+    models: Mapping[str, Sequence[Ref]],
+    only: str = "",
+    downstream: Downstream = NOTHING,
+) -> tuple[Entity, ...]:
+    """
+    Build the entities of a tree.
+
+    Args:
+        matches: what the catalog holds for every place of `places_by_run(tree, downstream)`.
+        models: run id → the model versions registered from that run, which the run itself does not record.
+        only: build just this run (of a tree that has not ended).
+        downstream: what data feeds in Power BI, besides what its tags say.
+    """
+    runs = [run for run in tree.runs if only in ("", run.id)]
+    return _in_order(
+        entity
+        for run in runs
+        for entity in (
+            build_workspace(tree.workspace),
+            *_build_run(tree.workspace, run, matches=matches, models=models.get(run.id, ())),
+            *(
+                link
+                for port in (*run.inputs, *run.outputs)
+                for link in build_power_bi(tree.workspace.id, port.data, matches, downstream)
+            ),
+        )
+    )
+
+
+def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
+    """Build an endpoint, its deployments and the model versions they serve."""
+    workspace = endpoint.workspace
+    ref = Ref("custom_ml_model_endpoint", qualified_names.of_endpoint(workspace.id, endpoint.name))
+    entities = [
+        Entity(
+            ref,
+            attributes(
+                endpoint.name,
+                description=endpoint.description,
+                compute_type=endpoint.compute_type,
+                state=endpoint.state,
+                scoring_uri=endpoint.scoring_uri,
+                tags=as_json(endpoint.tags),
+                studio_url="" if endpoint.compute_type == BATCH else url_of_endpoint(workspace.id, endpoint.name),
+                workspace_name=workspace.name,
+                workspace_subscription_id=workspace.id.subscription_id,
+                workspace_resource_group=workspace.id.resource_group,
+            ),
+        )
+    ]
+    for deployment in endpoint.deployments:
+        entities += [build_model(workspace, model) for model in deployment.models]
+        models = [ref_of_model(workspace.id, model.id) for model in deployment.models]
+        entities.append(
+            Entity(
+                Ref("custom_ml_deployment", qualified_names.of_deployment(ref.qualified_name, deployment.name)),
+                attributes(
+                    f"deploy {deployment.name}",
+                    state=deployment.state,
+                    traffic=deployment.traffic,
+                    instance_type=deployment.instance_type,
+                    environment=deployment.environment,
+                ),
+                inputs=ends(models),
+                outputs=(ref,),
+                evidence=(
+                    *(Evidence(model, is_output=False, field=deployment.field) for model in models),
+                    Evidence(ref, is_output=True, field="the endpoint it is a deployment of"),
+                ),
+            )
+        )
+    return _in_order(entities)
+
+
+def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref]) -> Iterator[Entity]:
+    name = qualified_names.of_run(workspace.id, run.id)
+    experiment = Ref("custom_ml_experiment", qualified_names.of_experiment(workspace.id, run.experiment))
+    yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
+    for port in (*run.inputs, *run.outputs):
+        yield from build_data(workspace, port.data, matches)
+    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run, matches)]
+    if run.environment:
+        yield from build_environment(workspace, run.environment)
+        if run.environment.packages is not None:
+            packages = ref_of_environment(workspace.id, run.environment)
+            evidence.append(Evidence(packages, is_output=False, field="runDefinition.environment"))
+    if run.parameters:
+        config = Ref("custom_ml_exp_config", qualified_names.of_config(name))
+        evidence.append(Evidence(config, is_output=False, field="parameters of runDefinition, MLflow and the job"))
+        yield Entity(
+            config,
+            attributes(f"{run.name} settings", **_config_attributes(run)),
+        )
+    if run.metrics:
+        metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
+        evidence.append(Evidence(metrics, is_output=True, field="metrics in MLflow"))
+        yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
+    column_mapping, problem = column_mapping_attributes(workspace.id, run, matches)
+    yield Entity(
+        Ref("custom_ml_experiment_step", name),
+        attributes(
+            run.name,
+            description=run.description,
+            owner=run.owner,
+            tags=as_json(run.tags),
+            studio_url=url_of_run(workspace.id, run.id),
+            created_at=run.created_at,
+            notes=" ".join(filter(None, (run.notes, problem))),
+            run_id=run.id,
+            run_type=run.kind,
+            status=run.status,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            command=run.command,
+            compute_target=run.compute,
+            component=run.component,
+            environment=ref_of_environment(workspace.id, run.environment).qualified_name if run.environment else "",
+            git_repository=run.git_repository,
+            git_branch=run.git_branch,
+            git_commit=run.git_commit,
+            git_dirty=run.git_dirty,
+            pipeline_run_id=run.root_id if run.root_id != run.id else "",
+            pipeline_status=run.root_status if run.root_id != run.id else "",
+            endpoint=qualified_names.of_endpoint(workspace.id, run.endpoint) if run.endpoint else "",
+            deployment=run.deployment,
+            **column_mapping,
+        ),
+        parents={"experiment": experiment},
+        inputs=ends(each.end for each in evidence if not each.is_output),
+        outputs=ends([*(each.end for each in evidence if each.is_output), *models]),
+        evidence=tuple(evidence),
+    )
+
+
+def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
+    for port in run.inputs:
+        yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
+
+
+def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
+    for port in run.outputs:
+        yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
+        # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+        if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
+            field = f"{port.field} and properties.dataUri of {port.data.id.label}"
+            yield evidence_of_data(workspace, location, matches, is_output=True, field=field)
+
+
+def _config_attributes(run: Run) -> dict[str, str | bool]:
+    known = {name: run.parameters[name] for name in SETTING_ATTRIBUTES if name in run.parameters}
+    return {**known, **({"compute_target": run.compute} if run.compute else {}), "parameters": as_json(run.parameters)}
+
+
+def _metric_attributes(metrics: Mapping[str, float]) -> dict[str, str | bool]:
+    by_name = {name.casefold(): value for name, value in metrics.items()}
+    chosen = {name: metrics.get(name, by_name.get(name.casefold())) for name in METRIC_ATTRIBUTES}
+    known = {name: repr(value) for name, value in chosen.items() if value is not None}
+    return {**known, "metrics": as_json(metrics)}
+
+
+def _in_order(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+    """Order by qualifiedName, each entity once: met twice it is the same both times, being built from itself."""
+    by_ref = {entity.ref: entity for entity in entities}
+    return tuple(by_ref[ref] for ref in sorted(by_ref, key=lambda ref: (ref.qualified_name, ref.type_name)))

@@ -1,0 +1,140 @@
+"""An entity of the catalog as the build step makes it, still without guids or wire format."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Self
+
+from shared.catalog.qualified_names import QualifiedName
+
+VALUE_LIMIT = 32_000
+"""Bytes an attribute's value may have; Purview's limit is 32 KB."""
+NAME_LIMIT = 4_000
+"""Bytes an asset's name may have; Purview's limit is 4 KB."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Which entity: the type and its qualifiedName."""
+
+    type_name: str
+    qualified_name: QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    What one edge of an entity is based on.
+
+    Attributes:
+        end: what is at the other end of the edge.
+        is_output: the data flows to `end`, not from it.
+        field: what says so: a member of Azure ML's answers, a tag, a line of a file; for people.
+        inferred: nobody says so outright; it follows from the field.
+        place: what was looked up in the catalog for the data, if anything; its match tells the rest.
+    """
+
+    end: Ref
+    is_output: bool
+    field: str
+    inferred: bool = False
+    place: Ref | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Spell it as the ledger keeps it."""
+        return {
+            "end": [self.end.type_name, self.end.qualified_name],
+            "is_output": self.is_output,
+            "field": self.field,
+            "inferred": self.inferred,
+            "place": [self.place.type_name, self.place.qualified_name] if self.place else None,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> evidence = Evidence(Ref("t", QualifiedName("n")), is_output=True, field="f")
+        >>> Evidence.from_json(evidence.to_json()) == evidence
+        True
+        """
+        place = Ref(*body["place"]) if body["place"] else None
+        return cls(Ref(*body["end"]), body["is_output"], body["field"], body["inferred"], place)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """
+    One entity to upsert.
+
+    Attributes:
+        attributes: text or flags by Atlas attribute name, `name` among them; empty ones are left out, never null.
+        parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write), or
+            that describes it, as a schema does.
+        inputs, outputs: of a process; None means that this entity says nothing about them.
+        labels: given on creation only, as Atlas has it.
+        evidence: why its edges are there. The catalog is not told, the ledger is.
+    """
+
+    ref: Ref
+    attributes: Mapping[str, str | bool]
+    parents: Mapping[str, Ref] = field(default_factory=dict)
+    inputs: tuple[Ref, ...] | None = None
+    outputs: tuple[Ref, ...] | None = None
+    labels: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = field(default=(), compare=False)
+
+    @property
+    def references(self) -> tuple[Ref, ...]:
+        """Every entity this one points at."""
+        return (*self.parents.values(), *(self.inputs or ()), *(self.outputs or ()))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash over everything that would be written."""
+        content = [
+            self.ref.type_name,
+            self.ref.qualified_name,
+            sorted(self.attributes.items()),
+            sorted((name, ref.type_name, ref.qualified_name) for name, ref in self.parents.items()),
+            None if self.inputs is None else [(ref.type_name, ref.qualified_name) for ref in self.inputs],
+            None if self.outputs is None else [(ref.type_name, ref.qualified_name) for ref in self.outputs],
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
+    """Collect attribute values, leaving out the empty ones and cutting what the catalog would refuse as too long."""
+    kept = {"name": name, **{key: value for key, value in values.items() if value != ""}}
+    return {
+        key: _cut(value, NAME_LIMIT if key == "name" else VALUE_LIMIT) if isinstance(value, str) else value
+        for key, value in sorted(kept.items())
+    }
+
+
+def as_json(values: Mapping[str, object]) -> str:
+    """Spell a mapping as one attribute value; "" if it is empty. What makes it too long is left out, and that said."""
+    # NaN and infinity, which a diverged training logs, are no JSON numbers.
+    kept = {
+        key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()
+    }
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
+    for key in sorted(kept, key=lambda key: len(str(kept[key])), reverse=True):
+        if len(text.encode()) <= VALUE_LIMIT:
+            break
+        kept[key] = "(left out: too long)"
+        text = json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return text
+
+
+def ends(refs: Iterable[Ref]) -> tuple[Ref, ...]:
+    """Order the inputs or outputs of a process, each once."""
+    return tuple(sorted(set(refs), key=lambda ref: (ref.qualified_name, ref.type_name)))
+
+
+def _cut(value: str, limit: int) -> str:
+    encoded = value.encode()
+    if len(encoded) <= limit:
+        return value
+    return f"{encoded[: limit - 30].decode(errors='ignore')} … (cut at {limit // 1_000} KB)"

@@ -1,1 +1,0 @@
-"""The use cases: one message handled, one event published. They know ports, not clients."""

@@ -1,0 +1,131 @@
+"""One HTTP pipeline for Azure's REST services."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from azure.core import PipelineClient
+from azure.core.credentials import TokenCredential
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy, UserAgentPolicy
+from azure.core.pipeline.transport import HttpTransport
+from azure.core.rest import HttpRequest, HttpResponse
+
+from shared.errors import RequestRefusedError, UnreadableAnswerError
+from shared.http.azure_errors import translated_errors
+
+Json = dict[str, Any]
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+LONGEST_WAIT = 30.0
+_RETRIED = frozenset({"GET", "POST", "PUT"})  # every POST is a read or names what it starts, every PUT is idempotent
+
+
+WORKSPACE_READER = "read access to the workspace"
+
+
+class BoundedRetryPolicy(RetryPolicy[Any, Any]):
+    """
+    Three retries, waiting as the service asks but never longer than LONGEST_WAIT a time: the queue waits better.
+
+    The genuine policy sleeps for any Retry-After, past the time that the message is hidden from others.
+    """
+
+    def __init__(self, backoff: float = 0.8) -> None:
+        super().__init__(retry_total=3, retry_backoff_factor=backoff, retry_backoff_max=10)
+
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        after = super().get_retry_after(response)
+        return None if after is None else min(after, LONGEST_WAIT)
+
+
+class RestClient:
+    """
+    Sends JSON and reads JSON, with the token of `scope`, retries, `Retry-After` and timeouts.
+
+    Every method may raise ServiceUnavailableError, AccessDeniedError, RecordNotFoundError (404)
+    and RequestRefusedError (another 4xx).
+
+    Args:
+        needs: the role or right whose absence a 401 or 403 would explain.
+        service: for whom the token is, in words.
+    """
+
+    def __init__(
+        self,
+        credential: TokenCredential,
+        transport: HttpTransport[Any, Any],
+        *,
+        scope: str,
+        needs: str = WORKSPACE_READER,
+        service: str = "Azure Resource Manager",
+        retry_backoff: float = 0.8,
+    ) -> None:
+        self._needs = needs
+        self._service = service
+        agent = UserAgentPolicy(base_user_agent="aml-purview-lineage")
+        token = BearerTokenCredentialPolicy(credential, scope)
+        self._authorised: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff), token]
+        )
+        self._anonymous: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff)]
+        )
+
+    def get(self, url: str, *, params: Mapping[str, str] | None = None, anonymous: bool = False) -> Json:
+        return self._send(HttpRequest("GET", url, params=dict(params or {})), anonymous=anonymous)
+
+    def get_content(self, url: str, *, params: Mapping[str, str], largest: int) -> bytes:
+        """
+        Return a body that is no JSON of the service's own, as it is; a redirection is refused, not followed.
+
+        Raises:
+            UnreadableAnswerError: it has more bytes than `largest`.
+        """
+        request = HttpRequest("GET", url, params=dict(params), headers={"Accept": "application/octet-stream"})
+        what = _describe(request)
+        content = bytearray()
+        with (
+            translated_errors(what, needs=self._needs, service=self._service),
+            self._ask(self._authorised, request, stream=True) as response,
+        ):
+            if response.status_code != HTTPStatus.OK:
+                response.read()
+                response.raise_for_status()
+                raise RequestRefusedError(f"{what}: HTTP {response.status_code}", status=response.status_code)
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > largest:
+                    raise UnreadableAnswerError(f"{what}: the answer is longer than {largest} bytes")
+        return bytes(content)
+
+    def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        return self._send(HttpRequest("POST", url, params=dict(params or {}), json=body))
+
+    def put(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        return self._send(HttpRequest("PUT", url, params=dict(params or {}), json=body))
+
+    def _send(self, request: HttpRequest, *, anonymous: bool = False) -> Json:
+        with translated_errors(_describe(request), needs=self._needs, service=self._service):
+            response = self._ask(self._anonymous if anonymous else self._authorised, request)
+            response.raise_for_status()
+            answer = response.json() if response.content else {}
+        if not isinstance(answer, dict):
+            raise RequestRefusedError(f"{request.url}: the answer is no JSON object", status=response.status_code)
+        return answer
+
+    def _ask(
+        self, client: PipelineClient[HttpRequest, HttpResponse], request: HttpRequest, *, stream: bool = False
+    ) -> HttpResponse:
+        return client.send_request(
+            request,
+            stream=stream,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retry_on_methods=_RETRIED,  # a request's option: the policy's constructor ignores it
+        )
+
+
+def _describe(request: HttpRequest) -> str:
+    return f"{request.method} {request.url.partition('?')[0]}"

@@ -1,0 +1,1 @@
+"""From an event to its message and on to what publishes it: event types, envelopes, allow list, dead letters."""

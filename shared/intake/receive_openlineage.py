@@ -1,0 +1,118 @@
+"""Takes what an OpenLineage client sends: one event or many, and says of each whether it is on the queue."""
+
+import json
+import logging
+import zlib
+from typing import TYPE_CHECKING
+
+from shared.errors import TerminalError
+from shared.intake.message import OPENLINEAGE
+from shared.intake.receive import list_messages
+from shared.openlineage.incoming import is_openlineage
+from shared.redaction import redact_text
+
+if TYPE_CHECKING:
+    from shared.bootstrap import Services
+
+BODY_LIMIT = 16 * 1024 * 1024
+"""Bytes, after decompression: a plan of Spark's takes a megabyte or a few."""
+EVENT_LIMIT = 500
+_GZIP = b"\x1f\x8b"
+"""How gzip begins, and no JSON."""
+
+logger = logging.getLogger(__name__)
+
+
+class RefusedEventsError(TerminalError):
+    """The body as a whole cannot be taken; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def receive_events(body: bytes, *, encoding: str, services: "Services") -> tuple[int, dict[str, object]]:
+    """
+    Put events on the queue, interpreting no more of them than whose they are.
+
+    Returns:
+        The HTTP status and the answer: for an array how many were received, and which were refused and why.
+
+    Raises:
+        RefusedEventsError: too large, too many events, none, or the one that it is cannot be taken.
+    """
+    read = _read(_decompress(body, encoding))
+    if not isinstance(read, list):
+        if reason := _why_refused(read, services):
+            raise RefusedEventsError(*reason)
+        _enqueue(read, services)
+        return 201, {}
+    if len(read) > EVENT_LIMIT:
+        raise RefusedEventsError(413, f"there are {len(read)} events; send at most {EVENT_LIMIT}")
+    failed: list[dict[str, object]] = []
+    for index, event in enumerate(read):
+        if reason := _why_refused(event, services):
+            failed.append({"index": index, "reason": reason[1], "retriable": False})
+        else:
+            _enqueue(event, services)
+    summary = {"received": len(read), "successful": len(read) - len(failed), "failed": len(failed)}
+    if failed:
+        logger.warning("OpenLineage events refused", extra={**summary, "reason": failed[0]["reason"]})
+    status = "partial_success" if failed else "success"
+    return 207 if failed else 200, {"status": status, "summary": summary, "failed_events": failed}
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    how = encoding.strip().casefold()
+    # Whatever stands in front of the app may have undone it, and left the header as it was.
+    if how in ("", "identity") or (how == "gzip" and not body.startswith(_GZIP)):
+        plain = body
+    elif how == "gzip":
+        unzip = zlib.decompressobj(wbits=31)
+        try:
+            plain = unzip.decompress(body, BODY_LIMIT + 1)
+        except zlib.error as error:
+            raise RefusedEventsError(400, f"body: is not gzip ({error})") from error
+        if len(plain) <= BODY_LIMIT and not unzip.eof:
+            raise RefusedEventsError(400, "body: is not gzip (it ends too early)")
+    else:
+        raise RefusedEventsError(415, "Content-Encoding: send gzip, or nothing")
+    if len(plain) > BODY_LIMIT:
+        raise RefusedEventsError(413, f"the body has more than {BODY_LIMIT} bytes; send fewer events at once")
+    return plain
+
+
+def _read(body: bytes) -> object:
+    try:
+        return json.loads(body.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedEventsError(400, f"body: is not UTF-8 ({error.reason})") from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedEventsError(400, f"body: is not JSON ({error})") from error
+
+
+def _why_refused(event: object, services: "Services") -> tuple[int, str] | None:
+    """
+    Say with which status and why an event is not taken; None if it is.
+
+    What is wrong with one in other ways shows when it is processed: it is a dead letter then, and can be looked at.
+    """
+    if not isinstance(event, dict):
+        return 400, f"body: is a JSON {type(event).__name__}, not an event"
+    if not is_openlineage(event):
+        return 400, "body: is no OpenLineage event: it has neither run nor job nor dataset"
+    if not services.settings.openlineage_jobs:
+        return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
+    job = event.get("job")
+    namespace = job.get("namespace") if isinstance(job, dict) else None
+    if isinstance(namespace, str) and not services.allowed.takes_job(namespace):
+        return 403, f"job.namespace: {redact_text(namespace[:200])} is not in LINEAGE_OPENLINEAGE_JOBS"
+    return None
+
+
+def _enqueue(event: object, services: "Services") -> None:
+    messages = list_messages(
+        json.dumps(event), source=OPENLINEAGE, now=services.now, open_dead_letters=lambda: services.dead_letters
+    )
+    for message in messages:
+        services.queue.put(message)

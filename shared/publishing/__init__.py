@@ -1,0 +1,1 @@
+"""From a resolved run, model or endpoint to the catalog and the ledger: planned, compared, written, noted."""

@@ -1,0 +1,199 @@
+"""Finds what Azure ML holds and the ledger does not know, and puts a hint about each on the queue."""
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from shared.catalog.qualified_names import QualifiedName
+from shared.errors import RecordNotFoundError
+from shared.intake.message import RECONCILE
+from shared.intake.receive import enqueue
+from shared.model import SETTLED, WorkspaceId
+from shared.ports import Inventory, Listed, RunSource
+from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED
+from shared.reconciling.coverage import Gap, Progress
+from shared.reconciling.synthetic_events import hint_of, key_of
+from shared.state.ports import Row, State
+
+PAGES = 20
+"""Pages of a list in one tick."""
+HINTS = 500
+"""Hints in one tick; with more, the queue would hold nothing else."""
+WAITING = 200
+"""Runs in one tick that are asked whether they have ended."""
+_LAG = timedelta(hours=1)
+"""A run may turn up in the list this long after younger ones."""
+_AGAIN = timedelta(days=1)
+"""A hint that has led to nothing for so long is given again; the queue's own patience lasts less."""
+
+
+@dataclass
+class MissingFinder:
+    """One workspace, one tick."""
+
+    workspace: WorkspaceId
+    progress: Progress
+    inventory: Inventory
+    source: RunSource
+    state: State
+    now: Callable[[], datetime]
+    hints: int = HINTS
+    listed_rows: list[Row] = field(default_factory=list)
+    """What the ledger knows of all that was listed as active in this tick."""
+
+    def look_at_gaps(self) -> None:
+        """Close gaps whose lineage has come, and tell what is known of the others."""
+        gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind != "endpoint"}
+        items = [gap.listed for gap in gaps.values()]
+        self.progress.gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind == "endpoint"}
+        before = {key: gap.enqueued_at for key, gap in gaps.items()}
+        self._check(items, before=before)
+
+    def look_at_runs(self) -> None:
+        """Walk on through the runs, newest first; below those of the walk before there is nothing new."""
+        self._look_at_waiting()
+        walk = self.progress.runs
+        for _ in range(PAGES):
+            if self.hints <= 0 or self.progress.is_full:
+                return
+            page = self.inventory.list_runs(self.workspace, page=walk.page)
+            times = {item.name: item.created_at or self.now() for item in page.items}
+            if not walk.page:
+                walk.newest = max([*(_text(at) for at in times.values()), walk.newest])
+                walk.lowest = ""
+            new = [item for item in page.items if self._is_new(item.name, _text(times[item.name]))]
+            self._count_runs(new, {name: _text(at) for name, at in times.items()})
+            walk.lowest = min([*(_text(at) for at in times.values()), walk.lowest or walk.newest])
+            walk.page = page.next
+            bottom = _before(walk.floor)
+            # Of what lies deeper than the walk before began, only this page can be listed once more.
+            self._forget_runs(_before(walk.floor or walk.newest), but=times)
+            if not page.next or walk.lowest < bottom:
+                walk.page, walk.floor = "", walk.newest
+                self._forget_runs(_before(walk.newest), but=())
+                self.progress.complete["run"] = True
+                return
+
+    def look_at_models(self) -> None:
+        """Walk on through all model versions, and begin anew at the end."""
+        for _ in range(PAGES):
+            if self.hints <= 0 or self.progress.is_full:
+                return
+            page = self.inventory.list_models(self.workspace, page=self.progress.pages.get("models", ""))
+            self._check(page.items, before={})
+            counting = self.progress.counting
+            counting["model"] = counting.get("model", 0) + len(page.items)
+            self.progress.pages["models"] = page.next
+            if not self.progress.complete.get("model"):
+                self.progress.totals["model"] = counting["model"]
+            if not page.next:
+                self.progress.totals["model"] = counting.pop("model")
+                self.progress.complete["model"] = True
+                return
+
+    def give_hint(self, item: Listed, reason: str) -> None:
+        """Put a hint on the queue and remember the gap."""
+        self._note_gap(item, reason, _text(self.now()))
+        hint = hint_of(self.workspace, item, now=self.now())
+        enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+        self.hints -= 1
+
+    def is_waiting(self, key: QualifiedName, gap: Gap) -> bool:
+        """Whether a hint was given lately and may still lead to something."""
+        if not gap.enqueued_at:
+            return False
+        enqueued_at = datetime.fromisoformat(gap.enqueued_at)
+        row = self.state.ledger.get_rows([key]).get(key)
+        followed = row is not None and row.updated_at is not None and row.updated_at > enqueued_at
+        return not followed and enqueued_at + _AGAIN > self.now()
+
+    def _look_at_waiting(self) -> None:
+        """Ask for runs that had not ended yet when they were listed; their places in the list are far behind us."""
+        waiting = self.progress.runs.waiting
+        ended = []
+        for name in list(waiting)[:WAITING]:
+            try:
+                status = self.source.get_root_status(self.workspace, name)
+            except RecordNotFoundError:
+                del waiting[name]
+                continue
+            created_at = waiting.pop(name)
+            if status.casefold() in SETTLED:
+                ended.append(Listed("run", name, status=status, created_at=datetime.fromisoformat(created_at)))
+            else:
+                waiting[name] = created_at  # at the end, so that all have their turn
+        self._count_runs(ended, {item.name: _text(item.created_at or self.now()) for item in ended})
+
+    def _is_new(self, name: str, created_at: str) -> bool:
+        walk = self.progress.runs
+        if name in walk.recent or name in walk.waiting:
+            return False
+        if walk.lowest and created_at > walk.lowest:
+            return False  # the list has moved on since the page before, and shows it again
+        return created_at >= _before(walk.floor)
+
+    def _forget_runs(self, before: str, *, but: Container[str]) -> None:
+        recent = self.progress.runs.recent
+        self.progress.runs.recent = {name: at for name, at in recent.items() if at >= before or name in but}
+
+    def _count_runs(self, items: Iterable[Listed], times: dict[str, str]) -> None:
+        walk = self.progress.runs
+        completed = []
+        for item in items:
+            if item.status.casefold() not in SETTLED:
+                walk.waiting[item.name] = times[item.name]
+                continue
+            walk.recent[item.name] = times[item.name]
+            if item.may_have_lineage:
+                completed.append(item)
+        self.progress.totals["run"] = self.progress.totals.get("run", 0) + len(completed)
+        self._check(completed, before={})
+
+    def _check(self, items: Iterable[Listed], *, before: dict[str, str]) -> None:
+        by_key = {key_of(self.workspace, item): item for item in items}
+        rows = self.state.ledger.get_rows(by_key)
+        self.listed_rows += rows.values()
+        for key, item in by_key.items():
+            row = rows.get(key)
+            if _is_linked(row):
+                self.progress.gaps.pop(str(key), None)
+            elif row is not None and row.outcome == DEAD_LETTERED:
+                self._note_gap(item, row.reason or "dead-lettered", "")
+            else:
+                self._hint_if_due(item, before.get(str(key)) or self._enqueued_at(str(key)))
+
+    def _hint_if_due(self, item: Listed, enqueued_at: str) -> None:
+        reason = "no event about it has been published yet"
+        if enqueued_at and datetime.fromisoformat(enqueued_at) + _AGAIN > self.now():
+            self._note_gap(item, f"{reason}; it is on the queue", enqueued_at)
+        elif self.hints > 0:
+            self.give_hint(item, f"{reason}; it is on the queue")
+        else:
+            self._note_gap(item, f"{reason}; a later tick puts it on the queue", "")
+
+    def _note_gap(self, item: Listed, reason: str, enqueued_at: str) -> None:
+        key = str(key_of(self.workspace, item))
+        self.progress.gaps[key] = Gap(item.kind, item.name, item.version, reason, enqueued_at)
+
+    def _enqueued_at(self, key: str) -> str:
+        gap = self.progress.gaps.get(key)
+        return gap.enqueued_at if gap else ""
+
+
+def _is_linked(row: Row | None) -> bool:
+    """Whether the catalog has all there is to say; a run that was skipped after it ended has nothing to say."""
+    if row is None:
+        return False
+    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
+        return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
+    return row.outcome == PUBLISHED
+
+
+def _before(moment: str) -> str:
+    """Return the time from which a list may not be complete yet; "" for no time at all."""
+    return _text(datetime.fromisoformat(moment) - _LAG) if moment else ""
+
+
+def _text(moment: datetime) -> str:
+    """Spell a time so that texts compare as the times do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

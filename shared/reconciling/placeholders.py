@@ -1,0 +1,131 @@
+"""Replaces placeholders by what Purview has scanned since, and removes those that nothing uses any more."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from shared.catalog import qualified_names
+from shared.catalog.assets import UNSCANNED
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.message import RECONCILE
+from shared.intake.receive import enqueue
+from shared.model import Location, WorkspaceId
+from shared.places.matching import Match, MatchKind, Place, match_places, place_of
+from shared.places.names import STAND_IN
+from shared.places.scanned import find_scanned, is_scanned
+from shared.places.table import origin_of
+from shared.ports import Catalog, Listed
+from shared.reconciling.synthetic_events import hint_of, hint_of_job_run
+from shared.state.ports import Row, State
+
+ROWS = 1_000
+"""Runs of the ledger that are looked at in one tick."""
+ORPHANS = 100
+"""Placeholders in one tick that are checked for being unused."""
+_NOTE = "reconcile/placeholders"
+
+
+@dataclass
+class Rematcher:
+    """
+    One tick over all workspaces.
+
+    A scan either finds the data under another name (a resource set, the other host, a trailing slash): the runs that
+    touch it are then published again and our placeholder is an orphan; or it writes the very entity we made, which is
+    no placeholder from then on.
+    """
+
+    catalog: Catalog
+    state: State
+    now: Callable[[], datetime]
+    _orphans: dict[str, str] = field(default_factory=dict)
+    """Type by qualifiedName."""
+
+    def tick(self) -> None:
+        note = self.state.notes.get(_NOTE) or {}
+        orphans = note.get("orphans")
+        self._orphans = dict(orphans) if isinstance(orphans, dict) else {}
+        rows = self.state.ledger.list_rows("run", after=str(note.get("after") or ""), limit=ROWS)
+        waiting = {name: row for row in rows for name in _placeholders(row)}
+        self._remove_orphans()
+        scanned = self._find_scanned(waiting)
+        self.state.ledger.put_matches(scanned)
+        names = {place.qualified_name for place in scanned}
+        for row in rows:
+            if names & set(_placeholders(row)):
+                self._publish_again(row)
+        after = rows[-1].key if len(rows) == ROWS else ""
+        self.state.notes.put(_NOTE, {"after": after, "orphans": self._orphans})
+
+    def _find_scanned(self, names: Iterable[QualifiedName]) -> dict[Ref, Match]:
+        """Find those places that a scan knows now, under any of the names it may use."""
+        places = [_place_of(name) for name in names]
+        found, scanned = find_scanned(self.catalog, places)
+        # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
+        own = [
+            replace(place, ref=found[name].ref)
+            if (name := place.ref.qualified_name) in found and not place.scanned_types
+            else place
+            for place in places
+        ]
+        matches = match_places(own, scanned)
+        for place, match in matches.items():
+            ours, name = found.get(place.qualified_name), match.ref.qualified_name
+            if match.kind is MatchKind.PLACEHOLDER or ours is None:
+                continue
+            if match.ref != place:
+                self._orphans[place.qualified_name] = place.type_name
+            elif UNSCANNED in ours.labels:
+                self.catalog.remove_label(ours, UNSCANNED)
+        return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
+
+    def _remove_orphans(self) -> None:
+        """Remove placeholders that no process uses; until then they stay."""
+        some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
+        found = self.catalog.find(some)
+        # Beside a stand-in there may be what a scan made, under the same name and another type.
+        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
+        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
+        for name in some:
+            orphan = found.get(name)
+            type_name = self._orphans.pop(name)
+            if orphan is None or UNSCANNED not in orphan.labels or is_scanned(orphan):
+                continue
+            if self.catalog.is_linked(orphan):
+                self._orphans[name] = type_name  # at the end, so that all have their turn
+                continue
+            self.catalog.remove_entity(orphan)
+            self.state.ledger.forget_fingerprints([name])
+
+    def _publish_again(self, row: Row) -> None:
+        if job_run := qualified_names.read_job_run(row.key):
+            hint = hint_of_job_run(*job_run, now=self.now())
+        else:
+            workspace, run_id = _run_of(row.key)
+            item = Listed("run", run_id, created_at=row.event_time)
+            hint = hint_of(workspace, item, now=self.now())
+        enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+
+
+def _placeholders(row: Row) -> Iterator[QualifiedName]:
+    return (QualifiedName(name) for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
+
+
+def _place_of(name: QualifiedName) -> Place:
+    """Tell how to look up a place again; whether it is a folder is not in its name."""
+    place = place_of(replace(origin_of(name) or Location(name), is_folder=True))
+    if place.ref.qualified_name == name and place.exact:
+        return place
+    # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
+    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
+
+
+def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:
+    """
+    >>> _run_of(QualifiedName("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/runs/r"))[1]
+    'r'
+    """
+    name, _, run_id = key.partition("/runs/")
+    parts = name.split("/")
+    return WorkspaceId(parts[3], parts[5], parts[7]), run_id

@@ -1,0 +1,157 @@
+"""The use case of the timer: Azure ML's inventory against the ledger, and the catalog against both."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.catalog.qualified_names import QualifiedName
+from shared.errors import LineageError
+from shared.intake.event_types import Event
+from shared.intake.handle import AllowList, read_event, reason_of
+from shared.model import WorkspaceId
+from shared.ports import Catalog, Inventory, RunSource
+from shared.publishing.engine import Publisher
+from shared.publishing.labels import ClassificationLabels
+from shared.publishing.plan import Plan
+from shared.reconciling.archived_and_deleted import RetiredFinder
+from shared.reconciling.coverage import Coverage, Progress, note_workspaces
+from shared.reconciling.missed_events import MissingFinder
+from shared.reconciling.placeholders import Rematcher
+from shared.reconciling.synthetic_events import hint_of, key_of
+from shared.redaction import redact_text
+from shared.state.ports import State
+from shared.telemetry import record_coverage
+
+logger = logging.getLogger(__name__)
+
+_LEASE = timedelta(minutes=30)
+"""As long as a function may run; a tick that died makes the next ones wait no longer than that."""
+
+LABELLED = 50
+"""Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
+_LABELS = "reconcile/labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """One tick does a bounded part of the work and notes how far it came; any number of ticks do all of it."""
+
+    inventory: Inventory
+    source: RunSource
+    catalog: Catalog
+    publisher: Publisher
+    state: State
+    allowed: AllowList
+    now: Callable[[], datetime]
+    labels: ClassificationLabels | None = None
+
+    def tick(self) -> list[Coverage]:
+        """
+        Look at every workspace on the allow-list.
+
+        Returns:
+            The coverage of those that could be looked at; none if another tick is under way.
+
+        Raises:
+            LineageError: the first failure, after everything else was looked at.
+        """
+        holder = uuid.uuid4().hex
+        if not self.state.leases.acquire("reconcile", holder=holder, duration=_LEASE):
+            logger.info("another tick is under way")
+            return []
+        try:
+            return self._tick()
+        finally:
+            self.state.leases.release("reconcile", holder=holder)
+
+    def _tick(self) -> list[Coverage]:
+        failures: list[LineageError] = []
+        coverages = []
+        workspaces = sorted({each for scope in self.allowed.prefixes for each in self.inventory.list_workspaces(scope)})
+        note_workspaces(self.state.notes, workspaces)
+        for workspace in workspaces:
+            try:
+                coverages.append(self._look_at(workspace))
+            except LineageError as error:
+                failures.append(error)
+                words = redact_text(str(error))
+                facts = {"workspace_id": workspace.arm_id, "reason": reason_of(error), "detail": words}
+                logger.warning("reconcile failed", extra=facts)
+        Rematcher(self.catalog, self.state, self.now).tick()
+        if self.labels:
+            self._refresh_labels(self.labels)
+        if failures:
+            raise failures[0]
+        return coverages
+
+    def _refresh_labels(self, labels: ClassificationLabels) -> None:
+        """Go on through the models and endpoints of the ledger: a scan may have classified what they were made of."""
+        note = self.state.notes.get(_LABELS) or {}
+        after: dict[str, str] = {}
+        for kind in ("model", "endpoint"):
+            rows = self.state.ledger.list_rows(kind, after=str(note.get(kind) or ""), limit=LABELLED)
+            labels.refresh(row.key for row in rows)
+            after[kind] = rows[-1].key if len(rows) == LABELLED else ""
+        self.state.notes.put(_LABELS, after)
+
+    def _look_at(self, workspace: WorkspaceId) -> Coverage:
+        progress = Progress.load(self.state.notes, workspace)
+        missing = MissingFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        retired = RetiredFinder(
+            workspace, progress, self.inventory, self.source, self.catalog, self.publisher, self.state, self._read
+        )
+        try:
+            missing.look_at_gaps()
+            missing.look_at_runs()
+            missing.look_at_models()
+            retired.mark_restored(missing.listed_rows)
+            retired.mark_deleted_endpoints(self._look_at_endpoints(missing))
+            retired.mark_archived()
+            retired.mark_deleted_models()
+        finally:
+            progress.save(self.state.notes, now=self.now())
+        coverage = progress.coverage()
+        facts = {
+            "workspace_id": workspace.arm_id,
+            "coverage_percent": coverage.percent,
+            "gaps": len(coverage.gaps),
+            "complete": coverage.complete,
+        }
+        logger.info("reconciled", extra=facts)
+        record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
+        return coverage
+
+    def _look_at_endpoints(self, missing: MissingFinder) -> set[QualifiedName]:
+        """
+        Plan every endpoint, since a v2 deployment may raise no event, and give a hint where something would change.
+
+        Returns:
+            The ledger's names of the endpoints and deployments there are.
+        """
+        present: set[QualifiedName] = set()
+        items = self.inventory.list_endpoints(missing.workspace)
+        for item in items:
+            key = key_of(missing.workspace, item)
+            plan = self.publisher.plan(self._read(hint_of(missing.workspace, item, now=self.now())))
+            present.add(key)
+            if not isinstance(plan, Plan):
+                continue
+            present |= {row.key for row in plan.rows}
+            if not plan.changed:
+                missing.progress.gaps.pop(str(key), None)
+                continue
+            before = missing.progress.gaps.get(str(key))
+            if before is None or not missing.is_waiting(key, before):
+                missing.give_hint(item, "its deployments differ from what was published; it is on the queue")
+        missing.progress.totals["endpoint"] = len(items)
+        missing.progress.complete["endpoint"] = True
+        keys = {str(key_of(missing.workspace, item)) for item in items}
+        missing.progress.gaps = {
+            key: gap for key, gap in missing.progress.gaps.items() if gap.kind != "endpoint" or key in keys
+        }
+        return present
+
+    def _read(self, hint: str) -> Event:
+        return read_event(hint, self.allowed)

@@ -1,0 +1,62 @@
+"""Spells events for what a workspace holds, as Event Grid would have sent them: hints to look there."""
+
+import json
+from datetime import datetime
+
+from shared.catalog import qualified_names
+from shared.catalog.qualified_names import QualifiedName
+from shared.intake.event_types import NAMESPACE
+from shared.model import SETTLED, SUCCEEDED, AssetId, WorkspaceId
+from shared.openlineage.incoming_events import REFOLD
+from shared.ports import Listed
+
+
+def hint_of(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
+    """
+    Spell the event that announces a run, a model version or an endpoint.
+
+    >>> from datetime import UTC
+    >>> workspace = WorkspaceId("s", "rg", "ws")
+    >>> json.loads(hint_of(workspace, Listed("model", "m", "1"), now=datetime(2026, 7, 1, tzinfo=UTC)))["subject"]
+    'models/m:1'
+    """
+    if item.kind == "run":
+        event_type, subject, data = "RunCompleted", f"runs/{item.name}", {"runId": item.name}
+        if item.status.casefold() in SETTLED - SUCCEEDED:
+            event_type, data = "RunStatusChanged", {"runId": item.name, "runStatus": item.status}
+    elif item.kind == "model":
+        data = {"modelName": item.name, "modelVersion": item.version}
+        event_type, subject = "ModelRegistered", f"models/{item.name}:{item.version}"
+    else:
+        event_type, subject, data = "ModelDeployed", f"endpoints/{item.name}", {"serviceName": item.name}
+    event = {
+        "id": f"listed-{item.kind}-{item.name}{f'-{item.version}' if item.version else ''}",
+        "topic": workspace.arm_id,
+        "subject": subject,
+        "eventType": f"{NAMESPACE}{event_type}",
+        "eventTime": (item.created_at or now).isoformat(),
+        "dataVersion": "2",
+        "data": data,
+    }
+    return json.dumps(event)
+
+
+def hint_of_job_run(namespace: str, run_id: str, *, now: datetime) -> str:
+    """Spell the event that has a run published again of which OpenLineage has told; it adds nothing to that."""
+    event = {
+        "eventType": "OTHER",
+        "eventTime": now.isoformat(),
+        "producer": REFOLD,
+        "run": {"runId": run_id},
+        "job": {"namespace": namespace, "name": "published again"},
+    }
+    return json.dumps(event)
+
+
+def key_of(workspace: WorkspaceId, item: Listed) -> QualifiedName:
+    """Name the ledger's row of what a workspace holds."""
+    if item.kind == "run":
+        return qualified_names.of_run(workspace, item.name)
+    if item.kind == "model":
+        return qualified_names.of_asset(workspace, AssetId("models", item.name, item.version))
+    return qualified_names.of_endpoint(workspace, item.name)
