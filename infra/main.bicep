@@ -99,26 +99,8 @@ param alertEmail string = ''
 @description('Coverage in percent below which an alert fires.')
 param coverageTarget int = 95
 
-@description('Tell who submitted runs and made assets, which is personal data.')
-@allowed([
-  'off'
-  'on'
-])
-param owners string = 'off'
-
-@description('Map columns of equal names where both schemas are known; marked as inferred.')
-@allowed([
-  'off'
-  'on'
-])
-param inferColumns string = 'off'
-
-@description('Label models, endpoints and predictions with the classifications of the data they were made of.')
-@allowed([
-  'off'
-  'on'
-])
-param classificationLabels string = 'off'
+@description('App settings that are on or off, by their names.')
+param switches object = {}
 
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
 param openLineageJobs string = ''
@@ -159,7 +141,7 @@ var givenWorkspaces = union(
 var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
 var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
 var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
-// Every ARM id that is given, so that a malformed one is refused by name before anything is created.
+// Every ARM id that is given, so that a malformed one is refused by name before anything is created; so is a wrong switch.
 var givenIds = concat(
   map(givenWorkspaces, id => {
     variable: 'LINEAGE_WORKSPACE_IDS'
@@ -194,9 +176,10 @@ var checkedIds = map(
   it => union(it, { form: format(idForm, it.parts[2], it.parts[4], it.type, it.parts[8]) })
 )
 var malformedIds = filter(checkedIds, it => contains(skip(it.parts, 1), '') || toLower(it.id) != toLower(it.form))
-var complaints = map(
-  malformedIds,
-  it => '${it.variable}: "${it.id}" is not ${format(idForm, '{id}', '{name}', it.type, '{name}')}'
+var wrongSwitches = filter(items(switches), it => !contains(['off', 'on'], it.value))
+var complaints = concat(
+  map(malformedIds, it => '${it.variable}: "${it.id}" is not ${format(idForm, '{id}', '{name}', it.type, '{name}')}'),
+  map(wrongSwitches, it => '${it.key}: "${it.value}" is neither off nor on')
 )
 var allWorkspaces = concat(givenWorkspaces, deploySample ? [sampleWorkspace] : [])
 var workspaces = empty(complaints) ? allWorkspaces : fail(join(complaints, '; '))
@@ -351,9 +334,7 @@ module app 'modules/function-app.bicep' = {
     insightsAddress: monitoring.outputs.insightsAddress
     purviewEndpoint: purviewUrl
     purviewCollection: purviewCollection
-    owners: owners
-    inferColumns: inferColumns
-    classificationLabels: classificationLabels
+    switches: switches
     openLineageJobs: openLineageJobs
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope

@@ -21,7 +21,7 @@ ROOTS = ("main", "links", "events")
 _LANGUAGE = Language(tree_sitter_bicep.language())
 _FUNCTIONS = frozenset(
     """
-    cidrSubnet concat contains empty environment fail filter format guid join last length loadJsonContent
+    cidrSubnet concat contains empty environment fail filter format guid items join last length loadJsonContent
     loadTextContent map range replace resourceGroup resourceId skip split startsWith subscription subscriptionResourceId
     tenant toLower union uniqueString
     """.split()  # noqa: SIM905

@@ -113,7 +113,11 @@ class Compiler:
         return dict(response["result"])
 
 
-def write_parameters(file: Path, template: Path, values: Mapping[str, str | bool]) -> Path:
+Value = str | bool | Mapping[str, str]
+"""Of a parameter."""
+
+
+def write_parameters(file: Path, template: Path, values: Mapping[str, Value]) -> Path:
     """Write a parameter file, whose template must be named by a relative path."""
     lines = [f"using '{Path(os.path.relpath(template, file.parent)).as_posix()}'"]
     lines += [f"param {name} = {_literal(value)}" for name, value in values.items()]
@@ -121,7 +125,9 @@ def write_parameters(file: Path, template: Path, values: Mapping[str, str | bool
     return file
 
 
-def _literal(value: str | bool) -> str:
+def _literal(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{\n" + "".join(f"  {name}: {_literal(item)}\n" for name, item in value.items()) + "}"
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${") + "'"

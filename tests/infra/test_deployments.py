@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bicep import INFRA
-from tests.infra.compiler import CASES, IDENTITY, Compiler, CompilerError, Deployment, Snapshot, write_parameters
+from tests.infra.compiler import CASES, IDENTITY, Compiler, CompilerError, Deployment, Snapshot, Value, write_parameters
 
 Deploy = Callable[[str], Deployment]
 
@@ -183,7 +183,7 @@ def test_given_topic_is_left_as_it_is(deployed: Deploy) -> None:
 
 
 def test_sample_is_linked_beside_the_workspaces_that_are_given(deployed: Deploy) -> None:
-    """Its own workspace is the last, and the lake is what `lineage setup --scan` is told."""
+    """Its own workspace is the last, and the lake is what `lineage setup --scan` takes."""
     deployment = deployed("sample")
     (workspace,) = deployment.main.of(WORKSPACE)
     assert deployment.workspaces == [deployment.workspaces[0], workspace["id"]]
@@ -195,26 +195,55 @@ def test_sample_is_linked_beside_the_workspaces_that_are_given(deployed: Deploy)
 
 WORKSPACE_ID = f"/subscriptions/s/resourceGroups/g/providers/{WORKSPACE}/ws"
 PURVIEW_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Purview/accounts/pview"
-MALFORMED = {
-    "no id": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", "junk"),
-    "slash at the end": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", f"{WORKSPACE_ID}/"),
-    "no slash": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", WORKSPACE_ID[1:]),
-    "of a job": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", f"{WORKSPACE_ID}/jobs/j"),
-    "no subscription": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", WORKSPACE_ID.replace("/s/", "//")),
-    "another type": ("LINEAGE_WORKSPACE_IDS", "workspaceIds", PURVIEW_ID),
-    "name of an account": ("LINEAGE_PURVIEW_ID", "purviewAccountId", "pview"),
-    "name of storage": ("LINEAGE_EXISTING_STORAGE_ACCOUNT_ID", "existingStorageAccountId", "stshared"),
-    "logs of another type": ("LINEAGE_EXISTING_LOG_ANALYTICS_ID", "existingLogAnalyticsId", WORKSPACE_ID),
-}
 
 
-@pytest.mark.parametrize(("variable", "parameter", "malformed"), MALFORMED.values(), ids=MALFORMED)
-def test_malformed_id_is_refused_before_anything_is_created(
-    bicep: Compiler, tmp_path: Path, variable: str, parameter: str, malformed: str
+def expanded(bicep: Compiler, folder: Path, **given: Value) -> Snapshot:
+    """Expand main.bicep with what it needs, and what is given."""
+    needed: dict[str, Value] = {"environmentName": "test", "location": "westeurope", "purviewAccountId": PURVIEW_ID}
+    values = {**needed, "workspaceIds": WORKSPACE_ID.upper(), **given}
+    return bicep.snapshot(write_parameters(folder / "main.bicepparam", INFRA / "main.bicep", values))
+
+
+def test_every_malformed_id_and_switch_is_refused_by_name_before_anything_is_created(
+    bicep: Compiler, tmp_path: Path
 ) -> None:
-    """By the name of the variable that it was set with, and with the form that is expected."""
-    values = {"environmentName": "test", "location": "westeurope", "purviewAccountId": PURVIEW_ID}
-    values |= {"workspaceIds": WORKSPACE_ID.upper()}
-    values |= {parameter: f"{WORKSPACE_ID}, {malformed}" if parameter == "workspaceIds" else malformed}
-    with pytest.raises(CompilerError, match=re.escape(f'{variable}: "{malformed}" is not /subscriptions/{{id}}/')):
-        bicep.snapshot(write_parameters(tmp_path / "bad.bicepparam", INFRA / "main.bicep", values))
+    """All at once, each with the variable that it was set with and the form that is expected."""
+    malformed = {
+        "LINEAGE_WORKSPACE_IDS": (
+            "junk",
+            f"{WORKSPACE_ID}/",
+            WORKSPACE_ID[1:],
+            f"{WORKSPACE_ID}/jobs/j",
+            WORKSPACE_ID.replace("/s/", "//"),
+            PURVIEW_ID,
+        ),
+        "LINEAGE_PURVIEW_ID": ("pview",),
+        "LINEAGE_EXISTING_STORAGE_ACCOUNT_ID": ("stshared",),
+        "LINEAGE_EXISTING_LOG_ANALYTICS_ID": (WORKSPACE_ID,),
+    }
+    workspaces, *others = malformed.values()
+    parameters = ("purviewAccountId", "existingStorageAccountId", "existingLogAnalyticsId")
+    with pytest.raises(CompilerError) as refused:
+        expanded(
+            bicep,
+            tmp_path,
+            workspaceIds=", ".join((WORKSPACE_ID, WORKSPACE_ID.upper(), *workspaces)),
+            switches={"LINEAGE_OWNERS": "yes", "LINEAGE_INFER_COLUMNS": "on"},
+            **{parameter: value for parameter, (value,) in zip(parameters, others, strict=True)},
+        )
+    named = re.findall(r'(LINEAGE_\w+): "(.*?)" is (not /subscriptions/{id}/|neither off nor on)', str(refused.value))
+    assert named == [
+        *((variable, value, "not /subscriptions/{id}/") for variable, values in malformed.items() for value in values),
+        ("LINEAGE_OWNERS", "yes", "neither off nor on"),
+    ]
+
+
+def test_switch_reaches_the_app_settings_and_changes_no_other(bicep: Compiler, tmp_path: Path) -> None:
+    """Also one that no template names; those that the template sets itself stay as they are."""
+
+    def settings(**switches: str) -> dict[str, str]:
+        (given,) = expanded(bicep, tmp_path, switches=switches).of("Microsoft.Web/sites/config")
+        return dict(given["properties"])
+
+    switches = {"LINEAGE_OWNERS": "on", "LINEAGE_INVENTED": "off"}
+    assert settings(**switches, LINEAGE_DOWNSTREAM="on") == settings() | switches

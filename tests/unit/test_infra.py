@@ -11,12 +11,14 @@ import pytest
 from cli.admin.management.event_grid import Target, build_subscription
 from cli.deployment import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
+from shared.errors import ConfigurationError
 from shared.settings import Settings
 from shared.state import azure_storage
 from tests.bicep import INFRA, ROOTS, Template, body_of, templates
 
 ROOT = INFRA.parent
 TEMPLATES = templates()
+PARAMETERS = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
 PAGE = (ROOT / "docs/infra.md").read_text(encoding="utf-8")
 HOOKS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((INFRA / "hooks").glob("*.sh")))
 every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
@@ -188,17 +190,26 @@ def test_hooks_pass_the_parameters_that_a_template_declares(name: str) -> None:
 
 def test_main_parameters_names_every_parameter() -> None:
     """What is not named there, azd cannot take from its environment."""
-    file = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
-    assert list(file["parameters"]) == list(TEMPLATES["main"].part("parameters"))
-    variables = [item["value"] for item in file["parameters"].values()]
+    assert list(PARAMETERS) == list(TEMPLATES["main"].part("parameters"))
+    variables = [item["value"] for name, item in PARAMETERS.items() if name != "switches"]
     assert all(re.fullmatch(r"\$\{[A-Z_]+\}", value) for value in variables)
     assert len({*variables}) == len(variables)
 
 
+def test_switches_are_the_settings_that_are_on_or_off() -> None:
+    """A new one is one line in the parameters, off by default, and the templates hand all of them on as they are."""
+    assert PARAMETERS["switches"]["value"] == {name: f"${{{name}=off}}" for name in _switches()}
+    app = body_of(TEMPLATES["main"].part("modules")["app"]["config"])
+    assert app["params"]["switches"] == "switches"
+    settings = body_of(TEMPLATES["modules/function-app"].part("resources")["settings"]["config"])
+    assert settings["properties"]["function"]["type"] == "union"
+    assert settings["properties"]["function"]["parameters"]["arg_1"] == "switches"
+
+
 def test_app_settings_are_those_that_the_app_reads() -> None:
-    """Each by `shared/settings.py`, or by somebody we can name; and none that is read is missing."""
+    """Each by `shared/settings.py`, or by a part of the platform with a name; and none that is read is missing."""
     given = set(_app_settings())
-    assert given - set(READ_BY_OTHERS) == _settings()
+    assert given - set(READ_BY_OTHERS) == _settings() - _switches()
     assert set(READ_BY_OTHERS) <= given
 
 
@@ -208,9 +219,6 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "blobEndpoint": "https://stlineage.blob.core.windows.net/",
         "purviewEndpoint": "https://pview.purview.azure.com",
         "purviewCollection": "",
-        "owners": "off",
-        "inferColumns": "off",
-        "classificationLabels": "off",
         "openLineageJobs": "",
         "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
         "openLineageScope": "api://marquez/.default",
@@ -392,8 +400,16 @@ def _role_ids(template: Template) -> Iterator[tuple[str, str]]:
 
 
 def _app_settings() -> dict[str, Any]:
-    template = TEMPLATES["modules/function-app"]
-    return dict(body_of(template.part("resources")["settings"]["config"])["properties"])
+    """Return those that the template sets itself; the switches are merged into them."""
+    settings = body_of(TEMPLATES["modules/function-app"].part("resources")["settings"]["config"])
+    return dict(settings["properties"]["function"]["parameters"]["arg_2"])
+
+
+def _switches() -> set[str]:
+    """Return the settings that are on or off, as they say themselves of another value."""
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env(dict.fromkeys(_settings(), "?"))
+    return {each.partition(":")[0] for each in refused.value.problems if each.endswith("is not one of off, on")}
 
 
 def _settings() -> set[str]:
