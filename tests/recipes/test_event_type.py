@@ -21,7 +21,7 @@ from shared.intake.handle import AllowList, read_event
 from shared.intake.message import MessageBody
 from shared.intake.receive import receive_event
 from shared.model import AssetId
-from tests.fakes import FakeDeadLetters
+from tests.harness.fakes import FakeDeadLetters
 from tests.recipes.event_type_places import types_in_docs, types_in_setup, types_in_template
 from tests.unit.examples import ARM_ID, event_grid
 

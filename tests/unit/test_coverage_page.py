@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.golden_case import GRADES, Case, case_names
+from tests.worlds.golden_case import GRADES, Case, case_names
 from tools.coverage import GROUPS, PAGE, render
 
 

@@ -14,7 +14,7 @@ from functions import CONNECTION
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 from shared.state import azure_storage
-from tests.bicep import INFRA, ROOTS, Template, body_of, templates
+from tests.references.bicep import INFRA, ROOTS, Template, body_of, templates
 
 ROOT = INFRA.parent
 TEMPLATES = templates()

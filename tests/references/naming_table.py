@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from tests.golden_case import GRADES
+from tests.worlds.golden_case import GRADES
 
-FILE = Path(__file__).parent / "unit" / "naming_table.yaml"
+FILE = Path(__file__).parents[1] / "unit" / "naming_table.yaml"
 
 
 @dataclass(frozen=True, slots=True)
