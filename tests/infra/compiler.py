@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.bicep import INFRA
+from tests.references.bicep import INFRA
 
 PARAMETERS = Path(__file__).parent / "parameters"
 CASES = sorted(file.stem for file in PARAMETERS.glob("*.bicepparam"))

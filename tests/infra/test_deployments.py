@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.bicep import INFRA
 from tests.infra.compiler import CASES, IDENTITY, Compiler, CompilerError, Deployment, Snapshot, Value, write_parameters
+from tests.references.bicep import INFRA
 
 Deploy = Callable[[str], Deployment]
 

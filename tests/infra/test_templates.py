@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.bicep import Template, templates
 from tests.infra.compiler import Compiler
+from tests.references.bicep import Template, templates
 
 every_template = pytest.mark.parametrize("template", templates().values(), ids=templates())
 

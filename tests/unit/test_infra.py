@@ -11,14 +11,13 @@ import pytest
 from cli.admin.management.event_grid import Target, build_subscription
 from cli.deployment import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
-from shared.errors import ConfigurationError
 from shared.settings import Settings
 from shared.state import azure_storage
+from tests.recipes.setting_places import PARAMETERS, settings_in_code, switches_in_code
 from tests.references.bicep import INFRA, ROOTS, Template, body_of, templates
 
 ROOT = INFRA.parent
 TEMPLATES = templates()
-PARAMETERS = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
 PAGE = (ROOT / "docs/infra.md").read_text(encoding="utf-8")
 HOOKS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((INFRA / "hooks").glob("*.sh")))
 every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
@@ -170,7 +169,7 @@ def test_every_output_is_used() -> None:
     options = {str(parameter.envvar) for parameter in _options() if parameter.envvar}
     documented = set(re.findall(r"\$([A-Z_]+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8")))
     hooks = set(re.findall(r"\$([A-Z_]+)", HOOKS))
-    taken["main"] = hooks | options | _settings() | documented
+    taken["main"] = hooks | options | settings_in_code() | documented
     for name, template in TEMPLATES.items():
         assert set(template.part("outputs")) <= taken.get(name, set()), name
 
@@ -196,20 +195,10 @@ def test_main_parameters_names_every_parameter() -> None:
     assert len({*variables}) == len(variables)
 
 
-def test_switches_are_the_settings_that_are_on_or_off() -> None:
-    """A new one is one line in the parameters, off by default, and the templates hand all of them on as they are."""
-    assert PARAMETERS["switches"]["value"] == {name: f"${{{name}=off}}" for name in _switches()}
-    app = body_of(TEMPLATES["main"].part("modules")["app"]["config"])
-    assert app["params"]["switches"] == "switches"
-    settings = body_of(TEMPLATES["modules/function-app"].part("resources")["settings"]["config"])
-    assert settings["properties"]["function"]["type"] == "union"
-    assert settings["properties"]["function"]["parameters"]["arg_1"] == "switches"
-
-
 def test_app_settings_are_those_that_the_app_reads() -> None:
     """Each by `shared/settings.py`, or by a part of the platform with a name; and none that is read is missing."""
     given = set(_app_settings())
-    assert given - set(READ_BY_OTHERS) == _settings() - _switches()
+    assert given - set(READ_BY_OTHERS) == settings_in_code() - switches_in_code()
     assert set(READ_BY_OTHERS) <= given
 
 
@@ -403,18 +392,6 @@ def _app_settings() -> dict[str, Any]:
     """Return those that the template sets itself; the switches are merged into them."""
     settings = body_of(TEMPLATES["modules/function-app"].part("resources")["settings"]["config"])
     return dict(settings["properties"]["function"]["parameters"]["arg_2"])
-
-
-def _switches() -> set[str]:
-    """Return the settings that are on or off, as they say themselves of another value."""
-    with pytest.raises(ConfigurationError) as refused:
-        Settings.from_env(dict.fromkeys(_settings(), "?"))
-    return {each.partition(":")[0] for each in refused.value.problems if each.endswith("is not one of off, on")}
-
-
-def _settings() -> set[str]:
-    code = (ROOT / "shared/settings.py").read_text(encoding="utf-8")
-    return set(re.findall(r'"((?:LINEAGE|PURVIEW)_[A-Z_]+)"', code))
 
 
 def _options() -> list[click.Parameter]:
