@@ -55,11 +55,16 @@ def test_every_metric_is_documented() -> None:
     assert documented == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
 
 
+def undocumented_types() -> set[str]:
+    """Return the types that we install and that have no row in the catalog model's table, as process or as data."""
+    model = (ROOT / "docs/catalog-model.md").read_text(encoding="utf-8")
+    rows = {kind.type_name: f"| `{kind.type_name}`{' (process)' if kind.is_process else ' |'}" for kind in list_ours()}
+    return {name for name, row in rows.items() if row not in model}
+
+
 def test_every_type_is_documented() -> None:
     """In the catalog model's table."""
-    model = (ROOT / "docs/catalog-model.md").read_text(encoding="utf-8")
-    for item in list_ours():
-        assert f"| `{item.type_name}`" in model, item.type_name
+    assert undocumented_types() == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
