@@ -20,6 +20,19 @@ def of_workspace(workspace: WorkspaceId) -> QualifiedName:
     )
 
 
+def workspace_of(name: str) -> WorkspaceId | None:
+    """
+    Read which workspace of Azure ML a name is, in any case; None if it is not one.
+
+    >>> workspace_of("azureml://Subscriptions/s/resourceGroups/rg/workspaces/ws/")
+    WorkspaceId(subscription_id='s', resource_group='rg', name='ws')
+    """
+    parts = name.lower().rstrip("/").split("/")
+    if [parts[0], *parts[2:8:2]] != ["azureml:", "subscriptions", "resourcegroups", "workspaces"] or len(parts) != 8:
+        return None
+    return WorkspaceId(parts[3], parts[5], parts[7])
+
+
 def of_datastore(workspace: WorkspaceId, name: str) -> QualifiedName:
     return _in_workspace(workspace, f"datastores/{name}")
 

@@ -19,7 +19,7 @@ _NO_DATA = (MODEL, "custom_ml_model_metrics", "custom_ml_exp_config", "custom_ml
 
 def label_of(classification: str) -> str:
     """
-    Spell a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
+    Format a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
 
     >>> label_of("MICROSOFT.PERSONAL.EMAIL")
     'upstream_MICROSOFT_PERSONAL_EMAIL'

@@ -32,7 +32,7 @@ class AzureUndelivered:
         with self._errors("download"):
             return self._container.download_blob(name).readall()
 
-    def set_aside(self, name: str) -> None:
+    def mark_replayed(self, name: str) -> None:
         with suppress(RecordNotFoundError):
             content = self.read(name)
             with self._errors("move"):
