@@ -8,6 +8,7 @@ from functools import partial
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity
+from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event
@@ -15,10 +16,9 @@ from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
-from shared.publishing.lease import Lease
+from shared.publishing.lease import WriterLease
 from shared.publishing.plan import (
     DEAD_LETTERED,
-    MODEL,
     PUBLISHED,
     SKIPPED,
     AnyEvent,
@@ -86,7 +86,7 @@ class Publisher:
             self._note(plan)
             return _outcome_of(planner, plan)
         try:
-            lease = Lease.take(self._leases, plan.roots)
+            lease = WriterLease.take(self._leases, plan.roots)
         except LeaseHeldError:
             if isinstance(plan, Skip):  # the other worker knows all facts that we do, and notes the row
                 return _outcome_of(planner, plan)
@@ -131,7 +131,7 @@ class Publisher:
             self._ledger.put_matches(plan.looked_up)
         self._ledger.put_rows(plan.rows)
 
-    def _write(self, planner: Planner, plan: Plan, lease: Lease) -> Plan:
+    def _write(self, planner: Planner, plan: Plan, lease: WriterLease) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
         if plan.partial:
             return self._write_partial(plan, lease)
@@ -153,14 +153,16 @@ class Publisher:
         self._ledger.put_rows(plan.rows)
         return plan
 
-    def _write_partial(self, plan: Plan, lease: Lease) -> Plan:
+    def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
         self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         # If it comes back just as it was, its old fingerprint must not keep it from being written.
         self._ledger.forget_fingerprints(entity.ref.qualified_name for entity in plan.changed)
         self._note(plan)
         return plan
 
-    def _write_again(self, planner: Planner, plan: Plan, refused: Upserted, lease: Lease) -> tuple[Plan, Upserted]:
+    def _write_again(
+        self, planner: Planner, plan: Plan, refused: Upserted, lease: WriterLease
+    ) -> tuple[Plan, Upserted]:
         """
         Write everything after a refusal: what the ledger knows may have been deleted in the catalog since.
 

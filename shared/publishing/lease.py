@@ -14,7 +14,7 @@ LEASE = timedelta(minutes=10)
 
 
 @dataclass
-class Lease:
+class WriterLease:
     """
     Names that no other worker holds until the end of a `with` block, or until `duration` after the last check.
 

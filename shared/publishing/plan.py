@@ -20,8 +20,6 @@ CAME_BACK, DEFERRED = "came_back", "deferred"
 
 AnyEvent = Event | RunEvent
 
-MODEL = "custom_ml_model"
-
 
 @dataclass(frozen=True, slots=True)
 class About:

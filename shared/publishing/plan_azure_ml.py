@@ -10,6 +10,7 @@ from shared.catalog.build import build_endpoint, build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Ref
+from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
@@ -28,7 +29,6 @@ from shared.places.matching import list_places, match_places, places_by_run
 from shared.places.scanned import find_scanned
 from shared.ports import Catalog, Found, RunSource
 from shared.publishing.plan import (
-    MODEL,
     PUBLISHED,
     SKIPPED,
     About,
@@ -154,7 +154,7 @@ class AzureMlPlanner:
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
-        run = Ref("custom_ml_experiment_step", qualified_names.of_run(self._workspace, maker))
+        run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
         row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
         return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)

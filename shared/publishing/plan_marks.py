@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from shared.catalog.entities import Entity
+from shared.catalog.kinds import STEP
 from shared.intake.event_types import Event
 from shared.ports import Catalog
 from shared.publishing.plan import About, Plan, Planner
@@ -48,7 +49,7 @@ class MarkPlanner:
             plan = self.run.plan(force=True)
             if isinstance(plan, Plan):
                 root = plan.root
-                steps = (each for each in plan.entities if each.ref.type_name == "custom_ml_experiment_step")
+                steps = (each for each in plan.entities if each.ref.type_name == STEP)
                 # Its parent has to be named on every write of a step.
                 entities = tuple(
                     Entity(each.ref, self._attributes(each.attributes["name"]), parents=each.parents) for each in steps

@@ -38,12 +38,12 @@ class JobRunPlanner:
     def add_fact(self) -> None:
         """Add what the event says to what is known of its run."""
         if self.event.part:
-            self.ledger.add_parts(self._key, [self.event.part.to_json()])
+            self.ledger.add_facts(self._key, [self.event.part.to_json()])
 
     def plan(self, *, force: bool = False) -> Plan | Skip:
         """Work out what the facts of a run make together, those of this event included."""
         key = self._key
-        known = (Part.from_json(text) for text in self.ledger.get_parts(key))
+        known = (Part.from_json(text) for text in self.ledger.get_facts(key))
         run = fold(self.event.run, (*known, *((self.event.part,) if self.event.part else ())))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(run, SKIPPED, reason=reason),), (key,))

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog import qualified_names
 from shared.catalog.assets import UNSCANNED
 from shared.catalog.entities import Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.kinds import OTHER_DATA
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
 from shared.places.matching import Match, MatchKind, Place, match_places, place_of
-from shared.places.names import STAND_IN
 from shared.places.scanned import find_scanned, is_scanned
 from shared.places.table import origin_of
 from shared.ports import Catalog, Listed
@@ -85,8 +84,8 @@ class PlaceholderReplacer:
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
         # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
+        stand_ins = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(stand_ins, type_name=OTHER_DATA) if stand_ins else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
@@ -99,12 +98,14 @@ class PlaceholderReplacer:
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        if job_run := qualified_names.read_job_run(row.key):
-            event = event_about_job_run(*job_run, now=self.now())
-        else:
-            workspace, run_id = _run_of(row.key)
-            item = Listed("run", run_id, created_at=row.event_time)
-            event = event_about(workspace, item, now=self.now())
+        match parse(row.key):
+            case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+                item = Listed("run", run_id, created_at=row.event_time)
+                event = event_about(workspace, item, now=self.now())
+            case ParsedName(namespace=namespace, run_id=run_id):
+                event = event_about_job_run(namespace, run_id, now=self.now())
+            case _:
+                raise ValueError(f"{row.key} is not the name of a run")
         enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 
@@ -118,14 +119,4 @@ def _place_of(name: QualifiedName) -> Place:
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.
-    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
-
-
-def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:
-    """
-    >>> _run_of(QualifiedName("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/runs/r"))[1]
-    'r'
-    """
-    name, _, run_id = key.partition("/runs/")
-    parts = name.split("/")
-    return WorkspaceId(parts[3], parts[5], parts[7]), run_id
+    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})

@@ -14,7 +14,7 @@ from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.lease import Lease
+from shared.publishing.lease import WriterLease
 from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.coverage import Coverage, Progress, note_workspaces
@@ -58,7 +58,7 @@ class Reconciler:
             LineageError: the first failure, after everything else was looked at.
         """
         try:
-            lease = Lease.take(self.state.leases, ["reconcile"], duration=_LEASE)
+            lease = WriterLease.take(self.state.leases, ["reconcile"], duration=_LEASE)
         except LeaseHeldError:
             logger.info("another tick is under way")
             return []

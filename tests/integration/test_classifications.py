@@ -10,8 +10,8 @@ from questions.origin import find_origin
 from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
 from shared.publishing.plan import PUBLISHED
-from tests.app import WS, App, model_registered, outcomes, run_completed
-from tests.job_runs import data, run_event, with_jobs
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
+from tests.worlds.openlineage_events import data, run_event, with_jobs
 
 LOAN = "https://contosolake.dfs.core.windows.net/credit/raw/loan.csv"
 SCORED = "https://contosolake.dfs.core.windows.net/credit/scored_by_spark"

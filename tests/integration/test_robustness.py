@@ -12,10 +12,10 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import parse_event
 from shared.publishing.engine import Publisher
-from shared.state.ports import Turn
+from shared.state.ports import Lease
 from shared.state.sqlite import SqliteLeases
 from shared.state.sqlite_database import Database
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
 STEP = "cccccccc-0000-4000-8000-000000000003"
@@ -61,7 +61,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     class Overtaken(SqliteLeases):
         """Leases that another worker takes first, between planning and writing."""
 
-        def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+        def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
             other.publish(model)
             return super().acquire(name, holder=holder, duration=duration)
 
@@ -239,7 +239,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     graph = read_graph(app.services.catalog, found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
-        "└── table (azure datalake gen2 path)",
+        "└── table (storage path)",
     ]
     assert to_mermaid(graph).count("-->") == 2
 
