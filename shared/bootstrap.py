@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
     from shared.azure_ml.run.resolver import Resolver
-    from shared.azure_ml.services.assets import Assets
     from shared.azure_ml.services.inventory import Inventory
+    from shared.azure_ml.services.sdk import Assets
     from shared.http.rest import RestClient
     from shared.model import WorkspaceId
     from shared.openlineage.outgoing import OpenLineageOutlet
@@ -219,7 +219,7 @@ class Services:
 
     def open_assets(self, workspace: "WorkspaceId") -> "Assets":
         """Build the SDK's client of a workspace; it takes long to make, so whoever opens one keeps it."""
-        from shared.azure_ml.services.assets import Assets
+        from shared.azure_ml.services.sdk import Assets
 
         return Assets(
             workspace,

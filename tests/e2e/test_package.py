@@ -97,7 +97,7 @@ for module in sys.argv[1:]:
     importlib.import_module(module)
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
-from shared.azure_ml.services.assets import Assets
+from shared.azure_ml.services.sdk import Assets
 from shared.bootstrap import services
 from shared.model import WorkspaceId
 made = services()

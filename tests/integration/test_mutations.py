@@ -10,8 +10,8 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.server import Emulator
 from shared.azure_ml.run.resolver import Resolver
-from shared.azure_ml.services.assets import Assets
 from shared.azure_ml.services.inventory import Inventory
+from shared.azure_ml.services.sdk import Assets
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
 from shared.http.session import build_session

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding
+from shared.azure_ml.run.inputs_outputs import Binding
 from shared.azure_ml.run.mlflow_inputs import LoggedInputs, read_logged_inputs
 from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
 from shared.errors import UnreadableAnswerError

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 import yaml
 
-from shared.azure_ml.run.data import DataReader
+from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.services.workspaces import WorkspaceRecord
 from shared.cache import Cache
 from shared.catalog import qualified_names

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding, list_bindings
-from shared.azure_ml.run.column_mappings import Declared
-from shared.azure_ml.run.runs import Record, to_run
+from shared.azure_ml.run.declared_columns import Declared
+from shared.azure_ml.run.inputs_outputs import Binding, list_bindings
+from shared.azure_ml.run.records import Record, to_run
 from shared.model import ColumnMapping, Run
 
 LOC = "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111"

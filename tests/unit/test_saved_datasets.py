@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding
+from shared.azure_ml.run.inputs_outputs import Binding
 from shared.azure_ml.services.saved_datasets import SavedDatasets, list_uris
 from shared.cache import Cache
 from shared.errors import (

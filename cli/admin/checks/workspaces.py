@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError
 from cli.admin.checks.network import Resolve, find_addresses, refuse_public_address
-from shared.azure_ml.services.run_history import RunHistory
+from shared.azure_ml.services.workspace_api import RunHistory
 from shared.azure_ml.services.workspaces import get_workspace
 from shared.bootstrap import Services
 from shared.errors import LineageError, RecordNotFoundError

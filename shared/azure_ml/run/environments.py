@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import yaml
 
-from shared.azure_ml.run.packages import IncludedFile, Specification, Unread, parse_conda, parse_pip, to_label
+from shared.azure_ml.run.package_lines import IncludedFile, Specification, Unread, parse_conda, parse_pip, to_label
 from shared.http.rest import Json
 from shared.model import AssetId, Environment, Package
 from shared.places.uris import AssetReference, parse_reference

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from shared.azure_ml.run.bindings import Binding
+from shared.azure_ml.run.inputs_outputs import Binding
 from shared.catalog.downstream import list_names
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Datastore, Location, Port, Unresolved, WorkspaceId

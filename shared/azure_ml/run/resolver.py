@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
-from shared.azure_ml.run.bindings import list_bindings
-from shared.azure_ml.run.column_mappings import read_declared
-from shared.azure_ml.run.data import DataReader
-from shared.azure_ml.run.families import Family, read_family
+from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.run.declared_columns import read_declared
+from shared.azure_ml.run.inputs_outputs import list_bindings
 from shared.azure_ml.run.mlflow_inputs import read_logged_inputs
+from shared.azure_ml.run.records import Record, RootFacts, to_run
 from shared.azure_ml.run.run_datasets import RunDatasets
-from shared.azure_ml.run.runs import Record, RootFacts, to_run
+from shared.azure_ml.run.run_tree import Family, read_family
 from shared.azure_ml.services import endpoints
 from shared.azure_ml.services.artifacts import Artifacts
-from shared.azure_ml.services.assets import Assets
-from shared.azure_ml.services.run_history import RunHistory
 from shared.azure_ml.services.saved_datasets import SavedDatasets
+from shared.azure_ml.services.sdk import Assets
+from shared.azure_ml.services.workspace_api import RunHistory
 from shared.azure_ml.services.workspaces import WorkspaceRecord, get_workspace
 from shared.cache import Cache
 from shared.errors import (

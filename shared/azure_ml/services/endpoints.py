@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.azure_ml.run.job_settings import plain_text
-from shared.azure_ml.services.assets import Assets, model_reference, tags_of
+from shared.azure_ml.services.sdk import Assets, model_reference, tags_of
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.model import BATCH, AssetId, Deployment, Endpoint, ModelVersion, Workspace
 from shared.redaction import redact_text

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from shared.azure_ml.run.bindings import SAVED, Binding
+from shared.azure_ml.run.inputs_outputs import SAVED, Binding
 from shared.cache import Cache
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient

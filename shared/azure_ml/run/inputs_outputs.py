@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from shared.azure_ml.run.runs import Record
+from shared.azure_ml.run.records import Record
 from shared.http.rest import Json
 from shared.places.uris import AssetReference, is_run_log, parse_reference
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
-from shared.azure_ml.run.bindings import Binding, list_bindings
-from shared.azure_ml.run.runs import Record
-from shared.azure_ml.services.assets import Assets
-from shared.azure_ml.services.run_history import RunHistory
+from shared.azure_ml.run.inputs_outputs import Binding, list_bindings
+from shared.azure_ml.run.records import Record
+from shared.azure_ml.services.sdk import Assets
+from shared.azure_ml.services.workspace_api import RunHistory
 from shared.azure_ml.services.workspaces import WorkspaceRecord
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError

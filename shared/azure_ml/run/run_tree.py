@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.azure_ml.run.runs import Record
-from shared.azure_ml.services.run_history import RunHistory
+from shared.azure_ml.run.records import Record
+from shared.azure_ml.services.workspace_api import RunHistory
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.http.rest import Json
 from shared.model import SETTLED, SUCCEEDED

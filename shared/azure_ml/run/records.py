@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.azure_ml.run.column_mappings import NOTHING_DECLARED, Declared
+from shared.azure_ml.run.declared_columns import NOTHING_DECLARED, Declared
 from shared.azure_ml.run.environments import parse_environment
 from shared.http.rest import Json
 from shared.model import Port, Run
