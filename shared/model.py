@@ -294,7 +294,7 @@ class RunTree:
     """
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
-    `aliases` maps a run to the run in `runs` that stands for it: a reused step to the step it reuses,
+    `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
     a trial of a sweep to the sweep.
     """
 
@@ -302,7 +302,7 @@ class RunTree:
     root_id: str
     root_status: str
     runs: tuple[Run, ...]
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    represented_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -310,18 +310,18 @@ class RunTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class Producer:
     """
-    The run that made a model version, in its tree.
+    The run that produced a model version, in its tree.
 
     Attributes:
-        witness: the field of the model version that leads there.
+        field: the member of the model version that leads there.
         inferred: it does so by the path of the files and not by the name of a run.
     """
 
     tree: RunTree
     run_id: str
-    witness: str
+    field: str
     inferred: bool
 
 

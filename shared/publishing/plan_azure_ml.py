@@ -108,19 +108,19 @@ class Planner:
         model = self._source.get_model(event.workspace, subject.model)
         ref = ref_of_model(event.workspace, model.id)
         label = f"model {model.id.label}"
-        made = self._source.find_maker(event.workspace, model)
+        producer = self._source.find_producer(event.workspace, model)
         row = row_of(event, ref.qualified_name, "model", PUBLISHED)
-        if made is None:
+        if producer is None:
             entity = build_model(self._source.get_workspace(event.workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
-        tree, maker = made.tree, made.run_id
-        # Of a tree that has not ended, the run that made the model is all there is to tell.
-        only = "" if tree.settled else maker
-        tree = self._without_failures(tree, but=maker)
-        run = Ref("custom_ml_experiment_step", qualified_names.of_run(event.workspace, maker))
-        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
+        tree, run_id = producer.tree, producer.run_id
+        # Of a tree that has not ended, only the run that produced the model is known.
+        only = "" if tree.settled else run_id
+        tree = self._without_failures(tree, but=run_id)
+        run = Ref("custom_ml_experiment_step", qualified_names.of_run(event.workspace, run_id))
+        row = replace(row, evidence=(Evidence(run, is_output=False, field=producer.field, inferred=producer.inferred),))
         own = build_model(tree.workspace, model)
-        return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
+        return self._plan_tree(event, tree, subject=label, made={run_id: ref}, own=((own, row),), only=only)
 
     def _plan_endpoint(self, event: Event, subject: EndpointSubject) -> Plan:
         endpoint = self._source.find_endpoint(event.workspace, subject.name)
@@ -214,7 +214,7 @@ class Planner:
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
             rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
-        for other in () if only else (tree.root_id, *tree.aliases):
+        for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
                 rows.append(row_of(event, key, "run", PUBLISHED, status=tree.root_status))

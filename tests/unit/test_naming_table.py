@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from shared.azure_ml.run.data_references import DataReader
-from shared.azure_ml.services.workspaces import WorkspaceRecord
+from shared.azure_ml.services.workspace_api import WorkspaceRecord
 from shared.cache import Cache
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
