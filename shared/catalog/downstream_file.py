@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.catalog.downstream import NOTHING, Downstream, DownstreamEntry, Feed
+from shared.catalog.downstream import NOTHING, Downstream, DownstreamEntry, Feed, list_names
 from shared.errors import ConfigurationError
 from shared.model import Location, WorkspaceId
-from shared.places.table import list_names, names_of
+from shared.places.table import names_of
 from shared.redaction import redact_text
 
 FIELDS = ("asset", "path", "workspace", "dataset", "report")

@@ -46,17 +46,6 @@ def names_of(location: Location) -> Names:
     return _rule_for(address).name(address)
 
 
-def list_names(location: Location) -> frozenset[str]:
-    """
-    Return every name that a scanner may have for a place, without a slash at the end.
-
-    >>> sorted(list_names(Location("https://a.dfs.core.windows.net/fs/x/", is_folder=True)))
-    ['https://a.blob.core.windows.net/fs/x', 'https://a.dfs.core.windows.net/fs/x']
-    """
-    names = names_of(location)
-    return frozenset(name.rstrip("/") for name in (*(each.name for each in names.exact), names.qualified_name))
-
-
 def origin_of(name: QualifiedName) -> Location | None:
     """
     Go back from a name that a scanner may have written to the place; None where that is not defined.

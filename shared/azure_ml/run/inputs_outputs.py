@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_datasets import Places
+from shared.catalog.downstream import list_names
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Location, Port, Unresolved, WorkspaceId
-from shared.places.table import list_names
 from shared.places.uris import AssetReference, DatastorePath, Url, is_run_log, parse_reference
 from shared.redaction import redact_text
 
