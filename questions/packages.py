@@ -12,7 +12,8 @@ from questions.paths import order
 from questions.scoring import find_live
 from questions.walk import Walker
 from shared.catalog import qualified_names
-from shared.model import AssetId, WorkspaceId
+from shared.model import WorkspaceId
+from shared.places.uris import AssetReference, parse_reference
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 YES, MAYBE = "yes", "maybe"
@@ -103,15 +104,12 @@ def _qualified(environment: str) -> str:
     >>> _qualified(f"{ws}/environments/Sklearn/versions/3")
     'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/environments/Sklearn/versions/3'
     """
-    if environment.startswith("azureml://registries/"):
+    if qualified_names.parse(environment):
         return environment
-    scope, _, rest = environment.partition("/environments/")
-    name, _, version = rest.partition("/versions/")
-    try:
-        workspace = WorkspaceId.parse(scope)
-    except ValueError:
-        return ""
-    return qualified_names.of_asset(workspace, AssetId("environments", name, version)) if name and version else ""
+    match parse_reference(environment):
+        case AssetReference(asset, WorkspaceId() as workspace):
+            return qualified_names.of_asset(workspace, asset)
+    return ""
 
 
 def _live(walker: Walker, running: Mapping[str, list[Asset]]) -> set[str]:

@@ -1,20 +1,23 @@
-"""Writes the tables of docs/coverage.md: what each golden case records, and how sure the form of its bodies is."""
+"""Writes the tables of docs/coverage.md: what each golden case records, and how sure bodies and names are."""
 
 import argparse
 import json
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.golden_case import Case, case_names
+from shared.model import Location
+from shared.places.table import RULES, names_of
+from tests.references.naming_table import Row, read_rows
+from tests.worlds.golden_case import GRADES, Case, case_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 GROUPS = ("Runs", "Models", "Deployments", "Data", "Environments", "Power BI")
-WORDS = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
-"""How sure a form is, the surest first."""
+_OF_NO_PLATFORM = {"own": "registered assets", "no_place": "no place"}
+"""Groups of the naming table, and what the page calls them."""
 _BEGIN, _END = "<!-- Tables: python -m tools.coverage -->", "<!-- End of tables -->"
 _PROCESSES = {
     "custom_ml_dataset_registration": "registration",
@@ -55,12 +58,12 @@ def main() -> int:
 
 
 def render(page: str) -> str:
-    """Return the page with its tables made anew; what people wrote around them stays."""
+    """Return the page with new tables; what people wrote around them stays."""
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     cases = [Case.load(name) for name in case_names()]
     tables = "\n".join(_table(group, [case for case in cases if case.group == group]) for group in GROUPS)
-    return f"{before}{_BEGIN}\n\n{tables}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n\n{tables}\n{_names()}\n{_END}{after}"
 
 
 def _table(group: str, cases: Iterable[Case]) -> str:
@@ -72,7 +75,7 @@ def _table(group: str, cases: Iterable[Case]) -> str:
 
 def _row(case: Case) -> str:
     lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
-    evidence = (f"{word}: {source}" for word, source in sorted(case.evidence, key=lambda each: WORDS.index(each[0])))
+    evidence = (f"{grade}: {source}" for grade, source in sorted(case.evidence, key=lambda each: GRADES.index(each[0])))
     cells = [_link(case), "<br>".join(_ends(lineage)), "<br>".join(_filled(lineage["nodes"])), "<br>".join(evidence)]
     return f"| {' | '.join(cells)} |"
 
@@ -113,6 +116,32 @@ def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for word, names in sorted(filled.items()):
         if names:
             yield f"{word}: {', '.join(sorted(names))}"
+
+
+def _names() -> str:
+    """Count the rows of the naming table by platform and grade, and list what no public source shows."""
+    rows = read_rows()
+    platforms: dict[str, list[Row]] = {
+        name: [] for name in (*_OF_NO_PLATFORM.values(), *(rule.platform for rule in RULES))
+    }
+    for row in rows:
+        platforms[_OF_NO_PLATFORM.get(row.group) or names_of(Location(row.name)).platform].append(row)
+    unverified = Counter(source for row in rows for source in row.sources if source.grade == "unverified")
+    return "\n".join(
+        [
+            *("## Names", "", f"| platform | rows | {' | '.join(GRADES)} |", f"|{'---|' * (len(GRADES) + 2)}"),
+            *(_counts(platform, found) for platform, found in platforms.items() if found),
+            _counts("**all**", rows),
+            *("", "| unverified | rows |", "|---|---|"),
+            *(f"| {source.shows} ([source]({source.url})) | {count} |" for source, count in unverified.items()),
+            "",
+        ]
+    )
+
+
+def _counts(platform: str, rows: Sequence[Row]) -> str:
+    grades = Counter(row.grade for row in rows)
+    return f"| {platform} | {len(rows)} | {' | '.join(str(grades[grade] or '') for grade in GRADES)} |"
 
 
 def _attribute(key: str) -> str:

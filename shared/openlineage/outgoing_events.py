@@ -22,7 +22,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from shared.catalog.entities import Entity, Ref
-from shared.catalog.qualified_names import QualifiedName, read_job_run
+from shared.catalog.qualified_names import QualifiedName, of_run, parse
 from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
 from shared.openlineage.outgoing_facets import (
     TAGS_FROM,
@@ -153,8 +153,9 @@ def run_id_of(process: Entity) -> str:
 
 
 def _uuid(qualified_name: QualifiedName) -> str:
+    parsed = parse(qualified_name)
     try:
-        return str(uuid.UUID(qualified_name.rpartition("/runs/")[2]))
+        return str(uuid.UUID(parsed.run_id if parsed else ""))
     except ValueError:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, qualified_name))
 
@@ -166,8 +167,9 @@ def _job(process: Entity) -> tuple[str, str]:
     A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
     one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.
     """
-    if came_in := read_job_run(process.ref.qualified_name):
-        return came_in[0], str(process.attributes["name"])
+    parsed = parse(process.ref.qualified_name)
+    if parsed and parsed.namespace:
+        return parsed.namespace, str(process.attributes["name"])
     named = to_dataset_name(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
@@ -178,7 +180,8 @@ def _job(process: Entity) -> tuple[str, str]:
 
 def _experiment(process: Entity) -> str:
     experiment = process.parents.get("experiment")
-    return experiment.qualified_name.rpartition("/experiments/")[2] if experiment else ""
+    parsed = parse(experiment.qualified_name) if experiment else None
+    return parsed.name if parsed else ""
 
 
 def _data(refs: Sequence[Ref] | None) -> Iterator[Ref]:
@@ -225,8 +228,9 @@ def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
 
 def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     """Point to the pipeline; it is no entity, so that its job is known by the experiment alone."""
-    if pipeline := str(process.attributes.get("pipeline_run_id") or ""):
-        root = QualifiedName(f"{process.ref.qualified_name.rpartition('/runs/')[0]}/runs/{pipeline}")
+    parsed, pipeline = parse(process.ref.qualified_name), str(process.attributes.get("pipeline_run_id") or "")
+    if parsed and parsed.workspace and pipeline:
+        root = of_run(parsed.workspace, pipeline)
         namespace = to_dataset_name(root).namespace
         yield (
             "parent",

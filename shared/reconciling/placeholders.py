@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog import qualified_names
 from shared.catalog.assets import UNSCANNED
 from shared.catalog.entities import Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
@@ -99,12 +98,14 @@ class Rematcher:
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        if job_run := qualified_names.read_job_run(row.key):
-            hint = hint_of_job_run(*job_run, now=self.now())
-        else:
-            workspace, run_id = _run_of(row.key)
-            item = Listed("run", run_id, created_at=row.event_time)
-            hint = hint_of(workspace, item, now=self.now())
+        match parse(row.key):
+            case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+                item = Listed("run", run_id, created_at=row.event_time)
+                hint = hint_of(workspace, item, now=self.now())
+            case ParsedName(namespace=namespace, run_id=run_id):
+                hint = hint_of_job_run(namespace, run_id, now=self.now())
+            case _:
+                raise ValueError(f"{row.key} is the name of no run")
         enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 
@@ -119,13 +120,3 @@ def _place_of(name: QualifiedName) -> Place:
         return place
     # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
     return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
-
-
-def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:
-    """
-    >>> _run_of(QualifiedName("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/runs/r"))[1]
-    'r'
-    """
-    name, _, run_id = key.partition("/runs/")
-    parts = name.split("/")
-    return WorkspaceId(parts[3], parts[5], parts[7]), run_id

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from shared.catalog.entities import Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
 from shared.places.matching import Match, MatchKind
 from shared.state.azure_ledger import AzureLedger
 from shared.state.azure_table import DocumentTable
@@ -36,12 +36,12 @@ class RecentLedger(AzureLedger):
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         known, unknown = self._fingerprints.get(names)
         found = super().get_fingerprints(unknown)
-        self._fingerprints.put({name: each for name, each in found.items() if "/endpoints/" not in name})
+        self._fingerprints.put(_without_endpoints(found))
         return {**known, **found}
 
     def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None:
         super().put_fingerprints(fingerprints)
-        self._fingerprints.put({name: each for name, each in fingerprints.items() if "/endpoints/" not in name})
+        self._fingerprints.put(_without_endpoints(fingerprints))
 
     def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
         forgotten = list(names)
@@ -104,3 +104,7 @@ class _Recent(Generic[Key, Value]):
 
 def _without_placeholders(matches: Mapping[Ref, Match]) -> dict[Ref, Match]:
     return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
+
+
+def _without_endpoints(fingerprints: Mapping[QualifiedName, str]) -> dict[QualifiedName, str]:
+    return {name: each for name, each in fingerprints.items() if not is_of_endpoint(name)}

@@ -13,7 +13,7 @@ from shared.state import azure, sqlite
 from shared.state.ports import State
 from tests.contract.atlas import TIMEOUT, Atlas, composition, entity_type
 from tests.contract.stores import Clock, Open
-from tests.storage import empty, no_token
+from tests.harness.storage import empty, no_token
 
 
 class AnyToken(AtlasAuthBase):

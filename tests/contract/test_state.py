@@ -14,7 +14,7 @@ from shared.state import azure, sqlite
 from shared.state.azure_table import Document, DocumentTable
 from shared.state.ports import Queue, Row, State, Turn
 from tests.contract.stores import Clock, Open
-from tests.storage import empty, no_token
+from tests.harness.storage import empty, no_token
 
 HIDDEN = timedelta(seconds=1)
 """The shortest that Azure's queue knows: on Azurite these tests really wait."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.app import WS
+from tests.harness.app import WS
 
 LINEAGE = str(Path(sys.executable).with_name("lineage"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.azure_ml.services.workspace_api import LARGEST_FILE
 from shared.http.rest import RestClient
-from tests.app import WS, App, outcomes, run_completed
+from tests.harness.app import WS, App, outcomes, run_completed
 
 Add = Callable[..., None]
 FILE = "lineage/column mapping & more.json"

@@ -19,9 +19,9 @@ from shared.http.emulator_credential import EmulatorCredential
 from shared.http.session import build_session
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.openlineage.outgoing_names import Named, to_qualified_name
-from tests.app import WS, App, outcomes, run_completed
-from tests.openlineage_standard import check_event
-from tests.receiver import open_receiver
+from tests.harness.app import WS, App, outcomes, run_completed
+from tests.harness.openlineage_receiver import open_receiver
+from tests.references.openlineage_standard import check_event
 
 TOLD_OF_THE_RUN = re.compile(r"/runs/[^/]+/(config|metrics)$|/environments/")
 Event = dict[str, Any]

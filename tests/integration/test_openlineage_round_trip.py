@@ -21,7 +21,7 @@ from shared.openlineage.outgoing_events import to_run_events
 from shared.openlineage.outgoing_names import Named, to_qualified_name
 from shared.purview.reader import Asset
 from shared.settings import Settings
-from tests.app import AT_ONCE, App
+from tests.harness.app import AT_ONCE, App
 
 Flow = tuple[frozenset[str], frozenset[str]]
 """What a run read and what it wrote, by qualifiedName."""

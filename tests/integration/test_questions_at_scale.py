@@ -19,9 +19,8 @@ from questions.origin import find_origin
 from questions.packages import SERVES, TRAINED, find_uses
 from questions.walk import Walker
 from shared.purview.reader import INPUT, OUTPUT
-from tests.app import App
-from tests.estate.generator import LAKE, WS, Estate, generate
-from tests.estate.loading import load
+from tests.harness.app import App
+from tests.worlds.estate import LAKE, WS, Estate, generate, load
 
 PROJECTS = 5_600
 EXTRA = 10

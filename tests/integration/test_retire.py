@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from cli.admin.retire import _TYPES, PREFIX
 from cli.main import cli as lineage
 from shared.purview.catalog import PurviewCatalog
-from tests.app import App
+from tests.harness.app import App
 
 Run = Callable[..., Result]
 

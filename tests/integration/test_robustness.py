@@ -13,7 +13,7 @@ from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import Event, parse_event
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Plan, Skip
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
 STEP = "cccccccc-0000-4000-8000-000000000003"

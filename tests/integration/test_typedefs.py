@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES
-from tests.app import WS, App, outcomes
+from tests.harness.app import WS, App, outcomes
 
 Start = Callable[[str], App]
 

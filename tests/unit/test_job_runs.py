@@ -18,8 +18,18 @@ from shared.publishing.plan import Skip
 from shared.publishing.plan_openlineage import JobRuns, read_job_event
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeCatalog, FakeClock, FreeLeases
-from tests.job_runs import BORROWER, NAMESPACE, PREPARED, RAW, RUN, STEP, column_lineage, data, run_event
+from tests.harness.fakes import FakeCatalog, FakeClock, FreeLeases
+from tests.worlds.openlineage_events import (
+    BORROWER,
+    NAMESPACE,
+    PREPARED,
+    RAW,
+    RUN,
+    STEP,
+    column_lineage,
+    data,
+    run_event,
+)
 
 APP = "prepare_credit"
 CHILD, OTHER_CHILD = "0197f44b-7231-7dcb-8d0c-000000000001", "0197f44b-7231-7dcb-8d0c-000000000002"

@@ -14,7 +14,7 @@ from shared.publishing.outcome import Outcome
 from shared.state.ports import Turn
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
+from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 
 ROOT = ws("runs/train")

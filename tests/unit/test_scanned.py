@@ -9,7 +9,7 @@ from shared.model import Location
 from shared.places.matching import place_of
 from shared.places.scanned import find_scanned
 from shared.ports import ASSET, Found
-from tests.fakes import FakeCatalog
+from tests.harness.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")
 PLACE = place_of(Location(TABLE))

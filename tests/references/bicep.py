@@ -15,7 +15,7 @@ import tree_sitter_bicep
 from pycep import BicepParser
 from tree_sitter import Language, Node, Parser
 
-INFRA = Path(__file__).parents[1] / "infra"
+INFRA = Path(__file__).parents[2] / "infra"
 ROOTS = ("main", "links", "events")
 
 _LANGUAGE = Language(tree_sitter_bicep.language())

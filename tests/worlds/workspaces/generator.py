@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.workspaces import names
-from tests.workspaces.description import (
+from tests.worlds.workspaces import names
+from tests.worlds.workspaces.description import (
     Address,
     Asset,
     Endpoint,
@@ -24,8 +24,8 @@ from tests.workspaces.description import (
     Source,
     Workspace,
 )
-from tests.workspaces.seed import uri_of
-from tests.workspaces.truth import place_of
+from tests.worlds.workspaces.seed import uri_of
+from tests.worlds.workspaces.truth import place_of
 
 _DEPTH = 3
 _ENDS = st.sampled_from(["Completed"] * 5 + ["Failed", "Canceled"])

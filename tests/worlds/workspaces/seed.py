@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from tests.workspaces.description import (
+from tests.worlds.workspaces.description import (
     Address,
     Asset,
     Endpoint,

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from tests.golden_case import WORKSPACE_ID
-from tests.workspaces.description import Endpoint, RegisteredModel, Run, Workspace
-from tests.workspaces.seed import experiment_id
+from tests.worlds.golden_case import WORKSPACE_ID
+from tests.worlds.workspaces.description import Endpoint, RegisteredModel, Run, Workspace
+from tests.worlds.workspaces.seed import experiment_id
 
 
 def families_of(workspace: Workspace) -> dict[str, list[str]]:

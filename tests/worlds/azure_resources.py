@@ -10,8 +10,8 @@ from azure.core.credentials import AccessToken
 
 from cli.admin.management.arm import ROLES
 from emulator.server import Emulator
-from tests.app import WORKSPACE
-from tests.integration.callers import Caller
+from tests.harness.app import WORKSPACE
+from tests.harness.callers import Caller
 
 PROVIDERS = f"{WORKSPACE.partition('/providers/')[0]}/providers"
 APP = "11111111-1111-4111-8111-111111111111"

@@ -20,10 +20,10 @@ from shared.bootstrap import Services
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
 from shared.state.azure_storage import Storage
-from tests.app import WORKSPACE, App
-from tests.storage import empty, no_token
+from tests.harness.app import WORKSPACE, App
+from tests.harness.storage import empty, no_token
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCHEDULE = "0 0 0 1 1 *"
 """Once a year: a tick in the middle of a test would publish what nobody there has sent."""
 

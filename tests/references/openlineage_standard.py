@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn
 from openlineage.client import generated
 from openlineage.client.event_v2 import RunEvent
 
-OURS = Path(__file__).parents[1] / "docs" / "openlineage"
+OURS = Path(__file__).parents[2] / "docs" / "openlineage"
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _SCHEMA_MEMBERS = ("schemaURL", "_schemaURL")
 _URIS = frozenset({"schemaURL", "_schemaURL", "producer", "_producer", "url"})

@@ -7,7 +7,7 @@ from cli.session import Report, drain
 from shared.bootstrap import Services
 from shared.settings import Settings
 from shared.state.sqlite import SqliteQueue
-from tests.app import AT_ONCE, App
+from tests.harness.app import AT_ONCE, App
 
 LAKE = "abfss://credit@contosolake.dfs.core.windows.net"
 NAMESPACE = "synapse-credit"

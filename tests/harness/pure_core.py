@@ -16,9 +16,9 @@ from shared.publishing.outcome import Outcome
 from shared.reconciling.reconcile import Reconciler
 from shared.state.ports import Message
 from shared.state.sqlite import open_state
-from tests.fakes import NOON, FakeCatalog, FakeWritten, FreeLeases
-from tests.golden_case import WORKSPACE_ID, Case, lineage_of, shorten
-from tests.recording import Replay
+from tests.harness.fakes import NOON, FakeCatalog, FakeWritten, FreeLeases
+from tests.harness.recording import Replay
+from tests.worlds.golden_case import WORKSPACE_ID, Case, lineage_of, shorten
 
 AT_ONCE = Redelivery(max_attempts=3, first_delay=timedelta(0))
 LATER = NOON.replace(year=2027)

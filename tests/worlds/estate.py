@@ -1,10 +1,12 @@
-"""Describes the catalog: projects that share sources, environments and each other's predictions."""
+"""A made-up catalog of a large company, with the plain graph of it as the truth that answers are compared with."""
 
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
+
+from shared.bootstrap import Services
 
 WS = "azureml://subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/rg/workspaces/ws"
 LAKE = "https://contosolake.dfs.core.windows.net/lake"
@@ -15,6 +17,8 @@ READERS_OF_HUB = 1_500
 """More than one request for lineage gives of one entity."""
 CHAIN = 150
 """More hops than one request for lineage gives."""
+BATCH = 1_000
+"""As many entities to a request as the emulator takes."""
 
 
 @dataclass
@@ -89,6 +93,23 @@ def generate(projects: int, *, seed: int) -> Estate:
     return estate
 
 
+def load(estate: Estate, services: Services) -> dict[str, str]:
+    """
+    Write all entities.
+
+    Returns:
+        qualifiedName → guid.
+    """
+    services.catalog.install_types()
+    guids: dict[str, str] = {}
+    for start in range(0, len(estate.entities), BATCH):
+        batch = estate.entities[start : start + BATCH]
+        within = {entity["attributes"]["qualifiedName"]: entity["guid"] for entity in batch}
+        answer = services.purview.upload_entities([_pointed(entity, within) for entity in batch])
+        guids |= {name: answer["guidAssignments"][number] for name, number in within.items()}
+    return guids
+
+
 def _environment(estate: Estate, dice: random.Random, number: int) -> str:
     name = estate.add("custom_ml_packages", f"{WS}/environments/env/versions/{number}", version=str(number))
     for package in ("scikit-learn", "pandas", "mlflow"):
@@ -136,3 +157,14 @@ def _project(estate: Estate, dice: random.Random, number: int, inputs: list[str]
 
 
 WS_ARM = WS.replace("azureml:/", "").replace("/workspaces/", "/providers/Microsoft.MachineLearningServices/workspaces/")
+
+
+def _pointed(value: Any, within: dict[str, str]) -> Any:
+    """Point by guid at what is in the same request: Atlas finds by name only what is there already."""
+    if isinstance(value, list):
+        return [_pointed(item, within) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if (unique := value.get("uniqueAttributes")) and unique["qualifiedName"] in within:
+        return {"typeName": value["typeName"], "guid": within[unique["qualifiedName"]]}
+    return {name: _pointed(item, within) for name, item in value.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.workspaces.description import (
+from tests.worlds.workspaces.description import (
     Address,
     Asset,
     Model,
@@ -22,7 +22,7 @@ from tests.workspaces.description import (
     Source,
     Workspace,
 )
-from tests.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri
+from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri
 
 _PLACE_TYPES = {"dfs": "azure_datalake_gen2_path", "blob": "azure_blob_path", "file": "custom_dataset"}
 _MADE_BY_ITS_TRIALS = ("sweep", "automl")
