@@ -65,7 +65,7 @@ class SdkClient:
         self._client = _build_client(workspace, arm_endpoint, credential, transport)
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str, Mapping[str, object]]:
-        """Return a data asset version without location and columns, the URI it was registered from, and its raw tags."""
+        """Return a data asset without location and columns, the URI it was registered from, and its raw tags."""
         with _errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
         created_by, created_at = self._creation(data)
