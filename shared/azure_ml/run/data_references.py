@@ -31,7 +31,7 @@ class DataReader:
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
         """
-        Find what stands behind each binding's asset id, of many runs at once.
+        Find the data that each binding's asset id refers to, of many runs at once.
 
         What the run definition declares is free; the rest costs one request for data and one for models,
         however many there are. What cannot be placed comes back as Unresolved.
@@ -51,10 +51,10 @@ class DataReader:
 
     def place_saved(self, bindings: Iterable[Binding]) -> Iterator[Binding]:
         """
-        Yield the bindings, those by saved ids of v1 with the URIs that stand behind them, one or several.
+        Yield the bindings, those by saved ids of v1 with the URIs of that data set, one or several.
 
         Costs one request for each saved id that is not in the cache. A data set that cannot be read keeps its saved
-        id, which stands for it.
+        id as its name.
 
         Raises:
             ServiceUnavailableError
@@ -112,7 +112,7 @@ class DataReader:
 
     def _saved_uris(self, asset_id: str) -> tuple[str, ...]:
         uris = self._cache.get((self._record.workspace.id, asset_id), lambda: self._read_saved(asset_id))
-        # If one of them is in another workspace, the saved id stands for the whole data set.
+        # If one of them is in another workspace, the whole data set keeps its saved id.
         return uris if all(map(self._is_known, uris)) else ()
 
     def _read_saved(self, asset_id: str) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ def _build_client(
 
 
 def _cloud(arm_endpoint: str) -> dict[str, Any]:
-    """Name the cloud of an ARM endpoint, describing it to the SDK if it is none of the public ones."""
+    """Name the cloud of an ARM endpoint, and describe it to the SDK unless it is a public one."""
     host = urlsplit(arm_endpoint).netloc.lower()
     if host in _KNOWN_CLOUDS:
         return {"cloud": _KNOWN_CLOUDS[host]}

@@ -103,11 +103,11 @@ class WorkspaceApi:
         return str(answer["name"])
 
     def resolve_data(self, asset_ids: Sequence[str]) -> dict[str, str]:
-        """Return the URI that stands behind each data asset id; an id that does not resolve is left out."""
+        """Return the URI of each data asset id; an id that does not resolve is left out."""
         return self._resolve("data", "dataversion/batchGetResolvedUris", "uri", asset_ids)
 
     def resolve_models(self, asset_ids: Sequence[str]) -> dict[str, str]:
-        """Return the path that stands behind each model asset id; an id that does not resolve is left out."""
+        """Return the path of each model asset id; an id that does not resolve is left out."""
         return self._resolve("modelregistry", "models/batchGetResolvedUris", "path", asset_ids)
 
     def get_saved_dataset(self, saved_id: str) -> Json:
@@ -184,7 +184,7 @@ def _ask_or_halve(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> I
         answer = ask(ids)
     except (RequestRefusedError, RecordNotFoundError):
         if len(ids) == 1:
-            return  # this one has no answer; the others shall have theirs
+            return  # this one has no answer; the others may have one
         middle = len(ids) // 2
         yield from _ask_or_halve(ids[:middle], ask)
         yield from _ask_or_halve(ids[middle:], ask)
