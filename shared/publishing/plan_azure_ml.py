@@ -10,6 +10,7 @@ from shared.catalog.build import build_endpoint, build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Ref
+from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
@@ -20,7 +21,7 @@ from shared.ports import Catalog, Found, RunSource
 from shared.publishing.failures import left_something, without_unproven
 from shared.publishing.outcome import PUBLISHED, SKIPPED
 from shared.publishing.owning_trees import homes_of, models_below
-from shared.publishing.plan import MODEL, Plan, Skip
+from shared.publishing.plan import Plan, Skip
 from shared.publishing.rows import explain, row_of, with_evidence
 from shared.state.ports import Ledger, Row, Tree
 
@@ -108,19 +109,19 @@ class Planner:
         model = self._source.get_model(event.workspace, subject.model)
         ref = ref_of_model(event.workspace, model.id)
         label = f"model {model.id.label}"
-        producer = self._source.find_producer(event.workspace, model)
+        made = self._source.find_producer(event.workspace, model)
         row = row_of(event, ref.qualified_name, "model", PUBLISHED)
-        if producer is None:
+        if made is None:
             entity = build_model(self._source.get_workspace(event.workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
-        tree, run_id = producer.tree, producer.run_id
-        # Of a tree that has not ended, only the run that produced the model is known.
-        only = "" if tree.settled else run_id
-        tree = self._without_failures(tree, but=run_id)
-        run = Ref("custom_ml_experiment_step", qualified_names.of_run(event.workspace, run_id))
-        row = replace(row, evidence=(Evidence(run, is_output=False, field=producer.field, inferred=producer.inferred),))
+        tree, maker = made.tree, made.run_id
+        # Of a tree that has not ended, the run that made the model is all there is to tell.
+        only = "" if tree.settled else maker
+        tree = self._without_failures(tree, but=maker)
+        run = Ref(STEP, qualified_names.of_run(event.workspace, maker))
+        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
-        return self._plan_tree(event, tree, subject=label, made={run_id: ref}, own=((own, row),), only=only)
+        return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
     def _plan_endpoint(self, event: Event, subject: EndpointSubject) -> Plan:
         endpoint = self._source.find_endpoint(event.workspace, subject.name)

@@ -70,7 +70,7 @@ class JobRuns:
         """
         key = _key(event)
         if event.part:
-            self._ledger.add_parts(key, [event.part.to_json()])
+            self._ledger.add_facts(key, [event.part.to_json()])
         plan = self._plan(event, ())
         if isinstance(plan, Plan) and not force and self._is_known(plan):
             self._ledger.put_matches(plan.looked_up)
@@ -103,7 +103,7 @@ class JobRuns:
 
     def _plan(self, event: RunEvent, more: tuple[Part, ...]) -> Plan | Skip:
         key = _key(event)
-        known = tuple(Part.from_json(text) for text in self._ledger.get_parts(key))
+        known = tuple(Part.from_json(text) for text in self._ledger.get_facts(key))
         run = fold(event.run, (*known, *more))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(event, run, SKIPPED, reason=reason),))

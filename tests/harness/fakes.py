@@ -10,7 +10,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
 from shared.ports import ASSET, Found
-from shared.state.ports import DeadLetter, Message, Turn
+from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -230,8 +230,8 @@ class FakeQueue:
 class FreeLeases:
     """Leases that nobody else wants."""
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
-        return Turn()
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+        return Lease()
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
         return True

@@ -14,7 +14,7 @@ from shared.azure_ml.services.inventory import Inventory
 from shared.azure_ml.services.sdk import SdkClient
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
-from shared.http.session import build_session
+from shared.http.rest import build_session
 from shared.intake.handle import AllowList, handle_message
 from shared.intake.message import MessageBody
 from shared.model import WorkspaceId

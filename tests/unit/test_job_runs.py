@@ -219,7 +219,7 @@ def test_stream_that_reports_every_minute_adds_nothing_to_the_ledger() -> None:
         for kind in ("START", "RUNNING", "COMPLETE")
     ]
     desk.publish(*batches)
-    assert len(desk.ledger.get_parts(desk.step.ref.qualified_name)) == 3
+    assert len(desk.ledger.get_facts(desk.step.ref.qualified_name)) == 3
 
 
 def test_part_is_kept_while_another_worker_has_its_turn() -> None:
@@ -228,7 +228,7 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
     with pytest.raises(LeaseHeldError):
         desk.publish(WRITES)
-    assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
+    assert len(desk.ledger.get_facts(QualifiedName(STEP))) == 1
 
 
 def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:

@@ -13,7 +13,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
 from shared.redaction import redact_mapping, redact_text

@@ -12,7 +12,7 @@ from azure.core.exceptions import (
 
 from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError, RequestRefusedError
 from shared.errors import ServiceUnavailableError as Unavailable
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 
 
 def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:
