@@ -56,7 +56,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     services = app.services
     run = parse_event(parse_envelope(run_completed("creditrisk_train")))
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
-    other = Publisher(services.runs, services.catalog, services.ledger, services.state.leases, now=services.now)
+    other = Publisher(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now)
 
     class Overtaken(SqliteLeases):
         """Leases that another worker takes first, between planning and writing."""
@@ -67,7 +67,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
 
     database = Database(str(services.settings.storage), now=services.now)
     leases = Overtaken(database)
-    Publisher(services.runs, services.catalog, services.ledger, leases, now=services.now).publish(run)
+    Publisher(services.resolver, services.catalog, services.ledger, leases, now=services.now).publish(run)
     database.close()
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")
