@@ -184,7 +184,7 @@ _FORMS = {
         "asset": _ASSET,
         "registration": rf"{_ASSET}/registration",
         "schema": rf"{_ASSET}/schema",
-        "column": rf"{_ASSET}/schema#(?P<name>.+)",
+        "schema_column": rf"{_ASSET}/schema#(?P<name>.+)",
         "package": rf"{_ASSET}#(?P<name>.+)",
         "power_bi_link": rf"(?:{_ASSET}/|(?!azureml:|openlineage:)[^#]+#)powerbi/(?P<name>.+)",
         "endpoint": rf"{_WORKSPACE}/endpoints/(?P<endpoint>[^/]+)",

@@ -7,6 +7,7 @@ from shared.catalog import qualified_names
 from shared.catalog.assets import UNRESOLVED, UNSCANNED, Matches, build_placeholder
 from shared.catalog.column_mapping import spell_column_mappings
 from shared.catalog.entities import Entity, Evidence, Ref, attributes, ends
+from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
 from shared.openlineage.columns import Dataset
 from shared.openlineage.incoming_places import locate, place_of_dataset
@@ -52,8 +53,8 @@ def build_job_run(run: JobRun, names: Mapping[Dataset, Names], matches: Matches)
     """Build the step, the experiment that its job is, and whatever stands for data that no scan has found."""
     key = qualified_names.of_job_run(run.id.namespace, run.id.run_id)
     places = {dataset: each.choose(matches) for dataset, each in names.items()}
-    namespace = Ref("custom_ml_workspace", qualified_names.of_job_namespace(run.id.namespace))
-    experiment = Ref("custom_ml_experiment", qualified_names.of_job(run.id.namespace, run.job))
+    namespace = Ref(WORKSPACE, qualified_names.of_job_namespace(run.id.namespace))
+    experiment = Ref(EXPERIMENT, qualified_names.of_job(run.id.namespace, run.job))
     evidence = [
         Evidence(
             matches[places[dataset].ref].ref,
@@ -71,7 +72,7 @@ def build_job_run(run: JobRun, names: Mapping[Dataset, Names], matches: Matches)
         Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage tells of.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),
         Entity(
-            Ref("custom_ml_experiment_step", key),
+            Ref(STEP, key),
             attributes(
                 run.job,
                 description=run.documentation,

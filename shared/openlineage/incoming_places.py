@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.openlineage.columns import Dataset
 from shared.openlineage.outgoing_names import split_table
 from shared.places.matching import Place, place_of
-from shared.places.names import STAND_IN
 from shared.places.storage import SPARK_PARTITIONS
 from shared.redaction import redact_url
 
@@ -37,7 +37,7 @@ def place_of_dataset(dataset: Dataset, job_namespace: str) -> Place:
     if dataset.namespace.lower().startswith("azureml://"):
         name = QualifiedName(dataset.label)
         return Place(
-            Ref(STAND_IN, name),
+            Ref(OTHER_DATA, name),
             exact=(name,),
             rules={name: "an asset of Azure ML, by its name"},
             unfound="placeholder: no lineage of Azure ML has this name",
@@ -45,7 +45,7 @@ def place_of_dataset(dataset: Dataset, job_namespace: str) -> Place:
     location = locate(dataset)
     if location is None:
         return Place(
-            Ref(STAND_IN, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
+            Ref(OTHER_DATA, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
             unfound="placeholder: the name means something where the job ran only",
         )
     return place_of(location)

@@ -22,6 +22,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import DEPLOYMENT, PACKAGE, PACKAGES, STEP, Role, kind_of
 from shared.catalog.qualified_names import QualifiedName, of_run, parse
 from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
 from shared.openlineage.outgoing_facets import (
@@ -35,21 +36,6 @@ from shared.openlineage.outgoing_facets import (
 )
 from shared.openlineage.outgoing_names import to_dataset_name
 
-STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
-CONFIG, METRICS, PACKAGES, PACKAGE = (
-    "custom_ml_exp_config",
-    "custom_ml_model_metrics",
-    "custom_ml_packages",
-    "custom_ml_package",
-)
-_TOLD_OF_THE_RUN = frozenset({CONFIG, METRICS, PACKAGES})
-"""Ends of a run that are no data: a facet of the run tells of them."""
-_JOB_TYPES = {
-    STEP: "STEP",
-    DEPLOYMENT: "DEPLOYMENT",
-    "custom_ml_dataset_registration": "REGISTRATION",
-    "ProcessWithColumnMapping": "LINK",
-}
 _STATES = {
     "completed": RunState.COMPLETE,
     "finished": RunState.COMPLETE,
@@ -185,7 +171,7 @@ def _experiment(process: Entity) -> str:
 
 
 def _data(refs: Sequence[Ref] | None) -> Iterator[Ref]:
-    return (ref for ref in refs or () if ref.type_name not in _TOLD_OF_THE_RUN)
+    return (ref for ref in refs or () if kind_of(ref.type_name).role is Role.DATA)
 
 
 def _state(process: Entity) -> RunState:
@@ -196,7 +182,7 @@ def _state(process: Entity) -> RunState:
 
 def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
     values = process.attributes
-    job_type = _JOB_TYPES.get(process.ref.type_name, process.ref.type_name)
+    job_type = kind_of(process.ref.type_name).openlineage or process.ref.type_name
     yield (
         "jobType",
         job_type_job.JobTypeJobFacet(
@@ -247,24 +233,30 @@ def _run_facets(process: Entity, known: Known, packages: dict[Ref, list[Entity]]
     if tags := tags_of(process):
         fields = [tags_run.TagsRunFacetFields(key, value, TAGS_FROM) for key, value in tags.items()]
         yield "tags", tags_run.TagsRunFacet(tags=fields, producer=PRODUCER)
-    ends = {ref.type_name: ref for ref in (*(process.inputs or ()), *(process.outputs or ()))}
     yield (
         PROCESS_FACET,
         AzuremlProcessRunFacet(
             qualifiedName=process.ref.qualified_name,
             typeName=process.ref.type_name,
             attributes=other_attributes(process),
-            settings=_values(known, ends.get(CONFIG), "parameters"),
-            metrics=_values(known, ends.get(METRICS), "metrics"),
-            packages=[_package(each) for each in packages.get(ends[PACKAGES], ())] if PACKAGES in ends else None,
             producer=PRODUCER,
+            **_described(process, known, packages),
         ),
     )
 
 
-def _values(known: Known, ref: Ref | None, attribute: str) -> dict[str, Any] | None:
-    entity = known.get(ref.qualified_name) if ref else None
-    return read_json(str(entity.attributes.get(attribute) or ""), dict) if entity else None
+def _described(process: Entity, known: Known, packages: dict[Ref, list[Entity]]) -> dict[str, Any]:
+    """Return what describes a run, by the member of its facet; what its kind has no member for is left out."""
+    found: dict[str, Any] = {}
+    for ref in (*(process.inputs or ()), *(process.outputs or ())):
+        kind, entity = kind_of(ref.type_name), known.get(ref.qualified_name)
+        if kind.role is not Role.DESCRIBES_RUN or not kind.openlineage:
+            continue
+        if ref.type_name == PACKAGES:
+            found[kind.openlineage] = [_package(each) for each in packages.get(ref, ())]
+        elif entity:
+            found[kind.openlineage] = read_json(str(entity.attributes.get(kind.values) or ""), dict)
+    return found
 
 
 def _packages(known: Known) -> dict[Ref, list[Entity]]:

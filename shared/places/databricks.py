@@ -3,6 +3,15 @@
 import re
 from dataclasses import dataclass
 
+from shared.catalog.kinds import (
+    DATABRICKS_JOB,
+    DATABRICKS_NOTEBOOK,
+    DATABRICKS_NOTEBOOK_TASK,
+    DATABRICKS_PROCESS,
+    DATABRICKS_TABLE,
+    DATABRICKS_WORKSPACE,
+    HIVE_TABLE,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.address import Address
@@ -12,11 +21,11 @@ HIVE = "hive_metastore"
 _WORKSPACE = r"[^/@]+\.(?:azuredatabricks|databricks\.azure)\.[a-z]+"
 _HIVE_NAME = re.compile(rf"^(?P<database>[^./@:]+)\.(?P<table>[^/@]+)@(?P<host>{_WORKSPACE})$", re.IGNORECASE)
 _OBJECTS = {
-    (): "databricks_workspace",
-    ("jobs",): "databricks_job",
-    ("jobs", "tasks"): "databricks_notebook_task",
-    ("jobs", "tasks", "processes"): "databricks_process",
-    ("notebooks",): "databricks_notebook",
+    (): DATABRICKS_WORKSPACE,
+    ("jobs",): DATABRICKS_JOB,
+    ("jobs", "tasks"): DATABRICKS_NOTEBOOK_TASK,
+    ("jobs", "tasks", "processes"): DATABRICKS_PROCESS,
+    ("notebooks",): DATABRICKS_NOTEBOOK,
 }
 
 
@@ -41,7 +50,7 @@ class HiveMetastore:
         return Names(
             self.platform,
             QualifiedName(next(iter(names))),
-            scanned_types=("hive_table",),
+            scanned_types=(HIVE_TABLE,),
             exact=tuple(Candidate(QualifiedName(name), rule) for name, rule in zip(names, rules, strict=False)),
             note=address.note,
         )
@@ -77,7 +86,7 @@ class UnityCatalog:
         return Names(
             self.platform,
             exact[0].name,
-            scanned_types=("databricks_table",),
+            scanned_types=(DATABRICKS_TABLE,),
             exact=tuple(exact),
             note=address.note,
         )

@@ -3,6 +3,22 @@
 import re
 from dataclasses import dataclass
 
+from shared.catalog.kinds import (
+    FABRIC_LAKE_WAREHOUSE,
+    FABRIC_LAKEHOUSE,
+    FABRIC_LAKEHOUSE_PATH,
+    FABRIC_LAKEHOUSE_TABLE,
+    FABRIC_WAREHOUSE,
+    FABRIC_WAREHOUSE_SCHEMA,
+    FABRIC_WAREHOUSE_TABLE,
+    POWER_BI_DASHBOARD,
+    POWER_BI_DATAFLOW,
+    POWER_BI_DATASET,
+    POWER_BI_DATASET_PROCESS,
+    POWER_BI_REPORT,
+    Role,
+    kind_of,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.address import Address
@@ -13,19 +29,19 @@ _APP = "app.fabric.microsoft.com"
 _POWER_BI = "app.powerbi.com"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TYPES_IN_APP = {
-    "lakehouses": "fabric_lakehouse",
-    "lakewarehouses": "fabric_lake_warehouse",
-    "lakehouses/tables": "fabric_lakehouse_table",
-    "warehouses": "fabric_warehouse",
-    "warehouses/schemas": "fabric_warehouse_schema",
-    "warehouses/schemas/tables": "fabric_warehouse_table",
+    "lakehouses": FABRIC_LAKEHOUSE,
+    "lakewarehouses": FABRIC_LAKE_WAREHOUSE,
+    "lakehouses/tables": FABRIC_LAKEHOUSE_TABLE,
+    "warehouses": FABRIC_WAREHOUSE,
+    "warehouses/schemas": FABRIC_WAREHOUSE_SCHEMA,
+    "warehouses/schemas/tables": FABRIC_WAREHOUSE_TABLE,
 }
 _TYPES_IN_POWER_BI = {
-    "datasets": "powerbi_dataset",
-    "reports": "powerbi_report",
-    "dashboards": "powerbi_dashboard",
-    "dataflows": "powerbi_dataflow",
-    "datasetprocesses": "powerbi_dataset_process",
+    "datasets": POWER_BI_DATASET,
+    "reports": POWER_BI_REPORT,
+    "dashboards": POWER_BI_DASHBOARD,
+    "dataflows": POWER_BI_DATAFLOW,
+    "datasetprocesses": POWER_BI_DATASET_PROCESS,
 }
 _TABLE_BREAK = "%252F"
 """What stands between schema and table of a lakehouse: a slash, encoded twice."""
@@ -52,7 +68,7 @@ class OneLake:
                 self.platform,
                 found[0].name,
                 scanned_types=tuple(
-                    "fabric_warehouse_table" if "/warehouses/" in candidate.name else "fabric_lakehouse_table"
+                    FABRIC_WAREHOUSE_TABLE if "/warehouses/" in candidate.name else FABRIC_LAKEHOUSE_TABLE
                     for candidate in found
                 ),
                 exact=found,
@@ -63,7 +79,7 @@ class OneLake:
         return Names(
             self.platform,
             name,
-            scanned_types=("fabric_lakehouse_path",),
+            scanned_types=(FABRIC_LAKEHOUSE_PATH,),
             is_folder=address.is_folder,
             exact=(
                 Candidate(name, f"exact {kind} by its OneLake path"),
@@ -126,8 +142,8 @@ class PowerBi:
             name,
             scanned_types=(kind,),
             # A process of the scanner's is never ours to write: it would lose the inputs it has.
-            stands_alone=not kind.endswith("_process"),
-            exact=(Candidate(name, f"exact {kind.replace('_', ' ').replace('powerbi', 'Power BI')}"),),
+            stands_alone=kind_of(kind).role is not Role.PROCESS,
+            exact=(Candidate(name, f"exact {kind_of(kind).word}"),),
             note=address.note,
         )
 

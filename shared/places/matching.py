@@ -7,14 +7,14 @@ from enum import StrEnum
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream, Feed
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import OTHER_DATA, POWER_BI_DATASET, POWER_BI_REPORT
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
-from shared.places.names import STAND_IN, Names
+from shared.places.names import Names
 from shared.places.table import names_of
 
-POWER_BI_DATASET_TAG = "powerbi_dataset"
-POWER_BI_REPORT_TAG = "powerbi_report"
-"""Tags of a data asset that name the Power BI dataset fed from it, and the report on that, by URL."""
+POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
+"""Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
 
 
 class MatchKind(StrEnum):
@@ -78,7 +78,7 @@ def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
         exact=tuple(candidate.name for candidate in names.exact),
         resource_sets=tuple(candidate.name for candidate in names.resource_sets),
         rules={each.name: _noted(each.rule, names.note) for each in (*names.resource_sets, *names.exact)},
-        scanned_types=names.scanned_types if ref.type_name == STAND_IN else (),
+        scanned_types=names.scanned_types if ref.type_name == OTHER_DATA else (),
         unfound=_why_unfound(names),
     )
 
@@ -88,7 +88,7 @@ def _why_unfound(names: Names) -> str:
         return _noted("placeholder: Purview scans no such place", names.note)
     why = f"placeholder: nothing scanned under {names.qualified_name}"
     if names.scanned_types and not names.stands_alone:
-        why += f"; a {STAND_IN} stands in for the {names.scanned_types[0]}, which only a scan can write"
+        why += f"; a {OTHER_DATA} stands in for the {names.scanned_types[0]}, which only a scan can write"
     return _noted(why, names.note)
 
 
@@ -107,7 +107,7 @@ def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> P
     else:
         name = qualified_names.of_unresolved(workspace, data)
     return Place(
-        Ref(STAND_IN, name),
+        Ref(OTHER_DATA, name),
         exact=(name,),
         rules={name: "known to the catalog by its name"},
         unfound="placeholder: Azure ML cannot say where it lies",
@@ -179,8 +179,8 @@ def _feeds_of_tags(asset: DataAsset) -> Iterator[Feed]:
 
 def places_of_feed(feed: Feed) -> tuple[Place, ...]:
     """Return the Power BI dataset and then the report."""
-    dataset = _power_bi_place("powerbi_dataset", feed.dataset)
-    return (dataset, _power_bi_place("powerbi_report", feed.report)) if feed.report else (dataset,)
+    dataset = _power_bi_place(POWER_BI_DATASET, feed.dataset)
+    return (dataset, _power_bi_place(POWER_BI_REPORT, feed.report)) if feed.report else (dataset,)
 
 
 def _power_bi_place(type_name: str, url: str) -> Place:

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.address import Address
-
-STAND_IN = "custom_dataset"
-"""What stands for data that Purview does not scan, or whose own type it takes from nobody but a scanner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Names:
     @property
     def type_name(self) -> str:
         """The type of the entity that we write where no scan has been."""
-        return self.scanned_types[0] if self.scanned_types and self.stands_alone else STAND_IN
+        return self.scanned_types[0] if self.scanned_types and self.stands_alone else OTHER_DATA
 
 
 class NamingRule(Protocol):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from shared.catalog.assets import UNRESOLVED, UNSCANNED
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Place
-from shared.places.names import STAND_IN
 from shared.ports import Catalog, Found
 
 
@@ -30,7 +30,7 @@ def find_scanned(
     for place in wanted:
         for type_name in place.scanned_types:
             hidden.setdefault(type_name, set()).update(
-                name for name in place.exact if name in found and found[name].ref.type_name == STAND_IN
+                name for name in place.exact if name in found and found[name].ref.type_name == OTHER_DATA
             )
     scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
     for name in set().union(*hidden.values()):

@@ -4,6 +4,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.catalog.kinds import (
+    AZURE_MYSQL_TABLE,
+    AZURE_POSTGRESQL_TABLE,
+    AZURE_SQL_DW_TABLE,
+    AZURE_SQL_MI_TABLE,
+    AZURE_SQL_TABLE,
+    AZURE_SQL_VIEW,
+    DATA_EXPLORER_TABLE,
+    POSTGRESQL_TABLE,
+    SQL_SERVER_TABLE,
+    SYNAPSE_DEDICATED_TABLE,
+    SYNAPSE_SERVERLESS_TABLE,
+    SYNAPSE_SERVERLESS_VIEW,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.address import Address
@@ -54,7 +68,7 @@ class PostgreSql:
         address = self._read(address)
         if ".postgres.database." in address.hostname:
             root = f"postgresql://{address.hostname}"
-            return _names(self.platform, root, address, ("azure_postgresql_table",))
+            return _names(self.platform, root, address, (AZURE_POSTGRESQL_TABLE,))
         keys = ("dbs", "schemas", "tables")
         parts = [f"/{key}/{part}" for key, part in zip(keys, map(_plain, address.segments), strict=False)]
         host = f"postgresql://servers/{address.hostname}:{address.port or self.default_port}"
@@ -62,7 +76,7 @@ class PostgreSql:
         return Names(
             self.platform,
             name,
-            scanned_types=("postgresql_table",) if len(parts) == 3 else (),
+            scanned_types=(POSTGRESQL_TABLE,) if len(parts) == 3 else (),
             exact=(Candidate(name, _what(len(parts), 3)),),
             note=address.note,
         )
@@ -89,7 +103,7 @@ class MySql:
         return address.scheme.partition("+")[0] == "mysql" and ".mysql.database." in address.hostname
 
     def name(self, address: Address) -> Names:
-        return _names(self.platform, f"mysql://{address.hostname}", address, ("azure_mysql_table",), 2)
+        return _names(self.platform, f"mysql://{address.hostname}", address, (AZURE_MYSQL_TABLE,), 2)
 
     def origin(self, address: Address) -> Location | None:
         return Location(_decode_spaces(address.text))
@@ -105,7 +119,7 @@ class DataExplorer:
         return address.scheme == "https" and ".kusto." in address.hostname
 
     def name(self, address: Address) -> Names:
-        types = ("azure_data_explorer_table",)
+        types = (DATA_EXPLORER_TABLE,)
         return _names(self.platform, f"https://{address.hostname}", address, types, 2)
 
     def origin(self, address: Address) -> Location | None:
@@ -150,21 +164,19 @@ def _decode_spaces(name: str) -> str:
 
 
 SQL_RULES = (
-    SqlServer(
-        "Azure SQL", r"^[^.]+\.database\.(?!fabric\.)", ("azure_sql_table", "azure_sql_view", "azure_sql_dw_table")
-    ),
-    SqlServer("SQL Managed Instance", r"^[^.]+(?:\.public)?\.[^.]+\.database\.", ("azure_sql_mi_table",)),
+    SqlServer("Azure SQL", r"^[^.]+\.database\.(?!fabric\.)", (AZURE_SQL_TABLE, AZURE_SQL_VIEW, AZURE_SQL_DW_TABLE)),
+    SqlServer("SQL Managed Instance", r"^[^.]+(?:\.public)?\.[^.]+\.database\.", (AZURE_SQL_MI_TABLE,)),
     SqlServer(
         "Synapse serverless SQL",
         r"^[^.]+-ondemand\.sql\.azuresynapse\.",
-        ("azure_synapse_serverless_sql_table", "azure_synapse_serverless_sql_view"),
+        (SYNAPSE_SERVERLESS_TABLE, SYNAPSE_SERVERLESS_VIEW),
     ),
     SqlServer(
         "Synapse dedicated SQL",
         r"^[^.]+\.sql\.azuresynapse\.",
-        ("azure_synapse_dedicated_sql_table", "azure_sql_dw_table"),
+        (SYNAPSE_DEDICATED_TABLE, AZURE_SQL_DW_TABLE),
     ),
-    SqlServer("SQL Server", r".", ("mssql_table",), depth=4, keeps_port=True),
+    SqlServer("SQL Server", r".", (SQL_SERVER_TABLE,), depth=4, keeps_port=True),
     PostgreSql(),
     MySql(),
     DataExplorer(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.catalog.entities import Entity
+from shared.catalog.kinds import STEP
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import Event
@@ -110,7 +111,7 @@ class RetiredFinder:
             return
         plan = self.publisher.plan(self.read(hint_of(self.workspace, item, now=now)), force=True)
         if isinstance(plan, Plan):
-            steps = [entity for entity in plan.entities if entity.ref.type_name == "custom_ml_experiment_step"]
+            steps = [entity for entity in plan.entities if entity.ref.type_name == STEP]
             self._write(plan.root, [_only_state(step, ARCHIVED) for step in steps])
         self.state.ledger.put_rows([replace(row, status=ARCHIVED)])
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from shared.catalog.assets import UNSCANNED
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
 from shared.places.matching import Match, MatchKind, Place, match_places, place_of
-from shared.places.names import STAND_IN
 from shared.places.scanned import find_scanned, is_scanned
 from shared.places.table import origin_of
 from shared.ports import Catalog, Listed
@@ -84,8 +84,8 @@ class Rematcher:
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
         # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
+        stand_ins = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(stand_ins, type_name=OTHER_DATA) if stand_ins else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
@@ -119,4 +119,4 @@ def _place_of(name: QualifiedName) -> Place:
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
-    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
+    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})

@@ -239,7 +239,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     graph = read_graph(app.services.catalog, found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
-        "└── table (azure datalake gen2 path)",
+        "└── table (storage path)",
     ]
     assert to_mermaid(graph).count("-->") == 2
 

@@ -11,10 +11,10 @@ from shared.azure_ml.run.data import DataReader
 from shared.azure_ml.services.workspaces import WorkspaceRecord
 from shared.cache import Cache
 from shared.catalog import qualified_names
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Datastore, Location
 from shared.places.connections import table_of_connection
-from shared.places.names import STAND_IN
 from shared.places.table import RULES, names_of, origin_of
 from shared.places.uris import AssetReference, parse_reference
 from tests.references.naming_table import Row, read_rows, read_sources
@@ -154,7 +154,7 @@ def test_place_has_the_type_and_the_name_that_a_scanner_gives_it(row: Row) -> No
     located = place(row.uri)
     assert located is not None
     names = names_of(located)
-    assert ((*names.scanned_types, STAND_IN)[0], names.qualified_name) == (row.type_name, row.name)
+    assert ((*names.scanned_types, OTHER_DATA)[0], names.qualified_name) == (row.type_name, row.name)
 
 
 @each(PLACES)
@@ -193,4 +193,4 @@ def test_only_types_known_to_stand_alone_are_written(row: Row) -> None:
         "powerbi_dashboard",
         "powerbi_dataflow",
     }
-    assert names_of(located).type_name == (row.type_name if row.type_name in alone else STAND_IN)
+    assert names_of(located).type_name == (row.type_name if row.type_name in alone else OTHER_DATA)

@@ -116,7 +116,9 @@ def test_name_parses_back_to_what_it_was_made_from(
     assert parse(qualified_names.of_asset(workspace, asset)) == ParsedName("asset", workspace, asset=asset)
     assert parse(qualified_names.of_registration(data_name)) == ParsedName("registration", workspace, asset=data)
     assert parse(schema) == ParsedName("schema", workspace, asset=data)
-    assert parse(qualified_names.of_column(schema, free)) == ParsedName("column", workspace, asset=data, name=free)
+    assert parse(qualified_names.of_column(schema, free)) == ParsedName(
+        "schema_column", workspace, asset=data, name=free
+    )
     assert parse(package) == ParsedName("package", workspace, asset=environment, name=free)
     assert parse(qualified_names.of_experiment(workspace, free)) == ParsedName("experiment", workspace, name=free)
     assert parse(run) == ParsedName("run", workspace, run_id=one)

@@ -13,6 +13,7 @@ from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, in
 from cli.deployment import Deployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError
 from shared.http.sign_in import get_token
@@ -40,9 +41,6 @@ def check_catalog(
     others = _unless_only_the_caller_lacks_it(services, management, deployment)
     yield Check("catalog: types", others(_probe_types(services)), _ROLE)
     yield Check("catalog: round trip", others(_probe_round_trip(services)), _ROLE)
-
-
-_TYPE = "custom_dataset"
 
 
 def _probe_collection(services: Services, management: Management) -> Callable[[], str]:
@@ -127,10 +125,12 @@ def _probe_types(services: Services) -> Callable[[], str]:
 
 def _probe_round_trip(services: Services) -> Callable[[], str]:
     def probe() -> str:
-        if any(item["name"] == _TYPE for item in services.catalog.plan_types().create_entities):
+        if any(item["name"] == OTHER_DATA for item in services.catalog.plan_types().create_entities):
             raise UncheckedError("waits for the types")  # writing would install them
         name = QualifiedName(f"azureml://lineage-doctor/{uuid.uuid4()}")
-        entity = Entity(Ref(_TYPE, name), attributes("lineage doctor", description="May be deleted: it was a test."))
+        entity = Entity(
+            Ref(OTHER_DATA, name), attributes("lineage doctor", description="May be deleted: it was a test.")
+        )
         rejected = services.catalog.upsert_entities([entity]).rejections
         if rejected:
             raise ProblemError(f"the catalog refused an entity: {rejected[name]}", "lineage typedefs apply")

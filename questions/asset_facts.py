@@ -1,40 +1,20 @@
-"""What an asset is to people: a model version, an endpoint, a report, data, a run."""
+"""What the answers take from one asset: whether it is data, whether it serves, its settings, metrics and version."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from shared.catalog.typedefs import METRIC_ATTRIBUTES
+from shared.catalog.kinds import METRIC_ATTRIBUTES, Role, kind_of
 from shared.purview.reader import Asset
 
-MODEL, ENDPOINT, PREDICTION, REPORT = "model", "endpoint", "prediction", "report"
-DATA, RUN, PACKAGES, SETTINGS, METRICS, OTHER = "data", "run", "packages", "settings", "metrics", "other"
-DEPLOYMENT = "custom_ml_deployment"
-STEP = "custom_ml_experiment_step"
-
-_KINDS = {
-    "custom_ml_model": MODEL,
-    "custom_ml_model_endpoint": ENDPOINT,
-    "powerbi_report": REPORT,
-    "powerbi_dashboard": REPORT,
-    STEP: RUN,
-    "custom_ml_packages": PACKAGES,
-    "custom_ml_exp_config": SETTINGS,
-    "custom_ml_model_metrics": METRICS,
-    DEPLOYMENT: OTHER,
-    "custom_ml_dataset_registration": OTHER,
-    "ProcessWithColumnMapping": OTHER,
-    "custom_ml_experiment": OTHER,
-}
 _NOT_LIVE = frozenset({"deleted", "deleting", "archived", "failed", "canceled", "cancelled"})
 _OF_CONFIG = frozenset({"name", "qualifiedName", "displayName", "parameters"})
 
 
-def kind_of(asset: Asset) -> str:
-    """Tell what an asset is; a process of others is `other` if data flows through it, and everything else is data."""
-    if asset.type_name in _KINDS:
-        return _KINDS[asset.type_name]
-    return OTHER if asset.related.keys() & {"inputs", "outputs"} else DATA
+def is_data(asset: Asset) -> bool:
+    """Whether data is all that an asset is: no model version, endpoint or report, and no process of others."""
+    kind = kind_of(asset.type_name)
+    return kind.role is Role.DATA and not kind.listed_as and not asset.related.keys() & {"inputs", "outputs"}
 
 
 def is_live(deployment: Asset) -> bool:

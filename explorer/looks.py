@@ -1,6 +1,16 @@
-"""Icons of kinds, drawn here: 24 by 24, in one colour, as an address that needs no request."""
+"""How kinds are drawn: their icons, and the kinds of nodes that stand for several entities."""
 
 from urllib.parse import quote
+
+from shared.catalog.kinds import KINDS, PROCESS, Kind, Role
+from shared.catalog.kinds import kind_of as kind_in_catalog
+
+PIPELINE, MORE = "pipeline", "more"
+_SEVERAL = {
+    PIPELINE: Kind(PIPELINE, Role.PROCESS, "pipeline", "stack", "run", super_type=PROCESS),
+    MORE: Kind(MORE, Role.DATA, "more", "dots", "link"),
+}
+"""What stands for several entities; the catalog has no such types."""
 
 ICONS = {
     "play": '<circle cx="12" cy="12" r="9"/><path d="M10 8.5v7l5.5-3.5z"/>',
@@ -21,10 +31,22 @@ ICONS = {
     "chart": '<path d="M4 3v17h17"/><path d="M9 16v-5M13.5 16V7M18 16v-3"/>',
     "dots": '<circle cx="5" cy="12" r="1.5"/><circle cx="12" cy="12" r="1.5"/><circle cx="19" cy="12" r="1.5"/>',
 }  # fmt: skip
+"""Drawings, 24 by 24, in one colour."""
+
+
+def kind_of(type_name: str) -> Kind:
+    """Return the kind of a node."""
+    return _SEVERAL.get(type_name) or kind_in_catalog(type_name)
+
+
+def list_looks() -> list[tuple[str, str]]:
+    """Return family and icon of every kind, also of those that only their name tells."""
+    kinds = (*KINDS.values(), *_SEVERAL.values(), kind_in_catalog(""))
+    return sorted({(kind.family, kind.icon) for kind in kinds})
 
 
 def icon(name: str, colour: str) -> str:
-    """Return an icon as a data URI."""
+    """Return an icon as a data URI, which needs no request."""
     drawing = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="48" height="48" fill="none" '
         f'stroke="{colour}" stroke-width="1.9" stroke-linecap="round" stroke-linejoin="round">{ICONS[name]}</svg>'
