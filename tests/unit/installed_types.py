@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from shared.purview.typedefs import plan_types
+from shared.purview.types import plan_types
 
 EMULATOR = Path(__file__).parents[2] / "emulator"
 BUILT_IN: list[dict[str, Any]] = [
