@@ -14,8 +14,8 @@ from questions.draw import read_graph, to_json
 from questions.walk import Walker
 from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
+from shared.intake.deliver import Redelivery
 from shared.intake.envelopes import split_events
-from shared.intake.handle import Redelivery
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
 from shared.settings import Settings
