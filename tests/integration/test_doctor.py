@@ -11,7 +11,7 @@ from azure.identity import CredentialUnavailableError
 from click.testing import CliRunner
 
 from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
-from cli.admin.checks.network import Resolve, resolve
+from cli.admin.checks.machine import Resolve, resolve
 from cli.admin.doctor import examine
 from cli.main import cli as lineage
 from cli.options import BY_QUEUE, Deployment

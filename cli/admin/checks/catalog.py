@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
-from cli.admin.checks.sign_in import read_claims
+from cli.admin.checks.machine import Resolve, check_account, read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits
+from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits
 from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
+from cli.admin.checks.machine import Resolve, check_account
 from cli.admin.management.arm import STORAGE_ACCOUNTS
 from cli.admin.management.clients import Management
 from cli.options import Deployment
