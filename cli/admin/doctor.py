@@ -1,4 +1,4 @@
-"""`lineage doctor`: proves every link from Azure ML to the catalog, or says how to mend it."""
+"""`lineage doctor`: checks every connection from Azure ML to the catalog, and says how to fix it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _MARKS = {"ok": ("✓", "green"), "problem": ("✗", "red"), "unchecked": ("?", 
 _PAUSE = 20.0
 
 
-@click.command(short_help="Prove every link, or say how to mend it.")
+@click.command(short_help="Check every connection, and say how to fix it.")
 @deployment_options
 @click.option("--links", "only_links", is_flag=True, help="Leave out coverage and dead letters.")
 @click.option("--wait", "minutes", type=click.FloatRange(0, 60), default=0, help="Try again for so many minutes.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"done": "green", "refused": "red", "failed": "red", "planned": "cyan", "later": "yellow"}
 _SETTINGS = ("PURVIEW_ENDPOINT", "PURVIEW_COLLECTION", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE")
-"""Settings that whoever runs the same command elsewhere needs too."""
+"""Settings that the same command needs on another machine, too."""
 
 
 @click.command(short_help="Prepare the catalog and the events for the app.")
@@ -102,7 +102,7 @@ def _parse_workspace(text: str) -> WorkspaceId:
 
 
 def _command(*words: str) -> str:
-    """Spell a command for somebody else's shell, with the settings it needs there."""
+    """Return a command for the shell of another person, with the settings it needs there."""
     settings = [f"{name}={shlex.quote(os.environ[name])}" for name in _SETTINGS if os.environ.get(name)]
     return " ".join([*settings, "lineage", *(shlex.quote(word) for word in words)])
 
@@ -111,4 +111,4 @@ def _print(result: "Result") -> None:
     state = click.style(f"{result.state:<9}", fg=_COLOURS.get(result.state))
     click.echo(f"{state} {result.goal}: {result.detail}")
     if result.command:
-        click.echo(f"          Somebody who may: {result.command}")
+        click.echo(f"          A person who may runs: {result.command}")

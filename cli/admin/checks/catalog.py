@@ -85,7 +85,7 @@ Probe = Callable[[], str]
 def _unless_only_the_caller_lacks_it(
     services: Services, management: Management, deployment: Deployment
 ) -> Callable[[Probe], Probe]:
-    """Make a right that only whoever runs this lacks no problem, where the app is known to have it."""
+    """Report a right that only the caller lacks as unchecked, where the app is known to have it."""
 
     def wrap(probe: Probe) -> Probe:
         def wrapped() -> str:

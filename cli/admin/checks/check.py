@@ -35,7 +35,7 @@ _REMEDIES = (
     (r"there is no token", "Sign in with `az login`, or run where the managed identity is."),
     (
         r"ConnectTimeout|ConnectionError|NewConnectionError|Connection refused|timed out",
-        "Nobody answers there: look at firewall, proxy and private endpoint between this machine and the service.",
+        "Nothing answers there: check firewall, proxy and private endpoint between this machine and the service.",
     ),
 )
 """What helps against errors that look the same wherever they come from."""

@@ -1,4 +1,4 @@
-"""Whether queue, ledger and dead letters are there and may be used, and what the ledger tells of the app's work."""
+"""Whether queue, ledger and dead letters exist and may be used, and what the ledger says of the app's work."""
 
 import uuid
 from collections.abc import Callable, Iterator

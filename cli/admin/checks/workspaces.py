@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from azure.mgmt.eventgrid.models import EventSubscription
 
 _API_VERSION = "2024-10-01-preview"
-_NOBODY = "lineage-doctor"
-"""The id of a run that nobody has: asking for it needs the right to read runs and costs nothing."""
+_NO_RUN = "lineage-doctor"
+"""The id of a run that does not exist: asking for it needs the right to read runs and costs nothing."""
 _DAY = timedelta(days=1)
 _RIGHT = "Give yourself Reader on the workspace's resource group."
 _METRICS = ("DeliverySuccessCount", "DeliveryAttemptFailCount", "DeadLetteredCount", "DroppedEventCount")
@@ -52,7 +52,7 @@ def check_list(services: Services) -> Check:
 
 
 def list_workspaces_or_none(services: Services) -> list[WorkspaceId] | None:
-    """Return the workspaces that LINEAGE_WORKSPACES names or that lie below; None if `check_list` has a problem."""
+    """Return the workspaces that LINEAGE_WORKSPACES names or contains; None if `check_list` has a problem."""
     try:
         return _list_workspaces(services)
     except LineageError:
@@ -84,7 +84,7 @@ def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], s
     def probe() -> str:
         found = get_workspace(services.rest, services.settings.arm_endpoint, workspace)
         try:
-            WorkspaceApi(services.rest, found.api_url, workspace).get_run(_NOBODY)
+            WorkspaceApi(services.rest, found.api_url, workspace).get_run(_NO_RUN)
         except RecordNotFoundError:
             return "runs can be read"
         return "runs can be read"
@@ -123,7 +123,7 @@ class _Watch:
             raise ProblemError(f"system topic {topic.name} is {topic.state}", self._remedy)
         if state != "Succeeded":
             raise ProblemError(
-                f"subscription {name} is {state}: Event Grid delivers nothing", f"Make it anew: {self._remedy}"
+                f"subscription {name} is {state}: Event Grid delivers nothing", f"Create it again: {self._remedy}"
             )
         ends_at = subscription.expiration_time_utc
         if ends_at is not None and ends_at <= self._services.now():
@@ -167,7 +167,9 @@ class _Watch:
         delivered, failed, given_up, dropped = (int(totals.get(name, 0)) for name in _METRICS)
         words = f"in a day {delivered} delivered, {failed} attempts failed, {given_up} given up, {dropped} dropped"
         if dropped:
-            raise ProblemError(words, "Mend the check *undelivered*; `reconcile` finds what they were about.")
+            raise ProblemError(
+                words, "Fix what the check *undelivered* reports; `reconcile` finds what they were about."
+            )
         if given_up:
             raise ProblemError(words, "Once the other checks are right: lineage replay --undelivered")
         if failed and not delivered:
@@ -184,7 +186,7 @@ class _Watch:
         topic = self._management.event_grid.find_topic(self._workspace)
         if topic is None:
             raise ProblemError(
-                "no system topic of the workspace is visible to you: nobody is told of its events, or you need Reader "
+                "no system topic of the workspace is visible to you: its events are not sent, or you need Reader "
                 "on its resource group",
                 self._remedy,
             )

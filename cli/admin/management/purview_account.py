@@ -66,8 +66,8 @@ class PurviewAccount:
             if collection.name == name if name else not collection.parent:
                 return collection
         called_so = [collection.name for collection in collections if collection.friendly_name == name]
-        hint = f"; the collection that is called so has the name {called_so[0]}" if called_so else ""
-        raise RecordNotFoundError(f"no collection {name or 'at the root'} is visible{hint}")
+        advice = f"; the collection that is called so has the name {called_so[0]}" if called_so else ""
+        raise RecordNotFoundError(f"no collection {name or 'at the root'} is visible{advice}")
 
     def get_policy(self, collection: str) -> Json:
         """
@@ -86,7 +86,7 @@ class PurviewAccount:
         raise AccessDeniedError(f"only a Collection Administrator of {collection} may read who has roles there")
 
     def put_policy(self, policy: Json) -> None:
-        """Replace a policy; Purview refuses one that somebody else has replaced since it was read."""
+        """Replace a policy; Purview refuses one that others have replaced since it was read."""
         self._rest.put(
             f"{self._endpoint}/policystore/metadataPolicies/{policy['id']}", policy, params={"api-version": _POLICIES}
         )
@@ -98,7 +98,7 @@ def has_role(policy: Json, role: str, principal_id: str) -> bool:
 
 
 def has_groups(policy: Json, role: str) -> bool:
-    """Whether a group has a role: then anybody may have it through that group."""
+    """Whether a group has a role: then any principal may have it through that group."""
     return any(True for _ in _members(policy, role, _GROUPS))
 
 
