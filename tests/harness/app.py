@@ -13,8 +13,8 @@ from emulator.server import Emulator
 from questions.graph import read_graph, to_json
 from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
+from shared.intake.deliver import Redelivery
 from shared.intake.envelopes import split_events
-from shared.intake.handle import Redelivery
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
 from shared.settings import Settings

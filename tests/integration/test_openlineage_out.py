@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from cli.main import cli
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
-from shared.http.emulator_credential import EmulatorCredential
-from shared.http.session import build_session
+from shared.http.rest import build_session
+from shared.http.sign_in import EmulatorCredential
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.openlineage.outgoing_names import Named, to_qualified_name
 from tests.harness.app import WS, App, outcomes, run_completed

@@ -16,12 +16,12 @@ from questions.walk import Walker
 from shared.bootstrap import Services
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
-from shared.intake.receive_openlineage import receive_events
 from shared.openlineage.outgoing_events import to_run_events
 from shared.openlineage.outgoing_names import Named, to_qualified_name
 from shared.purview.reader import Asset
 from shared.settings import Settings
 from tests.harness.app import AT_ONCE, App
+from tests.worlds.openlineage_events import receive_openlineage
 
 Flow = tuple[frozenset[str], frozenset[str]]
 """What a run read and what it wrote, by qualifiedName."""
@@ -64,7 +64,7 @@ def _name(dataset: dict[str, Any]) -> str:
 
 
 def take_in(services: Services, events: list[dict[str, Any]]) -> None:
-    status, answer = receive_events(json.dumps(events).encode(), encoding="", services=services)
+    status, answer = receive_openlineage(services, json.dumps(events).encode())
     assert status == 200, answer
     reports = list(drain(services, local_queue(services), redelivery=AT_ONCE))
     assert not [report.outcome.reason for report in reports if report.failed]

@@ -10,6 +10,7 @@ import pytest
 from cli.main import cli
 from shared.catalog.kinds import list_ours
 from shared.settings import Settings
+from tests.recipes.setting_places import settings_in_code, settings_in_readme
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,10 +44,8 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 
 def test_every_setting_is_documented_and_read() -> None:
     """The README's table and the code name the same settings."""
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
-    read = set(re.findall(r'"((?:LINEAGE|PURVIEW)_[A-Z_]+)"', (ROOT / "shared/settings.py").read_text()))
-    assert documented == read
-    assert len(read) == len(fields(Settings))
+    assert settings_in_readme() == settings_in_code()
+    assert len(settings_in_code()) == len(fields(Settings))
 
 
 def test_every_metric_is_documented() -> None:

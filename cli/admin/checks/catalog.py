@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.checks.network import Resolve, check_account
-from cli.admin.checks.sign_in import get_token, read_claims
+from cli.admin.checks.sign_in import read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
 from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits
@@ -16,6 +16,7 @@ from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError
+from shared.http.sign_in import get_token
 from shared.purview.transport import SCOPE
 
 _ROLE = (
@@ -52,7 +53,9 @@ def _probe_collection(services: Services, management: Management) -> Callable[[]
 
 def _probe_role(services: Services, management: Management, deployment: Deployment) -> Callable[[], str]:
     def probe() -> str:
-        identity = deployment.identity_id or str(read_claims(get_token(services, SCOPE).token).get("oid") or "")
+        identity = deployment.identity_id or str(
+            read_claims(get_token(services.credential, SCOPE).token).get("oid") or ""
+        )
         if not identity:
             raise UncheckedError("who the app is, is not known: give --identity")
         collections = {each.name: each for each in management.account.list_collections()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.admin.management.drift import missing
 from cli.deployment import FUNCTION
 from shared.errors import RecordNotFoundError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 from shared.intake.event_types import subscribed_types
 from shared.model import WorkspaceId
 from shared.state.azure_storage import QUEUE, UNDELIVERED
