@@ -73,13 +73,8 @@ def _table(group: str, cases: Iterable[Case]) -> str:
 def _row(case: Case) -> str:
     lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
     evidence = (f"{grade}: {source}" for grade, source in sorted(case.evidence, key=lambda each: GRADES.index(each[0])))
-    cells = [
-        _link(case),
-        "<br>".join(list_ends(lineage)),
-        "<br>".join(_filled(lineage["nodes"])),
-        "<br>".join(evidence),
-    ]
-    return f"| {' | '.join(cells)} |"
+    cells = (list_ends(lineage), _filled(lineage["nodes"]), evidence)
+    return f"| {' | '.join((_link(case), *map('<br>'.join, cells)))} |"
 
 
 def _link(case: Case) -> str:
