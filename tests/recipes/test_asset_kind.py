@@ -25,7 +25,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.outgoing_events import to_run_events
 from shared.ports import LineageNode
 from shared.publishing.labels import list_labelled
-from shared.purview.typedefs import plan_types
+from shared.purview.types import plan_types
 from tests.harness.fakes import NOON
 from tests.unit.examples import at, data_asset, model, named, run, tree, unscanned, ws
 from tests.unit.plain_catalog import MODEL, PlainCatalog
