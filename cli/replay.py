@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services

@@ -11,8 +11,7 @@ from openlineage.client.serde import Serde
 
 from cli.session import drain, local_queue
 from emulator.server import Emulator
-from questions.connected import read_connected
-from questions.walk import Walker
+from questions.walk import Walker, read_connected
 from shared.bootstrap import Services
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName

@@ -223,7 +223,8 @@ def test_two_outputs_of_one_template_are_two_places(app: App, add: Add) -> None:
 
 def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> None:
     """A cycle is drawn, not followed for ever."""
-    from questions.graph import read_graph, to_mermaid, to_text
+    from questions.draw import read_graph, to_mermaid, to_text
+    from questions.walk import Walker
 
     table = {"uri": "azureml://datastores/lake/paths/table/", "type": "uri_folder"}
     add(
@@ -236,7 +237,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     )
     app.replay([run_completed("in_place")])
     found = app.services.catalog.find([QualifiedName(f"{WS}/runs/in_place")])[QualifiedName(f"{WS}/runs/in_place")]
-    graph = read_graph(app.services.catalog, found.guid, limit=100)
+    graph = read_graph(Walker(app.services.lineage), found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
         "└── table (storage path)",

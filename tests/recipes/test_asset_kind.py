@@ -14,7 +14,7 @@ from explorer.looks import ICONS
 from explorer.node import Node
 from explorer.stylesheets import LIGHT, stylesheet
 from questions.diff import diff
-from questions.graph import to_mermaid, to_text
+from questions.draw import to_mermaid, to_text
 from questions.impact import find_impact
 from questions.origin import find_origin
 from questions.walk import Walker
@@ -23,8 +23,8 @@ from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import KINDS, PROCESS, STEP, Kind, Role
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.outgoing_events import to_run_events
-from shared.ports import LineageNode
 from shared.publishing.labels import list_labelled
+from shared.purview.reader import Asset
 from shared.purview.types import plan_types
 from tests.harness.fakes import NOON
 from tests.unit.examples import at, data_asset, model, named, run, tree, unscanned, ws
@@ -174,8 +174,8 @@ def test_impact_lists_a_kind_as_its_row_says(table: pytest.MonkeyPatch) -> None:
 def test_show_and_the_explorer_call_it_by_the_word_of_the_row(table: pytest.MonkeyPatch) -> None:
     """And draw it as data or as a process."""
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_node("run", node=LineageNode("run", STEP, QualifiedName("x://run"), "train"))
-    graph.add_node("component", node=LineageNode("component", INVENTED, REF.qualified_name, "prepare:1"))
+    graph.add_node("run", asset=Asset("run", STEP, QualifiedName("x://run"), "train"))
+    graph.add_node("component", asset=Asset("component", INVENTED, REF.qualified_name, "prepare:1"))
     graph.add_edge("component", "run")
     node = Node("component", "prepare:1", INVENTED)
     assert "prepare:1 (component)" in to_text(graph, "run")

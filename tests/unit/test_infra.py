@@ -9,7 +9,7 @@ import click
 import pytest
 
 from cli.admin.management.event_grid import Target, build_subscription
-from cli.deployment import BY_QUEUE, FUNCTION, deployment_options
+from cli.options import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
 from shared.settings import Settings
 from shared.state import azure_storage

@@ -8,7 +8,7 @@ from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.checks.network import Resolve, check_account
 from cli.admin.management.arm import STORAGE_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.deployment import Deployment
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.intake.deliver import LastEventNote
 from shared.reconciling.coverage import read_coverage

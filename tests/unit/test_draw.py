@@ -1,10 +1,10 @@
-"""Drawing lineage: `questions.graph` on graphs that no catalog was asked for."""
+"""Drawing lineage: `questions.draw` on graphs that no catalog was asked for."""
 
 import networkx as nx
 
-from questions.graph import to_text
+from questions.draw import to_text
 from shared.catalog.qualified_names import QualifiedName
-from shared.ports import LineageNode
+from shared.purview.reader import Asset
 
 
 def test_chain_deeper_than_the_stack_is_drawn() -> None:
@@ -12,7 +12,7 @@ def test_chain_deeper_than_the_stack_is_drawn() -> None:
     graph: nx.DiGraph[str] = nx.DiGraph()
     guids = [str(number) for number in range(1_100)]
     for guid in guids:
-        graph.add_node(guid, node=LineageNode(guid, "custom_dataset", QualifiedName(f"azureml://{guid}"), guid))
+        graph.add_node(guid, asset=Asset(guid, "custom_dataset", QualifiedName(f"azureml://{guid}"), guid))
     nx.add_path(graph, guids)
     lines = to_text(graph, "0").splitlines()
     assert len(lines) == len(guids) + 1
