@@ -102,10 +102,10 @@ def list_ends(lineage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Name the attributes that are filled beyond what every thing of the type has, and what stands in for others."""
+    """Name the attributes that are filled beyond what every thing of the type has, and what placeholders are for."""
     filled: dict[str, set[str]] = defaultdict(set)
     for node in nodes:
-        # What a run has of a batch endpoint is its own to tell; of a datastore it is the address.
+        # What a run has of a batch endpoint is its own; of a datastore it is the address.
         own = {"endpoint"} if node["type"] == STEP else set()
         names = {_attribute(key) for key in set(node.get("attributes", {})) - (_ALWAYS - own)}
         if node["type"] == OTHER_DATA:

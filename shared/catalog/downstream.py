@@ -19,7 +19,7 @@ _IN_POWER_BI = {
     field: re.compile(rf"(?P<url>https://[\w.-]+/groups/[^/?#\s]+/{kind}/[^/?#\s]+)(?:[/?#]\S*)?", re.IGNORECASE)
     for field, kind in (("dataset", "datasets"), ("report", "reports"))
 }
-"""What follows the id is a page of it, or how somebody came there."""
+"""What follows the id is a page of it, or how a person came there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Feed:
     A Power BI dataset that is fed from some data, and the report on it, if any, by URL.
 
     Attributes:
-        dataset_field, report_field: what says so, for people.
+        dataset_field, report_field: where that comes from, for people.
     """
 
     dataset: str
@@ -59,13 +59,13 @@ class DownstreamEntry:
         return self.workspace is None or (self.workspace == workspace and not asset.registry)
 
     def takes_place(self, names: frozenset[str]) -> bool:
-        """Whether one of the names is a name of the place, or lies below one."""
+        """Whether one of the names is a name of the place, or below one."""
         return any(name == place or name.startswith(f"{place}/") for name in names for place in self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Downstream:
-    """A mapping from data to Power BI that somebody wrote down, in its order."""
+    """The entries of a `downstream.yaml`, in its order."""
 
     entries: tuple[DownstreamEntry, ...] = ()
 

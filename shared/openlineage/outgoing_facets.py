@@ -1,4 +1,4 @@
-"""Tells in facets of the standard what the catalog knows of data."""
+"""Describes data in facets of the standard, and what those have no words for in two of ours (docs/openlineage/)."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -26,12 +26,12 @@ from shared.openlineage.outgoing_names import Named, to_dataset_name
 from shared.places.table import origin_of
 
 PRODUCER = "urn:aml-purview-lineage"
-"""Who says so. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
+"""Who sends it. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
 _VERSION = "1-0-0"
 PROCESS_FACET, ASSET_FACET = "azureml_process", "azureml_asset"
 """The keys of the two facets in an event."""
 Known = Mapping[QualifiedName, Entity]
-"""Whatever is known of the entities around a process."""
+"""The entities around a process, as far as they are known."""
 TAGS_FROM = "AZURE_ML"
 _ELSEWHERE = frozenset({"description", "owner", "tags", "columnMapping"})
 """Attributes that a facet of the standard has."""
@@ -52,7 +52,7 @@ class AzuremlProcessRunFacet(RunFacet):
         packages: in its environment.
     """
 
-    qualifiedName: str  # noqa: N815 - spelt as the standard spells members of facets
+    qualifiedName: str  # noqa: N815 - in the case of the standard's members
     typeName: str  # noqa: N815
     attributes: dict[str, Any]
     settings: dict[str, Any] | None = None
@@ -79,7 +79,7 @@ class AzuremlAssetDatasetFacet(DatasetFacet):
 
 class Datasets:
     """
-    Data as events tell of it.
+    Data as events describe it.
 
     Args:
         known: the entities that facets are made of; of data that is not among them an event has the name alone.
@@ -196,7 +196,7 @@ def tags_of(entity: Entity) -> dict[str, str]:
 
 
 def other_attributes(entity: Entity) -> dict[str, Any]:
-    """Return what no facet of the standard tells."""
+    """Return the attributes that no facet of the standard has."""
     return {name: value for name, value in sorted(entity.attributes.items()) if name not in _ELSEWHERE}
 
 
