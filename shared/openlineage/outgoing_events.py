@@ -33,7 +33,7 @@ from shared.openlineage.outgoing_facets import (
     read_json,
     tags_of,
 )
-from shared.openlineage.outgoing_names import to_dataset_name
+from shared.places.platforms import to_openlineage
 
 STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
 CONFIG, METRICS, PACKAGES, PACKAGE = (
@@ -168,7 +168,7 @@ def _job(process: Entity) -> tuple[str, str]:
     """
     if came_in := read_job_run(process.ref.qualified_name):
         return came_in[0], str(process.attributes["name"])
-    named = to_dataset_name(process.ref.qualified_name)
+    named = to_openlineage(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
     values = process.attributes
@@ -227,7 +227,7 @@ def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     """Point to the pipeline; it is no entity, so that its job is known by the experiment alone."""
     if pipeline := str(process.attributes.get("pipeline_run_id") or ""):
         root = QualifiedName(f"{process.ref.qualified_name.rpartition('/runs/')[0]}/runs/{pipeline}")
-        namespace = to_dataset_name(root).namespace
+        namespace = to_openlineage(root).namespace
         yield (
             "parent",
             parent_run.ParentRunFacet(

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.catalog import qualified_names
-from shared.catalog.assets import UNSCANNED
-from shared.catalog.entities import Ref
+from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
-from shared.places.matching import Match, MatchKind, Place, match_places, place_of
-from shared.places.names import STAND_IN
-from shared.places.scanned import find_scanned, is_scanned
-from shared.places.table import origin_of
+from shared.places import platforms
+from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
+from shared.places.place import PLACEHOLDER, Place
 from shared.ports import Catalog, Listed
 from shared.reconciling.synthetic_events import hint_of, hint_of_job_run
 from shared.state.ports import Row, State
@@ -65,7 +63,7 @@ class Rematcher:
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = [
             replace(place, ref=found[name].ref)
-            if (name := place.ref.qualified_name) in found and not place.scanned_types
+            if (name := place.ref.qualified_name) in found and not place.hidden_types
             else place
             for place in places
         ]
@@ -84,9 +82,9 @@ class Rematcher:
         """Remove placeholders that no process uses; until then they stay."""
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
-        # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
+        # Beside a placeholder there may be what a scan made, under the same name and another type.
+        placeholders = [name for name in some if self._orphans[name] == PLACEHOLDER]
+        found = {**found, **(self.catalog.find(placeholders, type_name=PLACEHOLDER) if placeholders else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
@@ -114,11 +112,11 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 def _place_of(name: QualifiedName) -> Place:
     """Tell how to look up a place again; whether it is a folder is not in its name."""
-    place = place_of(replace(origin_of(name) or Location(name), is_folder=True))
+    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=True))
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
-    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
+    return Place(Ref(PLACEHOLDER, name), exact=(name,), rules={name: "known to the catalog by its name"})
 
 
 def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:

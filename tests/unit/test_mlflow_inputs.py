@@ -11,7 +11,7 @@ from shared.azure_ml.run.mlflow_inputs import LoggedInputs, read_logged_inputs
 from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
 from tests.unit.examples import LAKE, LAKE_URL, WORKSPACE_ID, at, data_asset
 
 CHURN = data_asset("churn", at("raw/churn/"))
@@ -37,7 +37,7 @@ class FakePlaces:
 
     def _resolve(self, text: str) -> Data:
         match parse_reference(text):
-            case Url(url):
+            case Location(url):
                 return Location(url)
             case DatastorePath() as reference:
                 return to_location(reference, LAKE, WORKSPACE_ID)

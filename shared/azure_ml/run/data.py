@@ -12,7 +12,7 @@ from shared.azure_ml.services.workspaces import WorkspaceRecord
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, Data, DataAsset, Datastore, Location, ModelVersion, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
 from shared.redaction import redact_text
 
 _FILE_TYPES = frozenset({"urifile", "uri_file"})
@@ -74,8 +74,8 @@ class DataReader:
             return None  # a template is no place until its run has filled it in
         reference = parse_reference(uri)
         match reference:
-            case Url(url):
-                location = self._from_url(url)
+            case Location(url, is_folder):
+                location = Location(self._by_service(url), is_folder)
             case DatastorePath() if self.is_here(reference):
                 datastore = self._datastore(reference.datastore)
                 location = to_location(
@@ -160,12 +160,13 @@ class DataReader:
             for asset_id, data_type in types.items()
         }
 
-    def _from_url(self, url: str) -> Location:
+    def _by_service(self, url: str) -> str:
+        """Return a URL without secrets, of the service under which Purview scans the account."""
         parts = urlsplit(url)
         account, _, rest = parts.netloc.partition(".")
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
-        return Location(redact_text(url).rstrip("/"), is_folder=url.endswith("/"))
+        return redact_text(url).rstrip("/")
 
     def _datastore(self, name: str) -> Datastore:
         """Return a datastore; of one that cannot be read, its name."""

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from shared.azure_ml.run.bindings import Binding
-from shared.catalog.downstream import list_names
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Datastore, Location, Port, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference
+from shared.places.platforms import names_of
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference
 from shared.redaction import redact_text
 
 _ADDRESSES = ("uri", "url", "path", "table_name", "delta_table_name")
@@ -88,7 +88,7 @@ def _address_of(dataset: Mapping[str, object]) -> str:
 def _is_place(address: str, places: Places) -> bool:
     reference = parse_reference(address)
     match reference:
-        case Url():
+        case Location():
             return True
         case DatastorePath(name):  # each name that nobody knows would cost a request to learn that
             return places.is_here(reference) and name in places.datastores()
@@ -122,10 +122,10 @@ def _join(bindings: Iterable[Binding], found: Mapping[str, Data], inputs: Sequen
 
 
 def _keys(data: Data) -> set[str]:
-    """Return what some data has in common with the same data; whether it is a folder, not everybody knows."""
+    """Return what some data has in common with the same data; not every source knows whether it is a folder."""
     match data:
         case Location():
-            return {name for is_folder in (False, True) for name in list_names(replace(data, is_folder=is_folder))}
+            return set(names_of(data))
         case DataAsset():
             return {repr(data.id)} | (_keys(data.location) if data.location else set())
         case Unresolved():

@@ -9,7 +9,8 @@ from shared.azure_ml.run.bindings import SAVED, Binding
 from shared.cache import Cache
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
-from shared.places.uris import DatastorePath, Reference, Url, parse_reference
+from shared.model import Location
+from shared.places.uris import DatastorePath, Reference, parse_reference
 
 
 class SavedDatasets:
@@ -63,7 +64,7 @@ class SavedDatasets:
 
     def _is_known(self, uri: str) -> bool:
         match parse_reference(uri):
-            case Url():
+            case Location():
                 return True
             case DatastorePath() as reference:
                 return self._is_here(reference)
