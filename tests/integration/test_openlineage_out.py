@@ -55,7 +55,9 @@ def edges_of(events: list[Event]) -> set[tuple[DatasetName, DatasetName]]:
     """Return the edges between data and processes."""
     edges = set()
     for event in events:
-        process = to_openlineage(QualifiedName(event["run"]["facets"].get("azureml_process", {})["qualifiedName"]))
+        process = to_openlineage(
+            QualifiedName(event["run"]["facets"].get("azureml_process", {}).get("qualifiedName", ""))
+        )
         edges |= {(_name(each), process) for each in event.get("inputs", ())}
         edges |= {(process, _name(each)) for each in event.get("outputs", ())}
     return edges
