@@ -12,8 +12,8 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
-from shared.http.emulator_credential import EmulatorCredential
-from shared.http.session import build_session
+from shared.http.rest import build_session
+from shared.http.sign_in import EmulatorCredential
 from shared.intake.message import EVENT_GRID
 from shared.intake.receive import receive_event
 from shared.purview.transport import SCOPE

@@ -24,15 +24,15 @@ def audit(*, model: str, out: Path) -> None:
     from cli.session import open_reading_services
     from cli.show import find_asset
     from questions.audit import MANIFEST, gather, write_bundle
-    from questions.kinds import MODEL, kind_of
     from questions.walk import Walker
+    from shared.catalog.kinds import MODEL
 
     services = open_reading_services()
     walker = Walker(services.lineage)
     guid = find_asset(services.catalog, model).guid
     files = gather(walker, guid, services.ledger)
     asset = walker.asset(guid)
-    if kind_of(asset) != MODEL:
+    if asset.type_name != MODEL:
         raise click.UsageError(f"{model} is no model version but a {asset.type_name}")
     try:
         hashes = write_bundle(out, asset, files, at=services.now(), version=version("aml-purview-lineage"))

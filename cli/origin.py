@@ -68,7 +68,7 @@ def _words(asset: "Asset") -> str:
 
 
 def _package(package: "Asset") -> str:
-    from questions.kinds import version_of
+    from questions.asset_facts import version_of
 
     version = version_of(package)
     return f"{package.name}=={version}" if package.attributes.get("version") else f"{package.name}{version}"

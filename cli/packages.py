@@ -30,6 +30,7 @@ def packages(*, requirement: str, live: bool, as_json: bool) -> None:
     from questions.documents import of_uses
     from questions.packages import find_uses
     from questions.walk import Walker
+    from shared.catalog.kinds import DEPLOYMENT, PACKAGE
 
     try:
         wanted = Requirement(requirement)
@@ -38,8 +39,8 @@ def packages(*, requirement: str, live: bool, as_json: bool) -> None:
     if wanted.url or wanted.marker or wanted.extras:
         raise click.BadParameter("only a name and versions can be asked for", param_hint="REQUIREMENT")
     services = open_reading_services()
-    found = services.catalog.list_of_type("custom_ml_package", canonicalize_name(wanted.name))
-    deployments = services.catalog.list_of_type("custom_ml_deployment")
+    found = services.catalog.list_of_type(PACKAGE, canonicalize_name(wanted.name))
+    deployments = services.catalog.list_of_type(DEPLOYMENT)
     walker = Walker(services.lineage)
     uses = find_uses(walker, wanted, [each.guid for each in found], [each.guid for each in deployments])
     shown = [use for use in uses if use.live or not live]

@@ -1,7 +1,6 @@
 """`lineage show`: the lineage of one asset, as the catalog has it."""
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
 
 
 _VERSIONS_AHEAD = 20
-_WORKSPACE_PART = re.compile(r"^azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+", re.IGNORECASE)
 
 
 @click.command(short_help="Draw the lineage of an asset.")
@@ -70,12 +68,12 @@ def find_asset(catalog: "PurviewCatalog", asset: str) -> "Found":
         click.ClickException: there is none.
         click.UsageError: there are several in different places.
     """
-    from shared.catalog.qualified_names import QualifiedName
+    from shared.catalog.qualified_names import QualifiedName, in_our_case
 
     if not asset:
         raise click.UsageError("ASSET is empty")
     if "://" in asset:
-        wanted = QualifiedName(_WORKSPACE_PART.sub(lambda match: match[0].lower(), asset))
+        wanted = in_our_case(asset)
         found = catalog.find([wanted])
         if not found:
             raise click.ClickException(f"the catalog has no asset with the qualifiedName {wanted}")

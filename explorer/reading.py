@@ -11,6 +11,7 @@ import networkx as nx
 from cli.show import family_of, find_asset, version_order
 from questions.diff import Change, diff
 from questions.walk import Walker
+from shared.catalog.kinds import MODEL
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 HITS = 20
-MODEL = "custom_ml_model"
 
 
 class Reading:

@@ -10,13 +10,14 @@ from typing import Any
 
 import networkx as nx
 
+from questions.asset_facts import metrics_of, settings_of
 from questions.documents import of_asset, of_entity, of_impact, of_origin, of_package
 from questions.explain import explain_edges
 from questions.impact import find_impact
-from questions.kinds import METRICS, RUN, SETTINGS, kind_of, metrics_of, settings_of
 from questions.origin import find_origin
 from questions.paths import order
 from questions.walk import Walker
+from shared.catalog.kinds import METRICS, SETTINGS, STEP
 from shared.model import to_utc_text
 from shared.purview.reader import INPUT, OUTPUT, Asset
 from shared.state.ports import Ledger, Row
@@ -37,7 +38,7 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
     graph = nx.compose(above, below)
     whole = walker.read(graph)
     upstream = sorted((whole[each] for each in above if each in whole), key=order)
-    runs = [asset for asset in upstream if kind_of(asset) == RUN]
+    runs = [asset for asset in upstream if asset.type_name == STEP]
     logged = walker.read(each.guid for run in runs for each in run.next(OUTPUT))
     origin = find_origin(walker, guid)
     names = [asset.qualified_name for asset in (*whole.values(), *logged.values())]
@@ -48,11 +49,11 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
         "origin.json": of_origin(origin),
         "impact.json": of_impact(find_impact(walker, guid)),
         "runs.json": [of_entity(run) for run in runs],
-        "settings.json": {each.qualified_name: settings_of(each) for each in upstream if kind_of(each) == SETTINGS},
+        "settings.json": {each.qualified_name: settings_of(each) for each in upstream if each.type_name == SETTINGS},
         "metrics.json": {
             each.qualified_name: metrics_of(each)
             for each in sorted(logged.values(), key=order)
-            if kind_of(each) == METRICS
+            if each.type_name == METRICS
         },
         "packages.json": {
             environment.qualified_name: [of_package(each) for each in inside] for environment, inside in origin.packages

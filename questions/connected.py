@@ -6,12 +6,13 @@ from datetime import datetime
 
 from questions.walk import Walker
 from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.purview.reader import Asset
 
-_DESCRIBING = ("tabular_schema", "columns", "package", "experiment")
+_DESCRIBING = (SCHEMA_ATTRIBUTE, "columns", "package", "experiment")
 """Relationships that lead from what takes part in lineage to what describes it."""
-_PARENTS = ("experiment", "tabular_schema", "composeSchema", "packages")
+_PARENTS = ("experiment", SCHEMA_ATTRIBUTE, "composeSchema", "packages")
 
 
 @dataclass(frozen=True, slots=True)

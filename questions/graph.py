@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from shared.catalog.kinds import kind_of
 from shared.ports import LineageNode
 
 if TYPE_CHECKING:
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 100_000
 """Nothing is ever wrapped or cut: a terminal does that better, and a chain of runs is deep."""
-_KINDS = {
-    "custom_ml_experiment_step": "run",
-    "custom_ml_exp_config": "settings",
-    "custom_ml_model_metrics": "metrics",
-    "custom_ml_model_endpoint": "endpoint",
-    "custom_ml_dataset_registration": "registration",
-    "custom_ml_dataset": "data asset",
-    "ProcessWithColumnMapping": "process",
-}
 
 
 def read_graph(catalog: "PurviewCatalog", guid: str, *, limit: int) -> "nx.DiGraph[str]":
@@ -75,7 +67,7 @@ def to_mermaid(graph: "nx.DiGraph[str]") -> str:
     number = {guid: f"n{position}" for position, guid in enumerate(order)}
     lines = ["flowchart LR"]
     for guid in order:
-        opening, closing = ('(["', '"])') if _is_process(graph, guid) else ('["', '"]')
+        opening, closing = ('(["', '"])') if kind_of(node_of(graph, guid).type_name).is_process else ('["', '"]')
         label = label_of(graph, guid).plain.replace('"', "#quot;")
         lines.append(f"    {number[guid]}{opening}{label}{closing}")
     edges = sorted((number[source], number[target]) for source, target in graph.edges)
@@ -151,14 +143,7 @@ def _grow(
 
 def label_of(graph: "nx.DiGraph[str]", guid: str) -> Text:
     node = node_of(graph, guid)
-    kind = _KINDS.get(node.type_name, node.type_name.removeprefix("custom_ml_").replace("_", " "))
-    return Text(f"{node.name} ({kind})")
-
-
-def _is_process(graph: "nx.DiGraph[str]", guid: str) -> bool:
-    return _KINDS.get(node_of(graph, guid).type_name) in ("run", "registration", "process") or node_of(
-        graph, guid
-    ).type_name in ("custom_ml_deployment",)
+    return Text(f"{node.name} ({kind_of(node.type_name).word})")
 
 
 def node_of(graph: "nx.DiGraph[str]", guid: str) -> LineageNode:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from questions.kinds import DATA, ENDPOINT, MODEL, PREDICTION, REPORT, RUN, kind_of
+from questions.asset_facts import is_data
 from questions.paths import order, shortest_paths
 from questions.scoring import find_live, find_scoring
 from questions.walk import Walker
+from shared.catalog.kinds import MODEL, STEP, kind_of
 from shared.purview.reader import OUTPUT, Asset
 
-KINDS = (MODEL, ENDPOINT, PREDICTION, REPORT)
+PREDICTION, REPORT = "prediction", "report"
+KINDS = ("model", "endpoint", PREDICTION, REPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,14 @@ class Impact:
 def find_impact(walker: Walker, guid: str) -> Impact:
     """Walk downstream of an asset; predictions are what a run writes that scores with a model version."""
     graph = walker.walk([guid], OUTPUT)
-    kinds = {each: kind_of(walker.asset(each)) for each in graph}
-    writers = {run for each in graph if kinds[each] == DATA for run in graph.predecessors(each) if kinds[run] == RUN}
+    types = {each: walker.asset(each).type_name for each in graph}
+    kinds = {each: kind_of(type_name).listed_as for each, type_name in types.items()}
+    data = {each for each in graph if is_data(walker.asset(each))}
+    writers = {run for each in data for run in graph.predecessors(each) if types[run] == STEP}
     scoring = find_scoring(walker, writers)
     for run in scoring:
-        kinds.update((each, PREDICTION) for each in graph.successors(run) if kinds[each] == DATA)
-    models = {each for each in graph if kinds[each] == MODEL}
+        kinds.update((each, PREDICTION) for each in graph.successors(run) if each in data)
+    models = {each for each in graph if types[each] == MODEL}
     deployed = find_live(walker, models | {model for used in scoring.values() for model in used})
     live = _live(walker, graph, kinds, scoring, deployed)
     ends = [each for each in graph if each != guid and kinds[each] in KINDS]

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
-from questions.kinds import DATA, DEPLOYMENT, MODEL, STEP, is_live, kind_of
+from questions.asset_facts import is_data, is_live
 from questions.walk import Walker
+from shared.catalog.kinds import DEPLOYMENT, MODEL, STEP
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 
@@ -18,18 +19,18 @@ def find_scoring(walker: Walker, runs: Iterable[str]) -> Mapping[str, frozenset[
     steps = {
         guid: step
         for guid, step in walker.read(runs).items()
-        if step.type_name == STEP and not any(kind_of(walker.asset(each.guid)) == MODEL for each in step.next(OUTPUT))
+        if step.type_name == STEP and not any(each.type_name == MODEL for each in step.next(OUTPUT))
     }
     data = {each.guid for step in steps.values() for each in step.next(INPUT)}
-    files = {guid: asset for guid, asset in walker.read(data).items() if kind_of(asset) == DATA}
+    files = {guid: asset for guid, asset in walker.read(data).items() if is_data(asset)}
     makers = walker.read({each.guid for asset in files.values() for each in asset.next(INPUT)})
     made = walker.read(
-        {each.guid for maker in makers.values() for each in maker.next(OUTPUT) if each.type_name == "custom_ml_model"}
+        {each.guid for maker in makers.values() for each in maker.next(OUTPUT) if each.type_name == MODEL}
     )
     registered = {guid: _registered_from(asset, makers, made) for guid, asset in files.items()}
     scoring: dict[str, frozenset[str]] = {}
     for guid, step in steps.items():
-        models = {each.guid for each in step.next(INPUT) if each.type_name == "custom_ml_model"}
+        models = {each.guid for each in step.next(INPUT) if each.type_name == MODEL}
         models |= {model for each in step.next(INPUT) for model in registered.get(each.guid, ())}
         if models or step.attributes.get("endpoint"):
             scoring[guid] = frozenset(models)

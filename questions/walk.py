@@ -4,21 +4,10 @@ from collections.abc import Iterable
 
 import networkx as nx
 
+from shared.catalog.kinds import Role, kind_of
 from shared.purview.reader import GUIDS, INPUT, OUTPUT, Asset, LineageReader
 
 BOTH = (INPUT, OUTPUT)
-
-
-_PROCESSES = frozenset(
-    {
-        "custom_ml_experiment_step",
-        "custom_ml_deployment",
-        "custom_ml_dataset_registration",
-        "ProcessWithColumnMapping",
-    }
-)
-"""Types whose neighbours an answer about lineage always has; it leaves out processes that have only one side."""
-
 _SLOW = 2
 """Requests that one lineage takes with its confirmation: after so many that brought little, it is tried instead."""
 
@@ -130,7 +119,7 @@ class Walker:
         complete = {
             each
             for each, asset in lineage.assets.items()
-            if asset.type_name in _PROCESSES and each not in lineage.cut and each != guid
+            if _has_all_neighbours(asset) and each not in lineage.cut and each != guid
         }
         beyond: dict[str, list[str]] = {}
         for source, target in lineage.edges:
@@ -158,3 +147,9 @@ class Walker:
                 self._next[direction][guid] = tuple(sorted(other.guid for other in others))
                 for each in others:
                     self._known.setdefault(each.guid, Asset(each.guid, each.type_name, each.qualified_name, each.name))
+
+
+def _has_all_neighbours(asset: Asset) -> bool:
+    """Whether an answer about lineage has all neighbours of an asset; it leaves out processes with only one side."""
+    kind = kind_of(asset.type_name)
+    return kind.is_ours and kind.role is Role.PROCESS

@@ -112,7 +112,7 @@ class Services:
             from shared.state.sqlite import open_state
 
             return open_state(str(self.settings.storage), now=self.now)
-        from shared.state.azure import open_state as open_azure_state
+        from shared.state.azure_storage import open_state as open_azure_state
 
         return open_azure_state(self.settings.storage, token=lambda: self.credential, now=self.now)
 
@@ -121,7 +121,7 @@ class Services:
         """What Event Grid could not deliver; None with a SQLite file, where it leaves nothing."""
         if isinstance(self.settings.storage, Path):
             return None
-        from shared.state.azure_undelivered import open_undelivered
+        from shared.state.azure_storage import open_undelivered
 
         return open_undelivered(self.settings.storage, token=lambda: self.credential)
 
@@ -157,7 +157,7 @@ class Services:
 
     def open_outlet(self, target: str) -> "OpenLineageOutlet":
         """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.openlineage.outgoing import open_outlet
 
         return open_outlet(
@@ -195,7 +195,7 @@ class Services:
 
     @cached_property
     def purview(self) -> "PurviewClient":
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.purview.transport import PurviewClient
 
         return PurviewClient(
@@ -246,7 +246,7 @@ class Services:
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport
 
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
 
         session = build_session(self.settings.ca_bundle, observe=partial(record_request, AZURE_ML))
         return RequestsTransport(session=session, session_owner=False)
@@ -254,7 +254,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.http.emulator_credential import EmulatorCredential
+            from shared.http.sign_in import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

@@ -1,41 +1,41 @@
-"""Writes the tables of docs/coverage.md: what each golden case records, and how sure the form of its bodies is."""
+"""Writes the tables of docs/coverage.md: what each golden case records, and how sure bodies and names are."""
 
 import argparse
 import json
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.golden_case import Case, case_names
+from shared.catalog.kinds import (
+    ADLS_PATH,
+    BLOB_PATH,
+    DEPLOYMENT,
+    LINK,
+    OTHER_DATA,
+    REGISTRATION,
+    STEP,
+    Role,
+    kind_of,
+    list_ours,
+)
+from shared.model import Location
+from shared.places.platforms import PLATFORMS, place_of
+from tests.references.naming_table import Row, read_rows
+from tests.worlds.golden_case import GRADES, Case, case_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 GROUPS = ("Runs", "Models", "Deployments", "Data", "Environments", "Power BI")
-WORDS = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
-"""How sure a form is, the surest first."""
+_OF_NO_PLATFORM = {"own": "registered assets", "no_place": "no place"}
+"""Groups of the naming table, and what the page calls them."""
 _BEGIN, _END = "<!-- Tables: python -m tools.coverage -->", "<!-- End of tables -->"
-_PROCESSES = {
-    "custom_ml_dataset_registration": "registration",
-    "custom_ml_experiment_step": "**run**",
-    "custom_ml_deployment": "**deployment**",
-    "ProcessWithColumnMapping": "link",
-}
-_TYPES = {
-    **_PROCESSES,
-    "custom_ml_dataset": "data asset",
-    "custom_ml_exp_config": "settings",
-    "custom_ml_model_metrics": "metrics",
-    "custom_ml_model_endpoint": "endpoint",
-    "custom_ml_packages": "packages",
-    "custom_dataset": "other data",
-    "azure_datalake_gen2_path": "ADLS path",
-    "azure_datalake_gen2_resource_set": "resource set",
-    "azure_blob_path": "Blob path",
-    "powerbi_dataset": "Power BI dataset",
-    "powerbi_report": "Power BI report",
-}
+_IN_ORDER = (REGISTRATION, STEP, DEPLOYMENT, LINK)
+"""Processes as data flows through them."""
+_BOLD = frozenset({STEP, DEPLOYMENT})
+_SERVICES = {ADLS_PATH: "ADLS path", BLOB_PATH: "Blob path"}
+"""Where the page says more than the word for a kind: a storage path of one service is read in another form."""
 _ALWAYS = frozenset(
     {
         "compute_target", "experiment", "run_type", "status", "version", "data_type", "path", "datastore", "model_type",
@@ -55,12 +55,12 @@ def main() -> int:
 
 
 def render(page: str) -> str:
-    """Return the page with its tables made anew; what people wrote around them stays."""
+    """Return the page with new tables; what people wrote around them stays."""
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     cases = [Case.load(name) for name in case_names()]
     tables = "\n".join(_table(group, [case for case in cases if case.group == group]) for group in GROUPS)
-    return f"{before}{_BEGIN}\n\n{tables}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n\n{tables}\n{_names()}\n{_END}{after}"
 
 
 def _table(group: str, cases: Iterable[Case]) -> str:
@@ -72,7 +72,7 @@ def _table(group: str, cases: Iterable[Case]) -> str:
 
 def _row(case: Case) -> str:
     lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
-    evidence = (f"{word}: {source}" for word, source in sorted(case.evidence, key=lambda each: WORDS.index(each[0])))
+    evidence = (f"{grade}: {source}" for grade, source in sorted(case.evidence, key=lambda each: GRADES.index(each[0])))
     cells = [_link(case), "<br>".join(_ends(lineage)), "<br>".join(_filled(lineage["nodes"])), "<br>".join(evidence)]
     return f"| {' | '.join(cells)} |"
 
@@ -83,20 +83,21 @@ def _link(case: Case) -> str:
 
 def _ends(lineage: Mapping[str, Any]) -> Iterator[str]:
     """Say for each type of process which types lead into it and out of it; for things without any, what they are."""
+    processes = dict.fromkeys((*_IN_ORDER, *(kind.type_name for kind in list_ours() if kind.role is Role.PROCESS)))
     types = {node["qualifiedName"]: node["type"] for node in lineage["nodes"]}
     into: dict[str, set[str]] = defaultdict(set)
     out_of: dict[str, set[str]] = defaultdict(set)
     for edge in lineage["edges"]:
         source, target = (types[name] for name in edge.removesuffix(" (removed)").split(" -> "))
-        if target in _PROCESSES:
+        if target in processes:
             into[target].add(_word(source))
-        if source in _PROCESSES:
+        if source in processes:
             out_of[source].add(_word(target))
-    for process, word in _PROCESSES.items():
+    for process in processes:
         if process in types.values():
-            ends = (", ".join(sorted(into[process])), word, ", ".join(sorted(out_of[process])))
+            ends = (", ".join(sorted(into[process])), _word(process), ", ".join(sorted(out_of[process])))
             yield " → ".join(end for end in ends if end)
-    if not {*types.values()} & {*_PROCESSES}:
+    if not {*types.values()} & {*processes}:
         yield ", ".join(sorted({_word(each) for each in types.values()})) or "nothing"
 
 
@@ -105,14 +106,40 @@ def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     filled: dict[str, set[str]] = defaultdict(set)
     for node in nodes:
         # What a run has of a batch endpoint is its own to tell; of a datastore it is the address.
-        own = {"endpoint"} if node["type"] == "custom_ml_experiment_step" else set()
+        own = {"endpoint"} if node["type"] == STEP else set()
         names = {_attribute(key) for key in set(node.get("attributes", {})) - (_ALWAYS - own)}
-        if node["type"] == "custom_dataset":
+        if node["type"] == OTHER_DATA:
             names = {_STANDS_FOR[label] for label in node.get("labels", ())}
         filled[_word(node["type"]).strip("*")] |= names
     for word, names in sorted(filled.items()):
         if names:
             yield f"{word}: {', '.join(sorted(names))}"
+
+
+def _names() -> str:
+    """Count the rows of the naming table by platform and grade, and list what no public source shows."""
+    rows = read_rows()
+    platforms: dict[str, list[Row]] = {
+        name: [] for name in (*_OF_NO_PLATFORM.values(), *(each.platform for each in PLATFORMS))
+    }
+    for row in rows:
+        platforms[_OF_NO_PLATFORM.get(row.group) or place_of(Location(row.name)).platform].append(row)
+    unverified = Counter(source for row in rows for source in row.sources if source.grade == "unverified")
+    return "\n".join(
+        [
+            *("## Names", "", f"| platform | rows | {' | '.join(GRADES)} |", f"|{'---|' * (len(GRADES) + 2)}"),
+            *(_counts(platform, found) for platform, found in platforms.items() if found),
+            _counts("**all**", rows),
+            *("", "| unverified | rows |", "|---|---|"),
+            *(f"| {source.shows} ([source]({source.url})) | {count} |" for source, count in unverified.items()),
+            "",
+        ]
+    )
+
+
+def _counts(platform: str, rows: Sequence[Row]) -> str:
+    grades = Counter(row.grade for row in rows)
+    return f"| {platform} | {len(rows)} | {' | '.join(str(grades[grade] or '') for grade in GRADES)} |"
 
 
 def _attribute(key: str) -> str:
@@ -125,7 +152,8 @@ def _attribute(key: str) -> str:
 
 
 def _word(type_name: str) -> str:
-    return _TYPES.get(type_name, type_name.removeprefix("custom_ml_").replace("_", " "))
+    word = _SERVICES.get(type_name) or kind_of(type_name).word
+    return f"**{word}**" if type_name in _BOLD else word
 
 
 if __name__ == "__main__":

@@ -5,6 +5,19 @@ from collections.abc import Iterator, Mapping
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, as_json, attributes
+from shared.catalog.kinds import (
+    COLUMN,
+    DATA_ASSET,
+    DATASTORE,
+    MODEL,
+    OTHER_DATA,
+    PACKAGE,
+    PACKAGES,
+    REGISTRATION,
+    SCHEMA,
+    SCHEMA_ATTRIBUTE,
+    WORKSPACE,
+)
 from shared.catalog.studio import url_of_asset
 from shared.model import (
     AssetId,
@@ -25,7 +38,7 @@ from shared.places.matching import (
     place_of_unresolved,
     registered_from,
 )
-from shared.places.place import PLACEHOLDER, Place
+from shared.places.place import Place
 from shared.places.platforms import place_of
 
 Matches = Mapping[Ref, Match]
@@ -39,7 +52,7 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
         return matches[place].ref
     match data:
         case DataAsset():
-            type_name = "custom_ml_dataset" if data.datastore else "custom_dataset"
+            type_name = DATA_ASSET if data.datastore else OTHER_DATA
             return Ref(type_name, qualified_names.of_asset(workspace, data.id))
         case ModelVersion():
             return ref_of_model(workspace, data.id)
@@ -63,11 +76,11 @@ def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
 
 
 def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
-    return Ref("custom_ml_model", qualified_names.of_asset(workspace, model))
+    return Ref(MODEL, qualified_names.of_asset(workspace, model))
 
 
 def ref_of_workspace(workspace: WorkspaceId) -> Ref:
-    return Ref("custom_ml_workspace", qualified_names.of_workspace(workspace))
+    return Ref(WORKSPACE, qualified_names.of_workspace(workspace))
 
 
 def build_workspace(workspace: Workspace) -> Entity:
@@ -133,7 +146,7 @@ def build_environment(workspace: Workspace, environment: Environment) -> Iterato
     )
     for package in environment.packages or ():
         yield Entity(
-            Ref("custom_ml_package", qualified_names.of_package(parent.qualified_name, package.key)),
+            Ref(PACKAGE, qualified_names.of_package(parent.qualified_name, package.key)),
             attributes(
                 package.name,
                 package_name=package.name,
@@ -150,7 +163,7 @@ def build_environment(workspace: Workspace, environment: Environment) -> Iterato
 
 
 def ref_of_environment(workspace: WorkspaceId, environment: Environment) -> Ref:
-    return Ref("custom_ml_packages", qualified_names.of_asset(workspace, environment.id))
+    return Ref(PACKAGES, qualified_names.of_asset(workspace, environment.id))
 
 
 _OBJECT_ID_OR_PRINCIPAL = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[^@\s]+@[^@\s]+")
@@ -175,7 +188,7 @@ def build_placeholder(place: Place, matches: Matches) -> Iterator[Entity]:
     if match.kind is not MatchKind.PLACEHOLDER:
         return  # a scan made it, and a scan looks after it
     name = str(match.ref.qualified_name).rpartition("/")[2]
-    if match.ref.type_name != PLACEHOLDER:
+    if match.ref.type_name != OTHER_DATA:
         # Files and folders tell which they are; a Power BI dataset has no such attribute.
         is_file = {} if place.platform == "Power BI" else {"isFile": not place.is_folder}
         yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
@@ -243,7 +256,7 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
             field=f"properties.dataUri of the data asset {asset.id.label}",
         )
         yield Entity(
-            Ref("custom_ml_dataset_registration", qualified_names.of_registration(ref.qualified_name)),
+            Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
             attributes(f"register {asset.id.label}"),
             inputs=(source.end,),
             outputs=(ref,),
@@ -253,8 +266,8 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
 
 def _schema_of(dataset: Ref, asset: DataAsset) -> dict[str, Ref]:
     """Point from an asset to its schema, if it has one."""
-    schema = Ref("tabular_schema", qualified_names.of_schema(dataset.qualified_name))
-    return {"tabular_schema": schema} if asset.columns else {}
+    schema = Ref(SCHEMA, qualified_names.of_schema(dataset.qualified_name))
+    return {SCHEMA_ATTRIBUTE: schema} if asset.columns else {}
 
 
 def _schema(dataset: Ref, asset: DataAsset) -> Iterator[Entity]:
@@ -263,7 +276,7 @@ def _schema(dataset: Ref, asset: DataAsset) -> Iterator[Entity]:
         yield Entity(schema, attributes(f"{asset.id.label} schema"))
         for column in asset.columns:
             yield Entity(
-                Ref("column", qualified_names.of_column(schema.qualified_name, column.name)),
+                Ref(COLUMN, qualified_names.of_column(schema.qualified_name, column.name)),
                 attributes(column.name, type=column.data_type, data_type=column.data_type),
                 parents={"composeSchema": schema},
             )
@@ -271,7 +284,7 @@ def _schema(dataset: Ref, asset: DataAsset) -> Iterator[Entity]:
 
 def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:
     return Entity(
-        Ref("custom_ml_datastore", qualified_names.of_datastore(workspace.id, datastore.name)),
+        Ref(DATASTORE, qualified_names.of_datastore(workspace.id, datastore.name)),
         attributes(
             datastore.name,
             datastore_type=datastore.kind,

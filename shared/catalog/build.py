@@ -17,9 +17,18 @@ from shared.catalog.assets import (
 from shared.catalog.column_mapping import column_mapping_attributes
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.kinds import (
+    DEPLOYMENT,
+    ENDPOINT,
+    EXPERIMENT,
+    METRIC_ATTRIBUTES,
+    METRICS,
+    SETTING_ATTRIBUTES,
+    SETTINGS,
+    STEP,
+)
 from shared.catalog.power_bi import build_power_bi
 from shared.catalog.studio import url_of_endpoint, url_of_run
-from shared.catalog.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
 from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
 from shared.places.matching import registered_from
 
@@ -60,7 +69,7 @@ def build_run_tree(
 def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
     """Build an endpoint, its deployments and the model versions they serve."""
     workspace = endpoint.workspace
-    ref = Ref("custom_ml_model_endpoint", qualified_names.of_endpoint(workspace.id, endpoint.name))
+    ref = Ref(ENDPOINT, qualified_names.of_endpoint(workspace.id, endpoint.name))
     entities = [
         Entity(
             ref,
@@ -83,7 +92,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
         models = [ref_of_model(workspace.id, model.id) for model in deployment.models]
         entities.append(
             Entity(
-                Ref("custom_ml_deployment", qualified_names.of_deployment(ref.qualified_name, deployment.name)),
+                Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
                 attributes(
                     f"deploy {deployment.name}",
                     state=deployment.state,
@@ -104,7 +113,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
 
 def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref]) -> Iterator[Entity]:
     name = qualified_names.of_run(workspace.id, run.id)
-    experiment = Ref("custom_ml_experiment", qualified_names.of_experiment(workspace.id, run.experiment))
+    experiment = Ref(EXPERIMENT, qualified_names.of_experiment(workspace.id, run.experiment))
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches)
@@ -115,19 +124,19 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             packages = ref_of_environment(workspace.id, run.environment)
             evidence.append(Evidence(packages, is_output=False, field="runDefinition.environment"))
     if run.parameters:
-        config = Ref("custom_ml_exp_config", qualified_names.of_config(name))
+        config = Ref(SETTINGS, qualified_names.of_config(name))
         evidence.append(Evidence(config, is_output=False, field="parameters of runDefinition, MLflow and the job"))
         yield Entity(
             config,
             attributes(f"{run.name} settings", **_config_attributes(run)),
         )
     if run.metrics:
-        metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
+        metrics = Ref(METRICS, qualified_names.of_metrics(name))
         evidence.append(Evidence(metrics, is_output=True, field="metrics in MLflow"))
         yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
     column_mapping, problem = column_mapping_attributes(workspace.id, run, matches)
     yield Entity(
-        Ref("custom_ml_experiment_step", name),
+        Ref(STEP, name),
         attributes(
             run.name,
             description=run.description,

@@ -7,6 +7,7 @@ from shared.catalog import qualified_names
 from shared.catalog.assets import Matches, evidence_of_data
 from shared.catalog.downstream import Downstream, Feed
 from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, attributes, ends
+from shared.catalog.kinds import LINK, kind_of
 from shared.model import Data, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed
 
@@ -35,8 +36,8 @@ def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterato
             yield Entity(match.ref, attributes(identifier), labels=(UNSCANNED,))
         field = next(iter(inputs.values())).field
         yield Entity(
-            Ref("ProcessWithColumnMapping", qualified_names.of_power_bi_link(name, target.qualified_name)),
-            attributes(f"load {match.ref.type_name.replace('powerbi_', 'Power BI ')}"),
+            Ref(LINK, qualified_names.of_power_bi_link(name, target.qualified_name)),
+            attributes(f"load {kind_of(match.ref.type_name).word}"),
             inputs=ends(inputs),
             outputs=ends([match.ref]),
             evidence=(*inputs.values(), Evidence(match.ref, is_output=True, field=field, place=target)),

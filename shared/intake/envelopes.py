@@ -9,6 +9,7 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
+from shared.intake.event_types import identifying_members, keep_names, members_read
 from shared.openlineage.incoming import compact_run_event, is_openlineage
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
@@ -29,21 +30,6 @@ _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "dat
 _ENVELOPE_IDENTITY = frozenset(
     {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
 )
-_DATA_IDENTITY = frozenset(
-    {
-        "runid",
-        "runstatus",
-        "runtype",
-        "experimentid",
-        "experimentname",
-        "modelname",
-        "modelversion",
-        "modelids",
-        "servicename",
-        "servicecomputetype",
-    }
-)
-"""Members that say what an event is about, in lower case."""
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
 
 
@@ -123,11 +109,6 @@ def _redact_members(event: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-_HINTS = {"runtags": ("azureml.pipeline",), "runproperties": ("azureml.pipelinerunid", "azureml.runsource")}
-"""Of a run's tags and properties, those that `shared.intake.event_types` reads."""
-_DRIFT = frozenset({"datadriftname"})
-
-
 def compact_event(event: object) -> object:
     """
     Keep of an event what is ever read of it, and nothing else: a few hundred bytes, whatever tags and properties weigh.
@@ -146,20 +127,18 @@ def compact_event(event: object) -> object:
 def _compact_data(data: object) -> object:
     if not isinstance(data, dict):
         return data
-    compact: dict[str, object] = {}
-    for name, value in data.items():
-        hints = _HINTS.get(name.casefold())
-        if hints and isinstance(value, dict):
-            compact[name] = {hint: value[hint] for hint in hints if hint in value}
-        elif hints or name.casefold() in _DATA_IDENTITY | _DRIFT:
-            compact[name] = value
-    return compact
+    read = members_read()
+    return {
+        name: keep_names(value, sorted(read[name.casefold()]))
+        for name, value in data.items()
+        if name.casefold() in read
+    }
 
 
 def _redact_data(data: Mapping[str, object]) -> dict[str, object]:
+    names = identifying_members()
     return {
-        name: value if _is_identity(name, value, _DATA_IDENTITY) else _redact_member(name, value)
-        for name, value in data.items()
+        name: value if _is_identity(name, value, names) else _redact_member(name, value) for name, value in data.items()
     }
 
 
@@ -176,7 +155,7 @@ def _read_members(body: str) -> dict[str, object]:
         raw = json.loads(body)
         json.dumps(raw, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise MalformedEventError("body", f"holds what is no character ({error.reason})") from error
+        raise MalformedEventError("body", f"is not valid Unicode ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise MalformedEventError("body", f"is not JSON ({error})") from error
     if isinstance(raw, list) and len(raw) == 1:

@@ -1,7 +1,7 @@
-"""Tells what an Azure ML event is about: which workspace, and which run, model version or endpoint in it."""
+"""The table of Azure ML's event types: what each is about, what is read of it, and whether we subscribe to it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -78,6 +78,58 @@ class Envelope(Protocol):
     def data(self) -> Mapping[str, object]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """
+    All that is known of one type of event.
+
+    Attributes:
+        parse: reads the subject from the envelope's `subject` and those members of `data` that are listed here.
+        members: the members of `data` that are read, each with the names that are read of it if it is an object.
+        free_text: those of `members` that name nothing and may hold a secret.
+        subscribed: whether our subscription to a workspace asks for events of this type.
+    """
+
+    parse: Callable[[str, Mapping[str, object]], Subject]
+    members: Mapping[str, tuple[str, ...]]
+    free_text: frozenset[str] = field(default_factory=frozenset)
+    subscribed: bool = True
+
+    def read(self, data: Mapping[str, object]) -> dict[str, object]:
+        """Take the members out of an event's data; the receiver drops all others, so a parser must not see them."""
+        return {name: keep_names(data[name], inner) for name, inner in self.members.items() if name in data}
+
+
+def keep_names(value: object, names: Collection[str]) -> object:
+    """
+    Keep of an object the members that are read of it; anything else stays as it is.
+
+    >>> keep_names({"azureml.pipeline": "p", "team": "risk"}, ("azureml.pipeline",))
+    {'azureml.pipeline': 'p'}
+    """
+    return {name: value[name] for name in names if name in value} if names and isinstance(value, dict) else value
+
+
+def subscribed_types() -> tuple[str, ...]:
+    """Return the full names of the types that our subscription to a workspace asks for."""
+    return tuple(f"{NAMESPACE}{name}" for name, each in EVENT_TYPES.items() if each.subscribed)
+
+
+def members_read() -> dict[str, frozenset[str]]:
+    """Return the members of `data` that any type reads, in lower case, each with the names that are read of it."""
+    found: dict[str, frozenset[str]] = {}
+    for event_type in EVENT_TYPES.values():
+        for name, inner in event_type.members.items():
+            found[name.casefold()] = found.get(name.casefold(), frozenset()) | set(inner)
+    return found
+
+
+def identifying_members() -> frozenset[str]:
+    """Return the members of `data`, in lower case, that say what an event is about; none of them is a secret."""
+    free_text = {name.casefold() for each in EVENT_TYPES.values() for name in each.free_text}
+    return frozenset(name for name, inner in members_read().items() if not inner) - free_text
+
+
 def parse_event(envelope: Envelope) -> Event:
     """
     Read an event of a known type.
@@ -92,48 +144,50 @@ def parse_event(envelope: Envelope) -> Event:
     if not is_known(envelope.event_type):
         raise MalformedEventError("eventType", f"{envelope.event_type!r} is not known")
     name = envelope.event_type.removeprefix(NAMESPACE)
-    return Event(envelope.id, name, workspace, envelope.time, _PARSERS[name](envelope))
+    event_type = EVENT_TYPES[name]
+    subject = event_type.parse(envelope.subject, event_type.read(envelope.data))
+    return Event(envelope.id, name, workspace, envelope.time, subject)
 
 
 def is_known(event_type: str) -> bool:
     """Whether we know events of this type; others change nothing that we publish."""
-    return event_type.removeprefix(NAMESPACE) in _PARSERS
+    return event_type.removeprefix(NAMESPACE) in EVENT_TYPES
 
 
-def _parse_run(envelope: Envelope) -> RunSubject:
-    run_id = _text(envelope.data, "runId")
-    _check_subject(envelope.subject, run_id, "data.runId")
-    tags, properties = _mapping(envelope.data, "runTags"), _mapping(envelope.data, "runProperties")
+def _parse_run(subject: str, data: Mapping[str, object]) -> RunSubject:
+    run_id = _text(data, "runId")
+    _check_subject(subject, run_id, "data.runId")
+    tags, properties = _mapping(data, "runTags"), _mapping(data, "runProperties")
     pipeline = str(tags.get("azureml.pipeline") or properties.get("azureml.pipelinerunid") or "")
     _name("data.runTags.azureml.pipeline", pipeline)
-    kinds = {str(envelope.data.get("runType") or ""), str(properties.get("azureml.runsource") or "")}
+    kinds = {str(data.get("runType") or ""), str(properties.get("azureml.runsource") or "")}
     return RunSubject(
         run_id,
         parent_pipeline="" if pipeline == run_id else pipeline,
         orchestrates="azureml.PipelineRun" in kinds,
-        experiment_id=_name("data.experimentId", str(envelope.data.get("experimentId") or "")),
-        experiment_name=str(envelope.data.get("experimentName") or ""),
+        experiment_id=_name("data.experimentId", str(data.get("experimentId") or "")),
+        experiment_name=str(data.get("experimentName") or ""),
     )
 
 
-def _parse_run_status(envelope: Envelope) -> Subject:
-    status = _text(envelope.data, "runStatus")
-    run = _parse_run(envelope)
+def _parse_run_status(subject: str, data: Mapping[str, object]) -> Subject:
+    status = _text(data, "runStatus")
+    run = _parse_run(subject, data)
     if status.casefold() not in SETTLED:
         return Nothing(f"run {run.run_id} is {status}; it is published when it ends")
     return run
 
 
-def _parse_model(envelope: Envelope) -> ModelSubject:
-    name, version = _text(envelope.data, "modelName"), _text(envelope.data, "modelVersion")
-    _check_subject(envelope.subject, f"{name}:{version}", "data.modelName and data.modelVersion")
+def _parse_model(subject: str, data: Mapping[str, object]) -> ModelSubject:
+    name, version = _text(data, "modelName"), _text(data, "modelVersion")
+    _check_subject(subject, f"{name}:{version}", "data.modelName and data.modelVersion")
     return ModelSubject(AssetId("models", name, version))
 
 
-def _parse_deployment(envelope: Envelope) -> EndpointSubject:
-    name = _text(envelope.data, "serviceName")
+def _parse_deployment(_: str, data: Mapping[str, object]) -> EndpointSubject:
+    name = _text(data, "serviceName")
     models = []
-    listed = envelope.data.get("modelIds") or ""
+    listed = data.get("modelIds") or ""
     if not isinstance(listed, str):
         raise MalformedEventError("data.modelIds", f"is {listed!r}")
     for label in filter(None, listed.split(",")):
@@ -141,20 +195,34 @@ def _parse_deployment(envelope: Envelope) -> EndpointSubject:
         if not colon or not model or not version:
             raise MalformedEventError("data.modelIds", f"{label!r} is not name:version")
         models.append(AssetId("models", _name("data.modelIds", model), _name("data.modelIds", version)))
-    return EndpointSubject(name, str(envelope.data.get("serviceComputeType") or ""), tuple(models))
+    return EndpointSubject(name, str(data.get("serviceComputeType") or ""), tuple(models))
 
 
-def _parse_drift(envelope: Envelope) -> Nothing:
-    return Nothing(f"data drift ({_text(envelope.data, 'dataDriftName')}) changes no lineage")
+def _parse_drift(_: str, data: Mapping[str, object]) -> Nothing:
+    return Nothing(f"data drift ({_text(data, 'dataDriftName')}) changes no lineage")
 
 
-_PARSERS = {
-    "RunCompleted": _parse_run,
-    "RunStatusChanged": _parse_run_status,
-    "ModelRegistered": _parse_model,
-    "ModelDeployed": _parse_deployment,
-    "DatasetDriftDetected": _parse_drift,
+_RUN = {
+    "runId": (),
+    "runType": (),
+    "experimentId": (),
+    "experimentName": (),
+    "runTags": ("azureml.pipeline",),
+    "runProperties": ("azureml.pipelinerunid", "azureml.runsource"),
 }
+EVENT_TYPES: dict[str, EventType] = {
+    "RunCompleted": EventType(_parse_run, _RUN),
+    "RunStatusChanged": EventType(_parse_run_status, {**_RUN, "runStatus": ()}, subscribed=False),
+    "ModelRegistered": EventType(_parse_model, {"modelName": (), "modelVersion": ()}),
+    "ModelDeployed": EventType(_parse_deployment, {"serviceName": (), "serviceComputeType": (), "modelIds": ()}),
+    "DatasetDriftDetected": EventType(
+        _parse_drift, {"dataDriftName": ()}, free_text=frozenset({"dataDriftName"}), subscribed=False
+    ),
+}
+"""
+By name without the namespace. Shapes: Event Grid schema of Azure Machine Learning,
+https://learn.microsoft.com/azure/event-grid/event-schema-machine-learning
+"""
 
 
 def _text(data: Mapping[str, object], name: str) -> str:

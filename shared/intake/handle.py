@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.catalog import qualified_names
 from shared.errors import (
     AnnouncementRefusedError,
     EntityRejectedError,
@@ -23,7 +24,7 @@ from shared.openlineage.incoming_events import RunEvent
 from shared.publishing.engine import Publisher
 from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.publishing.plan import Skip
-from shared.publishing.plan_openlineage import JobRuns, read_job_event, workspace_of
+from shared.publishing.plan_openlineage import JobRuns, read_job_event
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Message, Queue
 from shared.telemetry import attempt as start_attempt
@@ -76,7 +77,7 @@ class AllowList:
         >>> AllowList((), ("synapse://ws", "dbx*")).takes_job("dbx-prod"), AllowList((), ("ws",)).takes_job("ws2")
         (True, False)
         """
-        workspace = workspace_of(namespace)
+        workspace = qualified_names.workspace_of(namespace)
         return (workspace is not None and self.takes(workspace)) or any(
             namespace.startswith(entry[:-1]) if entry.endswith("*") else namespace == entry for entry in self.jobs
         )

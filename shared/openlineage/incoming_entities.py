@@ -6,6 +6,7 @@ from shared.catalog import qualified_names
 from shared.catalog.assets import Matches, build_placeholder
 from shared.catalog.column_mapping import spell_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
+from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
 from shared.openlineage.job_run import JobRun
 from shared.places.datasets import DatasetName
@@ -40,8 +41,8 @@ def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matc
     """Build the step, the experiment that its job is, and whatever stands for data that no scan has found."""
     key = qualified_names.of_job_run(run.id.namespace, run.id.run_id)
     places = {dataset: choose(each, matches) for dataset, each in data.items()}
-    namespace = Ref("custom_ml_workspace", qualified_names.of_job_namespace(run.id.namespace))
-    experiment = Ref("custom_ml_experiment", qualified_names.of_job(run.id.namespace, run.job))
+    namespace = Ref(WORKSPACE, qualified_names.of_job_namespace(run.id.namespace))
+    experiment = Ref(EXPERIMENT, qualified_names.of_job(run.id.namespace, run.job))
     evidence = [
         Evidence(
             matches[places[dataset].ref].ref,
@@ -59,7 +60,7 @@ def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matc
         Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage tells of.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),
         Entity(
-            Ref("custom_ml_experiment_step", key),
+            Ref(STEP, key),
             attributes(
                 run.job,
                 description=run.documentation,

@@ -22,7 +22,8 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from shared.catalog.entities import Entity, Ref
-from shared.catalog.qualified_names import QualifiedName, read_job_run
+from shared.catalog.kinds import DEPLOYMENT, PACKAGE, PACKAGES, STEP, Role, kind_of
+from shared.catalog.qualified_names import QualifiedName, of_run, parse
 from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
 from shared.openlineage.outgoing_facets import (
     TAGS_FROM,
@@ -35,21 +36,6 @@ from shared.openlineage.outgoing_facets import (
 )
 from shared.places.platforms import to_openlineage
 
-STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
-CONFIG, METRICS, PACKAGES, PACKAGE = (
-    "custom_ml_exp_config",
-    "custom_ml_model_metrics",
-    "custom_ml_packages",
-    "custom_ml_package",
-)
-_TOLD_OF_THE_RUN = frozenset({CONFIG, METRICS, PACKAGES})
-"""Ends of a run that are no data: a facet of the run tells of them."""
-_JOB_TYPES = {
-    STEP: "STEP",
-    DEPLOYMENT: "DEPLOYMENT",
-    "custom_ml_dataset_registration": "REGISTRATION",
-    "ProcessWithColumnMapping": "LINK",
-}
 _STATES = {
     "completed": RunState.COMPLETE,
     "finished": RunState.COMPLETE,
@@ -153,8 +139,9 @@ def run_id_of(process: Entity) -> str:
 
 
 def _uuid(qualified_name: QualifiedName) -> str:
+    parsed = parse(qualified_name)
     try:
-        return str(uuid.UUID(qualified_name.rpartition("/runs/")[2]))
+        return str(uuid.UUID(parsed.run_id if parsed else ""))
     except ValueError:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, qualified_name))
 
@@ -166,8 +153,9 @@ def _job(process: Entity) -> tuple[str, str]:
     A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
     one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.
     """
-    if came_in := read_job_run(process.ref.qualified_name):
-        return came_in[0], str(process.attributes["name"])
+    parsed = parse(process.ref.qualified_name)
+    if parsed and parsed.namespace:
+        return parsed.namespace, str(process.attributes["name"])
     named = to_openlineage(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
@@ -178,11 +166,12 @@ def _job(process: Entity) -> tuple[str, str]:
 
 def _experiment(process: Entity) -> str:
     experiment = process.parents.get("experiment")
-    return experiment.qualified_name.rpartition("/experiments/")[2] if experiment else ""
+    parsed = parse(experiment.qualified_name) if experiment else None
+    return parsed.name if parsed else ""
 
 
 def _data(refs: Sequence[Ref] | None) -> Iterator[Ref]:
-    return (ref for ref in refs or () if ref.type_name not in _TOLD_OF_THE_RUN)
+    return (ref for ref in refs or () if kind_of(ref.type_name).role is Role.DATA)
 
 
 def _state(process: Entity) -> RunState:
@@ -193,7 +182,7 @@ def _state(process: Entity) -> RunState:
 
 def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
     values = process.attributes
-    job_type = _JOB_TYPES.get(process.ref.type_name, process.ref.type_name)
+    job_type = kind_of(process.ref.type_name).openlineage or process.ref.type_name
     yield (
         "jobType",
         job_type_job.JobTypeJobFacet(
@@ -225,8 +214,9 @@ def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
 
 def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     """Point to the pipeline; it is no entity, so that its job is known by the experiment alone."""
-    if pipeline := str(process.attributes.get("pipeline_run_id") or ""):
-        root = QualifiedName(f"{process.ref.qualified_name.rpartition('/runs/')[0]}/runs/{pipeline}")
+    parsed, pipeline = parse(process.ref.qualified_name), str(process.attributes.get("pipeline_run_id") or "")
+    if parsed and parsed.workspace and pipeline:
+        root = of_run(parsed.workspace, pipeline)
         namespace = to_openlineage(root).namespace
         yield (
             "parent",
@@ -243,24 +233,30 @@ def _run_facets(process: Entity, known: Known, packages: dict[Ref, list[Entity]]
     if tags := tags_of(process):
         fields = [tags_run.TagsRunFacetFields(key, value, TAGS_FROM) for key, value in tags.items()]
         yield "tags", tags_run.TagsRunFacet(tags=fields, producer=PRODUCER)
-    ends = {ref.type_name: ref for ref in (*(process.inputs or ()), *(process.outputs or ()))}
     yield (
         PROCESS_FACET,
         AzuremlProcessRunFacet(
             qualifiedName=process.ref.qualified_name,
             typeName=process.ref.type_name,
             attributes=other_attributes(process),
-            settings=_values(known, ends.get(CONFIG), "parameters"),
-            metrics=_values(known, ends.get(METRICS), "metrics"),
-            packages=[_package(each) for each in packages.get(ends[PACKAGES], ())] if PACKAGES in ends else None,
             producer=PRODUCER,
+            **_described(process, known, packages),
         ),
     )
 
 
-def _values(known: Known, ref: Ref | None, attribute: str) -> dict[str, Any] | None:
-    entity = known.get(ref.qualified_name) if ref else None
-    return read_json(str(entity.attributes.get(attribute) or ""), dict) if entity else None
+def _described(process: Entity, known: Known, packages: dict[Ref, list[Entity]]) -> dict[str, Any]:
+    """Return what describes a run, by the member of its facet; what its kind has no member for is left out."""
+    found: dict[str, Any] = {}
+    for ref in (*(process.inputs or ()), *(process.outputs or ())):
+        kind, entity = kind_of(ref.type_name), known.get(ref.qualified_name)
+        if kind.role is not Role.DESCRIBES_RUN or not kind.openlineage:
+            continue
+        if ref.type_name == PACKAGES:
+            found[kind.openlineage] = [_package(each) for each in packages.get(ref, ())]
+        elif entity:
+            found[kind.openlineage] = read_json(str(entity.attributes.get(kind.values) or ""), dict)
+    return found
 
 
 def _packages(known: Known) -> dict[Ref, list[Entity]]:

@@ -18,6 +18,7 @@ from openlineage.client.facet_v2 import (
 )
 
 from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE, kind_of
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.outgoing_custom import ASSET_FACET, PRODUCER, AzuremlAssetDatasetFacet
 from shared.places.datasets import DatasetName
@@ -28,13 +29,6 @@ Known = Mapping[QualifiedName, Entity]
 TAGS_FROM = "AZURE_ML"
 _ELSEWHERE = frozenset({"description", "owner", "tags", "columnMapping"})
 """Attributes that a facet of the standard has."""
-_KINDS = (
-    ("custom_ml_model", "MODEL"),
-    ("_table", "TABLE"),
-    ("_view", "VIEW"),
-    ("_path", "FILE"),
-    ("azure_file", "FILE"),
-)
 
 
 class Datasets:
@@ -63,8 +57,8 @@ class Datasets:
         return OutputDataset(named.namespace, named.name, facets=facets)
 
     def _facets(self, ref: Ref) -> Iterator[tuple[str, DatasetFacet]]:
-        if kind := next((kind for end, kind in _KINDS if ref.type_name.endswith(end)), ""):
-            yield "datasetType", dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=kind, producer=PRODUCER)
+        if of_type := kind_of(ref.type_name).openlineage:
+            yield "datasetType", dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=of_type, producer=PRODUCER)
         if ref.type_name.endswith("_resource_set") and (location := origin(ref.qualified_name)):
             # The folder whose files a scan made a set of, which is what Spark and others call the same data.
             folder = to_openlineage(QualifiedName(location.url))
@@ -90,7 +84,7 @@ class Datasets:
         if tags := tags_of(entity):
             fields = [tags_dataset.TagsDatasetFacetFields(key, value, TAGS_FROM) for key, value in tags.items()]
             yield "tags", tags_dataset.TagsDatasetFacet(tags=fields, producer=PRODUCER)
-        if columns := self._columns.get(entity.parents.get("tabular_schema", ref)):
+        if columns := self._columns.get(entity.parents.get(SCHEMA_ATTRIBUTE, ref)):
             yield "schema", _schema(columns)
         yield (
             ASSET_FACET,

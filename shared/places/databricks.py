@@ -4,6 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from shared.catalog.kinds import (
+    DATABRICKS_JOB,
+    DATABRICKS_NOTEBOOK,
+    DATABRICKS_NOTEBOOK_TASK,
+    DATABRICKS_PROCESS,
+    DATABRICKS_TABLE,
+    DATABRICKS_WORKSPACE,
+    HIVE_TABLE,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName
@@ -16,11 +25,11 @@ HIVE = "hive_metastore"
 _WORKSPACE = r"[^/@]+\.(?:azuredatabricks|databricks\.azure)\.[a-z]+"
 _HIVE_NAME = re.compile(rf"^(?P<database>[^./@:]+)\.(?P<table>[^/@]+)@(?P<host>{_WORKSPACE})$", re.IGNORECASE)
 _OBJECTS = {
-    (): "databricks_workspace",
-    ("jobs",): "databricks_job",
-    ("jobs", "tasks"): "databricks_notebook_task",
-    ("jobs", "tasks", "processes"): "databricks_process",
-    ("notebooks",): "databricks_notebook",
+    (): DATABRICKS_WORKSPACE,
+    ("jobs",): DATABRICKS_JOB,
+    ("jobs", "tasks"): DATABRICKS_NOTEBOOK_TASK,
+    ("jobs", "tasks", "processes"): DATABRICKS_PROCESS,
+    ("notebooks",): DATABRICKS_NOTEBOOK,
 }
 
 
@@ -42,7 +51,7 @@ class HiveMetastore(Platform):
         host = match["host"].lower() if match else url.hostname
         names = dict.fromkeys((f"{database}.{table}@{host}", f"{database}.{table}".lower() + f"@{host}"))
         exact = zip(names, ("exact table", "exact table, in lower case"), strict=False)
-        return self.place(url, next(iter(names)), types=("hive_table",), exact=exact)
+        return self.place(url, next(iter(names)), types=(HIVE_TABLE,), exact=exact)
 
     def origin(self, url: Url) -> Location | None:
         match = _HIVE_NAME.match(url.text)
@@ -82,7 +91,7 @@ class UnityCatalog(Database):
         exact = {name: "exact table by catalog, schema and table"}
         if url.host != "catalogs":
             exact[f"databricks://{url.host}/{catalog}/{schema}/{table}"] = "exact table by metastore"
-        return self.place(url, name, types=("databricks_table",), exact=exact.items())
+        return self.place(url, name, types=(DATABRICKS_TABLE,), exact=exact.items())
 
     def connect(self, connection: str) -> tuple[str, str] | None:
         """Read the host alone: what follows it is a default schema, which a table's name overrides."""

@@ -3,6 +3,22 @@
 import re
 from dataclasses import dataclass
 
+from shared.catalog.kinds import (
+    FABRIC_LAKE_WAREHOUSE,
+    FABRIC_LAKEHOUSE,
+    FABRIC_LAKEHOUSE_PATH,
+    FABRIC_LAKEHOUSE_TABLE,
+    FABRIC_WAREHOUSE,
+    FABRIC_WAREHOUSE_SCHEMA,
+    FABRIC_WAREHOUSE_TABLE,
+    POWER_BI_DASHBOARD,
+    POWER_BI_DATAFLOW,
+    POWER_BI_DATASET,
+    POWER_BI_DATASET_PROCESS,
+    POWER_BI_REPORT,
+    Role,
+    kind_of,
+)
 from shared.model import Location
 from shared.places.place import Place, Platform
 from shared.places.urls import Url, decode_braces
@@ -12,19 +28,19 @@ _APP = "app.fabric.microsoft.com"
 _POWER_BI = "app.powerbi.com"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TYPES_IN_APP = {
-    "lakehouses": "fabric_lakehouse",
-    "lakewarehouses": "fabric_lake_warehouse",
-    "lakehouses/tables": "fabric_lakehouse_table",
-    "warehouses": "fabric_warehouse",
-    "warehouses/schemas": "fabric_warehouse_schema",
-    "warehouses/schemas/tables": "fabric_warehouse_table",
+    "lakehouses": FABRIC_LAKEHOUSE,
+    "lakewarehouses": FABRIC_LAKE_WAREHOUSE,
+    "lakehouses/tables": FABRIC_LAKEHOUSE_TABLE,
+    "warehouses": FABRIC_WAREHOUSE,
+    "warehouses/schemas": FABRIC_WAREHOUSE_SCHEMA,
+    "warehouses/schemas/tables": FABRIC_WAREHOUSE_TABLE,
 }
 _TYPES_IN_POWER_BI = {
-    "datasets": "powerbi_dataset",
-    "reports": "powerbi_report",
-    "dashboards": "powerbi_dashboard",
-    "dataflows": "powerbi_dataflow",
-    "datasetprocesses": "powerbi_dataset_process",
+    "datasets": POWER_BI_DATASET,
+    "reports": POWER_BI_REPORT,
+    "dashboards": POWER_BI_DASHBOARD,
+    "dataflows": POWER_BI_DATAFLOW,
+    "datasetprocesses": POWER_BI_DATASET_PROCESS,
 }
 _TABLE_BREAK = "%252F"
 """What stands between schema and table of a lakehouse: a slash, encoded twice."""
@@ -56,7 +72,7 @@ class OneLake(Platform):
         return self.place(
             url,
             name,
-            types=("fabric_lakehouse_path",),
+            types=(FABRIC_LAKEHOUSE_PATH,),
             is_folder=url.is_folder,
             exact=((name, rule), (f"{name}/", f"{rule} with trailing slash")),
         )
@@ -111,8 +127,8 @@ class PowerBi(Platform):
             name,
             types=(kind,),
             # A process of the scanner's is never ours to write: it would lose the inputs it has.
-            stands_alone=not kind.endswith("_process"),
-            exact=((name, f"exact {kind.replace('_', ' ').replace('powerbi', 'Power BI')}"),),
+            stands_alone=kind_of(kind).role is not Role.PROCESS,
+            exact=((name, f"exact {kind_of(kind).word}"),),
         )
 
 

@@ -7,17 +7,17 @@ from enum import StrEnum
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream, Feed
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Ref
+from shared.catalog.kinds import OTHER_DATA, POWER_BI_DATASET, POWER_BI_REPORT
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
 from shared.places import platforms
 from shared.places.datasets import DatasetName
-from shared.places.place import PLACEHOLDER, Place
+from shared.places.place import Place
 from shared.places.platforms import place_of
 from shared.ports import Catalog, Found
 
-POWER_BI_DATASET_TAG = "powerbi_dataset"
-POWER_BI_REPORT_TAG = "powerbi_report"
-"""Tags of a data asset that name the Power BI dataset fed from it, and the report on that, by URL."""
+POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
+"""Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
 
 
 class MatchKind(StrEnum):
@@ -53,7 +53,7 @@ def place_of_unresolved(workspace: WorkspaceId, data: DataAsset | Unresolved) ->
     else:
         name = qualified_names.of_unresolved(workspace, data)
     return Place(
-        Ref(PLACEHOLDER, name),
+        Ref(OTHER_DATA, name),
         exact=(name,),
         rules={name: "known to the catalog by its name"},
         unfound="placeholder: Azure ML cannot say where it lies",
@@ -72,7 +72,7 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
     if dataset.scheme == "azureml":
         name = QualifiedName(dataset.label)
         return Place(
-            Ref(PLACEHOLDER, name),
+            Ref(OTHER_DATA, name),
             exact=(name,),
             rules={name: "an asset of Azure ML, by its name"},
             unfound="placeholder: no lineage of Azure ML has this name",
@@ -80,7 +80,7 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
     if location := platforms.from_openlineage(dataset):
         return place_of(location)
     return Place(
-        Ref(PLACEHOLDER, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
+        Ref(OTHER_DATA, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
         unfound="placeholder: the name means something where the job ran only",
     )
 
@@ -150,8 +150,8 @@ def _feeds_of_tags(asset: DataAsset) -> Iterator[Feed]:
 
 def places_of_feed(feed: Feed) -> tuple[Place, ...]:
     """Return the Power BI dataset and then the report."""
-    dataset = _power_bi_place("powerbi_dataset", feed.dataset)
-    return (dataset, _power_bi_place("powerbi_report", feed.report)) if feed.report else (dataset,)
+    dataset = _power_bi_place(POWER_BI_DATASET, feed.dataset)
+    return (dataset, _power_bi_place(POWER_BI_REPORT, feed.report)) if feed.report else (dataset,)
 
 
 def _power_bi_place(type_name: str, url: str) -> Place:
@@ -182,7 +182,7 @@ def find_scanned(
     for place in wanted:
         for type_name in place.hidden_types:
             hidden.setdefault(type_name, set()).update(
-                name for name in place.exact if name in found and found[name].ref.type_name == PLACEHOLDER
+                name for name in place.exact if name in found and found[name].ref.type_name == OTHER_DATA
             )
     scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
     for name in set().union(*hidden.values()):

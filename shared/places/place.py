@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName
 from shared.places.urls import Url, read_url
 
-PLACEHOLDER = "custom_dataset"
-"""The type of data that Purview does not scan, or whose own type only a scanner can write."""
 NOT_SCANNED = "placeholder: Purview scans no such place"
 
 
@@ -47,7 +46,7 @@ class Place:
     @property
     def hidden_types(self) -> tuple[str, ...]:
         """The types of a scan, where we create another: both may then exist under one name."""
-        return self.scanned_types if self.ref.type_name == PLACEHOLDER else ()
+        return self.scanned_types if self.ref.type_name == OTHER_DATA else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +103,11 @@ class Platform(ABC):
             stands_alone: whether Purview takes such an entity without its parents, so that we may write one ourselves.
             exact, resource_sets: names under which a scan may hold the data, likeliest first, and why each is tried.
         """
-        ref = Ref(types[0] if types and stands_alone else PLACEHOLDER, QualifiedName(name))
+        ref = Ref(types[0] if types and stands_alone else OTHER_DATA, QualifiedName(name))
         very, sets = ({QualifiedName(each): rule for each, rule in names} for names in (exact, resource_sets))
         unfound = f"placeholder: nothing scanned under {name}" if very else NOT_SCANNED
         if very and types and not stands_alone:
-            unfound += f"; a {PLACEHOLDER} stands in for the {types[0]}, which only a scan can write"
+            unfound += f"; a {OTHER_DATA} stands in for the {types[0]}, which only a scan can write"
         return Place(
             ref,
             exact=tuple(very),

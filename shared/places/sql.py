@@ -5,6 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from shared.catalog.kinds import (
+    AZURE_MYSQL_TABLE,
+    AZURE_POSTGRESQL_TABLE,
+    AZURE_SQL_DW_TABLE,
+    AZURE_SQL_MI_TABLE,
+    AZURE_SQL_TABLE,
+    AZURE_SQL_VIEW,
+    DATA_EXPLORER_TABLE,
+    POSTGRESQL_TABLE,
+    SQL_SERVER_TABLE,
+    SYNAPSE_DEDICATED_TABLE,
+    SYNAPSE_SERVERLESS_TABLE,
+    SYNAPSE_SERVERLESS_VIEW,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName, join_table, split_table
@@ -119,11 +133,11 @@ class PostgreSql(Database):
     def names(self, url: Url) -> Place:
         url = _read_server(url)
         if _POSTGRES_ON_AZURE in url.hostname:
-            return _table(self, url, f"postgresql://{url.hostname}", ("azure_postgresql_table",), 3)
+            return _table(self, url, f"postgresql://{url.hostname}", (AZURE_POSTGRESQL_TABLE,), 3)
         keys = ("dbs", "schemas", "tables")
         parts = [f"/{key}/{part}" for key, part in zip(keys, map(_plain, url.segments), strict=False)]
         name = f"postgresql://servers/{url.hostname}:{url.port or self.default_port}{''.join(parts)}"
-        types = ("postgresql_table",) if len(parts) == 3 else ()
+        types = (POSTGRESQL_TABLE,) if len(parts) == 3 else ()
         return self.place(url, name, types=types, exact=((name, _what(len(parts), 3)),))
 
     def origin(self, url: Url) -> Location | None:
@@ -159,7 +173,7 @@ class MySql(Database):
         return url.scheme.partition("+")[0] in self.schemes and ".mysql.database." in url.hostname
 
     def names(self, url: Url) -> Place:
-        return _table(self, url, f"mysql://{url.hostname}", ("azure_mysql_table",), 2)
+        return _table(self, url, f"mysql://{url.hostname}", (AZURE_MYSQL_TABLE,), 2)
 
     def origin(self, url: Url) -> Location | None:
         return _decode_spaces(url)
@@ -181,7 +195,7 @@ class DataExplorer(Platform):
         return url.scheme == "https" and ".kusto." in url.hostname
 
     def names(self, url: Url) -> Place:
-        return _table(self, url, f"https://{url.hostname}", ("azure_data_explorer_table",), 2)
+        return _table(self, url, f"https://{url.hostname}", (DATA_EXPLORER_TABLE,), 2)
 
     def origin(self, url: Url) -> Location | None:
         return _decode_spaces(url)
@@ -237,21 +251,19 @@ def _decode_spaces(url: Url) -> Location:
 
 
 DATABASES = (
-    SqlServer(
-        "Azure SQL", r"^[^.]+\.database\.(?!fabric\.)", ("azure_sql_table", "azure_sql_view", "azure_sql_dw_table")
-    ),
-    SqlServer("SQL Managed Instance", r"^[^.]+(?:\.public)?\.[^.]+\.database\.", ("azure_sql_mi_table",)),
+    SqlServer("Azure SQL", r"^[^.]+\.database\.(?!fabric\.)", (AZURE_SQL_TABLE, AZURE_SQL_VIEW, AZURE_SQL_DW_TABLE)),
+    SqlServer("SQL Managed Instance", r"^[^.]+(?:\.public)?\.[^.]+\.database\.", (AZURE_SQL_MI_TABLE,)),
     SqlServer(
         "Synapse serverless SQL",
         r"^[^.]+-ondemand\.sql\.azuresynapse\.",
-        ("azure_synapse_serverless_sql_table", "azure_synapse_serverless_sql_view"),
+        (SYNAPSE_SERVERLESS_TABLE, SYNAPSE_SERVERLESS_VIEW),
     ),
     SqlServer(
         "Synapse dedicated SQL",
         r"^[^.]+\.sql\.azuresynapse\.",
-        ("azure_synapse_dedicated_sql_table", "azure_sql_dw_table"),
+        (SYNAPSE_DEDICATED_TABLE, AZURE_SQL_DW_TABLE),
     ),
-    SqlServer("SQL Server", r".", ("mssql_table",), depth=4, keeps_port=True),
+    SqlServer("SQL Server", r".", (SQL_SERVER_TABLE,), depth=4, keeps_port=True),
     PostgreSql(),
     MySql(),
     DataExplorer(),

@@ -4,6 +4,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.catalog.kinds import (
+    ADLS_FILESYSTEM,
+    ADLS_PATH,
+    ADLS_SERVICE,
+    AZURE_FILE,
+    BLOB_CONTAINER,
+    BLOB_PATH,
+    BLOB_SERVICE,
+    FILE_DIRECTORY,
+    FILE_SERVICE,
+    FILE_SHARE,
+)
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName, path_name
@@ -165,12 +177,11 @@ def _to_replacer(segment: str) -> str:
     return "{N}" if _NUMBER.match(segment) else "{GUID}" if _GUID.match(segment) else segment
 
 
-_GEN2 = "azure_datalake_gen2"
 STORAGE = (
     AzureStorage(
         "ADLS Gen2",
         "dfs",
-        (f"{_GEN2}_service", f"{_GEN2}_filesystem", f"{_GEN2}_path", f"{_GEN2}_path"),
+        (ADLS_SERVICE, ADLS_FILESYSTEM, ADLS_PATH, ADLS_PATH),
         driver="abfss",
         other="blob",
         stands_alone=True,
@@ -178,13 +189,11 @@ STORAGE = (
     AzureStorage(
         "Blob",
         "blob",
-        ("azure_blob_service", "azure_blob_container", "azure_blob_path", "azure_blob_path"),
+        (BLOB_SERVICE, BLOB_CONTAINER, BLOB_PATH, BLOB_PATH),
         driver="wasbs",
         other="dfs",
         stands_alone=True,
     ),
-    AzureStorage(
-        "Azure Files", "file", ("azure_file_service", "azure_file_share", "azure_file_directory", "azure_file")
-    ),
+    AzureStorage("Azure Files", "file", (FILE_SERVICE, FILE_SHARE, FILE_DIRECTORY, AZURE_FILE)),
     AdlsGen1(),
 )

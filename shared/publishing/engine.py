@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity
+from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
@@ -16,7 +17,7 @@ from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
 from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
-from shared.publishing.plan import MODEL, Plan, Skip
+from shared.publishing.plan import Plan, Skip
 from shared.publishing.plan_azure_ml import Planner
 from shared.state.ports import Leases, Ledger, Row
 

@@ -9,8 +9,6 @@ from shared.places.matching import Match
 from shared.publishing.rows import explain
 from shared.state.ports import Row
 
-MODEL = "custom_ml_model"
-
 
 @dataclass(frozen=True, slots=True)
 class Skip:

@@ -10,6 +10,7 @@ from shared.catalog.build import build_endpoint, build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Ref
+from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
@@ -19,7 +20,7 @@ from shared.ports import Catalog, Found, RunSource
 from shared.publishing.failures import left_something, without_unproven
 from shared.publishing.outcome import PUBLISHED, SKIPPED
 from shared.publishing.owning_trees import homes_of, models_below
-from shared.publishing.plan import MODEL, Plan, Skip
+from shared.publishing.plan import Plan, Skip
 from shared.publishing.rows import explain, row_of, with_evidence
 from shared.state.ports import Ledger, Row, Tree
 
@@ -116,7 +117,7 @@ class Planner:
         # Of a tree that has not ended, the run that made the model is all there is to tell.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
-        run = Ref("custom_ml_experiment_step", qualified_names.of_run(event.workspace, maker))
+        run = Ref(STEP, qualified_names.of_run(event.workspace, maker))
         row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
         return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
-from shared.model import WorkspaceId
 from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent, read_run_event, why_skipped
 from shared.openlineage.job_run import JobRun, Part, fold
@@ -37,20 +36,12 @@ def read_job_event(body: str, allowed: "AllowList") -> RunEvent | Skip:
         return Skip(reason)
     event = read_run_event(body)
     for namespace in event.namespaces:
-        workspace = workspace_of(namespace)
+        workspace = qualified_names.workspace_of(namespace)
         if workspace and allowed.takes(workspace):
             return Skip(f"job.namespace: the runs of workspace {workspace.name} are read from Azure ML itself")
     for namespace in event.namespaces:
         allowed.check_job(namespace)
     return event
-
-
-def workspace_of(namespace: str) -> WorkspaceId | None:
-    """Tell which workspace of Azure ML a namespace is, in any case; None if it is none."""
-    parts = namespace.lower().rstrip("/").split("/")
-    if [parts[0], *parts[2:8:2]] != ["azureml:", "subscriptions", "resourcegroups", "workspaces"] or len(parts) != 8:
-        return None
-    return WorkspaceId(parts[3], parts[5], parts[7])
 
 
 class JobRuns:
@@ -78,7 +69,7 @@ class JobRuns:
         """
         key = _key(event)
         if event.part:
-            self._ledger.add_parts(key, [event.part.to_json()])
+            self._ledger.add_facts(key, [event.part.to_json()])
         plan = self._plan(event, ())
         if isinstance(plan, Plan) and not force and self._is_known(plan):
             self._ledger.put_matches(plan.looked_up)
@@ -111,7 +102,7 @@ class JobRuns:
 
     def _plan(self, event: RunEvent, more: tuple[Part, ...]) -> Plan | Skip:
         key = _key(event)
-        known = tuple(Part.from_json(text) for text in self._ledger.get_parts(key))
+        known = tuple(Part.from_json(text) for text in self._ledger.get_facts(key))
         run = fold(event.run, (*known, *more))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(event, run, SKIPPED, reason=reason),))

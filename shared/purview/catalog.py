@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
@@ -95,7 +96,7 @@ class PurviewCatalog:
             name = QualifiedName(str(entity["attributes"]["qualifiedName"]))
             if columns := _column_names(entity):
                 found[name] = columns
-            for schema in _active(entity, "tabular_schema"):
+            for schema in _active(entity, SCHEMA_ATTRIBUTE):
                 described.setdefault(QualifiedName(str(schema.get("qualifiedName") or "")), []).append(name)
         for entity in self.get_entities(sorted(filter(None, described))):
             if columns := _column_names(entity):

@@ -12,7 +12,7 @@ from pyapacheatlas.core.typedef import (
     RelationshipTypeDef,
 )
 
-from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES, SERVICE_TYPE, Containment, EntityType
+from shared.catalog.kinds import CONTAINMENTS, SERVICE_TYPE, Containment, Kind, list_ours
 
 Json = dict[str, Any]
 
@@ -44,21 +44,21 @@ def plan_types(existing: Mapping[str, Any]) -> TypePlan:
     entities = {str(item["name"]): item for item in existing.get("entityDefs") or []}
     relationships = {str(item["name"]) for item in existing.get("relationshipDefs") or []}
     update, changes = [], {}
-    for wanted in ENTITY_TYPES:
-        if wanted.name in entities:
-            merged, added = _merge(entities[wanted.name], wanted)
+    for wanted in list_ours():
+        if wanted.type_name in entities:
+            merged, added = _merge(entities[wanted.type_name], wanted)
             if added:
                 update.append(merged)
-                changes[wanted.name] = added
+                changes[wanted.type_name] = added
     return TypePlan(
-        create_entities=tuple(_entity_type(wanted) for wanted in ENTITY_TYPES if wanted.name not in entities),
+        create_entities=tuple(_entity_type(wanted) for wanted in list_ours() if wanted.type_name not in entities),
         create_relationships=tuple(_relationship(item) for item in CONTAINMENTS if item.name not in relationships),
         update_entities=tuple(update),
         changes=changes,
     )
 
 
-def _merge(existing: Json, wanted: EntityType) -> tuple[Json, tuple[str, ...]]:
+def _merge(existing: Json, wanted: Kind) -> tuple[Json, tuple[str, ...]]:
     present = {str(item["name"]) for item in existing.get("attributeDefs") or []}
     missing = [name for name in wanted.attributes if name not in present]
     added = [f"attribute {name}" for name in missing]
@@ -72,9 +72,9 @@ def _merge(existing: Json, wanted: EntityType) -> tuple[Json, tuple[str, ...]]:
     return merged, tuple(added)
 
 
-def _entity_type(wanted: EntityType) -> Json:
+def _entity_type(wanted: Kind) -> Json:
     definition = EntityTypeDef(
-        wanted.name,
+        wanted.type_name,
         superTypes=[wanted.super_type],
         attributeDefs=_attributes(wanted.attributes),
         description=wanted.description,

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.catalog import qualified_names
 from shared.catalog.entities import Entity
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.kinds import STEP
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import Event
-from shared.model import AssetId, WorkspaceId
+from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Plan
@@ -64,23 +64,23 @@ class RetiredFinder:
         """Walk on through the model versions of the ledger and ask Azure ML for each."""
         after = self.progress.pages.get("deleted models", "")
         rows = self.state.ledger.list_rows("model", after=after, limit=_LOOK_UPS)
-        prefix = f"{qualified_names.of_workspace(self.workspace)}/models/"
         for row in rows:
-            name, _, version = row.key.removeprefix(prefix).rpartition("/versions/")
-            if not row.key.startswith(prefix) or row.status == DELETED:
+            parsed = parse(row.key)
+            if not parsed or parsed.workspace != self.workspace or not parsed.asset or row.status == DELETED:
                 continue
             try:
-                self.source.get_model(self.workspace, AssetId("models", name, version))
+                self.source.get_model(self.workspace, parsed.asset)
             except RecordNotFoundError:
                 self._mark_row(row, DELETED)
         self.progress.pages["deleted models"] = rows[-1].key if len(rows) == _LOOK_UPS else ""
 
     def mark_deleted_endpoints(self, present: Collection[QualifiedName]) -> None:
         """Mark endpoints and deployments of the ledger that Azure ML does not list; `present` are those it does."""
-        prefix = f"{qualified_names.of_workspace(self.workspace)}/endpoints/"
         for kind in ("endpoint", "deployment"):
             for row in self._rows(kind):
-                if row.key.startswith(prefix) and row.key not in present and row.status != DELETED:
+                parsed = parse(row.key)
+                is_here = parsed is not None and parsed.workspace == self.workspace
+                if is_here and row.key not in present and row.status != DELETED:
                     self._mark_row(row, DELETED)
 
     def _rows(self, kind: str) -> Iterator[Row]:
@@ -111,7 +111,7 @@ class RetiredFinder:
             return
         plan = self.publisher.plan(self.read(hint_of(self.workspace, item, now=now)), force=True)
         if isinstance(plan, Plan):
-            steps = [entity for entity in plan.entities if entity.ref.type_name == "custom_ml_experiment_step"]
+            steps = [entity for entity in plan.entities if entity.ref.type_name == STEP]
             self._write(plan.root, [_only_state(step, ARCHIVED) for step in steps])
         self.state.ledger.put_rows([replace(row, status=ARCHIVED)])
 

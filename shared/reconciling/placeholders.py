@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog import qualified_names
 from shared.catalog.entities import UNSCANNED, Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.kinds import OTHER_DATA
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
 from shared.places import platforms
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
-from shared.places.place import PLACEHOLDER, Place
+from shared.places.place import Place
 from shared.ports import Catalog, Listed
 from shared.reconciling.synthetic_events import hint_of, hint_of_job_run
 from shared.state.ports import Row, State
@@ -83,8 +83,8 @@ class Rematcher:
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
         # Beside a placeholder there may be what a scan made, under the same name and another type.
-        placeholders = [name for name in some if self._orphans[name] == PLACEHOLDER]
-        found = {**found, **(self.catalog.find(placeholders, type_name=PLACEHOLDER) if placeholders else {})}
+        placeholders = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(placeholders, type_name=OTHER_DATA) if placeholders else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
@@ -97,12 +97,14 @@ class Rematcher:
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        if job_run := qualified_names.read_job_run(row.key):
-            hint = hint_of_job_run(*job_run, now=self.now())
-        else:
-            workspace, run_id = _run_of(row.key)
-            item = Listed("run", run_id, created_at=row.event_time)
-            hint = hint_of(workspace, item, now=self.now())
+        match parse(row.key):
+            case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+                item = Listed("run", run_id, created_at=row.event_time)
+                hint = hint_of(workspace, item, now=self.now())
+            case ParsedName(namespace=namespace, run_id=run_id):
+                hint = hint_of_job_run(namespace, run_id, now=self.now())
+            case _:
+                raise ValueError(f"{row.key} is the name of no run")
         enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 
@@ -116,14 +118,4 @@ def _place_of(name: QualifiedName) -> Place:
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
-    return Place(Ref(PLACEHOLDER, name), exact=(name,), rules={name: "known to the catalog by its name"})
-
-
-def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:
-    """
-    >>> _run_of(QualifiedName("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/runs/r"))[1]
-    'r'
-    """
-    name, _, run_id = key.partition("/runs/")
-    parts = name.split("/")
-    return WorkspaceId(parts[3], parts[5], parts[7]), run_id
+    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})

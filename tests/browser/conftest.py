@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from emulator.server import Emulator
 from explorer.server import serving
 from tests.browser.picture import WAIT
-from tests.credit_risk import published
-from tests.function_host import ROOT
+from tests.harness.function_host import ROOT
+from tests.worlds.credit_risk import published
 
 SHOTS = ROOT / "out" / "screenshots"
 

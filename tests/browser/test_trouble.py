@@ -11,7 +11,7 @@ from explorer.server import serving
 from shared.bootstrap import Services
 from shared.purview.transport import PurviewClient
 from shared.settings import Settings
-from tests.credit_risk import published
+from tests.worlds.credit_risk import published
 
 Shoot = Callable[[str], Path]
 

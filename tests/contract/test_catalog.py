@@ -9,8 +9,8 @@ from shared.catalog.entities import UNSCANNED, Entity, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
 from shared.ports import Catalog
-from tests.app import App
-from tests.fakes import FakeCatalog
+from tests.harness.app import App
+from tests.harness.fakes import FakeCatalog
 
 REFUSED = "azureml://refused"
 

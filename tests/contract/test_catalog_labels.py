@@ -9,8 +9,8 @@ from emulator.server import Emulator
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
 from shared.ports import Catalog, Found
-from tests.app import App
-from tests.fakes import FakeCatalog
+from tests.harness.app import App
+from tests.harness.fakes import FakeCatalog
 
 Classify = Callable[[str, str], None]
 NAMES = [QualifiedName(f"azureml://{name}") for name in ("raw", "made", "other")]

@@ -6,7 +6,7 @@ import pytest
 
 from emulator.azurite import Azurite
 from emulator.server import Emulator
-from tests.function_host import Deployment, FunctionHost, settings_for
+from tests.harness.function_host import Deployment, FunctionHost, settings_for
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from emulator import azurite
-from tests.documented import NEEDS_AZURE, PAGES, ROOT, RUN_AS_SCRIPTS, RUN_BY, RUN_BY_COMMAND, commands_of
+from tests.references.documented_commands import (
+    NEEDS_AZURE,
+    PAGES,
+    ROOT,
+    RUN_AS_SCRIPTS,
+    RUN_BY,
+    RUN_BY_COMMAND,
+    commands_of,
+)
 
 BASH = shutil.which("bash") or "/bin/bash"
 PATIENCE = 60.0

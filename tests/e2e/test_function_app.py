@@ -18,9 +18,9 @@ from shared.bootstrap import Services
 from shared.intake.message import MessageBody
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
-from tests.app import WORKSPACE, WS, run_completed
-from tests.function_host import ROOT, Deployment, settings_for, wait_until
-from tests.storage import empty
+from tests.harness.app import WORKSPACE, WS, run_completed
+from tests.harness.function_host import ROOT, Deployment, settings_for, wait_until
+from tests.harness.storage import empty
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "credit-risk" / "lineage.json"
 QUEUE, POISON = "lineage-requests", "lineage-requests-poison"

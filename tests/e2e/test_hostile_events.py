@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from emulator.azurite import Azurite
 from emulator.server import Emulator
-from tests.app import WORKSPACE, WS, run_completed
-from tests.function_host import ROOT, Deployment, FunctionHost, Target, wait_until
+from tests.harness.app import WORKSPACE, WS, run_completed
+from tests.harness.function_host import ROOT, Deployment, FunctionHost, Target, wait_until
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "credit-risk" / "lineage.json"
 AML = "Microsoft.MachineLearningServices."

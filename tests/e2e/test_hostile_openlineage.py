@@ -14,9 +14,9 @@ from cli.session import local_queue
 from emulator.server import Emulator
 from shared.intake.receive_openlineage import RefusedEventsError, receive_events
 from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
-from tests.app import AT_ONCE, App
 from tests.e2e.test_hostile_events import names, nested, wrong
-from tests.job_runs import (
+from tests.harness.app import AT_ONCE, App
+from tests.worlds.openlineage_events import (
     NAMESPACE,
     PREPARED,
     RAW,

@@ -9,10 +9,10 @@ import pytest
 
 from emulator.azurite import Azurite
 from emulator.server import Emulator
-from tests.app import WS
-from tests.function_host import Deployment, FunctionHost, settings_for, wait_until
+from tests.harness.app import WS
+from tests.harness.function_host import Deployment, FunctionHost, settings_for, wait_until
 from tests.integration.test_synapse import GRAPH, NOTEBOOK
-from tests.job_runs import NAMESPACE, run_event
+from tests.worlds.openlineage_events import NAMESPACE, run_event
 
 
 @pytest.fixture(scope="module")

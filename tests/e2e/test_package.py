@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from emulator.functions_host.runtime import TARGET
-from tests import deployed
-from tests.function_host import ROOT
+from tests.harness import package_environment
+from tests.harness.function_host import ROOT
 from tools.package import Package, StrayFileError, build_package, list_files, main
 from tools.requirements import read_pins
 
@@ -127,7 +127,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 @pytest.fixture(scope="module")
 def environment() -> None:
     """Requirements.txt, installed on its own; skips where it is not, unless nothing may be skipped."""
-    missing = deployed.missing()
+    missing = package_environment.missing()
     if missing and os.environ.get("LINEAGE_TESTS_SKIP_NOTHING"):
         pytest.fail(missing)
     if missing:
@@ -259,7 +259,7 @@ def test_requirements_are_pins_without_any_address() -> None:
 def test_environment_has_the_requirements_and_nothing_else() -> None:
     """Version by version; otherwise the tests below would prove nothing."""
     pinned = {name: str(pin.specifier).removeprefix("==") for name, pin in read_pins(REQUIREMENTS).items()}
-    assert deployed.installed() == pinned
+    assert package_environment.installed() == pinned
 
 
 @pytest.mark.usefixtures("environment")
@@ -270,9 +270,9 @@ def test_package_boots_with_its_own_requirements(package: Package, tmp_path: Pat
         for path in ROOT.glob("functions/*.py")
         for name in re.findall(r'^@bp\.function_name\("(\w+)"\)$', path.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    host = deployed.copy_host(tmp_path / "host")
+    host = package_environment.copy_host(tmp_path / "host")
     settings = {"LineageStorage": "UseDevelopmentStorage=true", "RECONCILE_SCHEDULE": "0 */15 * * * *"}
-    done = deployed.run(BOOT, package=package.folder, paths=(host, TARGET), env=settings)
+    done = package_environment.run(BOOT, package=package.folder, paths=(host, TARGET), env=settings)
     assert done.returncode == 0, done.stderr
     functions, loaded = json.loads(done.stdout)
     assert len(declared) >= 7
@@ -280,8 +280,8 @@ def test_package_boots_with_its_own_requirements(package: Package, tmp_path: Pat
     assert [name for name in (*HEAVY, *DEVELOPMENT) if name in loaded] == []
     assert Path(loaded["function_app"]).parent == package.folder
     assert Path(loaded["azure_functions_runtime"]).is_relative_to(TARGET)
-    assert Path(loaded["azure.functions"]).is_relative_to(deployed.VENV)
-    allowed = (package.folder, host, TARGET, deployed.VENV)
+    assert Path(loaded["azure.functions"]).is_relative_to(package_environment.VENV)
+    allowed = (package.folder, host, TARGET, package_environment.VENV)
     outside = [file for file in loaded.values() if not any(Path(file).is_relative_to(place) for place in allowed)]
     assert [file for file in outside if "site-packages" in file or Path(file).is_relative_to(ROOT)] == []
 
@@ -289,7 +289,7 @@ def test_package_boots_with_its_own_requirements(package: Package, tmp_path: Pat
 @pytest.mark.usefixtures("environment")
 def test_every_module_and_client_of_the_app_is_there(package: Package) -> None:
     """Also those that are imported on first use, where a missing requirement would show in production only."""
-    done = deployed.run(CONSTRUCT, *own_modules(package), package=package.folder, env=SETTINGS)
+    done = package_environment.run(CONSTRUCT, *own_modules(package), package=package.folder, env=SETTINGS)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "constructed\n"
 
@@ -300,8 +300,8 @@ def test_requirement_that_is_removed_is_missed(package: Package, tmp_path: Path,
     """The same with a copy of requirements.txt that lacks a line: the check above can fail."""
     names = set(read_pins(re.sub(rf"^{removed}==.*\n", "", REQUIREMENTS, flags=re.MULTILINE)))
     assert len(names) == len(read_pins(REQUIREMENTS)) - bool(removed)
-    packages = deployed.link_distributions(names, tmp_path / "packages")
-    done = deployed.run(
+    packages = package_environment.link_distributions(names, tmp_path / "packages")
+    done = package_environment.run(
         CONSTRUCT, *own_modules(package), package=package.folder, paths=[packages], env=SETTINGS, site=False
     )
     missed = re.findall(r"^ModuleNotFoundError: No module named '([\w.]+)'$", done.stderr, re.MULTILINE)

@@ -9,10 +9,10 @@ from emulator.azurite import Azurite
 from emulator.server import Emulator
 from shared.intake.message import MessageBody
 from shared.settings import Azurite as AzuriteSetting
-from tests.app import run_completed
 from tests.e2e.test_function_app import QUEUE, python
-from tests.function_host import Deployment, settings_for
-from tests.storage import empty
+from tests.harness.app import run_completed
+from tests.harness.function_host import Deployment, settings_for
+from tests.harness.storage import empty
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PUBLISH = """

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from emulator.server import Emulator
-from tests.app import App
-from tests.integration.callers import Caller
+from tests.harness.app import App
+from tests.harness.callers import Caller
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from emulator.merge import merge
 from emulator.server import Emulator
-from tests.app import App, outcomes
-from tests.golden_case import base_workspace
-from tests.whole_path import read_lineage
-from tests.workspaces.description import Workspace
-from tests.workspaces.events import families_of, other_events_of
-from tests.workspaces.generator import workspaces
-from tests.workspaces.seed import to_seed
-from tests.workspaces.truth import truth_of
+from tests.harness.app import App, outcomes
+from tests.harness.whole_path import read_lineage
+from tests.worlds.golden_case import base_workspace
+from tests.worlds.workspaces.description import Workspace
+from tests.worlds.workspaces.events import families_of, other_events_of
+from tests.worlds.workspaces.generator import workspaces
+from tests.worlds.workspaces.seed import to_seed
+from tests.worlds.workspaces.truth import truth_of
 
 EXAMPLES = int(os.environ.get("LINEAGE_TESTS_EXAMPLES", "30"))
 """Always the same ones, for the gate; ask for more after a change of how runs are read or named."""

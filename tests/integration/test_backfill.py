@@ -24,7 +24,7 @@ from shared.intake.message import BACKFILL, MessageBody
 from shared.model import WorkspaceId
 from shared.reconciling.backfill import Part, Step
 from shared.settings import Settings
-from tests.app import AT_ONCE, WORKSPACE, WS, App
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App
 
 Run = Callable[..., Result]
 PAGE = 30

@@ -12,7 +12,7 @@ from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.settings import Settings
 from shared.state.ports import DeadLetter
-from tests.app import AT_ONCE, WS, App, model_registered, run_completed
+from tests.harness.app import AT_ONCE, WS, App, model_registered, run_completed
 
 Run = Callable[..., Result]
 

@@ -8,7 +8,7 @@ import pytest
 from questions.origin import find_origin
 from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 LOAN = "https://contosolake.dfs.core.windows.net/credit/raw/loan.csv"
 MODEL, ENDPOINT = f"{WS}/models/creditrisk_model/versions/2", f"{WS}/endpoints/creditrisk-endpoint"

@@ -9,7 +9,7 @@ import pytest
 
 from shared.azure_ml.services.artifacts import LARGEST
 from shared.http.rest import RestClient
-from tests.app import WS, App, outcomes, run_completed
+from tests.harness.app import WS, App, outcomes, run_completed
 
 Add = Callable[..., None]
 FILE = "lineage/column mapping & more.json"

@@ -20,8 +20,8 @@ from shared.intake.receive import receive_event
 from shared.settings import Azurite as AzuriteSetting
 from shared.settings import Settings
 from shared.state.ports import Message
-from tests.app import App, model_registered
-from tests.storage import empty
+from tests.harness.app import App, model_registered
+from tests.harness.storage import empty
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
 SENTENCES = " ".join(PAGE.split())

@@ -7,7 +7,7 @@ from math import ceil
 import pytest
 
 from shared.purview.upsert import BATCH
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 CHILDREN = "/children"
 

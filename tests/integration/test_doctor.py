@@ -20,10 +20,10 @@ from emulator.client import Control
 from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.settings import Azurite, Settings
-from tests.app import WORKSPACE, App, run_completed
-from tests.integration.callers import Caller
-from tests.integration.deployed import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
-from tests.storage import empty
+from tests.harness.app import WORKSPACE, App, run_completed
+from tests.harness.callers import Caller
+from tests.harness.storage import empty
+from tests.worlds.azure_resources import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
 
 DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
 CALLER = "00000000-0000-4000-8000-0000000000ee"
@@ -63,7 +63,7 @@ class Ground:
         return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
 
     def token(self, credential: type) -> None:
-        self.patch.setattr("shared.http.emulator_credential.EmulatorCredential", credential)
+        self.patch.setattr("shared.http.sign_in.EmulatorCredential", credential)
 
     def roles_of_caller(self, *roles: str) -> None:
         """Let the catalog ask for roles, and give the caller these at the root and none below."""

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.client import Control
 from emulator.server import Emulator
-from tests.integration.callers import Caller, jwt
+from tests.harness.callers import Caller, jwt
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-ml"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws-credit"

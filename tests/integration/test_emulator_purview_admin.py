@@ -9,7 +9,7 @@ import pytest
 
 from emulator.server import Emulator
 from emulator.tokens import DEFAULT_PRINCIPAL
-from tests.integration.callers import Caller
+from tests.harness.callers import Caller
 
 SOMEBODY = "11111111-2222-4333-8444-555555555555"
 CURATOR = "purviewmetadatarole_builtin_data-curator"

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from emulator.server import Emulator
-from tests.integration.callers import Caller
+from tests.harness.callers import Caller
 
 SOMEBODY = "11111111-2222-4333-8444-555555555555"
 SCANNING, CATALOG = "2023-09-01", "2023-09-01"

@@ -10,9 +10,9 @@ from cli.show import show
 from emulator.server import Emulator
 from questions.graph import read_graph
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import App
-from tests.golden_case import PREFIX, Case
-from tests.whole_path import play
+from tests.harness.app import App
+from tests.harness.whole_path import play
+from tests.worlds.golden_case import PREFIX, Case
 
 
 def explain(emulator: Emulator, storage: Path, case: str, asset: str) -> dict[str, tuple[str, str, str]]:

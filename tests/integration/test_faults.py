@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.purview.transport import ATTEMPTS
-from tests.app import WS, App, outcomes, run_completed
+from tests.harness.app import WS, App, outcomes, run_completed
 
 TRAIN = run_completed("creditrisk_train")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
-from tests.golden_case import Case, case_names
-from tests.whole_path import play
+from tests.harness.whole_path import play
+from tests.worlds.golden_case import Case, case_names
 
 
 @pytest.mark.parametrize("name", case_names())

@@ -11,7 +11,7 @@ import tree_sitter_powershell
 import yaml
 from tree_sitter import Language, Parser
 
-from tests.bicep import INFRA, nodes, templates
+from tests.references.bicep import INFRA, nodes, templates
 
 HOOKS = ("preprovision", "postprovision", "postdeploy")
 STUBS = ("bin/az", "bin/python3", "bin/sleep", ".venv/bin/python", ".venv/bin/lineage")

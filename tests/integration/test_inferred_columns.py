@@ -9,8 +9,8 @@ from emulator.merge import merge
 from emulator.server import Emulator
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import App, run_completed
-from tests.golden_case import PREFIX, WORKSPACE_ID, base_workspace
+from tests.harness.app import App, run_completed
+from tests.worlds.golden_case import PREFIX, WORKSPACE_ID, base_workspace
 
 LAKE = "https://contosolake.dfs.core.windows.net/fs"
 RUN = {

@@ -8,8 +8,8 @@ import pytest
 
 from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.reconciling.placeholders import Rematcher
-from tests.app import WS, App, outcomes
-from tests.job_runs import (
+from tests.harness.app import WS, App, outcomes
+from tests.worlds.openlineage_events import (
     BORROWER,
     LAKE,
     NAMESPACE,

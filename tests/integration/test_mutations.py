@@ -14,7 +14,7 @@ from shared.azure_ml.services.assets import Assets
 from shared.azure_ml.services.inventory import Inventory
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
-from shared.http.session import build_session
+from shared.http.rest import build_session
 from shared.intake.handle import AllowList, handle_message
 from shared.intake.message import MessageBody
 from shared.model import WorkspaceId
@@ -24,10 +24,10 @@ from shared.reconciling.reconcile import Reconciler
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import open_state
-from tests.fakes import FakeDeadLetters, FreeLeases
-from tests.golden_case import KEY, WORKSPACE_ID, Case, case_names
-from tests.pure_core import LATER, KeepingCatalog
-from tests.tape import Mutation, Tape, with_extras
+from tests.harness.fakes import FakeDeadLetters, FreeLeases
+from tests.harness.pure_core import LATER, KeepingCatalog
+from tests.harness.tape import Mutation, Tape, with_extras
+from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, case_names
 
 MADE_UP = re.compile(r"(\{|%7B)'unexpected'")
 """What an object looks like that was taken for a text."""

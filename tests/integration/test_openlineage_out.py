@@ -15,14 +15,14 @@ from click.testing import CliRunner, Result
 from cli.main import cli
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
-from shared.http.emulator_credential import EmulatorCredential
-from shared.http.session import build_session
+from shared.http.rest import build_session
+from shared.http.sign_in import EmulatorCredential
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.places.datasets import DatasetName
 from shared.places.platforms import to_openlineage
-from tests.app import WS, App, outcomes, run_completed
-from tests.openlineage_standard import check_event
-from tests.receiver import open_receiver
+from tests.harness.app import WS, App, outcomes, run_completed
+from tests.harness.openlineage_receiver import open_receiver
+from tests.references.openlineage_standard import check_event
 
 TOLD_OF_THE_RUN = re.compile(r"/runs/[^/]+/(config|metrics)$|/environments/")
 Event = dict[str, Any]

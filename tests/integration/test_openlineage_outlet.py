@@ -16,13 +16,13 @@ from azure.core.exceptions import ClientAuthenticationError
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
-from shared.http.session import build_session
+from shared.http.rest import build_session
 from shared.openlineage import outgoing
 from shared.openlineage.outgoing import OpenLineageOutlet, open_outlet
 from shared.openlineage.outgoing_events import to_run_events
-from tests.fakes import NOON
-from tests.openlineage_standard import check_event
-from tests.receiver import Receiver, open_receiver
+from tests.harness.fakes import NOON
+from tests.harness.openlineage_receiver import Receiver, open_receiver
+from tests.references.openlineage_standard import check_event
 
 STEP = Entity(
     Ref("custom_ml_experiment_step", QualifiedName("azureml://registries/r/runs/train")),

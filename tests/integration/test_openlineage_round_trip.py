@@ -23,7 +23,7 @@ from shared.places.matching import place_of_dataset
 from shared.places.platforms import to_openlineage
 from shared.purview.reader import Asset
 from shared.settings import Settings
-from tests.app import AT_ONCE, App
+from tests.harness.app import AT_ONCE, App
 
 Flow = tuple[frozenset[DatasetName], frozenset[DatasetName]]
 """What a run read and what it wrote."""

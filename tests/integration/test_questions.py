@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import cli
 from emulator.server import Emulator
-from tests.app import WS, App
+from tests.harness.app import WS, App
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "questions"
 QUESTIONS = {

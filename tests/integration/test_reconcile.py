@@ -11,7 +11,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.reconciling import missed_events as missing
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.app import WORKSPACE, WS, App, run_completed
+from tests.harness.app import WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]

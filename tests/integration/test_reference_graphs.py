@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import WS, App
+from tests.harness.app import WS, App
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

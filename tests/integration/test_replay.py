@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 
 def test_replaying_all_events_again_writes_nothing(app: App) -> None:

@@ -17,8 +17,8 @@ from shared.bootstrap import Services
 from shared.settings import Azurite, Settings
 from shared.state.azure_storage import UNDELIVERED
 from shared.state.ports import DeadLetter
-from tests.app import AT_ONCE, WS, App, run_completed
-from tests.storage import empty
+from tests.harness.app import AT_ONCE, WS, App, run_completed
+from tests.harness.storage import empty
 
 Run = Callable[..., Result]
 NAME = "ml-events/lineage/2026/7/1/10/1.json"
@@ -212,7 +212,7 @@ def test_undelivered_file_stays_if_one_of_its_events_cannot_be_enqueued(
 ) -> None:
     """It is read again as a whole; the same event twice gives the same catalog."""
     from shared.errors import ServiceUnavailableError
-    from shared.state.azure_queue import AzureQueue
+    from shared.state.azure_messages import AzureQueue
 
     put, left = AzureQueue.put, [1]
 

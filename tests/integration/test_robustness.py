@@ -13,7 +13,7 @@ from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import Event, parse_event
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Plan, Skip
-from tests.app import WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
 STEP = "cccccccc-0000-4000-8000-000000000003"
@@ -239,7 +239,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     graph = read_graph(app.services.catalog, found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
-        "└── table (azure datalake gen2 path)",
+        "└── table (storage path)",
     ]
     assert to_mermaid(graph).count("-->") == 2
 

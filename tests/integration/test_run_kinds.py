@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from tests.app import WORKSPACE, WS, App, model_registered, outcomes, run_completed
+from tests.harness.app import WORKSPACE, WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
 

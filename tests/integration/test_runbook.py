@@ -14,10 +14,10 @@ from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
 from shared.settings import Azurite, Settings
 from shared.state.azure_storage import UNDELIVERED
-from tests.app import WORKSPACE, App, model_registered, run_completed
-from tests.documented import ROOT, RUN_BY_COMMAND, commands_of
-from tests.integration.deployed import AZD, LAKE, deploy
-from tests.storage import empty
+from tests.harness.app import WORKSPACE, App, model_registered, run_completed
+from tests.harness.storage import empty
+from tests.references.documented_commands import ROOT, RUN_BY_COMMAND, commands_of
+from tests.worlds.azure_resources import AZD, LAKE, deploy
 
 COMMANDS = {
     page: [command for command in commands_of(ROOT / page) if command.startswith("lineage ")] for page in RUN_BY_COMMAND

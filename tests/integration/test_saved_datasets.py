@@ -6,8 +6,8 @@ import pytest
 
 from emulator.merge import merge
 from emulator.server import Emulator
-from tests.app import App, outcomes, run_completed
-from tests.golden_case import PREFIX, WORKSPACE_ID, base_workspace
+from tests.harness.app import App, outcomes, run_completed
+from tests.worlds.golden_case import PREFIX, WORKSPACE_ID, base_workspace
 
 SAVED = "77777777-0000-0000-0000-000000000001"
 PLACED = "https://contosolake.dfs.core.windows.net/fs/raw/a.csv"

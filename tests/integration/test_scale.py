@@ -16,8 +16,8 @@ from shared.azure_ml.services import run_history
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
 from shared.purview.upsert import BATCH
-from tests.app import run_completed
-from tests.golden_case import WORKSPACE_ID, base_workspace
+from tests.harness.app import run_completed
+from tests.worlds.golden_case import WORKSPACE_ID, base_workspace
 
 pytestmark = pytest.mark.timeout(400)  # a minute, and several where others use the machine
 

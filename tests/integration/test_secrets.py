@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import App, outcomes
+from tests.harness.app import App, outcomes
 
 
 def test_secrets_of_a_workspace_are_nowhere(

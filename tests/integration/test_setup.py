@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from cli.admin.management.policies import DATA_CURATOR
 from cli.main import cli as lineage
 from emulator.server import Emulator
-from tests.app import WORKSPACE
-from tests.bicep import INFRA
-from tests.integration.callers import Caller
-from tests.integration.deployed import APP, AZD, LAKE, PROVIDERS, STORAGE
+from tests.harness.app import WORKSPACE
+from tests.harness.callers import Caller
+from tests.references.bicep import INFRA
+from tests.worlds.azure_resources import APP, AZD, LAKE, PROVIDERS, STORAGE
 
 Run = Callable[..., Result]
 ALL = ("--scan", LAKE, "--workspace", WORKSPACE)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from questions.graph import read_graph, to_mermaid, to_text
 from shared.catalog.qualified_names import QualifiedName
-from tests.app import App
+from tests.harness.app import App
 
 
 def test_every_node_of_a_deep_chain_is_drawn(start_app: Callable[..., App]) -> None:

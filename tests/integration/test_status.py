@@ -11,7 +11,7 @@ from cli.main import cli as lineage
 from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.settings import Settings
-from tests.app import WORKSPACE, App, run_completed
+from tests.harness.app import WORKSPACE, App, run_completed
 
 Run = Callable[..., Result]
 

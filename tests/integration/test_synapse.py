@@ -9,9 +9,9 @@ import pytest
 
 from functions import openlineage
 from shared import bootstrap
-from tests.app import WS, App
+from tests.harness.app import WS, App
 from tests.integration.test_reference_graphs import EXPERIMENT
-from tests.job_runs import publish_queued, with_jobs
+from tests.worlds.openlineage_events import publish_queued, with_jobs
 
 LAKE = "https://contosolake.dfs.core.windows.net/credit"
 NOTEBOOK = "openlineage://synapse-credit/runs/0197c2a0-1b2c-7d3e-8f40-0000000000a0"

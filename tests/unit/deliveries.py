@@ -13,7 +13,7 @@ from shared.publishing.outcome import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger, SqliteNotes
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
+from tests.harness.fakes import FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import ARM_ID, answers, at, event_grid, run, tree
 
 TRAIN = run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})

@@ -22,7 +22,7 @@ from shared.model import (
     WorkspaceId,
 )
 from shared.places.matching import Match, list_places, match_places
-from tests.fakes import NOON
+from tests.harness.fakes import NOON
 
 WORKSPACE_ID = WorkspaceId("00000000-0000-0000-0000-000000000000", "rg-ml", "ws-ml")
 WORKSPACE = Workspace(WORKSPACE_ID, "WS-ML", "eastus2")

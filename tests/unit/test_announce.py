@@ -20,7 +20,7 @@ from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
+from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import WORKSPACE, WS, answers, at, data_asset, event, model, run, tree, ws
 
 TRAIN = run(

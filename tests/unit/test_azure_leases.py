@@ -8,7 +8,7 @@ import pytest
 
 from shared.state.azure_ledger import AzureLeases
 from shared.state.azure_table import DocumentTable
-from tests.fakes import FakeClock
+from tests.harness.fakes import FakeClock
 
 MINUTE = timedelta(minutes=1)
 

@@ -13,7 +13,7 @@ from shared.reconciling.backfill import ENQUEUED, LISTED, Backfill, Part, _is_th
 from shared.reconciling.missed_events import _is_linked
 from shared.state.ports import Row, State
 from shared.state.sqlite import open_state
-from tests.fakes import NOON, FakeClock
+from tests.harness.fakes import NOON, FakeClock
 
 WORKSPACE = WorkspaceId("s", "rg", "ws")
 KEY = QualifiedName("azureml://k")

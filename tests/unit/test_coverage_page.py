@@ -1,12 +1,12 @@
-"""docs/coverage.md says what the golden cases say."""
+"""docs/coverage.md says what the golden cases and the naming table say."""
 
 import pytest
 
-from tests.golden_case import Case, case_names
-from tools.coverage import GROUPS, PAGE, WORDS, render
+from tests.worlds.golden_case import GRADES, Case, case_names
+from tools.coverage import GROUPS, PAGE, render
 
 
-def test_page_is_what_the_golden_cases_say() -> None:
+def test_page_is_what_the_cases_and_the_names_say() -> None:
     """If this fails, run `python -m tools.coverage` and review what changes."""
     page = PAGE.read_text(encoding="utf-8")
     assert render(page) == page
@@ -19,7 +19,7 @@ def test_case_says_its_kind_and_what_its_bodies_are_based_on(name: str) -> None:
     assert case.kind
     assert case.group in GROUPS
     assert case.evidence
-    assert {word for word, _ in case.evidence} <= {*WORDS}
+    assert {grade for grade, _ in case.evidence} <= {*GRADES}
     assert all(source for _, source in case.evidence)
 
 
@@ -32,5 +32,5 @@ def test_no_two_cases_are_of_one_kind() -> None:
 def test_page_explains_every_word_of_evidence() -> None:
     """In its table, the surest first."""
     page = PAGE.read_text(encoding="utf-8")
-    rows = [page.index(f"\n| {word} |") for word in WORDS]
+    rows = [page.index(f"\n| {grade} |") for grade in GRADES]
     assert rows == sorted(rows)

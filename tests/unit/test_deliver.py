@@ -17,7 +17,7 @@ from shared.errors import (
 from shared.intake.deliver import Patience
 from shared.intake.message import REPLAY, MessageBody
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeClock
+from tests.harness.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk
 from tests.unit.examples import ws
 

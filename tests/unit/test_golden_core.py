@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.golden_case import Case, case_names
-from tests.pure_core import Core
+from tests.harness.pure_core import Core
+from tests.worlds.golden_case import Case, case_names
 
 OUTSIDE = ("azure.ai", "azure.identity", "azure.storage", "pyapacheatlas", "requests", "aiohttp", "emulator.server")
 
@@ -22,6 +22,6 @@ def test_case_played_through_the_pure_core_gives_its_golden_lineage(name: str) -
 
 def test_pure_core_is_played_without_sdk_and_emulator() -> None:
     """Otherwise it would not be alone."""
-    program = f"import sys, tests.pure_core\nprint([name for name in {OUTSIDE!r} if name in sys.modules])"
+    program = f"import sys, tests.harness.pure_core\nprint([name for name in {OUTSIDE!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"

@@ -16,4 +16,4 @@ def test_chain_deeper_than_the_stack_is_drawn() -> None:
     nx.add_path(graph, guids)
     lines = to_text(graph, "0").splitlines()
     assert len(lines) == len(guids) + 1
-    assert lines[-1].endswith("1099 (custom dataset)")
+    assert lines[-1].endswith("1099 (data)")

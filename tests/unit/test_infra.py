@@ -13,7 +13,7 @@ from cli.deployment import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
 from shared.settings import Settings
 from shared.state import azure_storage
-from tests.bicep import INFRA, ROOTS, Template, body_of, templates
+from tests.references.bicep import INFRA, ROOTS, Template, body_of, templates
 
 ROOT = INFRA.parent
 TEMPLATES = templates()

@@ -18,8 +18,18 @@ from shared.publishing.plan import Skip
 from shared.publishing.plan_openlineage import JobRuns, read_job_event
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeCatalog, FakeClock, FreeLeases
-from tests.job_runs import BORROWER, NAMESPACE, PREPARED, RAW, RUN, STEP, column_lineage, data, run_event
+from tests.harness.fakes import FakeCatalog, FakeClock, FreeLeases
+from tests.worlds.openlineage_events import (
+    BORROWER,
+    NAMESPACE,
+    PREPARED,
+    RAW,
+    RUN,
+    STEP,
+    column_lineage,
+    data,
+    run_event,
+)
 
 APP = "prepare_credit"
 CHILD, OTHER_CHILD = "0197f44b-7231-7dcb-8d0c-000000000001", "0197f44b-7231-7dcb-8d0c-000000000002"
@@ -209,7 +219,7 @@ def test_stream_that_reports_every_minute_adds_nothing_to_the_ledger() -> None:
         for kind in ("START", "RUNNING", "COMPLETE")
     ]
     desk.publish(*batches)
-    assert len(desk.ledger.get_parts(desk.step.ref.qualified_name)) == 3
+    assert len(desk.ledger.get_facts(desk.step.ref.qualified_name)) == 3
 
 
 def test_part_is_kept_while_another_worker_has_its_turn() -> None:
@@ -218,7 +228,7 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
     with pytest.raises(LeaseHeldError):
         desk.publish(WRITES)
-    assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
+    assert len(desk.ledger.get_facts(QualifiedName(STEP))) == 1
 
 
 def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:

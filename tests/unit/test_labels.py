@@ -5,7 +5,7 @@ import pytest
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
 from shared.publishing.labels import ClassificationLabels, label_of, list_labelled
-from tests.fakes import FakeCatalog
+from tests.harness.fakes import FakeCatalog
 
 DATA, MODEL = Ref("custom_dataset", QualifiedName("data")), Ref("custom_ml_model", QualifiedName("model"))
 PREDICTIONS, METRICS = (

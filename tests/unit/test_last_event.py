@@ -9,7 +9,7 @@ from shared.intake.last_event import LastEvent, LastEventNote, read_last_event
 from shared.intake.message import BACKFILL, MessageBody
 from shared.state.sqlite import SqliteNotes
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeClock
+from tests.harness.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk, Notes
 
 RUN_COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"

@@ -44,7 +44,11 @@ def imports(folder: str) -> Iterator[tuple[str, str]]:
 
 def test_emulator_knows_nothing_of_the_product() -> None:
     """It is written from the services' documentation; a test against it could otherwise not fail."""
-    assert [found for found in imports("emulator") if found[1].partition(".")[0] in ("shared", "questions", "cli", "explorer")] == []
+    assert [
+        found
+        for found in imports("emulator")
+        if found[1].partition(".")[0] in ("shared", "questions", "cli", "explorer")
+    ] == []
 
 
 def test_product_knows_nothing_of_what_is_around_it() -> None:

@@ -17,7 +17,7 @@ from shared.intake.message import (
     decode_body,
     seconds_since,
 )
-from tests.fakes import NOON
+from tests.harness.fakes import NOON
 
 SOME_TEXT = st.text(st.characters(), min_size=1)  # half character pairs among them: JSON can hold them
 JSON = st.recursive(

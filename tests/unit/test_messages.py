@@ -30,7 +30,7 @@ from shared.publishing.outcome import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases
+from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases
 from tests.unit.examples import ARM_ID, WORKSPACE_ID, answers, at, event_grid, run, tree, ws
 
 EXPERIMENT = "experiments/22222222-2222-2222-2222-222222222222"

@@ -1,24 +1,25 @@
-"""The table of names: URI → Purview type, qualifiedName, candidates in order, and back; each row with its source."""
+"""The table of names: URI → Purview type, qualifiedName, candidates in order, and back; each row with its sources."""
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytest
-import yaml
 
 from shared.azure_ml.run.data import DataReader
 from shared.azure_ml.services.workspaces import WorkspaceRecord
 from shared.cache import Cache
 from shared.catalog import qualified_names
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Datastore, Location
 from shared.places.datasets import DatasetName
-from shared.places.place import PLACEHOLDER
 from shared.places.platforms import PLATFORMS, from_openlineage, origin, place_of
 from shared.places.uris import AssetReference, parse_reference
+from tests.references.naming_table import Row, read_rows, read_sources
 from tests.unit.examples import WORKSPACE, WORKSPACE_ID
+from tests.worlds.golden_case import GRADES
 
 GUID = "11111111-1111-1111-1111-111111111111"
 STORES = {
@@ -45,42 +46,10 @@ PARTS = "part files on both hosts"
 OWN_PARTS = "part files"
 
 
-class Row(NamedTuple):
-    """One line of the table; its columns are explained at its top."""
-
-    source: str
-    uri: str
-    type_name: str
-    name: str
-    candidates: str | tuple[str, ...]
-    sets: str | tuple[str, ...]
-    back: str
-
-
-def read(*groups: str) -> list[Row]:
-    """Read groups of rows."""
-    table = yaml.safe_load((Path(__file__).parent / "naming_table.yaml").read_text(encoding="utf-8"))
-    return [
-        Row(
-            row["source"],
-            row["uri"],
-            row.get("type", ""),
-            row.get("name", ""),
-            _names(row.get("candidates", ())),
-            _names(row.get("sets", ())),
-            row["name"] if row.get("back") == "=" else row.get("back", ""),
-        )
-        for group in groups
-        for row in table[group]
-    ]
-
-
-def _names(column: str | list[str]) -> str | tuple[str, ...]:
-    return column if isinstance(column, str) else tuple(column)
-
-
-OWN, NO_PLACE = read("own"), read("no_place")
-PLACES = read("datastores", "urls", "spellings", "resource_sets", "tables", "databricks", "fabric")
+ROWS = read_rows()
+OWN = [row for row in ROWS if row.group == "own"]
+NO_PLACE = [row for row in ROWS if row.group == "no_place"]
+PLACES = [row for row in ROWS if row not in [*OWN, *NO_PLACE]]
 
 
 def each(rows: list[Row]) -> pytest.MarkDecorator:
@@ -137,10 +106,25 @@ def sets_of(row: Row) -> list[str]:
 
 
 def test_table_is_as_long_as_it_has_to_be() -> None:
-    """At least 150 URIs, each once, from every form that Azure ML is known to use."""
-    rows = [*OWN, *NO_PLACE, *PLACES]
-    assert len({row.uri for row in rows}) == len(rows) >= 150
-    assert {f"azure-ml.md 7.{form}" for form in range(1, 12)} <= {row.source for row in rows}
+    """At least 150 URIs, each once."""
+    assert len({row.uri for row in ROWS}) == len(ROWS) >= 150
+
+
+@each(ROWS)
+def test_every_row_has_a_public_source(row: Row) -> None:
+    """An outsider can look it up: an address on the public web, a grade that the coverage page explains."""
+    assert row.sources
+    for source in row.sources:
+        assert source.grade in GRADES
+        assert re.fullmatch(r"https?://[a-z0-9.-]+\.[a-z]+/\S*", source.url)
+        assert source.shows
+
+
+def test_every_source_is_that_of_a_row() -> None:
+    """What no row rests on is left out, and nothing is written down twice."""
+    sources = read_sources().values()
+    assert {source for row in ROWS for source in row.sources} == {*sources}
+    assert len({*sources}) == len(sources)
 
 
 def test_every_platform_has_rows() -> None:
@@ -172,7 +156,7 @@ def test_place_has_the_type_and_the_name_that_a_scanner_gives_it(row: Row) -> No
     located = place(row.uri)
     assert located is not None
     found = place_of(located)
-    assert ((*found.scanned_types, PLACEHOLDER)[0], found.ref.qualified_name) == (row.type_name, row.name)
+    assert ((*found.scanned_types, OTHER_DATA)[0], found.ref.qualified_name) == (row.type_name, row.name)
 
 
 @each(PLACES)
@@ -211,4 +195,4 @@ def test_only_types_known_to_stand_alone_are_written(row: Row) -> None:
         "powerbi_dashboard",
         "powerbi_dataflow",
     }
-    assert place_of(located).ref.type_name == (row.type_name if row.type_name in alone else PLACEHOLDER)
+    assert place_of(located).ref.type_name == (row.type_name if row.type_name in alone else OTHER_DATA)

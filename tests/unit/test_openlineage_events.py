@@ -16,7 +16,7 @@ from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Column, Deployment, Endpoint, Environment, Package, Run
 from shared.openlineage.outgoing_events import Told, to_run_events
-from tests.fakes import NOON
+from tests.harness.fakes import NOON
 from tests.unit.examples import WORKSPACE, WS, at, data_asset, model, run, tree, unscanned
 
 STARTED, ENDED = "2026-07-01T10:00:00.1234567+00:00", "2026-07-01T12:30:00+02:00"

@@ -19,9 +19,9 @@ from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeClock, FakeDeadLetters, FakeQueue
-from tests.job_runs import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
+from tests.harness.fakes import FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID
+from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
 
 EVENT = run_event("COMPLETE", inputs=[data(RAW)], outputs=[data(PREPARED)])
 

@@ -8,10 +8,10 @@ from cattrs import BaseValidationError
 from openlineage.client.serde import Serde
 
 from shared.openlineage.outgoing_events import to_run_events
-from tests.fakes import NOON
-from tests.golden_case import Case, case_names
-from tests.openlineage_standard import check_event
-from tests.pure_core import Core
+from tests.harness.fakes import NOON
+from tests.harness.pure_core import Core
+from tests.references.openlineage_standard import check_event
+from tests.worlds.golden_case import Case, case_names
 
 BROKEN = (BaseValidationError, TypeError, ValueError, KeyError)
 """What says that an event is not as it should be: cattrs gathers what it finds, and the outermost is told alone."""

@@ -23,7 +23,7 @@ from shared.publishing.plan import Plan, Skip
 from shared.publishing.plan_azure_ml import FEW
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
+from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
 from tests.unit.examples import LAKE_URL, WORKSPACE, WS, answers, at, data_asset, event, model, run, short, tree, ws
 
 PREPARED = at("azureml/prep/prepared/", run_id="prep")

@@ -11,10 +11,10 @@ from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
 from shared.publishing.engine import LEASE, Publisher
 from shared.publishing.outcome import Outcome
-from shared.state.ports import Turn
+from shared.state.ports import Lease
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
+from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 
 ROOT = ws("runs/train")
@@ -37,7 +37,7 @@ class Watched(SqliteLeases):
     before_acquire: Steps = ()
     before_renew: Steps = ()
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         for step in self.before_acquire:
             step()
         return super().acquire(name, holder=holder, duration=duration)

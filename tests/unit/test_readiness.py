@@ -17,7 +17,7 @@ from shared.errors import (
 from shared.readiness import Check, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
-from tests.fakes import FakeCatalog, FakeClock
+from tests.harness.fakes import FakeCatalog, FakeClock
 
 PROBES = {"queue": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
 """Each thing that is checked, and the call that does it."""

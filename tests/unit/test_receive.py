@@ -9,7 +9,7 @@ from shared.errors import ServiceUnavailableError
 from shared.intake.message import EVENT_GRID, REPLAY, MessageBody
 from shared.intake.receive import MESSAGE_LIMIT, enqueue, receive_event
 from shared.state.ports import DeadLetters
-from tests.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
+from tests.harness.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import cloud_event, event_grid
 
 SUBJECT = "experiments/e/runs/train"

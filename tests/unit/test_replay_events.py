@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
+from tests.harness.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID, cloud_event, event_grid
 
 

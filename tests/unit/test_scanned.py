@@ -8,7 +8,7 @@ from shared.model import Location
 from shared.places.matching import find_scanned
 from shared.places.platforms import place_of
 from shared.ports import ASSET, Found
-from tests.fakes import FakeCatalog
+from tests.harness.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")
 PLACE = place_of(Location(TABLE))

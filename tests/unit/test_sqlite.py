@@ -13,7 +13,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Match, MatchKind
 from shared.state.sqlite import SqliteLedger, SqliteQueue
 from shared.state.sqlite_database import Database
-from tests.fakes import NOON, FakeClock
+from tests.harness.fakes import NOON, FakeClock
 
 NOTE = "INSERT INTO notes VALUES ('n', '{}')"
 

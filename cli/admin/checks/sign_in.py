@@ -2,19 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
-from azure.core.exceptions import AzureError
 
 from cli.admin.checks.check import Check, ProblemError
 from shared.bootstrap import Services
-from shared.errors import AccessDeniedError
-from shared.http.sign_in import no_token
+from shared.http.sign_in import get_token
 from shared.settings import StorageAccount
-
-if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken
 
 _PURVIEW, _STORAGE = "https://purview.azure.net", "https://storage.azure.com"
 _ARM_ALSO = ("https://management.core.windows.net",)
@@ -31,17 +26,6 @@ def check_sign_in(services: Services) -> Iterator[Check]:
         yield Check(f"sign-in: {name}", _probe(services, names), "Sign in with `az login`.")
 
 
-def get_token(services: Services, scope: str) -> "AccessToken":
-    """
-    Raises:
-        AccessDeniedError: nobody is signed in.
-    """
-    try:
-        return services.credential.get_token(scope)
-    except AzureError as error:
-        raise AccessDeniedError(no_token(scope, error)) from error
-
-
 def read_claims(token: str) -> Mapping[str, Any]:
     """Return what a token says of itself, unverified and for people only; {} of one that is opaque."""
     try:
@@ -53,7 +37,7 @@ def read_claims(token: str) -> Mapping[str, Any]:
 def _probe(services: Services, audiences: tuple[str, ...]) -> Callable[[], str]:
     def probe() -> str:
         scope = f"{audiences[0]}/.default"
-        token = get_token(services, scope)
+        token = get_token(services.credential, scope)
         ends_at = datetime.fromtimestamp(token.expires_on, UTC)
         if ends_at <= services.now():
             raise ProblemError(

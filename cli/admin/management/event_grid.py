@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cli.admin.management.drift import missing
 from cli.deployment import FUNCTION
 from shared.errors import RecordNotFoundError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
+from shared.intake.event_types import subscribed_types
 from shared.model import WorkspaceId
 from shared.state.azure_storage import QUEUE, UNDELIVERED
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 LONGEST_WRITE = 300
 """Seconds that a write may take; they take some ten."""
 TOPIC_TYPE = "Microsoft.MachineLearningServices.Workspaces"
-EVENT_TYPES = tuple(
-    f"Microsoft.MachineLearningServices.{name}" for name in ("RunCompleted", "ModelRegistered", "ModelDeployed")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ def build_subscription(target: Target) -> "EventSubscription":
     identity = models.EventSubscriptionIdentity(type="SystemAssigned")
     subscription = models.EventSubscription(
         event_delivery_schema="EventGridSchema",
-        filter=models.EventSubscriptionFilter(included_event_types=list(EVENT_TYPES)),
+        filter=models.EventSubscriptionFilter(included_event_types=list(subscribed_types())),
         retry_policy=models.RetryPolicy(max_delivery_attempts=30, event_time_to_live_in_minutes=1440),
         dead_letter_with_resource_identity=models.DeadLetterWithResourceIdentity(
             identity=identity,

@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import HttpTransport
 from shared.azure_ml.run.job_settings import read_settings
 from shared.azure_ml.run.schemas import parse_schema
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
-from shared.http.azure_errors import translated_errors
+from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
 from shared.places.uris import AssetReference, parse_reference

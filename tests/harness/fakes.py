@@ -1,0 +1,240 @@
+"""In-memory ports for tests of the handlers. `fail_with` scripts failures: each is raised by one call, in order."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.errors import RecordNotFoundError
+from shared.model import AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.ports import ASSET, Found
+from shared.state.ports import DeadLetter, Lease, Message
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+class Script:
+    """Lists the calls made, and raises what it was told to, one error a call."""
+
+    def __init__(self, fail_with: Iterable[Exception] = ()) -> None:
+        self.calls: list[str] = []
+        self.failures = list(fail_with)
+
+    def called(self, call: str) -> None:
+        self.calls.append(call)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class FakeRunSource(Script):
+    """Azure ML as a dictionary with keys such as `run train`, `model churn:3`, `maker churn:3`, `endpoint e`."""
+
+    def __init__(self, answers: Mapping[str, Any], *, fail_with: Iterable[Exception] = ()) -> None:
+        super().__init__(fail_with)
+        self.answers, self.experiments = dict(answers), dict[str, str]()
+
+    def get_workspace(self, workspace: WorkspaceId) -> Workspace:
+        return self._answer("workspace")  # type: ignore[no-any-return]
+
+    def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
+        return self._answer(f"run {run_id}").root_status  # type: ignore[no-any-return]
+
+    def get_run_tree(
+        self,
+        workspace: WorkspaceId,
+        run_id: str,
+        *,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] | None = None,
+    ) -> RunTree:
+        self.experiments |= experiments or {}
+        return self._answer(f"run {run_id}")  # type: ignore[no-any-return]
+
+    def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
+        return self._answer(f"model {model.label}")  # type: ignore[no-any-return]
+
+    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None:
+        maker = self.answers.get(f"maker {model.id.label}")
+        return (
+            Maker(self.get_run_tree(workspace, maker), maker, "properties.jobName", inferred=False) if maker else None
+        )
+
+    def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
+        self.called(f"endpoint {name}")
+        return self.answers.get(f"endpoint {name}")
+
+    def _answer(self, call: str) -> Any:
+        self.called(call)
+        if call not in self.answers:
+            raise RecordNotFoundError(f"{call}: there is no such thing")
+        return self.answers[call]
+
+
+@dataclass(frozen=True)
+class FakeWritten:
+    """What became of entities."""
+
+    guids: Mapping[QualifiedName, str]
+    rejections: Mapping[QualifiedName, str]
+
+
+class FakeCatalog(Script):
+    """Keeps entities; refuses those named in `refuse`, and those that point at something it does not have."""
+
+    def __init__(self, *, refuse: Iterable[str] = (), fail_with: Iterable[Exception] = ()) -> None:
+        super().__init__(fail_with)
+        self.refuse = set(refuse)
+        self.entities: dict[QualifiedName, Entity] = {}
+        self.classifications: dict[QualifiedName, tuple[str, ...]] = {}
+        self.sent: list[list[QualifiedName]] = []
+
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
+        self.called("find")
+        here = [
+            entity
+            for name in names
+            if (entity := self.entities.get(name)) and type_name in (ASSET, entity.ref.type_name)
+        ]
+        return {
+            entity.ref.qualified_name: Found(
+                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+            )
+            for entity in here
+        }
+
+    def get_classifications_above(self, found: Found) -> frozenset[str]:
+        self.called("classifications")
+        above, waiting = {found.ref}, [found.ref]
+        while waiting:
+            ref = waiting.pop()
+            writers = [entity for entity in self.entities.values() if ref in (entity.outputs or ())]
+            beyond = {end for entity in writers for end in entity.inputs or ()} - above
+            above |= beyond
+            waiting += beyond
+        return frozenset(name for ref in above for name in self.classifications.get(ref.qualified_name, ()))
+
+    def add_labels(self, found: Found, labels: Sequence[str]) -> None:
+        self.called("label")
+        entity = self.entities[found.ref.qualified_name]
+        self.entities[found.ref.qualified_name] = replace(entity, labels=(*entity.labels, *labels))
+
+    def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
+        self.called("get_columns")
+        found = {
+            name: tuple(
+                sorted(
+                    str(entity.attributes["name"])
+                    for entity in self.entities.values()
+                    if entity.parents.get("composeSchema") == schema
+                )
+            )
+            for name in names
+            if name in self.entities and (schema := self.entities[name].parents.get("tabular_schema"))
+        }
+        return {name: columns for name, columns in found.items() if columns}
+
+    def upsert_entities(
+        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+    ) -> FakeWritten:
+        before_each()
+        batch = {entity.ref: entity for entity in entities}
+        self.sent.append(sorted(ref.qualified_name for ref in batch))
+        self.called("upsert")
+        rejections: dict[QualifiedName, str] = {}
+        while refused := [entity for entity in batch.values() if not self._takes(entity, batch)]:
+            rejections |= {entity.ref.qualified_name: "refused" for entity in refused}
+            batch = {ref: entity for ref, entity in batch.items() if entity not in refused}
+        self.entities |= {ref.qualified_name: entity for ref, entity in batch.items()}
+        return FakeWritten({ref.qualified_name: f"guid {ref}" for ref in batch}, rejections)
+
+    def is_linked(self, found: Found) -> bool:
+        return any(found.ref in entity.references for entity in self.entities.values())
+
+    def remove_entity(self, found: Found) -> None:
+        del self.entities[found.ref.qualified_name]
+
+    def remove_label(self, found: Found, label: str) -> None:
+        entity = self.entities[found.ref.qualified_name]
+        kept = tuple(each for each in entity.labels if each != label)
+        self.entities[found.ref.qualified_name] = replace(entity, labels=kept)
+
+    def _takes(self, entity: Entity, batch: Mapping[Ref, Entity]) -> bool:
+        known = {*batch, *(stored.ref for stored in self.entities.values())}
+        return entity.ref.qualified_name not in self.refuse and known.issuperset(entity.references)
+
+
+class FakeDeadLetters(Script):
+    """Dead letters in a list; `closed` has the ids of those that were replayed."""
+
+    def __init__(self, *, fail_with: Iterable[Exception] = ()) -> None:
+        super().__init__(fail_with)
+        self.letters: list[DeadLetter] = []
+        self.closed: set[str] = set()
+
+    def put(self, *, reason: str, detail: str, body: str, attempts: int, id: str = "") -> DeadLetter:
+        self.called("put")
+        letter = DeadLetter(id or str(len(self.letters)), reason, detail, body, attempts, NOON)
+        self.letters = [*(other for other in self.letters if other.id != letter.id), letter]
+        self.closed.discard(letter.id)
+        return letter
+
+    def get(self, dead_letter_id: str) -> DeadLetter | None:
+        return next((letter for letter in self.letters if letter.id == dead_letter_id), None)
+
+    def list_open(self, *, reason: str = "", since: datetime | None = None) -> list[DeadLetter]:
+        return [letter for letter in self.letters if letter.id not in self.closed]
+
+    def close(self, dead_letter_id: str) -> None:
+        self.closed.add(dead_letter_id)
+
+
+class FakeQueue:
+    """Hands out the first message again and again until it is deleted; `delays` notes how it was given back."""
+
+    def __init__(self, *bodies: str) -> None:
+        self.messages = [Message(str(number), body, 0, "receipt") for number, body in enumerate(bodies)]
+        self.delays: list[timedelta] = []
+
+    def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        self.messages.append(Message(str(len(self.messages)), body, 0, "receipt"))
+
+    def receive(self, *, visibility: timedelta) -> Message | None:
+        self.messages[:1] = [replace(message, dequeue_count=message.dequeue_count + 1) for message in self.messages[:1]]
+        return self.messages[0] if self.messages else None
+
+    def delete(self, message: Message) -> None:
+        self.messages = [kept for kept in self.messages if kept.id != message.id]
+
+    def release(self, message: Message, *, delay: timedelta) -> None:
+        self.delays.append(delay)
+
+    def next_visible_at(self) -> datetime | None:
+        return NOON if self.messages else None
+
+    def count(self) -> int:
+        return len(self.messages)
+
+
+class FreeLeases:
+    """Leases that nobody else wants."""
+
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+        return Lease()
+
+    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+        return True
+
+    def release(self, name: str, *, holder: str) -> None:
+        """Nothing to do."""

@@ -1,0 +1,64 @@
+"""The events that tell of a described workspace, as Azure ML spells them."""
+
+import json
+from collections.abc import Iterator
+
+from tests.worlds.golden_case import WORKSPACE_ID
+from tests.worlds.workspaces.description import Endpoint, RegisteredModel, Run, Workspace
+from tests.worlds.workspaces.seed import experiment_id
+
+
+def families_of(workspace: Workspace) -> dict[str, list[str]]:
+    """Return the events of all runs by root; any one of a family tells of all of it."""
+    families: dict[str, list[str]] = {}
+    for run in workspace.runs:
+        families.setdefault(workspace.root_of(run).id, []).append(_ended(workspace, run))
+    return families
+
+
+def other_events_of(workspace: Workspace) -> Iterator[str]:
+    """Yield the events of models and endpoints, each of which tells of itself only."""
+    for model in workspace.models:
+        yield _registered(model)
+    for endpoint in workspace.endpoints:
+        yield _deployed(endpoint)
+
+
+def _ended(workspace: Workspace, run: Run) -> str:
+    kind = {"pipeline": "azureml.PipelineRun", "batch": "azureml.PipelineRun", "step": "azureml.StepRun"}.get(run.kind)
+    data: dict[str, object] = {
+        "runId": run.id,
+        "runType": kind,
+        "experimentId": experiment_id(run.experiment),
+        "experimentName": run.experiment,
+        "runTags": {"azureml.pipeline": run.parent} if run.kind in ("step", "batch_scoring") else {},
+    }
+    completed = run.status == "Completed"
+    return _event(
+        "RunCompleted" if completed else "RunStatusChanged",
+        f"experiments/{experiment_id(run.experiment)}/runs/{run.id}",
+        data if completed else {**data, "runStatus": run.status},
+    )
+
+
+def _registered(model: RegisteredModel) -> str:
+    name, _, version = model.label.rpartition(":")
+    return _event("ModelRegistered", f"models/{model.label}", {"modelName": name, "modelVersion": version})
+
+
+def _deployed(endpoint: Endpoint) -> str:
+    return _event("ModelDeployed", f"endpoints/{endpoint.name}", {"serviceName": endpoint.name})
+
+
+def _event(kind: str, subject: str, data: dict[str, object]) -> str:
+    return json.dumps(
+        {
+            "topic": WORKSPACE_ID,
+            "subject": subject,
+            "eventType": f"Microsoft.MachineLearningServices.{kind}",
+            "eventTime": "2026-07-01T12:00:00.5390469Z",
+            "id": f"{kind} {subject}",
+            "dataVersion": "2",
+            "data": data,
+        }
+    )

@@ -1,0 +1,278 @@
+"""Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events that tell of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.worlds.workspaces import names
+from tests.worlds.workspaces.description import (
+    Address,
+    Asset,
+    Endpoint,
+    Model,
+    OfAnotherWorkspace,
+    OfRegistry,
+    Output,
+    OutputOf,
+    Path,
+    Place,
+    RegisteredData,
+    RegisteredModel,
+    Run,
+    Source,
+    Workspace,
+)
+from tests.worlds.workspaces.seed import uri_of
+from tests.worlds.workspaces.truth import place_of
+
+_DEPTH = 3
+_ENDS = st.sampled_from(["Completed"] * 5 + ["Failed", "Canceled"])
+_COUNTS = st.sampled_from([2, 1, 3, 0])
+_TYPES = st.sampled_from(["uri_file", "uri_folder", "uri_folder"])
+_FOREIGN: tuple[Source, ...] = (
+    OfRegistry("data", "reference:2"),
+    OfRegistry("models", "shared:2"),
+    OfAnotherWorkspace("theirs:1"),
+    Asset("gone:7", is_gone=True),
+)
+
+
+@dataclass(slots=True)
+class _Making:
+    """What has been made up so far; whatever comes later may read it."""
+
+    draw: Callable[[st.SearchStrategy[Any]], Any]
+    runs: list[Run] = field(default_factory=list)
+    data: list[RegisteredData] = field(default_factory=list)
+    models: list[RegisteredModel] = field(default_factory=list)
+    number: int = 0
+
+    def workspace(self) -> Workspace:
+        for _ in range(self.draw(st.integers(0, 2))):
+            place = Place(self.draw(st.sampled_from(["lake", "share"])), self.draw(names.paths), self.draw(_TYPES))
+            self.data.append(RegisteredData(self._label(), place))
+        if self.chance():
+            self.models.append(self._uploaded())
+        makers = [self._pipeline, self._pipeline, self._pipeline, self._plain, self._plain, self._tuning, self._batch]
+        for _ in range(self.draw(st.sampled_from([3, 2, 1, 4]))):
+            self.draw(st.sampled_from(makers))()
+            for _ in range(self.draw(st.integers(0, 2))):
+                self.models.append(self._registered())
+            if self.chance() and (written := self._written()):
+                self.data.append(self._registered_afterwards(*self.draw(st.sampled_from(written))))
+        return Workspace(tuple(self.runs), tuple(self.data), tuple(self.models), tuple(self._endpoints()))
+
+    def chance(self) -> bool:
+        return bool(self.draw(st.booleans()))
+
+    def _next(self) -> int:
+        self.number += 1
+        return self.number
+
+    # Runs.
+
+    def _plain(self) -> None:
+        kind = self.draw(st.sampled_from(["command", "spark", "other", "mlflow"]))
+        run = Run(self._root_id(), kind, self.draw(names.free), self.draw(names.free), status=self.draw(_ENDS))
+        if kind == "mlflow":
+            self.runs.append(replace(run, metrics=self._metrics(), parameters=self._parameters()))
+        else:
+            self.runs.append(self._with_work(run))
+
+    def _tuning(self, parent: Run | None = None) -> None:
+        kind = self.draw(st.sampled_from(["sweep", "automl"]))
+        experiment = parent.experiment if parent else self.draw(names.free)
+        run_id = self._step_id() if parent else self._root_id()
+        trials = [f"{run_id}_{number}" for number in range(self.draw(st.integers(1, 3)))]
+        run = Run(
+            run_id,
+            kind,
+            experiment,
+            self.draw(names.free),
+            parent=parent.id if parent else "",
+            status=self.draw(_ENDS),
+            inputs=(("training_data", self._source()),),
+            best=self.draw(st.sampled_from(trials)),
+        )
+        self.runs.append(run)
+        child = "trial" if kind == "sweep" else "automl_child"
+        for trial in trials:
+            self.runs.append(Run(trial, child, experiment, trial, parent=run.id, metrics=self._metrics()))
+
+    def _pipeline(self, parent: Run | None = None, depth: int = 1) -> None:
+        experiment = parent.experiment if parent else self.draw(names.free)
+        run_id = self._step_id() if parent else self._root_id()
+        run = Run(run_id, "pipeline", experiment, self.draw(names.free), parent.id if parent else "", self.draw(_ENDS))
+        self.runs.append(run)
+        for _ in range(self.draw(st.sampled_from([3, 2, 4, 1]))):
+            choice = self.draw(st.sampled_from(["step", "reuse", "step", "nested", "step", "tuning"]))
+            if choice == "nested" and depth < _DEPTH:
+                self._pipeline(run, depth + 1)
+            elif choice == "tuning":
+                self._tuning(run)
+            else:
+                self._step(run, reuses=choice == "reuse")
+
+    def _step(self, parent: Run, *, reuses: bool) -> None:
+        step = Run(self._step_id(), "step", parent.experiment, self.draw(names.free), parent.id)
+        old = [run for run in self.runs if run.kind == "step" and not run.reuses and run.status == "Completed"]
+        if reuses and old:
+            self.runs.append(replace(step, reuses=self.draw(st.sampled_from(old)).id))
+        else:
+            self.runs.append(
+                self._with_work(replace(step, status=self.draw(_ENDS), is_parallel=self.draw(st.booleans())))
+            )
+
+    def _batch(self) -> None:
+        """A job of a batch endpoint that serves a model: it names its data as v1 does."""
+        model = self._uploaded()
+        self.models.append(model)
+        root = Run(self._root_id(), "batch", self.draw(names.asset_names), "job", status=self.draw(_ENDS))
+        step = Run(self._step_id(), "batch_scoring", root.experiment, "batchscoring", root.id, self.draw(_ENDS))
+        self.runs += [root, replace(step, scores_with=model.label, saved_inputs=(self._guid(),))]
+
+    def _with_work(self, run: Run) -> Run:
+        given = {self.draw(names.ports): self._source() for _ in range(self.draw(_COUNTS))}
+        outputs = {name: None for _ in range(self.draw(_COUNTS)) if (name := self.draw(names.ports))}
+        defined = run.kind != "other"
+        return replace(
+            run,
+            inputs=tuple(given.items()),
+            outputs=tuple(self._output(run, name) for name in outputs if name != "default"),
+            parameters=self._parameters() if defined else (),
+            metrics=self._metrics(),
+            has_environment=defined and self.chance(),
+            saved_inputs=tuple(self._guid() for _ in range(self.draw(st.integers(0, 1)))),
+        )
+
+    def _output(self, run: Run, name: str) -> Output:
+        output = Output(name, self.draw(_TYPES))
+        if self.chance():
+            store = self.draw(st.sampled_from(["lake", "workspaceblobstore", "share"]))
+            folder = self.draw(st.sampled_from(["", "azureml/"]))  # where Azure ML itself would write
+            path = f"{folder}{self._next()}/{self.draw(names.paths)}"
+            output = replace(output, place=Place(store, path, output.type))
+        match self.draw(st.sampled_from(["nothing", "nothing", "data", "model"])):
+            case "data":
+                return replace(output, registers=self._label())
+            case "model":
+                made = replace(output, type="custom_model", place=None, model=self._label())
+                named = self.draw(st.sampled_from(["", run.id, self._root_of(run)]))
+                uri = uri_of(place_of(run, made))
+                self.models.append(RegisteredModel(made.model, uri, named, maker=run.id))
+                return made
+        return output
+
+    # What runs read.
+
+    def _source(self) -> Source:
+        own: list[Source] = [OutputOf(run.id, output.name) for run, output in self._written(all_types=True)]
+        own += [OutputOf(alias.id, port.port) for alias in self.runs if alias.reuses for port in own_of(own, alias)]
+        own += [Asset(each.label) for each in self.data]
+        own += [Asset(output.registers) for _, output in self._written() if output.registers]
+        own += [Model(each.label) for each in self.models if not each.maker or self._ended_well(each.maker)]
+        elsewhere = [self._paths(), st.sampled_from(_FOREIGN), self._addresses()]
+        if own and self.draw(st.sampled_from([True, True, False])):
+            return self.draw(st.sampled_from(own))  # type: ignore[no-any-return]
+        return self.draw(self.draw(st.sampled_from(elsewhere)))  # type: ignore[no-any-return]
+
+    def _paths(self) -> st.SearchStrategy[Source]:
+        stores = st.sampled_from(["lake", "share", "workspaceblobstore"])
+        places = st.builds(Place, stores, names.paths, _TYPES)
+        # A URL is cut at its fragment.
+        by_url = st.builds(Place, st.just("lake"), names.addresses, _TYPES)
+        forms = st.sampled_from(["datastore", "long"])
+        return st.one_of(st.builds(Path, places, forms), st.builds(Path, by_url, st.just("abfss")))
+
+    def _addresses(self) -> st.SearchStrategy[Source]:
+        return names.addresses.map(lambda path: Address(f"https://example.org/{path}"))
+
+    def _written(self, *, all_types: bool = False) -> list[tuple[Run, Output]]:
+        """List what runs wrote and completed; models only if asked for."""
+        return [
+            (run, output)
+            for run in self.runs
+            if run.status == "Completed"
+            for output in run.outputs
+            if all_types or output.type != "custom_model"
+        ]
+
+    def _ended_well(self, run_id: str) -> bool:
+        return next(run for run in self.runs if run.id == run_id).status == "Completed"
+
+    # Assets and endpoints.
+
+    def _registered_afterwards(self, run: Run, output: Output) -> RegisteredData:
+        return RegisteredData(self._label(), place_of(run, output))
+
+    def _uploaded(self) -> RegisteredModel:
+        return RegisteredModel(
+            self._label(), f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{self._next()}/"
+        )
+
+    def _registered(self) -> RegisteredModel:
+        """Register a model of a run as people do: from its artifacts, or from what a step wrote."""
+        runs = [run for run in self.runs if run.kind not in ("pipeline", "batch") and not run.reuses]
+        written = [pair for pair in self._written() if not pair[1].registers]
+        if written and self.chance():
+            run, output = self.draw(st.sampled_from(written))
+            # Whoever reused the step may register what it found; then only the place tells who wrote it.
+            named = [each.id for each in self.runs if run.id in (each.id, each.reuses)]
+            named += [self._root_of(each) for each in self.runs if run.id in (each.id, each.reuses)]
+            named += [] if output.place else [""]
+            uri = uri_of(place_of(run, output))
+        else:
+            run = self.draw(st.sampled_from(runs))
+            named = ["", run.id]
+            uri = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{run.id}/outputs/model"
+        return RegisteredModel(self._label(), uri, self.draw(st.sampled_from(named)), maker=run.id)
+
+    def _endpoints(self) -> list[Endpoint]:
+        served = [Model(each.label) for each in self.models]
+        choices = st.sampled_from([*served, OfRegistry("models", "shared:2")])
+        return [
+            Endpoint(
+                f"ep-{self._next()}",
+                self.chance(),
+                tuple((f"blue-{number}", self.draw(choices)) for number in range(self.draw(st.integers(1, 3)))),
+            )
+            for _ in range(self.draw(st.integers(0, 2)))
+        ]
+
+    # Names and small values.
+
+    def _root_of(self, run: Run) -> str:
+        while run.parent:
+            run = next(each for each in self.runs if each.id == run.parent)
+        return run.id
+
+    def _root_id(self) -> str:
+        return f"{self.draw(names.run_prefixes)}_{self._next()}x"
+
+    def _step_id(self) -> str:
+        return f"{self._next():08x}-0000-4000-8000-000000000000"
+
+    def _guid(self) -> str:
+        return f"77777777-0000-0000-0000-{self._next():012}"
+
+    def _label(self) -> str:
+        return f"{self.draw(names.asset_names)}{self._next()}:{self.draw(names.versions)}"
+
+    def _parameters(self) -> tuple[tuple[str, str], ...]:
+        return (("lr", self.draw(names.free)),) if self.chance() else ()
+
+    def _metrics(self) -> tuple[tuple[str, float], ...]:
+        return (("AUC", 0.5),) if self.chance() else ()
+
+
+def own_of(sources: list[Source], alias: Run) -> list[OutputOf]:
+    """List what a reused step hands on: the outputs of the step it reuses."""
+    return [source for source in sources if isinstance(source, OutputOf) and source.run == alias.reuses]
+
+
+@st.composite
+def workspaces(draw: st.DrawFn) -> Workspace:
+    """Make a workspace up."""
+    return _Making(draw).workspace()

@@ -1,0 +1,153 @@
+"""A described workspace as a seed of the emulator."""
+
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from tests.worlds.workspaces.description import (
+    Address,
+    Asset,
+    Endpoint,
+    Model,
+    OfAnotherWorkspace,
+    OfRegistry,
+    Output,
+    OutputOf,
+    Path,
+    Place,
+    Run,
+    Source,
+    Workspace,
+)
+
+REGISTRY = "azureml://registries/contoso"
+ANOTHER = "azureml://locations/eastus2/workspaces/20000000-0000-0000-0000-000000000000"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+ENVIRONMENT = "train-env:7"
+HOSTS = {
+    "lake": ("contosolake.dfs.core.windows.net", "fs"),
+    "workspaceblobstore": ("stempty.blob.core.windows.net", "blobs"),
+    "workspaceartifactstore": ("stempty.blob.core.windows.net", "azureml"),
+    "share": ("stempty.file.core.windows.net", "files"),
+}
+"""Where each datastore leads."""
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "sweep": {"search_space": {"lr": ["uniform", [0.01, 0.9]]}, "primary_metric": "AUC"},
+    "automl": {"task": "Classification", "primary_metric": "AUCWeighted", "target": "status"},
+    "other": {"job_type": "Dreaming"},
+}
+
+
+def to_seed(workspace: Workspace) -> dict[str, Any]:
+    """Spell the workspace as `azure_ml.yaml` does; the names of the workspace itself are another's affair."""
+    return {
+        "datastores": {"share": {"type": "AzureFile", "account": "stempty", "container": "files"}},
+        "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
+        "data": {each.label: {"type": each.place.type, "path": uri_of(each.place)} for each in workspace.data},
+        "models": {
+            each.label: {
+                "type": "custom_model",
+                "path": each.uri,
+                **({"job_name": each.job_name} if each.job_name else {}),
+            }
+            for each in workspace.models
+        },
+        "runs": {run.id: _run(run) for run in workspace.runs},
+        "online_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if not each.is_batch},
+        "batch_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if each.is_batch},
+    }
+
+
+def experiment_id(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def uri_of(place: Place, form: str = "datastore") -> str:
+    """Spell a place in one of the ways Azure ML knows."""
+    host, container = HOSTS[place.store]
+    path = place.path if place.type == "uri_file" else f"{place.path}/"
+    match form:
+        case "datastore":
+            return f"azureml://datastores/{place.store}/paths/{path}"
+        case "long":
+            return (
+                f"azureml://subscriptions/{SUBSCRIPTION}/resourcegroups/rg-ml/workspaces/ws-empty"
+                f"/datastores/{place.store}/paths/{path}"
+            )
+        case "abfss":
+            return f"abfss://{container}@{host}/{path}"
+    raise ValueError(form)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    node: dict[str, Any] = {
+        "kind": run.kind,
+        "experiment": run.experiment,
+        "display_name": run.display_name,
+        "status": run.status,
+        "inputs": {name: _source(source) for name, source in run.inputs},
+        "outputs": {output.name: _output(output) for output in run.outputs},
+        "metrics": dict(run.metrics),
+        "params" if run.kind == "mlflow" else "parameters": dict(run.parameters),
+        "input_datasets": {f"in{number}": {"saved_id": saved} for number, saved in enumerate(run.saved_inputs)},
+        "output_datasets": {f"out{number}": {"saved_id": saved} for number, saved in enumerate(run.saved_outputs)},
+        "settings": {"model": run.scores_with} if run.scores_with else _SETTINGS.get(run.kind, {}),
+    }
+    if run.parent:
+        node["parent"] = run.parent
+    if run.reuses:
+        node["reused_from"] = run.reuses
+    if run.has_environment:
+        node["environment"] = ENVIRONMENT
+    if run.is_parallel:
+        node["properties"] = {"azureml.parallelrunstep": "true"}
+    if run.best:
+        key = "tags" if run.kind == "automl" else "properties"
+        node[key] = {"automl_best_child_run_id" if run.kind == "automl" else "best_child_run_id": run.best}
+    if run.kind == "other":
+        node["run_type"] = "azureml.dreaming"
+    return node
+
+
+def _source(source: Source) -> dict[str, str]:
+    match source:
+        case Path(place, form):
+            return {"uri": uri_of(place, form), "type": place.type}
+        case Asset(label, is_gone):
+            return {"asset": label, **({"type": "uri_folder"} if is_gone else {})}
+        case OutputOf(run, port):
+            return {"output_of": f"{run}/{port}"}
+        case Model(label):
+            return {"model": label}
+        case OfRegistry("data", label):
+            return {"asset": asset_uri(REGISTRY, "data", label), "type": "uri_folder"}
+        case OfRegistry(kind, label):
+            return {"model": asset_uri(REGISTRY, kind, label), "type": "custom_model"}
+        case Address(url):
+            return {"uri": url, "type": "uri_file"}
+        case OfAnotherWorkspace(label):
+            return {"asset": asset_uri(ANOTHER, "data", label), "type": "uri_folder"}
+
+
+def _output(output: Output) -> dict[str, str]:
+    node = {"type": output.type}
+    if output.place:
+        node["path"] = uri_of(output.place)
+    if output.registers:
+        node["register"] = output.registers
+    if output.model:
+        node["model"] = output.model
+    return node
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    deployments = {
+        name: {"model": model.label if isinstance(model, Model) else asset_uri(REGISTRY, model.kind, model.label)}
+        for name, model in endpoint.deployments
+    }
+    return {"deployments": deployments}
+
+
+def asset_uri(prefix: str, kind: str, label: str) -> str:
+    """Spell `name:version` below a registry or a workspace."""
+    name, _, version = label.rpartition(":")
+    return f"{prefix}/{kind}/{name}/versions/{version}"
