@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -148,7 +148,7 @@ def _read_undelivered(
 ) -> Iterator[Batch]:
     """Yield the events of one file after the other; one that cannot be read stays where it is."""
     from shared.errors import MalformedEventError, RecordNotFoundError
-    from shared.intake.undelivered import read_events
+    from shared.intake.replay import read_undelivered
 
     undelivered = services.undelivered
     if undelivered is None:
@@ -158,13 +158,13 @@ def _read_undelivered(
     try:
         for name in undelivered.list_names(since=since):
             try:
-                events = read_events(undelivered.read(name))
+                events = read_undelivered(undelivered.read(name))
             except RecordNotFoundError:
                 continue  # another replay has moved it
             except MalformedEventError as error:
                 refuse(name, error)
                 continue
-            yield Batch([Wanted(event) for event in events], partial(undelivered.set_aside, name))
+            yield Batch([Wanted(event) for event in events], partial(undelivered.mark_replayed, name))
     finally:
         undelivered.close()
 
@@ -206,7 +206,7 @@ class _Replay:
     def _messages(self, batch: Batch) -> Iterator[str]:
         from shared.intake.message import REPLAY
         from shared.intake.receive import list_messages
-        from shared.publishing.outcome import DEAD_LETTERED
+        from shared.publishing.plan import DEAD_LETTERED
 
         for event in batch.events:
             messages = list_messages(
@@ -229,12 +229,12 @@ class _Replay:
     def _publish(self, batch: Batch) -> bool:
         """Publish a batch; False if something of it is left on the queue."""
         from cli.session import drain, local_queue
-        from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED
+        from shared.publishing.plan import CAME_BACK, DEAD_LETTERED
 
         queue = local_queue(self.services)
         for message in self._messages(batch):
             queue.put(message)
-        for report in drain(self.services, queue, handle=partial(self.services.handle, force=self.force)):
+        for report in drain(self.services, queue, handle=partial(self.services.deliveries.handle, force=self.force)):
             if report.outcome.outcome != CAME_BACK:
                 self.counts[report.outcome.outcome] += 1
             self.failed += report.outcome.outcome == DEAD_LETTERED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from shared.purview.typedefs import TypePlan
+    from shared.purview.types import TypePlan
 
 
 @click.group(short_help="Plan or apply the types that lineage needs.")

@@ -7,9 +7,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from questions.paths import order
-from questions.scoring import find_live
-from questions.walk import Walker
+from questions.impact import find_live
+from questions.walk import Walker, order
 from shared.catalog import qualified_names
 from shared.catalog.kinds import ENDPOINT, MODEL
 from shared.model import WorkspaceId

@@ -73,15 +73,15 @@ def _table(group: str, cases: Iterable[Case]) -> str:
 def _row(case: Case) -> str:
     lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
     evidence = (f"{grade}: {source}" for grade, source in sorted(case.evidence, key=lambda each: GRADES.index(each[0])))
-    cells = [_link(case), "<br>".join(_ends(lineage)), "<br>".join(_filled(lineage["nodes"])), "<br>".join(evidence)]
-    return f"| {' | '.join(cells)} |"
+    cells = (list_ends(lineage), _filled(lineage["nodes"]), evidence)
+    return f"| {' | '.join((_link(case), *map('<br>'.join, cells)))} |"
 
 
 def _link(case: Case) -> str:
     return f"[{case.kind}](../tests/golden/{case.name}/case.yaml)"
 
 
-def _ends(lineage: Mapping[str, Any]) -> Iterator[str]:
+def list_ends(lineage: Mapping[str, Any]) -> Iterator[str]:
     """Say for each type of process which types lead into it and out of it; for things without any, what they are."""
     processes = dict.fromkeys((*_IN_ORDER, *(kind.type_name for kind in list_ours() if kind.role is Role.PROCESS)))
     types = {node["qualifiedName"]: node["type"] for node in lineage["nodes"]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.deployment import Deployment, deployment_options
+from cli.options import Deployment, deployment_options
 
 if TYPE_CHECKING:
     from cli.admin.checks.check import Check, Finding

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.deployment import FUNCTION, Deployment, deployment_options
+from cli.options import FUNCTION, Deployment, deployment_options
 from shared.model import WorkspaceId
 
 if TYPE_CHECKING:

@@ -24,9 +24,12 @@ from openlineage.client.serde import Serde
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import DEPLOYMENT, PACKAGE, PACKAGES, STEP, Role, kind_of
 from shared.catalog.qualified_names import QualifiedName, of_run, parse
-from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
 from shared.openlineage.outgoing_facets import (
+    ASSET_FACET,
+    PROCESS_FACET,
+    PRODUCER,
     TAGS_FROM,
+    AzuremlProcessRunFacet,
     Datasets,
     Known,
     columns_of,

@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attr
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 from openlineage.client.facet_v2 import (
     DatasetFacet,
+    RunFacet,
     column_lineage_dataset,
     dataset_type_dataset,
     dataset_version_dataset,
@@ -20,15 +22,59 @@ from openlineage.client.facet_v2 import (
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE, kind_of
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.outgoing_custom import ASSET_FACET, PRODUCER, AzuremlAssetDatasetFacet
 from shared.places.datasets import DatasetName
 from shared.places.platforms import origin, to_openlineage
 
+PRODUCER = "urn:aml-purview-lineage"
+"""Who says so. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
+_VERSION = "1-0-0"
+PROCESS_FACET, ASSET_FACET = "azureml_process", "azureml_asset"
+"""The keys of the two facets in an event."""
 Known = Mapping[QualifiedName, Entity]
 """Whatever is known of the entities around a process."""
 TAGS_FROM = "AZURE_ML"
 _ELSEWHERE = frozenset({"description", "owner", "tags", "columnMapping"})
 """Attributes that a facet of the standard has."""
+
+
+def _schema_url(name: str) -> str:
+    return f"{PRODUCER}:openlineage:{_VERSION}:{name}.json#/$defs/{name}"
+
+
+@attr.define
+class AzuremlProcessRunFacet(RunFacet):
+    """
+    What else is known of a process.
+
+    Attributes:
+        attributes: those of the entity in the catalog for which no facet of the standard is meant.
+        settings, metrics: of the run, by name.
+        packages: in its environment.
+    """
+
+    qualifiedName: str  # noqa: N815 - spelt as the standard spells members of facets
+    typeName: str  # noqa: N815
+    attributes: dict[str, Any]
+    settings: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = None
+    packages: list[dict[str, Any]] | None = None
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema_url("AzuremlProcessRunFacet")
+
+
+@attr.define
+class AzuremlAssetDatasetFacet(DatasetFacet):
+    """What else is known of data, a model version or an endpoint."""
+
+    qualifiedName: str  # noqa: N815
+    typeName: str  # noqa: N815
+    attributes: dict[str, Any]
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema_url("AzuremlAssetDatasetFacet")
 
 
 class Datasets:

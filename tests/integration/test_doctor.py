@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
 from cli.admin.checks.network import Resolve, resolve
 from cli.admin.doctor import examine
-from cli.deployment import BY_QUEUE, Deployment
 from cli.main import cli as lineage
+from cli.options import BY_QUEUE, Deployment
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
 from emulator.server import Emulator

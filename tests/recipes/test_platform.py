@@ -6,7 +6,7 @@ import pytest
 
 from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.catalog.assets import build_placeholder
-from shared.catalog.downstream_file import parse_downstream
+from shared.catalog.downstream import parse_downstream
 from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.kinds import KINDS, OTHER_DATA, Kind, Role
 from shared.catalog.qualified_names import QualifiedName

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.column_mappings import (
+from shared.azure_ml.run.declared_columns import (
     COLUMN_MAPPING_ARTIFACT_TAG,
     COLUMN_MAPPING_TAG,
     Declared,

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from shared.azure_ml.run.data import DataReader
-from shared.azure_ml.services.workspaces import WorkspaceRecord
+from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.services.workspace_api import WorkspaceRecord
 from shared.cache import Cache
 from shared.catalog import qualified_names
 from shared.catalog.kinds import OTHER_DATA

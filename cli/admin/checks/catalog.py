@@ -10,7 +10,7 @@ from cli.admin.checks.sign_in import read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
 from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits
-from cli.deployment import Deployment
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA

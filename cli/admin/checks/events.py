@@ -9,7 +9,7 @@ from cli.admin.checks.roles import has_role
 from cli.admin.management.arm import role_command
 from cli.admin.management.clients import Management
 from cli.admin.management.event_grid import Target, Topic, build_subscription, differences
-from cli.deployment import Deployment
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.errors import AccessDeniedError
 from shared.model import WorkspaceId

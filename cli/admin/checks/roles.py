@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.management.arm import ROLES, SITES, role_command
 from cli.admin.management.clients import Management
-from cli.deployment import Deployment
+from cli.options import Deployment
 from shared.errors import AccessDeniedError, RecordNotFoundError
 from shared.model import WorkspaceId
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.admin.management.drift import missing
-from cli.deployment import FUNCTION
+from cli.options import FUNCTION
 from shared.errors import RecordNotFoundError
 from shared.http.errors import translated_errors
 from shared.intake.event_types import subscribed_types

@@ -12,8 +12,8 @@ from cli.admin.management.event_grid import (
     differences,
 )
 from cli.admin.steps.step import Change, Step
-from cli.deployment import Deployment
-from shared.azure_ml.services.workspaces import get_workspace
+from cli.options import Deployment
+from shared.azure_ml.services.workspace_api import get_workspace
 from shared.bootstrap import Services
 from shared.errors import RecordNotFoundError
 from shared.model import WorkspaceId
