@@ -12,8 +12,8 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
-from shared.http.emulator_credential import EmulatorCredential
-from shared.http.session import build_session
+from shared.http.rest import build_session
+from shared.http.sign_in import EmulatorCredential
 from shared.intake.message import EVENT_GRID
 from shared.intake.receive import receive_event
 from shared.purview.transport import SCOPE
@@ -72,7 +72,7 @@ def _record_payloads(emulated: Emulated, events: Sequence[str], state: Path) -> 
 
     services.catalog._client._session.hooks["response"].append(record)
     for number, event in enumerate(events):
-        services.handle(Message(str(number), event, 1, ""))
+        services.deliveries.handle(Message(str(number), event, 1, ""))
     services.state.close()
     return payloads
 

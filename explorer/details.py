@@ -7,12 +7,12 @@ from urllib.parse import quote, urlsplit
 
 from explorer.reading import Reading
 from explorer.scene import READ
-from questions.kinds import DATA, METRICS, MODEL, PACKAGES, SETTINGS, kind_of, metrics_of, settings_of, version_of
+from questions.asset_facts import is_data, metrics_of, settings_of, version_of
 from questions.origin import list_classified
+from shared.catalog.kinds import METRICS, MODEL, PACKAGES, SETTINGS, STEP
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 _ELSEWHERE = frozenset({"name", "qualifiedName", "displayName", "studio_url", "tags", "parameters", "metrics"})
-_MODEL, _STEP = "custom_ml_model", "custom_ml_experiment_step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Details:
 
     @property
     def comparable(self) -> bool:
-        return self.asset.type_name == _MODEL and len(self.versions) > 1
+        return self.asset.type_name == MODEL and len(self.versions) > 1
 
 
 def read_details(reading: Reading, guid: str) -> Details | None:
@@ -71,26 +71,26 @@ def read_details(reading: Reading, guid: str) -> Details | None:
 
 def _sections(reading: Reading, asset: Asset) -> Iterator[Section]:
     makers = [asset]
-    if asset.type_name == _MODEL:
-        makers = [each for each in reading.read(_guids(asset, INPUT)).values() if each.type_name == _STEP]
+    if asset.type_name == MODEL:
+        makers = [each for each in reading.read(_guids(asset, INPUT)).values() if each.type_name == STEP]
     near = {
         each.guid: each
         for maker in makers
         for each in reading.read((*_guids(maker, INPUT), *_guids(maker, OUTPUT))).values()
-        if maker.type_name == _STEP
+        if maker.type_name == STEP
     }
-    for title, kind in (("Metrics", METRICS), ("Settings", SETTINGS), ("Packages", PACKAGES)):
-        own = [each for each in (asset, *near.values()) if kind_of(each) == kind]
-        yield Section(title, tuple(row for each in own for row in _rows(reading, each, kind)))
+    for title, type_name in (("Metrics", METRICS), ("Settings", SETTINGS), ("Packages", PACKAGES)):
+        own = [each for each in (asset, *near.values()) if each.type_name == type_name]
+        yield Section(title, tuple(row for each in own for row in _rows(reading, each)))
     values = sorted((name, str(value)) for name, value in asset.attributes.items() if name not in _ELSEWHERE)
     yield Section("Attributes", tuple((name, value) for name, value in values if value not in ("0", "")))
     yield Section("Tags", _texts(asset.attributes.get("tags")))
 
 
-def _rows(reading: Reading, asset: Asset, kind: str) -> list[tuple[str, str]]:
-    if kind == METRICS:
+def _rows(reading: Reading, asset: Asset) -> list[tuple[str, str]]:
+    if asset.type_name == METRICS:
         return sorted(metrics_of(asset).items())
-    if kind == SETTINGS:
+    if asset.type_name == SETTINGS:
         return sorted(settings_of(asset).items())
     packages = reading.read(each.guid for each in asset.related.get("package", ())).values()
     return sorted((package.name, version_of(package) or "any version") for package in packages)
@@ -113,7 +113,7 @@ def _texts(text: object) -> tuple[tuple[str, str], ...]:
 
 def _contains(reading: Reading, asset: Asset) -> tuple[tuple[str, tuple[str, ...]], ...]:
     met = reading.met(each for each in reading.walk([asset.guid], INPUT, limit=READ) if each != asset.guid)
-    upstream = reading.read(guid for guid, other in met.items() if kind_of(other) in (DATA, MODEL))
+    upstream = reading.read(guid for guid, other in met.items() if is_data(other) or other.type_name == MODEL)
     return tuple(
         (each.classification, tuple(sorted(other.name for other in each.data)))
         for each in list_classified(reading.read, tuple(upstream.values()))

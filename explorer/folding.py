@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import networkx as nx
 
-from explorer.kinds import PIPELINE
+from explorer.looks import PIPELINE
 from explorer.node import Node, node_of
 
 _PREFIX = "pipeline:"

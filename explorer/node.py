@@ -6,7 +6,8 @@ from typing import Self
 
 import networkx as nx
 
-from explorer.kinds import Kind, kind_of
+from explorer.looks import kind_of
+from shared.catalog.kinds import Kind
 from shared.purview.reader import Asset
 
 _TIMES = ("started_at", "created_at", "createdtime")

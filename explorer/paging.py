@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from explorer.kinds import MORE
+from explorer.looks import MORE
 from explorer.node import Node, node_of, order_of
 
 PAGE = 120

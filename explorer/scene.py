@@ -13,12 +13,12 @@ from explorer.node import Node, node_of, with_nodes
 from explorer.paging import PAGE, Page, page_behind, turn_to
 from explorer.paths import Between, find_between
 from explorer.reading import Reading
+from shared.catalog.kinds import METRICS
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 READ = 1_000
 """Entities that are read of a lineage before somebody turns to a later page; so many are read whole, too."""
 _DIRECTIONS = {"up": INPUT, "down": OUTPUT}
-_METRICS = "custom_ml_model_metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _add_metrics(reading: Reading, graph: "nx.DiGraph[str]") -> dict[str, Node]:
     added: dict[str, Node] = {}
     for guid, asset in reading.met(graph).items():
         for other in asset.next(OUTPUT):
-            if other.type_name == _METRICS and other.guid not in graph:
+            if other.type_name == METRICS and other.guid not in graph:
                 added[other.guid] = Node.of(reading.met([other.guid])[other.guid])
                 graph.add_edge(guid, other.guid)
     return added

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.icons import icon
-from explorer.kinds import LOOKS
+from explorer.looks import icon, list_looks
 
 WIDTH, HEIGHT = 128, 86
 _MARGIN = 9
@@ -104,7 +103,7 @@ def _nodes(theme: Theme) -> Stylesheet:
         families.append(
             {"selector": f".{family}", "style": {"border-color": line, "background-color": fill}},
         )
-    for family, name in LOOKS:
+    for family, name in list_looks():
         line, _ = colours(family, theme)
         families.append({"selector": f".{family}.i-{name}", "style": {"background-image": icon(name, line)}})
     return [

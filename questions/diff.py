@@ -4,21 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from questions.kinds import DATA, METRICS, PACKAGES, RUN, SETTINGS, kind_of, metrics_of, settings_of, version_of
-from questions.paths import order
-from questions.walk import Walker
+from questions.asset_facts import is_data, metrics_of, settings_of, version_of
+from questions.walk import Walker, order
+from shared.catalog.kinds import DATA_ASSET, METRICS, PACKAGES, SETTINGS, STEP, Role, kind_of
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 SECTIONS = ("data", "settings", "packages", "metrics")
 _OF_RUN = ("component", "command", "environment", "compute_target", "git_repository", "git_branch", "git_commit")
 
-_DESCRIBING = frozenset({"custom_ml_exp_config", "custom_ml_model_metrics", "custom_ml_packages"})
-
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Difference:
     """
-    One difference.
+    What two model versions do not have in common.
 
     Attributes:
         section: one of `SECTIONS`.
@@ -33,11 +31,11 @@ class Change:
     after: str
 
 
-def diff(walker: Walker, before: str, after: str) -> tuple[Change, ...]:
+def diff(walker: Walker, before: str, after: str) -> tuple[Difference, ...]:
     """Compare what two model versions (guids) were made of, by section and name."""
     one, other = _ingredients(walker, before), _ingredients(walker, after)
     return tuple(
-        Change(section, name, one[section].get(name, ""), other[section].get(name, ""))
+        Difference(section, name, one[section].get(name, ""), other[section].get(name, ""))
         for section in SECTIONS
         for name in sorted(one[section].keys() | other[section].keys())
         if one[section].get(name) != other[section].get(name)
@@ -48,7 +46,7 @@ def _ingredients(walker: Walker, model: str) -> Mapping[str, Mapping[str, str]]:
     graph = walker.walk([model], INPUT)
     whole = walker.read(graph)
     makers = {each.guid for each in whole[model].next(INPUT)}
-    runs = sorted((asset for asset in whole.values() if kind_of(asset) == RUN), key=order)
+    runs = sorted((asset for asset in whole.values() if asset.type_name == STEP), key=order)
     near = walker.read(each for run in runs for each in _described_by(run))  # of all runs at once, and not of each
     walker.read(each.guid for asset in near.values() for each in asset.related.get("package", ()))
     found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
@@ -64,29 +62,29 @@ def _ingredients(walker: Walker, model: str) -> Mapping[str, Mapping[str, str]]:
 def _of_run(walker: Walker, run: Asset) -> Iterator[tuple[str, Mapping[str, str]]]:
     yield "settings", {name: str(run.attributes[name]) for name in _OF_RUN if name in run.attributes}
     for asset in walker.read(_described_by(run)).values():
-        kind = kind_of(asset)
-        if kind == SETTINGS:
+        if asset.type_name == SETTINGS:
             yield "settings", settings_of(asset)
-        elif kind == METRICS:
+        elif asset.type_name == METRICS:
             yield "metrics", metrics_of(asset)
-        elif kind == PACKAGES:
+        elif asset.type_name == PACKAGES:
             packages = walker.read(each.guid for each in asset.related.get("package", ()))
             yield "packages", {package.name: version_of(package) or "any" for package in packages.values()}
 
 
 def _described_by(run: Asset) -> Iterator[str]:
     """Yield what a run has beside its data: settings, metrics, packages."""
-    return (each.guid for side in (INPUT, OUTPUT) for each in run.next(side) if each.type_name in _DESCRIBING)
+    ends = (each for side in (INPUT, OUTPUT) for each in run.next(side))
+    return (each.guid for each in ends if kind_of(each.type_name).role is Role.DESCRIBES_RUN)
 
 
 def _data(assets: Iterable[Asset]) -> dict[str, str]:
-    """Name source data and versions of data assets; what lies in between carries run ids and always differs."""
+    """Name source data and versions of data assets; what is in between carries run ids and always differs."""
     versions: dict[str, list[str]] = {}
     for asset in assets:
-        if asset.type_name == "custom_ml_dataset":
+        if asset.type_name == DATA_ASSET:
             versions.setdefault(asset.name.rpartition(":")[0] or asset.name, []).append(
                 str(asset.attributes.get("version") or asset.name.rpartition(":")[2])
             )
-        elif kind_of(asset) == DATA and not asset.next(INPUT):
+        elif is_data(asset) and not asset.next(INPUT):
             versions.setdefault(asset.qualified_name, []).append("read")
     return {name: ", ".join(sorted(listed)) for name, listed in versions.items()}

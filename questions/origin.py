@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from questions.kinds import DATA, MODEL, PACKAGES, RUN, kind_of
-from questions.paths import order
-from questions.walk import Walker
+from questions.asset_facts import is_data
+from questions.walk import Walker, order
+from shared.catalog.kinds import DATA_ASSET, MODEL, PACKAGES, STEP
 from shared.purview.classifications import Read, classifications_of
 from shared.purview.reader import INPUT, Asset
 
@@ -43,17 +43,16 @@ def find_origin(walker: Walker, guid: str) -> Origin:
     """Walk upstream of an asset."""
     graph = walker.walk([guid], INPUT)
     whole = walker.read(graph)
-    kinds = {each: kind_of(asset) for each, asset in whole.items()}
-    environments = sorted((whole[each] for each in whole if kinds[each] == PACKAGES), key=order)
+    data = {each for each, asset in whole.items() if is_data(asset)}
+    environments = sorted((asset for asset in whole.values() if asset.type_name == PACKAGES), key=order)
     packages = walker.read(each.guid for environment in environments for each in environment.related.get("package", ()))
-    registered = ("custom_ml_dataset", "custom_ml_model")
     return Origin(
         walker.asset(guid),
-        sources=_sorted(
-            whole[each] for each in whole if each != guid and kinds[each] == DATA and not whole[each].next(INPUT)
+        sources=_sorted(whole[each] for each in data if each != guid and not whole[each].next(INPUT)),
+        assets=_sorted(
+            asset for each, asset in whole.items() if each != guid and asset.type_name in (DATA_ASSET, MODEL)
         ),
-        assets=_sorted(asset for each, asset in whole.items() if each != guid and asset.type_name in registered),
-        runs=_sorted(whole[each] for each in whole if kinds[each] == RUN),
+        runs=_sorted(asset for asset in whole.values() if asset.type_name == STEP),
         packages=tuple(
             (
                 environment,
@@ -64,7 +63,8 @@ def find_origin(walker: Walker, guid: str) -> Origin:
             for environment in environments
         ),
         classified=list_classified(
-            walker.read, [asset for each, asset in whole.items() if kinds[each] in (DATA, MODEL) or each == guid]
+            walker.read,
+            [asset for each, asset in whole.items() if each in data or asset.type_name == MODEL or each == guid],
         ),
         visited=walker.visited,
     )

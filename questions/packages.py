@@ -7,12 +7,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from questions.kinds import ENDPOINT, MODEL, kind_of
-from questions.paths import order
-from questions.scoring import find_live
-from questions.walk import Walker
+from questions.impact import find_live
+from questions.walk import Walker, order
 from shared.catalog import qualified_names
-from shared.model import AssetId, WorkspaceId
+from shared.catalog.kinds import ENDPOINT, MODEL
+from shared.model import WorkspaceId
+from shared.places.uris import AssetReference, parse_reference
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 YES, MAYBE = "yes", "maybe"
@@ -67,15 +67,14 @@ def find_uses(
 
 
 def _users(walker: Walker, environment: Asset, running: Iterable[Asset]) -> list[tuple[str, str]]:
-    made = [
-        each for each in walker.walk([environment.guid], OUTPUT) if kind_of(walker.asset(each)) in (MODEL, ENDPOINT)
-    ]
+    reached = walker.walk([environment.guid], OUTPUT)
+    made = [each for each in reached if walker.asset(each).type_name in (MODEL, ENDPOINT)]
     served = [each.guid for deployment in running for side in (INPUT, OUTPUT) for each in deployment.next(side)]
     return list(dict.fromkeys([*((TRAINED, each) for each in made), *((SERVES, each) for each in served)]))
 
 
 def _fits(wanted: Requirement, package: Asset) -> str:
-    """Tell whether a package is one that is asked for; "" if it is not."""
+    """Return how sure it is that a package is one that is asked for; "" if it is not."""
     if canonicalize_name(package.name) != canonicalize_name(wanted.name):
         return ""
     version = str(package.attributes.get("version") or "")
@@ -103,20 +102,17 @@ def _qualified(environment: str) -> str:
     >>> _qualified(f"{ws}/environments/Sklearn/versions/3")
     'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/environments/Sklearn/versions/3'
     """
-    if environment.startswith("azureml://registries/"):
+    if qualified_names.parse(environment):
         return environment
-    scope, _, rest = environment.partition("/environments/")
-    name, _, version = rest.partition("/versions/")
-    try:
-        workspace = WorkspaceId.parse(scope)
-    except ValueError:
-        return ""
-    return qualified_names.of_asset(workspace, AssetId("environments", name, version)) if name and version else ""
+    match parse_reference(environment):
+        case AssetReference(asset, WorkspaceId() as workspace):
+            return qualified_names.of_asset(workspace, asset)
+    return ""
 
 
 def _live(walker: Walker, running: Mapping[str, list[Asset]]) -> set[str]:
     """Return the served model versions that were met, and the endpoints that serve them."""
     models = {each.guid for group in running.values() for deployment in group for each in deployment.next(INPUT)}
-    deployed = find_live(walker, {*models, *walker.met("custom_ml_model")})
+    deployed = find_live(walker, {*models, *walker.met(MODEL)})
     endpoints = {each.guid for group in deployed.values() for deployment in group for each in deployment.next(OUTPUT)}
     return {*deployed, *endpoints}

@@ -10,16 +10,12 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.intake.deliver import Deliveries
-from shared.intake.handle import AllowList, handle_message
-from shared.intake.last_event import LastEventNote
-from shared.intake.message import MessageBody, decode_body
-from shared.intake.undelivered import Undelivered
+from shared.intake.allow_list import AllowList
+from shared.intake.deliver import Deliveries, LastEventNote
+from shared.intake.message import decode_body
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.outcome import Outcome
-from shared.publishing.plan_openlineage import JobRuns
 from shared.reconciling.reconcile import Reconciler
 from shared.settings import CONSOLE, Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
@@ -31,9 +27,10 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
     from shared.azure_ml.run.resolver import Resolver
-    from shared.azure_ml.services.assets import Assets
     from shared.azure_ml.services.inventory import Inventory
+    from shared.azure_ml.services.sdk import SdkClient
     from shared.http.rest import RestClient
+    from shared.intake.replay import Undelivered
     from shared.model import WorkspaceId
     from shared.openlineage.outgoing import OpenLineageOutlet
     from shared.purview.catalog import PurviewCatalog
@@ -74,18 +71,6 @@ class Services:
     settings: Settings
     now: Callable[[], datetime] = utc_now
 
-    def handle(self, message: Message, *, force: bool = False) -> Outcome:
-        body = MessageBody.parse(message.body, message_id=message.id)
-        return handle_message(
-            body,
-            attempt=message.dequeue_count,
-            allowed=self.allowed,
-            publisher=self.publisher,
-            dead_letters=self.dead_letters,
-            job_runs=self.job_runs,
-            force=force,
-        )
-
     @property
     def allowed(self) -> AllowList:
         return AllowList(self.settings.workspaces, self.settings.openlineage_jobs)
@@ -99,7 +84,6 @@ class Services:
             self.publisher,
             self.allowed,
             self.last_event,
-            self.job_runs,
         )
 
     @cached_property
@@ -112,16 +96,16 @@ class Services:
             from shared.state.sqlite import open_state
 
             return open_state(str(self.settings.storage), now=self.now)
-        from shared.state.azure import open_state as open_azure_state
+        from shared.state.azure_storage import open_state as open_azure_state
 
         return open_azure_state(self.settings.storage, token=lambda: self.credential, now=self.now)
 
     @cached_property
-    def undelivered(self) -> Undelivered | None:
+    def undelivered(self) -> "Undelivered | None":
         """What Event Grid could not deliver; None with a SQLite file, where it leaves nothing."""
         if isinstance(self.settings.storage, Path):
             return None
-        from shared.state.azure_undelivered import open_undelivered
+        from shared.state.azure_storage import open_undelivered
 
         return open_undelivered(self.settings.storage, token=lambda: self.credential)
 
@@ -140,7 +124,7 @@ class Services:
     @cached_property
     def publisher(self) -> Publisher:
         return Publisher(
-            self.runs,
+            self.resolver,
             self.catalog,
             self.state.ledger,
             self.state.leases,
@@ -157,7 +141,7 @@ class Services:
 
     def open_outlet(self, target: str) -> "OpenLineageOutlet":
         """Open what takes OpenLineage events: the setting's target, or another, which gets no token."""
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.openlineage.outgoing import open_outlet
 
         return open_outlet(
@@ -167,14 +151,10 @@ class Services:
             scope=self.settings.openlineage_scope if target == self.settings.openlineage_out else "",
         )
 
-    @cached_property
-    def job_runs(self) -> JobRuns:
-        return JobRuns(self.catalog, self.state.ledger, self.state.leases, now=self.now)
-
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
+            self.inventory, self.resolver, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
         )
 
     @property
@@ -195,7 +175,7 @@ class Services:
 
     @cached_property
     def purview(self) -> "PurviewClient":
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
         from shared.purview.transport import PurviewClient
 
         return PurviewClient(
@@ -206,22 +186,22 @@ class Services:
         )
 
     @cached_property
-    def runs(self) -> "Resolver":
+    def resolver(self) -> "Resolver":
         from shared.azure_ml.run.resolver import Resolver
 
         return Resolver(
             self.rest,
             arm_endpoint=self.settings.arm_endpoint,
-            open_assets=self.open_assets,
+            open_sdk=self.open_sdk,
             clock=time.monotonic,
             owners=self.settings.owners,
         )
 
-    def open_assets(self, workspace: "WorkspaceId") -> "Assets":
-        """Build the SDK's client of a workspace; it takes long to make, so whoever opens one keeps it."""
-        from shared.azure_ml.services.assets import Assets
+    def open_sdk(self, workspace: "WorkspaceId") -> "SdkClient":
+        """Build the SDK's client of a workspace; that is slow, so the caller keeps it."""
+        from shared.azure_ml.services.sdk import SdkClient
 
-        return Assets(
+        return SdkClient(
             workspace,
             arm_endpoint=self.settings.arm_endpoint,
             credential=self.credential,
@@ -246,7 +226,7 @@ class Services:
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport
 
-        from shared.http.session import build_session
+        from shared.http.rest import build_session
 
         session = build_session(self.settings.ca_bundle, observe=partial(record_request, AZURE_ML))
         return RequestsTransport(session=session, session_owner=False)
@@ -254,7 +234,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.http.emulator_credential import EmulatorCredential
+            from shared.http.sign_in import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

@@ -9,8 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.catalog.kinds import (
+    ADLS_PATH,
+    BLOB_PATH,
+    DEPLOYMENT,
+    LINK,
+    OTHER_DATA,
+    REGISTRATION,
+    STEP,
+    Role,
+    kind_of,
+    list_ours,
+)
 from shared.model import Location
-from shared.places.table import RULES, names_of
+from shared.places.platforms import PLATFORMS, place_of
 from tests.references.naming_table import Row, read_rows
 from tests.worlds.golden_case import GRADES, Case, case_names
 
@@ -19,26 +31,11 @@ GROUPS = ("Runs", "Models", "Deployments", "Data", "Environments", "Power BI")
 _OF_NO_PLATFORM = {"own": "registered assets", "no_place": "no place"}
 """Groups of the naming table, and what the page calls them."""
 _BEGIN, _END = "<!-- Tables: python -m tools.coverage -->", "<!-- End of tables -->"
-_PROCESSES = {
-    "custom_ml_dataset_registration": "registration",
-    "custom_ml_experiment_step": "**run**",
-    "custom_ml_deployment": "**deployment**",
-    "ProcessWithColumnMapping": "link",
-}
-_TYPES = {
-    **_PROCESSES,
-    "custom_ml_dataset": "data asset",
-    "custom_ml_exp_config": "settings",
-    "custom_ml_model_metrics": "metrics",
-    "custom_ml_model_endpoint": "endpoint",
-    "custom_ml_packages": "packages",
-    "custom_dataset": "other data",
-    "azure_datalake_gen2_path": "ADLS path",
-    "azure_datalake_gen2_resource_set": "resource set",
-    "azure_blob_path": "Blob path",
-    "powerbi_dataset": "Power BI dataset",
-    "powerbi_report": "Power BI report",
-}
+_IN_ORDER = (REGISTRATION, STEP, DEPLOYMENT, LINK)
+"""Processes as data flows through them."""
+_BOLD = frozenset({STEP, DEPLOYMENT})
+_SERVICES = {ADLS_PATH: "ADLS path", BLOB_PATH: "Blob path"}
+"""Where the page says more than the word for a kind: a storage path of one service is read in another form."""
 _ALWAYS = frozenset(
     {
         "compute_target", "experiment", "run_type", "status", "version", "data_type", "path", "datastore", "model_type",
@@ -76,41 +73,42 @@ def _table(group: str, cases: Iterable[Case]) -> str:
 def _row(case: Case) -> str:
     lineage = json.loads(case.lineage_file.read_text(encoding="utf-8"))
     evidence = (f"{grade}: {source}" for grade, source in sorted(case.evidence, key=lambda each: GRADES.index(each[0])))
-    cells = [_link(case), "<br>".join(_ends(lineage)), "<br>".join(_filled(lineage["nodes"])), "<br>".join(evidence)]
-    return f"| {' | '.join(cells)} |"
+    cells = (list_ends(lineage), _filled(lineage["nodes"]), evidence)
+    return f"| {' | '.join((_link(case), *map('<br>'.join, cells)))} |"
 
 
 def _link(case: Case) -> str:
     return f"[{case.kind}](../tests/golden/{case.name}/case.yaml)"
 
 
-def _ends(lineage: Mapping[str, Any]) -> Iterator[str]:
+def list_ends(lineage: Mapping[str, Any]) -> Iterator[str]:
     """Say for each type of process which types lead into it and out of it; for things without any, what they are."""
+    processes = dict.fromkeys((*_IN_ORDER, *(kind.type_name for kind in list_ours() if kind.role is Role.PROCESS)))
     types = {node["qualifiedName"]: node["type"] for node in lineage["nodes"]}
     into: dict[str, set[str]] = defaultdict(set)
     out_of: dict[str, set[str]] = defaultdict(set)
     for edge in lineage["edges"]:
         source, target = (types[name] for name in edge.removesuffix(" (removed)").split(" -> "))
-        if target in _PROCESSES:
+        if target in processes:
             into[target].add(_word(source))
-        if source in _PROCESSES:
+        if source in processes:
             out_of[source].add(_word(target))
-    for process, word in _PROCESSES.items():
+    for process in processes:
         if process in types.values():
-            ends = (", ".join(sorted(into[process])), word, ", ".join(sorted(out_of[process])))
+            ends = (", ".join(sorted(into[process])), _word(process), ", ".join(sorted(out_of[process])))
             yield " → ".join(end for end in ends if end)
-    if not {*types.values()} & {*_PROCESSES}:
+    if not {*types.values()} & {*processes}:
         yield ", ".join(sorted({_word(each) for each in types.values()})) or "nothing"
 
 
 def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Name the attributes that are filled beyond what every thing of the type has, and what stands in for others."""
+    """Name the attributes that are filled beyond what every thing of the type has, and what placeholders are for."""
     filled: dict[str, set[str]] = defaultdict(set)
     for node in nodes:
-        # What a run has of a batch endpoint is its own to tell; of a datastore it is the address.
-        own = {"endpoint"} if node["type"] == "custom_ml_experiment_step" else set()
+        # What a run has of a batch endpoint is its own; of a datastore it is the address.
+        own = {"endpoint"} if node["type"] == STEP else set()
         names = {_attribute(key) for key in set(node.get("attributes", {})) - (_ALWAYS - own)}
-        if node["type"] == "custom_dataset":
+        if node["type"] == OTHER_DATA:
             names = {_STANDS_FOR[label] for label in node.get("labels", ())}
         filled[_word(node["type"]).strip("*")] |= names
     for word, names in sorted(filled.items()):
@@ -122,10 +120,10 @@ def _names() -> str:
     """Count the rows of the naming table by platform and grade, and list what no public source shows."""
     rows = read_rows()
     platforms: dict[str, list[Row]] = {
-        name: [] for name in (*_OF_NO_PLATFORM.values(), *(rule.platform for rule in RULES))
+        name: [] for name in (*_OF_NO_PLATFORM.values(), *(each.platform for each in PLATFORMS))
     }
     for row in rows:
-        platforms[_OF_NO_PLATFORM.get(row.group) or names_of(Location(row.name)).platform].append(row)
+        platforms[_OF_NO_PLATFORM.get(row.group) or place_of(Location(row.name)).platform].append(row)
     unverified = Counter(source for row in rows for source in row.sources if source.grade == "unverified")
     return "\n".join(
         [
@@ -154,7 +152,8 @@ def _attribute(key: str) -> str:
 
 
 def _word(type_name: str) -> str:
-    return _TYPES.get(type_name, type_name.removeprefix("custom_ml_").replace("_", " "))
+    word = _SERVICES.get(type_name) or kind_of(type_name).word
+    return f"**{word}**" if type_name in _BOLD else word
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shared.catalog.kinds import COLUMN, CONTAINMENTS, KINDS, SCHEMA, kind_of
 from shared.catalog.qualified_names import QualifiedName
 
 if TYPE_CHECKING:
@@ -16,29 +17,9 @@ if TYPE_CHECKING:
 
 PREFIX = "pyapacheatlas://"
 """What all its names begin with, and none of ours."""
-_TYPES = (
-    "ProcessWithColumnMapping",
-    "custom_ml_experiment_step",
-    "custom_ml_experiment",
-    "column",
-    "tabular_schema",
-    "custom_ml_package",
-    "custom_ml_packages",
-    "custom_ml_exp_config",
-    "custom_ml_model_metrics",
-    "custom_ml_model_endpoint",
-    "custom_ml_model",
-    "custom_ml_dataset",
-    "custom_dataset",
-    "custom_ml_datastore",
-    "custom_ml_workspace",
-)
-"""Its types, processes before data and children before parents: in this order nothing is deleted twice."""
-
-
-_CONTAINERS = ("workspace", "datastore", "experiment", "packages", "composeSchema")
+_CONTAINERS = (*dict.fromkeys(each.parent_attribute for each in CONTAINMENTS), "composeSchema")
 """Relationship attributes that lead to what an entity is part of, and would be deleted with."""
-_OWNED = {"tabular_schema": "datasets", "column": "composeSchema"}
+_OWNED = {SCHEMA: "datasets", COLUMN: "composeSchema"}
 """Purview's own types that the accelerator used for what it made: each with what leads to that."""
 
 
@@ -89,19 +70,23 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
         return
     if not yes:
         click.confirm(f"Delete these {len(doomed)} entities?", abort=True, err=True)
-    order = {name: place for place, name in enumerate(_TYPES)}
-    doomed.sort(key=lambda each: (order[each.ref.type_name], each.ref.qualified_name))
+    doomed.sort(key=lambda each: (kind_of(each.ref.type_name).retired, each.ref.qualified_name))
     catalog.remove_entities([each.guid for each in doomed])
     click.echo(f"{len(doomed)} deleted.", err=True)
+
+
+def list_types() -> list[str]:
+    """Return its types in the order in which they are deleted."""
+    return sorted((name for name, kind in KINDS.items() if kind.retired), key=lambda name: KINDS[name].retired)
 
 
 def find_leftovers(catalog: "PurviewCatalog") -> Leftovers:
     """Search for them by type, and read what there is of them now: the index still has what was just deleted."""
     hits = {
         each.ref.qualified_name: each
-        for type_name in _TYPES
+        for type_name in list_types()
         for each in catalog.list_of_type(type_name)
-        if each.ref.qualified_name.startswith(PREFIX) and each.ref.type_name in _TYPES
+        if each.ref.qualified_name.startswith(PREFIX) and kind_of(each.ref.type_name).retired
     }
     entities = {str(entity["guid"]): entity for entity in catalog.get_entities(list(hits))}
     found = {guid: hits[QualifiedName(str(entity["attributes"]["qualifiedName"]))] for guid, entity in entities.items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dash import html
 
-from explorer.kinds import kind_of
+from explorer.looks import kind_of
 from explorer.parts.buttons import Part, button
 from shared.ports import Found
 

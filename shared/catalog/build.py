@@ -1,6 +1,7 @@
 """Builds all entities of a run tree or an endpoint. Pure: the same input gives the same entities in the same order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
@@ -13,15 +14,26 @@ from shared.catalog.assets import (
     ref_of_environment,
     ref_of_model,
     ref_of_workspace,
+    url_of_endpoint,
+    url_of_run,
 )
 from shared.catalog.column_mapping import column_mapping_attributes
-from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
-from shared.catalog.power_bi import build_power_bi
-from shared.catalog.studio import url_of_endpoint, url_of_run
-from shared.catalog.typedefs import METRIC_ATTRIBUTES, SETTING_ATTRIBUTES
-from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
-from shared.places.matching import registered_from
+from shared.catalog.downstream import NOTHING, Downstream, Feed
+from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.kinds import (
+    DEPLOYMENT,
+    ENDPOINT,
+    EXPERIMENT,
+    LINK,
+    METRIC_ATTRIBUTES,
+    METRICS,
+    SETTING_ATTRIBUTES,
+    SETTINGS,
+    STEP,
+    kind_of,
+)
+from shared.model import BATCH, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
 def build_run_tree(
@@ -51,7 +63,7 @@ def build_run_tree(
             *(
                 link
                 for port in (*run.inputs, *run.outputs)
-                for link in build_power_bi(tree.workspace.id, port.data, matches, downstream)
+                for link in _build_power_bi(tree.workspace.id, port.data, matches, downstream)
             ),
         )
     )
@@ -60,7 +72,7 @@ def build_run_tree(
 def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
     """Build an endpoint, its deployments and the model versions they serve."""
     workspace = endpoint.workspace
-    ref = Ref("custom_ml_model_endpoint", qualified_names.of_endpoint(workspace.id, endpoint.name))
+    ref = Ref(ENDPOINT, qualified_names.of_endpoint(workspace.id, endpoint.name))
     entities = [
         Entity(
             ref,
@@ -83,7 +95,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
         models = [ref_of_model(workspace.id, model.id) for model in deployment.models]
         entities.append(
             Entity(
-                Ref("custom_ml_deployment", qualified_names.of_deployment(ref.qualified_name, deployment.name)),
+                Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
                 attributes(
                     f"deploy {deployment.name}",
                     state=deployment.state,
@@ -104,7 +116,7 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
 
 def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref]) -> Iterator[Entity]:
     name = qualified_names.of_run(workspace.id, run.id)
-    experiment = Ref("custom_ml_experiment", qualified_names.of_experiment(workspace.id, run.experiment))
+    experiment = Ref(EXPERIMENT, qualified_names.of_experiment(workspace.id, run.experiment))
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches)
@@ -115,19 +127,19 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
             packages = ref_of_environment(workspace.id, run.environment)
             evidence.append(Evidence(packages, is_output=False, field="runDefinition.environment"))
     if run.parameters:
-        config = Ref("custom_ml_exp_config", qualified_names.of_config(name))
+        config = Ref(SETTINGS, qualified_names.of_config(name))
         evidence.append(Evidence(config, is_output=False, field="parameters of runDefinition, MLflow and the job"))
         yield Entity(
             config,
             attributes(f"{run.name} settings", **_config_attributes(run)),
         )
     if run.metrics:
-        metrics = Ref("custom_ml_model_metrics", qualified_names.of_metrics(name))
+        metrics = Ref(METRICS, qualified_names.of_metrics(name))
         evidence.append(Evidence(metrics, is_output=True, field="metrics in MLflow"))
         yield Entity(metrics, attributes(f"{run.name} metrics", **_metric_attributes(run.metrics)))
     column_mapping, problem = column_mapping_attributes(workspace.id, run, matches)
     yield Entity(
-        Ref("custom_ml_experiment_step", name),
+        Ref(STEP, name),
         attributes(
             run.name,
             description=run.description,
@@ -162,6 +174,38 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
     )
 
 
+def _build_power_bi(workspace: WorkspaceId, data: Data, matches: Matches, downstream: Downstream) -> Iterator[Entity]:
+    """Chain some data to the Power BI datasets that its tags or the mapping name, and those to the reports."""
+    for source, feeds in list_feeds(workspace, data, downstream):
+        yield from _links(evidence_of_data(workspace, source, matches, is_output=False, field=""), feeds, matches)
+
+
+def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterator[Entity]:
+    """Yield each dataset and each report once, fed from all that lead to it, with the field of the first."""
+    upstream: dict[Ref, dict[Ref, Evidence]] = {}
+    for feed in feeds:
+        dataset, *report = (place.ref for place in places_of_feed(feed))
+        upstream.setdefault(dataset, {}).setdefault(source.end, replace(source, field=feed.dataset_field))
+        for target in report:
+            fed = Evidence(matches[dataset].ref, is_output=False, field=feed.report_field)
+            upstream.setdefault(target, {}).setdefault(fed.end, fed)
+    # The place and not the entity matched now: the name must stay the same after a scan.
+    name = (source.place or source.end).qualified_name
+    for target, inputs in upstream.items():
+        match = matches[target]
+        if match.kind is MatchKind.PLACEHOLDER:
+            identifier = str(target.qualified_name).rpartition("/")[2]
+            yield Entity(match.ref, attributes(identifier), labels=(UNSCANNED,))
+        field = next(iter(inputs.values())).field
+        yield Entity(
+            Ref(LINK, qualified_names.of_power_bi_link(name, target.qualified_name)),
+            attributes(f"load {kind_of(match.ref.type_name).word}"),
+            inputs=ends(inputs),
+            outputs=ends([match.ref]),
+            evidence=(*inputs.values(), Evidence(match.ref, is_output=True, field=field, place=target)),
+        )
+
+
 def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.inputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
@@ -170,7 +214,7 @@ def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[E
 def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.outputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+        # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)

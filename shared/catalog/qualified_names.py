@@ -1,6 +1,7 @@
-"""The one place that spells qualifiedNames of ours; `shared.places` spells those of Purview's scanners."""
+"""The one place that formats qualifiedNames of ours and reads them back; `shared.places` has those of scanners."""
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 from urllib.parse import quote, unquote
 
@@ -61,22 +62,6 @@ def of_experiment(workspace: WorkspaceId, name: str) -> QualifiedName:
 
 def of_run(workspace: WorkspaceId, run_id: str) -> QualifiedName:
     return _in_workspace(workspace, f"runs/{run_id}")
-
-
-_OF_JOB_RUN = re.compile(r"openlineage://(?P<namespace>[^/]+)/runs/(?P<run>[0-9a-f-]{36})")
-_OF_RUN = re.compile(
-    r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/runs/|openlineage://[^/]+/runs/"
-)
-
-
-def is_of_run(name: QualifiedName) -> bool:
-    """
-    Whether something is a run of ours, its settings or its metrics, which no other run shares.
-
-    >>> is_of_run(of_metrics(of_run(WorkspaceId("s", "rg", "ws"), "r")))
-    True
-    """
-    return _OF_RUN.match(name) is not None
 
 
 def of_config(run: QualifiedName) -> QualifiedName:
@@ -149,17 +134,6 @@ def of_job_run(namespace: str, run_id: str) -> QualifiedName:
     return QualifiedName(f"{of_job_namespace(namespace)}/runs/{run_id}")
 
 
-def read_job_run(name: QualifiedName) -> tuple[str, str] | None:
-    """
-    Go back to the namespace and the run; None from any other name.
-
-    >>> read_job_run(of_job_run("a/b", "0197f44a-aaaa-7d9f-a2c1-96ebf920205d"))
-    ('a/b', '0197f44a-aaaa-7d9f-a2c1-96ebf920205d')
-    """
-    match = _OF_JOB_RUN.fullmatch(name)
-    return (unquote(match["namespace"]), match["run"]) if match else None
-
-
 def of_unresolved_dataset(namespace: str, label: str) -> QualifiedName:
     """Name data that means something where a job ran only, such as a local file."""
     return QualifiedName(f"{of_job_namespace(namespace)}/unresolved/{label}")
@@ -167,3 +141,122 @@ def of_unresolved_dataset(namespace: str, label: str) -> QualifiedName:
 
 def _in_workspace(workspace: WorkspaceId, path: str) -> QualifiedName:
     return QualifiedName(f"{of_workspace(workspace)}/{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """
+    What a name of ours is made of; what things of its kind do not have is empty.
+
+    Attributes:
+        kind: what has the name, a key of `_FORMS`.
+        workspace: None for what belongs to a registry or to a namespace of jobs.
+        namespace: of OpenLineage's jobs.
+        asset: the version of an asset that has the name, or that what has it belongs to.
+        run_id: of a run, of what belongs to it, or of a run of a job.
+        endpoint: the name of an endpoint, also of a deployment's.
+        name: of anything else: datastore, experiment, deployment, column, package, job, or data that is unresolved.
+    """
+
+    kind: str
+    workspace: WorkspaceId | None = None
+    namespace: str = ""
+    asset: AssetId | None = None
+    run_id: str = ""
+    endpoint: str = ""
+    name: str = ""
+
+
+_WORKSPACE = (
+    r"azureml://subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/workspaces/(?P<workspace>[^/]+)"
+)
+_ASSET = (
+    rf"(?:{_WORKSPACE}|azureml://registries/(?P<registry>[^/]+))"
+    r"/(?P<kind>data|models|environments)/(?P<asset>[^#]+)/versions/(?P<version>[^/#]+)"
+)
+_JOBS = r"openlineage://(?P<namespace>[^/]+)"
+_FORMS = {
+    kind: re.compile(form, re.DOTALL)
+    for kind, form in {
+        "config": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/config",
+        "metrics": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/metrics",
+        "run": rf"{_WORKSPACE}/runs/(?P<run_id>.+)",
+        "asset": _ASSET,
+        "registration": rf"{_ASSET}/registration",
+        "schema": rf"{_ASSET}/schema",
+        "schema_column": rf"{_ASSET}/schema#(?P<name>.+)",
+        "package": rf"{_ASSET}#(?P<name>.+)",
+        "power_bi_link": rf"(?:{_ASSET}/|(?!azureml:|openlineage:)[^#]+#)powerbi/(?P<name>.+)",
+        "endpoint": rf"{_WORKSPACE}/endpoints/(?P<endpoint>[^/]+)",
+        "deployment": rf"{_WORKSPACE}/endpoints/(?P<endpoint>[^/]+)/deployments/(?P<name>.+)",
+        "datastore": rf"{_WORKSPACE}/datastores/(?P<name>[^/]+)",
+        "experiment": rf"{_WORKSPACE}/experiments/(?P<name>.+)",
+        "unresolved": rf"{_WORKSPACE}/unresolved/(?P<name>.+)",
+        "workspace": _WORKSPACE,
+        "job_run": rf"{_JOBS}/runs/(?P<run_id>[0-9a-f-]{{36}})",
+        "job": rf"{_JOBS}/jobs/(?P<name>.+)",
+        "unresolved_dataset": rf"{_JOBS}/unresolved/(?P<name>.+)",
+        "job_namespace": _JOBS,
+    }.items()
+}
+
+
+def parse(name: str) -> ParsedName | None:
+    """
+    Read a name of ours back; None if it is not one.
+
+    >>> parse("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/models/Churn/versions/3").asset.version
+    '3'
+    >>> parse("openlineage://a%2Fb/runs/0197f44a-aaaa-7d9f-a2c1-96ebf920205d").namespace
+    'a/b'
+    """
+    for kind, form in _FORMS.items():
+        if match := form.fullmatch(name):
+            parts = match.groupdict("")
+            return ParsedName(
+                kind,
+                WorkspaceId(parts["subscription"], parts["group"], workspace)
+                if (workspace := parts.get("workspace"))
+                else None,
+                unquote(parts.get("namespace", "")),
+                AssetId(parts["kind"], parts["asset"], parts["version"], parts["registry"])
+                if parts.get("asset")
+                else None,
+                parts.get("run_id", ""),
+                parts.get("endpoint", ""),
+                parts.get("name", ""),
+            )
+    return None
+
+
+def is_of_run(name: QualifiedName) -> bool:
+    """
+    Whether something is a run of ours, its settings or its metrics, which no other run shares.
+
+    >>> is_of_run(of_metrics(of_run(WorkspaceId("s", "rg", "ws"), "r")))
+    True
+    """
+    parsed = parse(name)
+    return parsed is not None and parsed.run_id != ""
+
+
+def is_of_endpoint(name: QualifiedName) -> bool:
+    """Whether something is an endpoint of ours or a deployment."""
+    parsed = parse(name)
+    return parsed is not None and parsed.endpoint != ""
+
+
+def workspace_of(name: str) -> WorkspaceId | None:
+    """Return which workspace a name is the name of, in any case; None if it is not one's."""
+    parsed = parse(name.lower().rstrip("/"))
+    return parsed.workspace if parsed and parsed.kind == "workspace" else None
+
+
+def in_our_case(name: str) -> QualifiedName:
+    """
+    Lower the case of the workspace that a name begins with, as in names of ours; the rest is as it is.
+
+    >>> in_our_case("azureml://subscriptions/S/resourceGroups/RG/workspaces/WS/data/Loan/versions/1")
+    'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/data/Loan/versions/1'
+    """
+    return QualifiedName(re.sub(f"^{_WORKSPACE}", lambda match: match[0].lower(), name, flags=re.IGNORECASE))

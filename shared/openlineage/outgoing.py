@@ -1,4 +1,4 @@
-"""Sends lineage out as OpenLineage: to a file, to the log, or to whoever receives it over HTTP."""
+"""Sends lineage out as OpenLineage: to a file, to the log, or to a receiver over HTTP."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError
 from openlineage.client.event_v2 import RunEvent
 from openlineage.client.transport import Transport
 from openlineage.client.transport.console import ConsoleConfig, ConsoleTransport
@@ -18,9 +17,10 @@ from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenPr
 from requests.adapters import HTTPAdapter
 
 from shared.catalog.entities import Entity
-from shared.errors import AccessDeniedError, RequestRefusedError, ServiceUnavailableError
-from shared.http.sign_in import no_token
-from shared.openlineage.outgoing_events import Told, to_run_events
+from shared.errors import RequestRefusedError, ServiceUnavailableError
+from shared.http.errors import to_error
+from shared.http.sign_in import get_token
+from shared.openlineage.outgoing_events import ProcessEvents, to_run_events
 from shared.ports import Announcement
 from shared.redaction import redact_text
 
@@ -29,7 +29,6 @@ DEFAULT_PATH = "api/v1/lineage"
 """Where the standard's reference server takes events; used where a URL has no path."""
 TIMEOUT = 10.0
 ATTEMPTS = 3
-_UNAVAILABLE = frozenset({408, 429})
 
 
 class OpenLineageOutlet:
@@ -41,7 +40,7 @@ class OpenLineageOutlet:
         self._transport = transport
         self._target = target
         self._lock = Lock()
-        # Short waits here, long ones by the queue: if the receiver says how long, that is for the queue to know.
+        # Short waits here, long ones by the queue, which also waits as long as a receiver asks for.
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass_soon),
             wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=5, jitter=0.5),
@@ -50,7 +49,7 @@ class OpenLineageOutlet:
             reraise=True,
         )
 
-    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Told]:
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[ProcessEvents]:
         return to_run_events(entities, at=at)
 
     def send(self, announcement: Announcement) -> None:
@@ -115,18 +114,13 @@ def open_outlet(
 
 
 class _Bearer(TokenProvider):
-    """Asks the credential each time: azure-identity keeps tokens and renews them before they end."""
-
     def __init__(self, credential: TokenCredential, scope: str) -> None:
         super().__init__({})
         self._credential = credential
         self._scope = scope
 
     def get_bearer(self) -> str:
-        try:
-            return f"Bearer {self._credential.get_token(self._scope).token}"
-        except AzureError as error:
-            raise AccessDeniedError(no_token(self._scope, error)) from error
+        return f"Bearer {get_token(self._credential, self._scope).token}"
 
 
 def _http(url: str, session: requests.Session, auth: TokenProvider) -> HttpConfig:
@@ -149,15 +143,10 @@ def _may_pass_soon(error: BaseException) -> bool:
 
 def _check(response: requests.Response, target: str) -> None:
     """Say what an answer means for the message that led to the event."""
-    status = response.status_code
-    if status < 300:
-        return
-    message = f"OpenLineage to {target}: HTTP {status}: {redact_text(response.reason or '')}"
-    if status in (401, 403):
-        raise AccessDeniedError(
-            f"{message}. Whoever receives it must let the app's identity in (LINEAGE_OPENLINEAGE_SCOPE)."
+    if response.status_code >= 300:
+        raise to_error(
+            response.status_code,
+            f"OpenLineage to {target}: HTTP {response.status_code}: {redact_text(response.reason or '')}",
+            denied="The receiver must let the app's identity in (LINEAGE_OPENLINEAGE_SCOPE).",
+            retry_after=response.headers.get("Retry-After", ""),
         )
-    if status in _UNAVAILABLE or status >= 500:
-        after = response.headers.get("Retry-After", "")
-        raise ServiceUnavailableError(message, retry_after=float(after) if after.isdigit() else None)
-    raise RequestRefusedError(message, status=status)

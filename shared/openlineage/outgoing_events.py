@@ -22,10 +22,14 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from shared.catalog.entities import Entity, Ref
-from shared.catalog.qualified_names import QualifiedName, read_job_run
-from shared.openlineage.outgoing_custom import ASSET_FACET, PROCESS_FACET, PRODUCER, AzuremlProcessRunFacet
+from shared.catalog.kinds import DEPLOYMENT, PACKAGE, PACKAGES, STEP, Role, kind_of
+from shared.catalog.qualified_names import QualifiedName, of_run, parse
 from shared.openlineage.outgoing_facets import (
+    ASSET_FACET,
+    PROCESS_FACET,
+    PRODUCER,
     TAGS_FROM,
+    AzuremlProcessRunFacet,
     Datasets,
     Known,
     columns_of,
@@ -33,23 +37,8 @@ from shared.openlineage.outgoing_facets import (
     read_json,
     tags_of,
 )
-from shared.openlineage.outgoing_names import to_dataset_name
+from shared.places.platforms import to_openlineage
 
-STEP, DEPLOYMENT = "custom_ml_experiment_step", "custom_ml_deployment"
-CONFIG, METRICS, PACKAGES, PACKAGE = (
-    "custom_ml_exp_config",
-    "custom_ml_model_metrics",
-    "custom_ml_packages",
-    "custom_ml_package",
-)
-_TOLD_OF_THE_RUN = frozenset({CONFIG, METRICS, PACKAGES})
-"""Ends of a run that are no data: a facet of the run tells of them."""
-_JOB_TYPES = {
-    STEP: "STEP",
-    DEPLOYMENT: "DEPLOYMENT",
-    "custom_ml_dataset_registration": "REGISTRATION",
-    "ProcessWithColumnMapping": "LINK",
-}
 _STATES = {
     "completed": RunState.COMPLETE,
     "finished": RunState.COMPLETE,
@@ -62,13 +51,13 @@ _VERSIONS = re.compile(r"/versions/[^/#]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProcessEvents:
     """
     The events about one process.
 
     Attributes:
-        fingerprints: of the process, and of each data set of which more than the name is told; by qualifiedName. They
-            change when something else is said, and not if only the time differs that the process itself does not tell.
+        fingerprints: of the process, and of each data set of which more than the name is sent; by qualifiedName. They
+            change with the content, and not if only the time differs that the process itself does not have.
     """
 
     process: QualifiedName
@@ -78,13 +67,13 @@ class Told:
 
 def to_run_events(
     entities: Iterable[Entity], *, at: datetime, written: Mapping[QualifiedName, datetime] | None = None
-) -> tuple[Told, ...]:
+) -> tuple[ProcessEvents, ...]:
     """
-    Tell of each process among entities that reads or writes something.
+    Build the events about each process among entities that reads or writes something.
 
     Args:
-        entities: the processes, and what is known of what stands around them.
-        at: the time of events about processes that tell none themselves, as a registration does not.
+        entities: the processes, and what is known of the entities around them.
+        at: the time of events about processes that have none themselves, as a registration does not.
         written: when the catalog last wrote a process, where that is known; comes before `at`.
     """
     known = {entity.ref.qualified_name: entity for entity in entities}
@@ -92,16 +81,18 @@ def to_run_events(
     processes = sorted((each for each in known.values() if each.inputs or each.outputs), key=lambda each: each.ref)
     times = written or {}
     return tuple(
-        _tell(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
+        _build(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
     )
 
 
-def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime) -> Told:
+def _build(
+    process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime
+) -> ProcessEvents:
     ended, started = _time(process, "ended_at"), _time(process, "started_at")
     columns = columns_of(process)
     end = RunEvent(
         eventType=_state(process),
-        eventTime=_spell(ended or at),
+        eventTime=_format(ended or at),
         run=Run(run_id_of(process), facets=dict(_run_facets(process, known, packages))),
         job=Job(*_job(process), facets=dict(_job_facets(process))),
         inputs=[datasets.input(ref) for ref in _data(process.inputs)],
@@ -111,14 +102,14 @@ def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref,
     start = [
         RunEvent(
             eventType=RunState.START,
-            eventTime=_spell(started),
+            eventTime=_format(started),
             run=Run(run_id_of(process), facets=dict(_parent(process))),
             job=Job(*_job(process), facets=dict(_job_facets(process))),
             producer=PRODUCER,
         )
         for started in ([started] if started else [])
     ]
-    return Told(
+    return ProcessEvents(
         process.ref.qualified_name, (*start, end), _fingerprints(process, start, end, is_timed=ended is not None)
     )
 
@@ -126,18 +117,18 @@ def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref,
 def _fingerprints(
     process: Entity, start: Sequence[RunEvent], end: RunEvent, *, is_timed: bool
 ) -> dict[QualifiedName, str]:
-    """Keep what is told of data apart from what is told of the process: not every plan knows all the data around it."""
-    told: dict[QualifiedName, object] = {}
-    said = Serde.to_dict(end)
-    for dataset in (*said["inputs"], *said["outputs"]):
+    """Keep what is sent of data apart from what is sent of the process: not every plan knows all the data around it."""
+    sent: dict[QualifiedName, object] = {}
+    last = Serde.to_dict(end)
+    for dataset in (*last["inputs"], *last["outputs"]):
         mapped = dataset["facets"].pop("columnLineage", None)
         facets, dataset["facets"] = dataset["facets"], {"columnLineage": mapped}
         if ASSET_FACET in facets:
-            told[QualifiedName(facets[ASSET_FACET]["qualifiedName"])] = facets
+            sent[QualifiedName(facets[ASSET_FACET]["qualifiedName"])] = facets
     if not is_timed:
-        del said["eventTime"]
-    told[process.ref.qualified_name] = [*map(Serde.to_dict, start), said]
-    return {name: hashlib.sha256(Serde.to_json({"": each}).encode()).hexdigest()[:32] for name, each in told.items()}
+        del last["eventTime"]
+    sent[process.ref.qualified_name] = [*map(Serde.to_dict, start), last]
+    return {name: hashlib.sha256(Serde.to_json({"": each}).encode()).hexdigest()[:32] for name, each in sent.items()}
 
 
 def run_id_of(process: Entity) -> str:
@@ -153,8 +144,9 @@ def run_id_of(process: Entity) -> str:
 
 
 def _uuid(qualified_name: QualifiedName) -> str:
+    parsed = parse(qualified_name)
     try:
-        return str(uuid.UUID(qualified_name.rpartition("/runs/")[2]))
+        return str(uuid.UUID(parsed.run_id if parsed else ""))
     except ValueError:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, qualified_name))
 
@@ -166,9 +158,10 @@ def _job(process: Entity) -> tuple[str, str]:
     A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
     one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.
     """
-    if came_in := read_job_run(process.ref.qualified_name):
-        return came_in[0], str(process.attributes["name"])
-    named = to_dataset_name(process.ref.qualified_name)
+    parsed = parse(process.ref.qualified_name)
+    if parsed and parsed.namespace:
+        return parsed.namespace, str(process.attributes["name"])
+    named = to_openlineage(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
     values = process.attributes
@@ -178,11 +171,12 @@ def _job(process: Entity) -> tuple[str, str]:
 
 def _experiment(process: Entity) -> str:
     experiment = process.parents.get("experiment")
-    return experiment.qualified_name.rpartition("/experiments/")[2] if experiment else ""
+    parsed = parse(experiment.qualified_name) if experiment else None
+    return parsed.name if parsed else ""
 
 
 def _data(refs: Sequence[Ref] | None) -> Iterator[Ref]:
-    return (ref for ref in refs or () if ref.type_name not in _TOLD_OF_THE_RUN)
+    return (ref for ref in refs or () if kind_of(ref.type_name).role is Role.DATA)
 
 
 def _state(process: Entity) -> RunState:
@@ -193,7 +187,7 @@ def _state(process: Entity) -> RunState:
 
 def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
     values = process.attributes
-    job_type = _JOB_TYPES.get(process.ref.type_name, process.ref.type_name)
+    job_type = kind_of(process.ref.type_name).openlineage or process.ref.type_name
     yield (
         "jobType",
         job_type_job.JobTypeJobFacet(
@@ -225,9 +219,10 @@ def _job_facets(process: Entity) -> Iterator[tuple[str, JobFacet]]:
 
 def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     """Point to the pipeline; it is no entity, so that its job is known by the experiment alone."""
-    if pipeline := str(process.attributes.get("pipeline_run_id") or ""):
-        root = QualifiedName(f"{process.ref.qualified_name.rpartition('/runs/')[0]}/runs/{pipeline}")
-        namespace = to_dataset_name(root).namespace
+    parsed, pipeline = parse(process.ref.qualified_name), str(process.attributes.get("pipeline_run_id") or "")
+    if parsed and parsed.workspace and pipeline:
+        root = of_run(parsed.workspace, pipeline)
+        namespace = to_openlineage(root).namespace
         yield (
             "parent",
             parent_run.ParentRunFacet(
@@ -243,24 +238,30 @@ def _run_facets(process: Entity, known: Known, packages: dict[Ref, list[Entity]]
     if tags := tags_of(process):
         fields = [tags_run.TagsRunFacetFields(key, value, TAGS_FROM) for key, value in tags.items()]
         yield "tags", tags_run.TagsRunFacet(tags=fields, producer=PRODUCER)
-    ends = {ref.type_name: ref for ref in (*(process.inputs or ()), *(process.outputs or ()))}
     yield (
         PROCESS_FACET,
         AzuremlProcessRunFacet(
             qualifiedName=process.ref.qualified_name,
             typeName=process.ref.type_name,
             attributes=other_attributes(process),
-            settings=_values(known, ends.get(CONFIG), "parameters"),
-            metrics=_values(known, ends.get(METRICS), "metrics"),
-            packages=[_package(each) for each in packages.get(ends[PACKAGES], ())] if PACKAGES in ends else None,
             producer=PRODUCER,
+            **_described(process, known, packages),
         ),
     )
 
 
-def _values(known: Known, ref: Ref | None, attribute: str) -> dict[str, Any] | None:
-    entity = known.get(ref.qualified_name) if ref else None
-    return read_json(str(entity.attributes.get(attribute) or ""), dict) if entity else None
+def _described(process: Entity, known: Known, packages: dict[Ref, list[Entity]]) -> dict[str, Any]:
+    """Return what describes a run, by the member of its facet; what its kind has no member for is left out."""
+    found: dict[str, Any] = {}
+    for ref in (*(process.inputs or ()), *(process.outputs or ())):
+        kind, entity = kind_of(ref.type_name), known.get(ref.qualified_name)
+        if kind.role is not Role.DESCRIBES_RUN or not kind.openlineage:
+            continue
+        if ref.type_name == PACKAGES:
+            found[kind.openlineage] = [_package(each) for each in packages.get(ref, ())]
+        elif entity:
+            found[kind.openlineage] = read_json(str(entity.attributes.get(kind.values) or ""), dict)
+    return found
 
 
 def _packages(known: Known) -> dict[Ref, list[Entity]]:
@@ -286,5 +287,5 @@ def _time(process: Entity, attribute: str) -> datetime | None:
     return value.astimezone(UTC) if value.tzinfo else None
 
 
-def _spell(value: datetime) -> str:
+def _format(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,21 +5,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.catalog.entities import Entity
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import MODEL, Role, kind_of
 from shared.catalog.qualified_names import QualifiedName
 from shared.ports import Catalog, Found
-from shared.publishing.plan import MODEL
 
 PREFIX = "upstream_"
 """Labels that begin so are ours to set and to take away; people's labels are left alone."""
 _LONGEST = 50
-_LABELLED = (MODEL, "custom_ml_model_endpoint")
-_NO_DATA = (MODEL, "custom_ml_model_metrics", "custom_ml_exp_config", "custom_ml_packages")
 
 
 def label_of(classification: str) -> str:
     """
-    Spell a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
+    Format a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
 
     >>> label_of("MICROSOFT.PERSONAL.EMAIL")
     'upstream_MICROSOFT_PERSONAL_EMAIL'
@@ -34,12 +32,17 @@ def list_labelled(entities: Iterable[Entity]) -> tuple[QualifiedName, ...]:
     """Return which of some entities are to have labels: models, endpoints, and what a run writes that reads a model."""
     names: dict[QualifiedName, None] = {}
     for entity in entities:
-        if entity.ref.type_name in _LABELLED:
+        if kind_of(entity.ref.type_name).labelled:
             names[entity.ref.qualified_name] = None
         if any(ref.type_name == MODEL for ref in entity.inputs or ()):
-            predictions = [ref.qualified_name for ref in entity.outputs or () if ref.type_name not in _NO_DATA]
-            names.update(dict.fromkeys(predictions))
+            names.update((ref.qualified_name, None) for ref in entity.outputs or () if _is_prediction(ref))
     return tuple(names)
+
+
+def _is_prediction(ref: Ref) -> bool:
+    """Whether what a run wrote that reads a model is data: no model again, and nothing that describes the run."""
+    kind = kind_of(ref.type_name)
+    return kind.role is Role.DATA and not kind.labelled
 
 
 @dataclass(frozen=True, slots=True)

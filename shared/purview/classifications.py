@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.purview.reader import INPUT, Asset, LineageReader
 
 Read = Callable[[Collection[str]], Mapping[str, Asset]]
@@ -15,13 +16,13 @@ def classifications_of(assets: Iterable[Asset], read: Read) -> dict[str, tuple[s
     A table has columns, a file a schema that has them; what is not classified is left out.
     """
     listed = list(assets)
-    schemas = read({each.guid for asset in listed for each in asset.related.get("tabular_schema", ())})
+    schemas = read({each.guid for asset in listed for each in asset.related.get(SCHEMA_ATTRIBUTE, ())})
     columns_of = {
         asset.guid: {
             each.guid
             for holder in (
                 asset,
-                *(schemas[one.guid] for one in asset.related.get("tabular_schema", ()) if one.guid in schemas),
+                *(schemas[one.guid] for one in asset.related.get(SCHEMA_ATTRIBUTE, ()) if one.guid in schemas),
             )
             for each in holder.related.get("columns", ())
         }

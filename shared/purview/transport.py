@@ -8,18 +8,13 @@ from urllib.parse import quote
 import requests
 import tenacity
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError
 from pyapacheatlas.auth.base import AtlasAuthBase
 from pyapacheatlas.core.client import AtlasClient
 from pyapacheatlas.core.util import AtlasResponse
 
-from shared.errors import (
-    AccessDeniedError,
-    RecordNotFoundError,
-    RequestRefusedError,
-    ServiceUnavailableError,
-)
-from shared.http.sign_in import no_token
+from shared.errors import LineageError, ServiceUnavailableError
+from shared.http.errors import to_error
+from shared.http.sign_in import get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
@@ -29,23 +24,17 @@ SCOPE = "https://purview.azure.net/.default"
 ATTEMPTS = 4
 LONGEST_WAIT = 30.0
 _TIMEOUTS = (5.0, 60.0)
-_UNAVAILABLE = frozenset({408, 429})
 _QUERY_LIMIT = 7_900
 """A URL breaks at 8 KB; the rest is for host, path and api-version."""
 
 
 class _Token(AtlasAuthBase):
-    """Asks the credential each time: azure-identity keeps tokens and renews them before they end."""
-
     def __init__(self, credential: TokenCredential) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._credential = credential
 
     def get_authentication_headers(self, **_: object) -> dict[str, str]:
-        try:
-            token = self._credential.get_token(SCOPE).token
-        except AzureError as error:
-            raise AccessDeniedError(no_token(SCOPE, error)) from error
+        token = get_token(self._credential, SCOPE).token
         return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
@@ -92,6 +81,21 @@ class PurviewClient(AtlasClient):
             sleep=sleep,
             reraise=True,
         )
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read what is at a path of the API; {} if the answer is empty."""
+        return self._send("GET", f"{self.endpoint_url}{path}", None).body or {}
+
+    def put(self, path: str, body: object) -> None:
+        self._send("PUT", f"{self.endpoint_url}{path}", None, body)
+
+    def delete(self, path: str, *, params: Mapping[str, Any] | None = None, body: object = None) -> None:
+        self._send("DELETE", f"{self.endpoint_url}{path}", params, body)
+
+    def search(self, query: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Return the hits of a search, which is an API of its own beside Atlas's."""
+        answer = self._send("POST", self.endpoint_url.replace("/atlas/v2", "/search/query"), None, query).body or {}
+        return answer.get("value") or []
 
     def _get_http(self, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> AtlasResponse:
         return self._send("GET", url, params)
@@ -149,18 +153,16 @@ class _RetryAfter(tenacity.wait.wait_base):
         return self._otherwise(retry_state)
 
 
-def _to_error(what: str, response: requests.Response) -> Exception:
-    status = response.status_code
+def _to_error(what: str, response: requests.Response) -> LineageError:
     code, words = _error_of(response)
-    message = f"{what}: HTTP {status}: {words}"
-    if status in (401, 403):
-        return AccessDeniedError(f"{message.rstrip('.')}. The identity needs Data Curator on the collection.")
-    if status in _UNAVAILABLE or status >= 500:
-        after = response.headers.get("Retry-After", "")
-        return ServiceUnavailableError(message, retry_after=float(after) if after.isdigit() else None)
-    if status == 404 and code in _ABSENT:
-        return RecordNotFoundError(message)
-    return RequestRefusedError(message, status=status, code=code)
+    return to_error(
+        response.status_code,
+        f"{what}: HTTP {response.status_code}: {words}",
+        denied="The identity needs Data Curator on the collection.",
+        retry_after=response.headers.get("Retry-After", ""),
+        is_absence=code in _ABSENT,
+        code=code,
+    )
 
 
 _ABSENT = frozenset({"ATLAS-404-00-001", "ATLAS-404-00-005", "ATLAS-404-00-009"})

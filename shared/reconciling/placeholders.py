@@ -4,19 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog import qualified_names
-from shared.catalog.assets import UNSCANNED
-from shared.catalog.entities import Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.entities import UNSCANNED, Ref
+from shared.catalog.kinds import OTHER_DATA
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
-from shared.places.matching import Match, MatchKind, Place, match_places, place_of
-from shared.places.names import STAND_IN
-from shared.places.scanned import find_scanned, is_scanned
-from shared.places.table import origin_of
+from shared.places import platforms
+from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
+from shared.places.place import Place
 from shared.ports import Catalog, Listed
-from shared.reconciling.synthetic_events import hint_of, hint_of_job_run
+from shared.reconciling.synthetic_events import event_about, event_about_job_run
 from shared.state.ports import Row, State
 
 ROWS = 1_000
@@ -27,7 +25,7 @@ _NOTE = "reconcile/placeholders"
 
 
 @dataclass
-class Rematcher:
+class PlaceholderReplacer:
     """
     One tick over all workspaces.
 
@@ -65,7 +63,7 @@ class Rematcher:
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = [
             replace(place, ref=found[name].ref)
-            if (name := place.ref.qualified_name) in found and not place.scanned_types
+            if (name := place.ref.qualified_name) in found and not place.hidden_types
             else place
             for place in places
         ]
@@ -84,28 +82,30 @@ class Rematcher:
         """Remove placeholders that no process uses; until then they stay."""
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
-        # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == STAND_IN]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=STAND_IN) if stand_ins else {})}
+        # Beside a placeholder there may be what a scan made, under the same name and another type.
+        placeholders = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(placeholders, type_name=OTHER_DATA) if placeholders else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
             if orphan is None or UNSCANNED not in orphan.labels or is_scanned(orphan):
                 continue
             if self.catalog.is_linked(orphan):
-                self._orphans[name] = type_name  # at the end, so that all have their turn
+                self._orphans[name] = type_name  # at the end, so that all are checked in time
                 continue
             self.catalog.remove_entity(orphan)
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        if job_run := qualified_names.read_job_run(row.key):
-            hint = hint_of_job_run(*job_run, now=self.now())
-        else:
-            workspace, run_id = _run_of(row.key)
-            item = Listed("run", run_id, created_at=row.event_time)
-            hint = hint_of(workspace, item, now=self.now())
-        enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+        match parse(row.key):
+            case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+                item = Listed("run", run_id, created_at=row.event_time)
+                event = event_about(workspace, item, now=self.now())
+            case ParsedName(namespace=namespace, run_id=run_id):
+                event = event_about_job_run(namespace, run_id, now=self.now())
+            case _:
+                raise ValueError(f"{row.key} is not the name of a run")
+        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 
 def _placeholders(row: Row) -> Iterator[QualifiedName]:
@@ -113,19 +113,9 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 
 def _place_of(name: QualifiedName) -> Place:
-    """Tell how to look up a place again; whether it is a folder is not in its name."""
-    place = place_of(replace(origin_of(name) or Location(name), is_folder=True))
+    """Return how to look up a place again; whether it is a folder is not in its name."""
+    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=True))
     if place.ref.qualified_name == name and place.exact:
         return place
-    # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
-    return Place(Ref(STAND_IN, name), exact=(name,), rules={name: "known to the catalog by its name"})
-
-
-def _run_of(key: QualifiedName) -> tuple[WorkspaceId, str]:
-    """
-    >>> _run_of(QualifiedName("azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/runs/r"))[1]
-    'r'
-    """
-    name, _, run_id = key.partition("/runs/")
-    parts = name.split("/")
-    return WorkspaceId(parts[3], parts[5], parts[7]), run_id
+    # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.
+    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})

@@ -1,17 +1,21 @@
-"""The ledger, the leases and the notes in one table of Azure Storage."""
+"""The ledger, the leases and the notes in one table of Azure Storage, and what a worker keeps in memory of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 
+from shared.cache import Cache
 from shared.catalog.entities import Evidence, Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
 from shared.places.matching import Match, MatchKind
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Row, Tree, Turn, digest_of, next_turn
+from shared.state.ports import Lease, Ledger, Row, Tree, digest_of, next_lease
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
-_PART = "part"
+_FACT = "part"
+_FRESH = timedelta(minutes=1)
+_CACHED = 20_000
 
 
 class AzureLedger:
@@ -70,11 +74,11 @@ class AzureLedger:
     def forget_tree(self, root: QualifiedName) -> None:
         self._table.delete_many(_TREE, self.get_tree(root).fingerprints, below=root)
 
-    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
-        self._table.put_many(_PART, {digest_of(part): {"part": part} for part in parts}, below=run)
+    def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
+        self._table.put_many(_FACT, {digest_of(fact): {"part": fact} for fact in facts}, below=run)
 
-    def get_parts(self, run: QualifiedName) -> Sequence[str]:
-        return sorted((str(document["part"]) for document in self._table.list_below(_PART, run)), key=digest_of)
+    def get_facts(self, run: QualifiedName) -> Sequence[str]:
+        return sorted((str(document["part"]) for document in self._table.list_below(_FACT, run)), key=digest_of)
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._table.get_many(_FINGERPRINT, names)
@@ -116,6 +120,52 @@ class AzureLedger:
         self._table.delete_many(_MATCH, [_place_name(place) for place in places])
 
 
+class CachedLedger:
+    """
+    A ledger that remembers for a minute what it has read of shared assets and places; the rest it passes on.
+
+    That saves a request for each data set, environment and storage path that an event shares with the one before. What
+    another worker has written meanwhile is not seen for a minute. That is harmless: content we know to be new is
+    written again, and content the other wrote stays. An endpoint may go back to what it was within a minute, so it
+    is never remembered; nor is a placeholder, which a scan may replace.
+    """
+
+    def __init__(self, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._fingerprints, self._matches = (
+            Cache(size=_CACHED, seconds=_FRESH.total_seconds(), clock=lambda: now().timestamp()) for _ in range(2)
+        )
+        self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
+        self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
+        self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+
+    def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
+        return self._fingerprints.get_many(names, self._ledger.get_fingerprints, keep=_without_endpoints)
+
+    def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None:
+        self._ledger.put_fingerprints(fingerprints)
+        self._fingerprints.put_many(_without_endpoints(fingerprints))
+
+    def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
+        forgotten = list(names)
+        self._ledger.forget_fingerprints(forgotten)
+        self._fingerprints.forget(forgotten)
+
+    def get_matches(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
+        ask = partial(self._ledger.get_matches, placeholders_since=placeholders_since)
+        return self._matches.get_many(places, ask, keep=_without_placeholders)
+
+    def put_matches(self, matches: Mapping[Ref, Match]) -> None:
+        self._ledger.put_matches(matches)
+        self._matches.forget(matches)
+        self._matches.put_many(_without_placeholders(matches))
+
+    def forget_matches(self, places: Iterable[Ref]) -> None:
+        forgotten = list(places)
+        self._ledger.forget_matches(forgotten)
+        self._matches.forget(forgotten)
+
+
 class AzureLeases:
     """The lease port; the table's tags decide who of two was first."""
 
@@ -124,40 +174,40 @@ class AzureLeases:
         self._now = now
         self._tags: dict[tuple[str, str], str] = {}  # of the leases we hold, so that renewing need not ask first
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
-        lease = self._lease(holder, duration)
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+        document = self._document(holder, duration)
         found = self._table.get_tagged(_LEASE, name)
-        turn, tag = None, ""
+        lease, tag = None, ""
         if found is None:
-            turn, tag = Turn(), self._table.insert(_LEASE, name, lease)
+            lease, tag = Lease(), self._table.insert(_LEASE, name, document)
         else:
             current = found[0]["holder"], datetime.fromisoformat(found[0]["ends_at"])
-            turn = next_turn(current, holder, self._now(), duration)
-            tag = self._table.replace(_LEASE, name, lease, tag=found[1]) if turn else ""
-        if turn and not tag:
+            lease = next_lease(current, holder, self._now(), duration)
+            tag = self._table.replace(_LEASE, name, document, tag=found[1]) if lease else ""
+        if lease and not tag:
             tag = self._tag_of(name, holder)  # another was first, or it was us and the answer was lost
         if tag:
             self._tags[name, holder] = tag
-        return turn if tag else None
+        return lease if tag else None
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        tag = self._replace_own(name, holder, self._lease(holder, duration))
+        tag = self._replace_own(name, holder, self._document(holder, duration))
         if tag:
             self._tags[name, holder] = tag
         return bool(tag)
 
     def release(self, name: str, *, holder: str) -> None:
-        self._replace_own(name, holder, self._lease("", timedelta(0)))
+        self._replace_own(name, holder, self._document("", timedelta(0)))
 
-    def _replace_own(self, name: str, holder: str, lease: Document) -> str:
+    def _replace_own(self, name: str, holder: str, document: Document) -> str:
         tag = self._tags.pop((name, holder), "")
-        written = self._table.replace(_LEASE, name, lease, tag=tag) if tag else ""
+        written = self._table.replace(_LEASE, name, document, tag=tag) if tag else ""
         if written:
             return written
         tag = self._tag_of(name, holder)  # it was lost, or the answer to an earlier write was
-        return self._table.replace(_LEASE, name, lease, tag=tag) if tag else ""
+        return self._table.replace(_LEASE, name, document, tag=tag) if tag else ""
 
-    def _lease(self, holder: str, duration: timedelta) -> Document:
+    def _document(self, holder: str, duration: timedelta) -> Document:
         return {"holder": holder, "ends_at": (self._now() + duration).isoformat()}
 
     def _tag_of(self, name: str, holder: str) -> str:
@@ -179,6 +229,14 @@ class AzureNotes:
 
     def forget(self, name: str) -> None:
         self._table.delete_many(_NOTE, [name])
+
+
+def _without_endpoints(fingerprints: Mapping[QualifiedName, str]) -> Mapping[QualifiedName, str]:
+    return {name: each for name, each in fingerprints.items() if not is_of_endpoint(name)}
+
+
+def _without_placeholders(matches: Mapping[Ref, Match]) -> Mapping[Ref, Match]:
+    return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
 
 
 def _place_name(place: Ref) -> str:

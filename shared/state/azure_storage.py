@@ -1,8 +1,9 @@
-"""Opens the clients of one storage account, all over the same connections."""
+"""All state in one storage account, over the same connections."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import requests
@@ -15,17 +16,19 @@ from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.queue import ExponentialRetry as QueueRetry
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
 
-from shared.http.azure_errors import translated_errors
-from shared.http.session import build_session
+from shared.http.errors import translated_errors
+from shared.http.rest import build_session
 from shared.settings import Azurite, StorageAccount
+from shared.state.azure_ledger import AzureLeases, AzureLedger, AzureNotes, CachedLedger
+from shared.state.azure_messages import AzureDeadLetters, AzureQueue, AzureUndelivered
+from shared.state.azure_table import PARALLEL, DocumentTable
+from shared.state.ports import State
 
 QUEUE, POISON_QUEUE = "lineage-requests", "lineage-requests-poison"
 TABLE = "lineageledger"
 DEAD_LETTERS, UNDELIVERED = "dead-letters", "eventgrid-deadletter"
 """The second is where Event Grid itself leaves what it could not deliver."""
 
-PARALLEL = 16
-"""Requests in flight at once; a table has no request that reads many rows by key."""
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30
 _AZURITE = AzureNamedKeyCredential(
     "devstoreaccount1",
@@ -35,13 +38,13 @@ _AZURITE = AzureNamedKeyCredential(
 
 @dataclass
 class Storage:
-    """One storage account: Azure's, with the app's identity, or Azurite."""
+    """The clients of one storage account: Azure's, with the app's identity, or Azurite."""
 
     where: StorageAccount | Azurite
     token: Callable[[], TokenCredential]
 
     def queue(self, name: str = QUEUE) -> QueueClient:
-        # The Functions host reads and writes base64, and so must everybody else.
+        # The Functions host reads and writes base64, so we must too.
         return QueueClient(
             self._endpoint("queue"),
             name,
@@ -111,3 +114,43 @@ class Storage:
             port = self.where.base_port + ("blob", "queue", "table").index(service)
             return f"http://127.0.0.1:{port}/{_AZURITE.named_key.name}"
         return self.where.blob_endpoint.replace(".blob.", f".{service}.", 1)
+
+
+def open_state(
+    where: StorageAccount | Azurite, *, token: Callable[[], TokenCredential], now: Callable[[], datetime]
+) -> State:
+    """
+    Open all but what Event Grid could not deliver.
+
+    Raises:
+        ServiceUnavailableError: Azurite does not answer.
+    """
+    storage = _open(where, token)
+    table = DocumentTable(storage.table())
+    return State(
+        AzureQueue(storage.queue()),
+        AzureDeadLetters(storage.container(DEAD_LETTERS), now=now),
+        CachedLedger(AzureLedger(table, now=now), now=now),
+        AzureLeases(table, now=now),
+        AzureNotes(table),
+        storage.close,
+    )
+
+
+def open_undelivered(where: StorageAccount | Azurite, *, token: Callable[[], TokenCredential]) -> AzureUndelivered:
+    """
+    Open what Event Grid could not deliver.
+
+    Raises:
+        ServiceUnavailableError: Azurite does not answer.
+    """
+    storage = _open(where, token)
+    return AzureUndelivered(storage.container(UNDELIVERED), close=storage.close)
+
+
+def _open(where: StorageAccount | Azurite, token: Callable[[], TokenCredential]) -> Storage:
+    """Open a storage account; on Azurite, which no deployment prepares, create what is missing."""
+    storage = Storage(where, token)
+    if isinstance(where, Azurite):
+        storage.create()
+    return storage

@@ -5,19 +5,20 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableClient, UpdateMode
 
-from shared.http.azure_errors import translated_errors
-from shared.state.azure_storage import PARALLEL
+from shared.http.errors import translated_errors
 
 Document = Mapping[str, Any]
 _Sliced = TypeVar("_Sliced", list[dict[str, Any]], bytes)
 
+PARALLEL = 16
+"""Requests in flight at once; a table has no request that reads many rows by key."""
 _IN_TRANSACTION = 100
 _IN_PROPERTY = 30_000
 """Characters or bytes; a property takes 64 KiB, and a character two bytes of it."""
@@ -135,14 +136,9 @@ class DocumentTable:
         with self._errors("delete_entity"):
             self._client.delete_entity(kind, key)  # of no effect if there is none
 
-    @contextmanager
-    def _errors(self, call: str) -> Iterator[None]:
-        with translated_errors(
-            f"{call} in table {self._client.table_name}",
-            needs="the role Storage Table Data Contributor",
-            service="Azure Storage",
-        ):
-            yield
+    def _errors(self, call: str) -> AbstractContextManager[None]:
+        what = f"{call} in table {self._client.table_name}"
+        return translated_errors(what, needs="the role Storage Table Data Contributor", service="Azure Storage")
 
 
 def row_key(name: str) -> str:

@@ -13,7 +13,7 @@ from shared.places.matching import Match
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message on loan from the queue. `dequeue_count` is 1 the first time; `receipt` proves the loan."""
+    """A message received from the queue. `dequeue_count` is 1 the first time; `receipt` proves that it is ours."""
 
     id: str
     body: str
@@ -27,11 +27,11 @@ class Queue(Protocol):
     def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None: ...
 
     def receive(self, *, visibility: timedelta) -> Message | None:
-        """Borrow a visible message and hide it from others for `visibility`; None if there is none now."""
+        """Receive a visible message and hide it from others for `visibility`; None if there is none now."""
         ...
 
     def delete(self, message: Message) -> None:
-        """Be done with a message; of no effect if the loan has run out and another has taken it."""
+        """Be done with a message; of no effect if `visibility` is over and another has received it."""
         ...
 
     def release(self, message: Message, *, delay: timedelta) -> None:
@@ -39,15 +39,13 @@ class Queue(Protocol):
         ...
 
     def count(self) -> int:
-        """Count messages, also those on loan or delayed; the service may only estimate."""
+        """Count messages, also those hidden or delayed; the service may only estimate."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """
-    A message set aside. `body` is the event as it came, its secrets redacted; `reason` groups, `detail` explains.
-    """
+    """A failed message. `body` is the event as it came, its secrets redacted; `reason` groups, `detail` explains."""
 
     id: str
     reason: str
@@ -114,7 +112,7 @@ class Tree:
 
 
 class Ledger(Protocol):
-    """What was published, so that unchanged content costs no write and coverage can be told."""
+    """What was published, so that unchanged content costs no write and coverage can be counted."""
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]: ...
 
@@ -156,11 +154,11 @@ class Ledger(Protocol):
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
 
-    def add_parts(self, run: QualifiedName, parts: Iterable[str]) -> None:
-        """Add to what is known of a run that others tell of piece by piece; what is known already adds nothing."""
+    def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
+        """Add to what is known of a run that is reported in several events; what is known already adds nothing."""
         ...
 
-    def get_parts(self, run: QualifiedName) -> Sequence[str]:
+    def get_facts(self, run: QualifiedName) -> Sequence[str]:
         """Return all that was added, each once, in an order that does not depend on when it was."""
         ...
 
@@ -169,38 +167,38 @@ class Ledger(Protocol):
         ...
 
 
-def digest_of(part: str) -> str:
-    """Name a part of what is known of a run by what it says."""
-    return hashlib.sha256(part.encode()).hexdigest()
+def digest_of(fact: str) -> str:
+    """Name a fact about a run by what it says."""
+    return hashlib.sha256(fact.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A lease that was taken. `previous_end` tells when the turn before ended, None if there was none."""
+class Lease:
+    """A lease that was acquired. `previous_end` is when the one before ended, None if there was none."""
 
     previous_end: datetime | None = None
 
 
-def next_turn(current: tuple[str, datetime] | None, holder: str, now: datetime, duration: timedelta) -> Turn | None:
+def next_lease(current: tuple[str, datetime] | None, holder: str, now: datetime, duration: timedelta) -> Lease | None:
     """
-    Decide whether a holder may take a lease, from who has it ("" for nobody) and until when.
+    Decide whether a holder may take a lease, from who has it ("" for no one) and until when.
 
     >>> now = datetime(2026, 7, 1)
-    >>> next_turn(("other", now + timedelta(seconds=1)), "me", now, timedelta(minutes=1)) is None
+    >>> next_lease(("other", now + timedelta(seconds=1)), "me", now, timedelta(minutes=1)) is None
     True
     """
     if current is None:
-        return Turn()
+        return Lease()
     owner, ends_at = current
     if owner not in ("", holder) and now < ends_at <= now + duration:
         return None
-    return Turn(previous_end=now if owner else ends_at)
+    return Lease(previous_end=now if owner else ends_at)
 
 
 class Leases(Protocol):
-    """Whose turn it is; a holder that dies loses its turn when the duration is over."""
+    """One holder at a time has the lease of a name; a holder that dies loses it when the duration is over."""
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> "Turn | None":
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> "Lease | None":
         """
         Take a lease that is free, over, or ours already; None if another has it.
 

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Match, MatchKind
-from shared.state.ports import DeadLetter, Message, Row, State, Tree, Turn, next_turn
+from shared.state.ports import DeadLetter, Lease, Message, Row, State, Tree, digest_of, next_lease
 from shared.state.sqlite_database import Database
-from shared.state.sqlite_parts import SqliteParts
 
 
 class SqliteQueue:
@@ -50,7 +49,7 @@ class SqliteQueue:
             )
 
     def next_visible_at(self) -> datetime | None:
-        """Tell when the next message can be received (maybe in the past); None if the queue is empty."""
+        """Return when the next message can be received (maybe in the past); None if the queue is empty."""
         value = self._database.select("SELECT MIN(visible_at) AS at FROM messages")[0]["at"]
         return datetime.fromisoformat(value) if value else None
 
@@ -91,8 +90,11 @@ class SqliteDeadLetters:
             )
 
 
-class SqliteLedger(SqliteParts):
+class SqliteLedger:
     """The ledger port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
         rows = self._database.select_in("SELECT * FROM rows WHERE key IN", keys)
@@ -143,6 +145,14 @@ class SqliteLedger(SqliteParts):
 
     def forget_tree(self, root: QualifiedName) -> None:
         self._database.write_many("DELETE FROM tree_fingerprints WHERE root = ?", [(root,)])
+
+    def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
+        values = [(run, digest_of(fact), fact) for fact in facts]
+        self._database.write_many("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", values)
+
+    def get_facts(self, run: QualifiedName) -> Sequence[str]:
+        rows = self._database.select("SELECT part FROM parts WHERE run = ? ORDER BY digest", (run,))
+        return [row["part"] for row in rows]
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         rows = self._database.select_in("SELECT * FROM fingerprints WHERE qualified_name IN", names)
@@ -202,14 +212,14 @@ class SqliteLeases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         now = self._database.now()
         with self._database.transaction() as connection:
             row = connection.execute("SELECT * FROM leases WHERE name = ?", (name,)).fetchone()
-            turn = next_turn(row and (row["holder"], datetime.fromisoformat(row["ends_at"])), holder, now, duration)
-            if turn:
+            lease = next_lease(row and (row["holder"], datetime.fromisoformat(row["ends_at"])), holder, now, duration)
+            if lease:
                 connection.execute("REPLACE INTO leases VALUES (?, ?, ?)", (name, holder, _text(now + duration)))
-        return turn
+        return lease
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
         ends_at = _text(self._database.now() + duration)

@@ -7,7 +7,6 @@ from datetime import datetime
 from threading import RLock
 
 from shared.errors import ConfigurationError
-from shared.state.sqlite_parts import PARTS_SCHEMA
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -30,6 +29,8 @@ CREATE TABLE IF NOT EXISTS matches (
     kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (
+    run TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (run, digest));
 """
 _CHUNK = 500
 """Names in one IN (…); SQLite takes 999 parameters in its older builds."""
@@ -46,7 +47,7 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.executescript(_SCHEMA + PARTS_SCHEMA)
+            self._connection.executescript(_SCHEMA)
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:

@@ -9,7 +9,7 @@ from pyapacheatlas.core.client import AtlasClient
 
 from emulator.server import Emulator
 from shared.settings import Azurite
-from shared.state import azure, sqlite
+from shared.state import azure_storage, sqlite
 from shared.state.ports import State
 from tests.contract.atlas import TIMEOUT, Atlas, composition, entity_type
 from tests.contract.stores import Clock, Open
@@ -67,7 +67,7 @@ def reopen(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iter
         return opened[-1]
 
     def open_azurite() -> State:
-        opened.append(azure.open_state(where, token=no_token, now=clock))
+        opened.append(azure_storage.open_state(where, token=no_token, now=clock))
         return opened[-1]
 
     if request.param == "sqlite":

@@ -9,24 +9,24 @@ RUN, OTHER = QualifiedName("openlineage://ns/runs/1"), QualifiedName("openlineag
 
 def test_parts_of_a_run_are_kept_once_each(state: State) -> None:
     """What is said again adds nothing; runs do not mix."""
-    state.ledger.add_parts(RUN, ["a", "b"])
-    state.ledger.add_parts(RUN, ["b", "c"])
-    state.ledger.add_parts(OTHER, ["a"])
-    assert sorted(state.ledger.get_parts(RUN)) == ["a", "b", "c"]
-    assert state.ledger.get_parts(OTHER) == ["a"]
-    assert state.ledger.get_parts(QualifiedName("openlineage://ns/runs/3")) == []
+    state.ledger.add_facts(RUN, ["a", "b"])
+    state.ledger.add_facts(RUN, ["b", "c"])
+    state.ledger.add_facts(OTHER, ["a"])
+    assert sorted(state.ledger.get_facts(RUN)) == ["a", "b", "c"]
+    assert state.ledger.get_facts(OTHER) == ["a"]
+    assert state.ledger.get_facts(QualifiedName("openlineage://ns/runs/3")) == []
 
 
 def test_order_of_parts_does_not_depend_on_when_they_came(state: State, reopen: Open) -> None:
     """Nor on who reads them."""
-    state.ledger.add_parts(RUN, ["x", "y", "z"])
-    state.ledger.add_parts(OTHER, ["z"])
-    state.ledger.add_parts(OTHER, ["y", "x"])
-    assert state.ledger.get_parts(RUN) == state.ledger.get_parts(OTHER) == reopen().ledger.get_parts(RUN)
+    state.ledger.add_facts(RUN, ["x", "y", "z"])
+    state.ledger.add_facts(OTHER, ["z"])
+    state.ledger.add_facts(OTHER, ["y", "x"])
+    assert state.ledger.get_facts(RUN) == state.ledger.get_facts(OTHER) == reopen().ledger.get_facts(RUN)
 
 
 def test_large_parts_are_kept_whole(state: State) -> None:
     """As large as a message can be, in letters that take three bytes each, and a hundred of them."""
     parts = [f"{number} {'é€' * 8_000}" for number in range(100)]
-    state.ledger.add_parts(RUN, parts)
-    assert sorted(state.ledger.get_parts(RUN)) == sorted(parts)
+    state.ledger.add_facts(RUN, parts)
+    assert sorted(state.ledger.get_facts(RUN)) == sorted(parts)

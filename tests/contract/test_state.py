@@ -6,15 +6,18 @@ from datetime import timedelta
 import pytest
 
 from emulator.azurite import Azurite as AzuriteServer
+from shared.catalog import qualified_names
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
+from shared.model import AssetId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
-from shared.state import azure, sqlite
+from shared.state import azure_storage, sqlite
 from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Queue, Row, State, Turn
+from shared.state.ports import Lease, Queue, Row, State
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token
+from tests.unit.examples import WORKSPACE_ID
 
 HIDDEN = timedelta(seconds=1)
 """The shortest that Azure's queue knows: on Azurite these tests really wait."""
@@ -296,14 +299,14 @@ def test_lease_is_held_by_one_until_it_is_released(state: State, reopen: Open) -
 def test_lease_tells_when_the_turn_before_ended(state: State, clock: Clock) -> None:
     """Who waited for it must look again at what the other may have changed."""
     minute = timedelta(minutes=1)
-    assert state.leases.acquire("run", holder="a", duration=minute) == Turn(None)
+    assert state.leases.acquire("run", holder="a", duration=minute) == Lease(None)
     clock.advance(timedelta(seconds=5))
     released_at = clock.moment
     state.leases.release("run", holder="a")
     clock.advance(timedelta(seconds=5))
-    assert state.leases.acquire("run", holder="b", duration=minute) == Turn(released_at)
+    assert state.leases.acquire("run", holder="b", duration=minute) == Lease(released_at)
     clock.advance(2 * minute)
-    assert state.leases.acquire("run", holder="c", duration=minute) == Turn(clock.moment)
+    assert state.leases.acquire("run", holder="c", duration=minute) == Lease(clock.moment)
 
 
 def test_lease_of_a_holder_that_died_is_taken_over_and_lost_to_him(state: State, clock: Clock) -> None:
@@ -319,7 +322,7 @@ def test_lease_of_a_holder_that_died_is_taken_over_and_lost_to_him(state: State,
 
 
 def test_renewed_lease_lasts_from_now(state: State, clock: Clock) -> None:
-    """A long publication keeps its turn."""
+    """A long publication keeps its lease."""
     minute = timedelta(minutes=1)
     assert state.leases.acquire("run", holder="a", duration=minute)
     clock.advance(minute / 2)
@@ -355,8 +358,9 @@ def test_what_was_read_a_moment_ago_is_not_asked_for_again(
     clock = Clock()
     where = Azurite(azurite_server.base_port)
     empty(where)
-    state = azure.open_state(where, token=no_token, now=clock)
-    data, endpoint = QualifiedName("azureml://x/data/d/versions/1"), QualifiedName("azureml://x/endpoints/e")
+    state = azure_storage.open_state(where, token=no_token, now=clock)
+    data = qualified_names.of_asset(WORKSPACE_ID, AssetId("data", "d", "1"))
+    endpoint = qualified_names.of_endpoint(WORKSPACE_ID, "e")
     place = Ref("azure_blob_path", QualifiedName("https://a/x"))
     found = Match(Ref("azure_blob_path", QualifiedName("https://a/y")), MatchKind.EXACT)
     asked: list[str] = []

@@ -39,7 +39,7 @@ def test_demo_shows_the_models_lineage_from_the_file_to_the_report(demo: subproc
     """Upstream to loan.csv, downstream to the Power BI report."""
     tree = demo.stdout.partition("Lineage of creditrisk_model")[2]
     assert tree.index("creditrisk_model:2 (model) comes from") < tree.index("loan.csv")
-    assert tree.index("creditrisk_model:2 (model) goes to") < tree.index("(powerbi report)")
+    assert tree.index("creditrisk_model:2 (model) goes to") < tree.index("(Power BI report)")
 
 
 def test_demo_says_what_was_dead_lettered_and_what_it_took(demo: subprocess.CompletedProcess[str]) -> None:

@@ -6,54 +6,84 @@ from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
-from questions.graph import read_graph, to_json
 from shared.catalog.qualified_names import QualifiedName
-from tests.harness.app import App, outcomes
+from tests.harness.app import App
 from tests.harness.recording import Recorder
 from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
+
+RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """How one attempt at an event of a case ended; `event` as the case has it."""
+
+    event: str
+    outcome: str
+    reason: str
+
+    def __str__(self) -> str:
+        reason = f" ({shorten(self.reason)})" if self.reason and self.event != RECONCILE else ""
+        return f"{self.event}: {self.outcome}{reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The lineage of a case as the catalog gives it back, and what Azure ML answered on the way there."""
+    """What happened in a case, on which app, and what Azure ML answered meanwhile."""
 
     app: App
-    lineage: dict[str, object]
+    case: Case
+    happened: tuple[Happened, ...]
     resolved: list[dict[str, Any]]
+
+    @property
+    def lineage(self) -> dict[str, object]:
+        """The lineage as the catalog gives it back, in the form of a golden."""
+        return {"about": self.case.about, "outcomes": [str(each) for each in self.happened], **read_lineage(self.app)}
 
 
 def play(case: Case, emulator: Emulator, storage: Path) -> Played:
-    """Let everything happen, in order."""
+    """
+    Let everything happen, in order.
+
+    Raises:
+        ValueError: an event of the case is nothing that can happen.
+    """
     emulator.control.use("empty")
     emulator.control.add_to_azure_ml(case.seed)
     app = App.on(emulator, storage)
     app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
     recorder = Recorder()
-    for port in ("runs", "inventory"):
+    for port in ("resolver", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))
     for type_name, names in case.scanned.items():
         emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
-    told: list[str] = []
+    emulator.control.clear_requests()
+    happened: list[Happened] = []
     for event in case.events:
         recorder.begin(event if isinstance(event, str) else " ".join(event))
-        told += _happen(case, app, event)
-    return Played(app, {"about": case.about, "outcomes": told, **read_lineage(app)}, recorder.events)
+        happened += _happen(case, app, event)
+    resolved = list(recorder.events)
+    recorder.begin("afterwards")  # what the caller asks Azure ML later is not part of the case
+    return Played(app, case, tuple(happened), resolved)
 
 
-def _happen(case: Case, app: App, event: Any) -> Iterator[str]:
-    if event == "reconcile":
+def _happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
+    if event == RECONCILE:
         app.services.reconciler.tick()
-        yield from (f"reconcile: {each}" for each in outcomes(app.replay([])))
+        reports = app.replay([])
     elif isinstance(event, str):
-        for report in app.replay([case.spell(event)]):
-            reason = report.outcome.reason
-            yield f"{event}: {report.outcome.outcome}{f' ({shorten(reason)})' if reason else ''}"
-    elif set(event) == {"azure_ml"}:
+        reports = app.replay([case.spell(event)])
+    elif isinstance(event, dict) and set(event) == {"azure_ml"}:
         app.emulator.control.add_to_azure_ml({"workspaces": {KEY: event["azure_ml"]}})
-    elif set(event) == {"delete"}:
+        return
+    elif isinstance(event, dict) and set(event) == {"delete"}:
         app.emulator.control.delete(*event["delete"][:2], **event["delete"][2], workspace=WORKSPACE_ID)
+        return
     else:
-        raise ValueError(f"{case.name}: {event!r} is nothing that can happen")
+        raise ValueError(f"events: {event!r} is nothing that can happen")
+    for report in reports:
+        yield Happened(event, report.outcome.outcome, report.outcome.reason)
 
 
 def read_lineage(app: App) -> dict[str, Any]:
@@ -61,24 +91,17 @@ def read_lineage(app: App) -> dict[str, Any]:
     held = app.emulator.control.state()["purview"]["entities"]
     names = sorted({QualifiedName(entity["attributes"]["qualifiedName"]) for entity in held})
     entities = app.services.catalog.get_entities(names)
-    edges: set[tuple[str, str]] = set()
-    seen: set[str] = set()
-    for name, found in sorted(app.services.catalog.find(names).items()):
-        if name not in seen:
-            graph = to_json(read_graph(app.services.catalog, found.guid, limit=1_000))
-            seen |= {node["qualifiedName"] for node in graph["nodes"]}
-            edges |= {(edge["from"], edge["to"]) for edge in graph["edges"]}
-    return lineage_of(entities, edges, removed=_removed(entities))
+    links = set(_links(entities))
+    edges = {(source, target) for source, target, _ in links}
+    return lineage_of(entities, edges, removed=edges - {(source, target) for source, target, kept in links if kept})
 
 
-def _removed(entities: Collection[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """Tell which links of processes are deleted: the lineage API draws them all the same, and does not say."""
+def _links(entities: Collection[Mapping[str, Any]]) -> Iterator[tuple[str, str, bool]]:
+    """Yield what each process reads and writes, and whether it still does: the catalog lists deleted links, too."""
     names = {entity["guid"]: entity["attributes"]["qualifiedName"] for entity in entities}
-    edges: set[tuple[str, str]] = set()
     for entity in entities:
+        process = names[entity["guid"]]
         for end in ("inputs", "outputs"):
             for link in entity["relationshipAttributes"].get(end) or ():
-                if link["relationshipStatus"] == "DELETED":
-                    edge = names[link["guid"]], names[entity["guid"]]
-                    edges.add(edge if end == "inputs" else (edge[1], edge[0]))
-    return edges
+                data, kept = names[link["guid"]], link["relationshipStatus"] != "DELETED"
+                yield (data, process, kept) if end == "inputs" else (process, data, kept)

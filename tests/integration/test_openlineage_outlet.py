@@ -16,7 +16,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
-from shared.http.session import build_session
+from shared.http.rest import build_session
 from shared.openlineage import outgoing
 from shared.openlineage.outgoing import OpenLineageOutlet, open_outlet
 from shared.openlineage.outgoing_events import to_run_events

@@ -13,8 +13,7 @@ from packaging.specifiers import SpecifierSet
 from emulator.server import Emulator
 from questions.audit import gather
 from questions.diff import diff
-from questions.impact import find_impact
-from questions.kinds import ENDPOINT, MODEL, PREDICTION, REPORT
+from questions.impact import KINDS, find_impact
 from questions.origin import find_origin
 from questions.packages import SERVES, TRAINED, find_uses
 from questions.walk import Walker
@@ -22,6 +21,7 @@ from shared.purview.reader import INPUT, OUTPUT
 from tests.harness.app import App
 from tests.worlds.estate import LAKE, WS, Estate, generate, load
 
+MODEL, ENDPOINT, PREDICTION, REPORT = KINDS
 PROJECTS = 5_600
 EXTRA = 10
 """Requests that are allowed besides one for fifty entities."""

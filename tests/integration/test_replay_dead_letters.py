@@ -212,7 +212,7 @@ def test_undelivered_file_stays_if_one_of_its_events_cannot_be_enqueued(
 ) -> None:
     """It is read again as a whole; the same event twice gives the same catalog."""
     from shared.errors import ServiceUnavailableError
-    from shared.state.azure_queue import AzureQueue
+    from shared.state.azure_messages import AzureQueue
 
     put, left = AzureQueue.put, [1]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.admin.retire import _TYPES, PREFIX
+from cli.admin.retire import PREFIX, list_types
 from cli.main import cli as lineage
 from shared.purview.catalog import PurviewCatalog
 from tests.harness.app import App
@@ -42,7 +42,7 @@ def active(app: App) -> dict[str, dict[str, Any]]:
 def label(app: App, name: str) -> None:
     """Label an entity of the accelerator, as a steward would."""
     client, guid = app.services.catalog._client, active(app)[f"{PREFIX}{name}"]["guid"]
-    client._put_http(f"{client.endpoint_url}/entity/guid/{guid}/labels", json=["golden"])
+    client.put(f"/entity/guid/{guid}/labels", ["golden"])
 
 
 def of_accelerator(app: App) -> list[str]:
@@ -114,7 +114,7 @@ def test_index_that_still_has_what_was_deleted_misleads_nobody(
     run: Run, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second run finds nothing although search goes on showing it all."""
-    before = {name: list(app.services.catalog.list_of_type(name)) for name in _TYPES}
+    before = {name: list(app.services.catalog.list_of_type(name)) for name in list_types()}
     assert run("--yes").exit_code == 0
     monkeypatch.setattr(PurviewCatalog, "list_of_type", lambda _, name: iter(before[name]))
     assert "Nothing of the accelerator is left." in run("--yes").output

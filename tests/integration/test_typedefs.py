@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES
+from shared.catalog.kinds import CONTAINMENTS, list_ours
 from tests.harness.app import WS, App, outcomes
 
 Start = Callable[[str], App]
@@ -17,7 +17,7 @@ def test_all_types_are_there_after_apply(start_app: Start) -> None:
     """An empty catalog gets every type and relationship in one request."""
     app = start_app("empty")
     app.services.catalog.apply_types(app.services.catalog.plan_types())
-    wanted = {item.name for item in ENTITY_TYPES} | {item.name for item in CONTAINMENTS}
+    wanted = {item.type_name for item in list_ours()} | {item.name for item in CONTAINMENTS}
     assert wanted <= set(_types(app))
 
 

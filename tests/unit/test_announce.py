@@ -55,7 +55,7 @@ class Desk:
     """The use case with somebody who listens."""
 
     def __init__(self, database: Database) -> None:
-        whole = {"model churn:1": model("churn"), "maker churn:1": "train", "endpoint ep": ENDPOINT}
+        whole = {"model churn:1": model("churn"), "producer churn:1": "train", "endpoint ep": ENDPOINT}
         self.source = FakeRunSource(answers(tree(TRAIN), tree(*STEPS, root_id="pipe"), **whole))
         self.catalog, self.outlet, self.ledger = FakeCatalog(), FakeOutlet(), SqliteLedger(database)
         database.now = FakeClock()
@@ -228,7 +228,7 @@ def test_turn_is_renewed_while_a_long_pipeline_is_told(desk: Desk) -> None:
     """Whoever waits for the tree must not begin in between."""
     turns = Turns()
     entities = [each for number in range(25) for each in _step(number)]
-    Announcer(desk.outlet, desk.ledger).announce(to_run_events(entities, at=NOON), before_some=turns)
+    Announcer(desk.outlet, desk.ledger).send(to_run_events(entities, at=NOON), before_some=turns)
     assert (turns.renewed, len(desk.outlet.told)) == (3, 25)
 
 

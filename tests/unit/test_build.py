@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog.assets import UNRESOLVED, UNSCANNED, build_model
+from shared.catalog.assets import build_model
 from shared.catalog.build import build_endpoint, build_run_tree
-from shared.catalog.entities import VALUE_LIMIT, Entity, Evidence, Ref
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, VALUE_LIMIT, Entity, Evidence, Ref
+from shared.catalog.kinds import CONTAINMENTS, list_ours
 from shared.catalog.qualified_names import QualifiedName
-from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES
 from shared.model import (
     AssetId,
     Column,
@@ -525,7 +525,7 @@ runs = st.builds(
 trees = st.builds(
     lambda several: tree(*several, root_id="root"), st.lists(runs, max_size=4, unique_by=lambda one: one.id)
 )
-PROCESSES = {kind.name for kind in ENTITY_TYPES if kind.super_type == "Process"}
+PROCESSES = {kind.type_name for kind in list_ours() if kind.super_type == "Process"}
 
 
 @given(trees)

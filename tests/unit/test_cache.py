@@ -80,3 +80,21 @@ def test_answer_asked_for_longest_ago_goes_first(cache: Cache, answers: Answers)
     cache.put("c", "c")
     assert [cache.get("a", answers.ask), cache.get("c", answers.ask), answers.asked] == ["a", "c", 0]
     assert cache.get("b", answers.ask) == 1
+
+
+def test_only_answers_that_are_not_remembered_are_asked_for(cache: Cache) -> None:
+    """Many keys, one question; what was forgotten is asked for again, and so is what is not to be kept."""
+    asked: list[list[str]] = []
+
+    def ask(keys: list[str]) -> dict[str, str]:
+        asked.append(keys)
+        return {key: key.upper() for key in keys}
+
+    cache.put("a", "A")
+    expected = {"a": "A", "b": "B"}
+    assert cache.get_many(["a", "b"], ask, keep=lambda _: {}) == expected
+    assert cache.get_many(["a", "b"], ask) == expected
+    assert cache.get_many(["a", "b"], ask) == expected
+    cache.forget(["a"])
+    assert cache.get_many(["a", "b"], ask) == expected
+    assert asked == [["b"], ["b"], ["a"]]

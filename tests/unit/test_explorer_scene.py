@@ -5,7 +5,7 @@ import pytest
 from explorer.address import Address
 from explorer.elements import to_elements
 from explorer.exports import scene_to_csv, scene_to_mermaid
-from explorer.kinds import kind_of
+from explorer.looks import kind_of
 from explorer.node import node_of
 from explorer.paging import EDGES, PAGE
 from explorer.reading import Reading

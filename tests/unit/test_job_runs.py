@@ -11,14 +11,13 @@ import pytest
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
-from shared.intake.handle import AllowList
+from shared.intake.allow_list import AllowList, read_job_event
 from shared.openlineage.incoming_events import RunEvent
-from shared.publishing.outcome import PUBLISHED, SKIPPED
-from shared.publishing.plan import Skip
-from shared.publishing.plan_openlineage import JobRuns, read_job_event
+from shared.publishing.engine import Publisher
+from shared.publishing.plan import PUBLISHED, SKIPPED, Skip
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.harness.fakes import FakeCatalog, FakeClock, FreeLeases
+from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FreeLeases
 from tests.worlds.openlineage_events import (
     BORROWER,
     NAMESPACE,
@@ -69,10 +68,10 @@ class Desk:
         self.catalog, self.ledger = FakeCatalog(), SqliteLedger(self.database)
         leases = SqliteLeases(self.database) if held else FreeLeases()
         self.leases = leases
-        self.job_runs = JobRuns(self.catalog, self.ledger, leases, now=FakeClock())
+        self.publisher = Publisher(FakeRunSource({}), self.catalog, self.ledger, leases, now=FakeClock())
 
     def publish(self, *events: dict[str, Any]) -> list[str]:
-        return [self.job_runs.publish(read(event)).outcome for event in events]
+        return [self.publisher.publish(read(event)).outcome for event in events]
 
     @property
     def steps(self) -> dict[str, Any]:
@@ -219,7 +218,7 @@ def test_stream_that_reports_every_minute_adds_nothing_to_the_ledger() -> None:
         for kind in ("START", "RUNNING", "COMPLETE")
     ]
     desk.publish(*batches)
-    assert len(desk.ledger.get_parts(desk.step.ref.qualified_name)) == 3
+    assert len(desk.ledger.get_facts(desk.step.ref.qualified_name)) == 3
 
 
 def test_part_is_kept_while_another_worker_has_its_turn() -> None:
@@ -228,7 +227,7 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
     with pytest.raises(LeaseHeldError):
         desk.publish(WRITES)
-    assert len(desk.ledger.get_parts(QualifiedName(STEP))) == 1
+    assert len(desk.ledger.get_facts(QualifiedName(STEP))) == 1
 
 
 def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:

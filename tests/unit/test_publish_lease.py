@@ -9,9 +9,10 @@ from shared.catalog.entities import Entity
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
-from shared.publishing.engine import LEASE, Publisher
-from shared.publishing.outcome import Outcome
-from shared.state.ports import Turn
+from shared.publishing.engine import Publisher
+from shared.publishing.lease import LEASE
+from shared.publishing.plan import Outcome
+from shared.state.ports import Lease
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
@@ -23,7 +24,7 @@ REGISTERED = ModelSubject(AssetId("models", "churn", "1"))
 ANSWERS = answers(
     tree(run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})),
     tree(run("other", inputs={"raw": at("raw/")}, outputs={"out": at("else/")})),
-    **{"model churn:1": model("churn"), "maker churn:1": "train"},
+    **{"model churn:1": model("churn"), "producer churn:1": "train"},
 )
 
 
@@ -37,7 +38,7 @@ class Watched(SqliteLeases):
     before_acquire: Steps = ()
     before_renew: Steps = ()
 
-    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Turn | None:
+    def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         for step in self.before_acquire:
             step()
         return super().acquire(name, holder=holder, duration=duration)

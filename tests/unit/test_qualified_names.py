@@ -1,14 +1,14 @@
 """Qualified names: one name for one thing, whoever asks, and Purview's own where Purview has one."""
 
-import re
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.catalog import qualified_names
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.model import AssetId, Unresolved, WorkspaceId
 from tests.unit.examples import WORKSPACE_ID, WS
 
@@ -93,59 +93,87 @@ def test_two_versions_never_share_a_name(kind: str, name: str, version: str, oth
     assert one != qualified_names.of_asset(WORKSPACE_ID, AssetId(kind, other_name, other))
 
 
-FORMS = {
-    "workspace": r"",
-    "datastore": r"/datastores/([^/]+)",
-    "asset": r"/(data|models|environments)/([^/]+)/versions/([^/#]+)",
-    "registration": r"/(data)/([^/]+)/versions/([^/#]+)/registration",
-    "schema": r"/(data)/([^/]+)/versions/([^/#]+)/schema",
-    "column": r"/(data)/([^/]+)/versions/([^/#]+)/schema#(.+)",
-    "package": r"/(environments)/([^/]+)/versions/([^/#]+)#(.+)",
-    "experiment": r"/experiments/(.+)",
-    "run": r"/runs/([^/]+)",
-    "config": r"/runs/([^/]+)/config",
-    "metrics": r"/runs/([^/]+)/metrics",
-    "endpoint": r"/endpoints/([^/]+)",
-    "deployment": r"/endpoints/([^/]+)/deployments/([^/]+)",
-    "unresolved": r"/unresolved/(.+)",
-}
-"""The table of docs/catalog-model.md, read from right to left; what comes last may hold anything."""
+free_texts = st.text(min_size=1)
+"""What Azure ML and others leave to people: spaces, slashes, `%2F`, `#`, braces, any script."""
 
 
-def made_from(name: QualifiedName) -> list[tuple[str, tuple[str, ...]]]:
-    """Tell of what kinds of thing this may be the name, and what it was made from after its workspace."""
-    assert name.startswith(WS)
-    matches = ((kind, re.fullmatch(form, name[len(WS) :], re.DOTALL)) for kind, form in FORMS.items())
-    return [(kind, match.groups()) for kind, match in matches if match]
+@given(workspaces, st.sampled_from(["data", "models", "environments"]), segments, segments, free_texts)
+def test_name_parses_back_to_what_it_was_made_from(
+    workspace: WorkspaceId, kind: str, one: str, other: str, free: str
+) -> None:
+    """What `parse` returns is all that the name was made from, and it says what kind of thing has the name."""
+    asset, data, environment = (
+        AssetId(kind, one, other),
+        AssetId("data", one, other),
+        AssetId("environments", one, other),
+    )
+    data_name, run = qualified_names.of_asset(workspace, data), qualified_names.of_run(workspace, one)
+    schema, endpoint = qualified_names.of_schema(data_name), qualified_names.of_endpoint(workspace, one)
+    package = qualified_names.of_package(qualified_names.of_asset(workspace, environment), free)
+    link = qualified_names.of_power_bi_link(data_name, f"https://app.powerbi.com/groups/g/reports/{one}")
+    assert parse(qualified_names.of_workspace(workspace)) == ParsedName("workspace", workspace)
+    assert parse(qualified_names.of_datastore(workspace, one)) == ParsedName("datastore", workspace, name=one)
+    assert parse(qualified_names.of_asset(workspace, asset)) == ParsedName("asset", workspace, asset=asset)
+    assert parse(qualified_names.of_registration(data_name)) == ParsedName("registration", workspace, asset=data)
+    assert parse(schema) == ParsedName("schema", workspace, asset=data)
+    assert parse(qualified_names.of_column(schema, free)) == ParsedName(
+        "schema_column", workspace, asset=data, name=free
+    )
+    assert parse(package) == ParsedName("package", workspace, asset=environment, name=free)
+    assert parse(qualified_names.of_experiment(workspace, free)) == ParsedName("experiment", workspace, name=free)
+    assert parse(run) == ParsedName("run", workspace, run_id=one)
+    assert parse(qualified_names.of_config(run)) == ParsedName("config", workspace, run_id=one)
+    assert parse(qualified_names.of_metrics(run)) == ParsedName("metrics", workspace, run_id=one)
+    assert parse(endpoint) == ParsedName("endpoint", workspace, endpoint=one)
+    deployment = ParsedName("deployment", workspace, endpoint=one, name=other)
+    assert parse(qualified_names.of_deployment(endpoint, other)) == deployment
+    unresolved = qualified_names.of_unresolved(workspace, Unresolved(free))
+    assert parse(unresolved) == ParsedName("unresolved", workspace, name=free)
+    assert parse(link) == ParsedName("power_bi_link", workspace, asset=data, name=f"reports/{one}")
 
 
-@given(st.sampled_from(["data", "models", "environments"]), segments, segments, st.text(min_size=1))
-def test_name_parses_back_to_what_it_was_made_from(kind: str, one: str, other: str, free: str) -> None:
-    """Whatever the names hold that Azure ML leaves to people: spaces, slashes, `%2F`, `#`, braces, any script."""
-    asset = qualified_names.of_asset(WORKSPACE_ID, AssetId(kind, one, other))
-    data = qualified_names.of_asset(WORKSPACE_ID, AssetId("data", one, other))
-    environment = qualified_names.of_asset(WORKSPACE_ID, AssetId("environments", one, other))
-    run, endpoint = qualified_names.of_run(WORKSPACE_ID, one), qualified_names.of_endpoint(WORKSPACE_ID, one)
-    assert made_from(asset) == [("asset", (kind, one, other))]
-    assert made_from(qualified_names.of_registration(data)) == [("registration", ("data", one, other))]
-    schema = qualified_names.of_schema(data)
-    assert made_from(schema) == [("schema", ("data", one, other))]
-    assert made_from(qualified_names.of_column(schema, free)) == [("column", ("data", one, other, free))]
-    assert made_from(qualified_names.of_package(environment, free)) == [("package", ("environments", one, other, free))]
-    assert made_from(qualified_names.of_experiment(WORKSPACE_ID, free)) == [("experiment", (free,))]
-    assert made_from(qualified_names.of_unresolved(WORKSPACE_ID, Unresolved(free))) == [("unresolved", (free,))]
-    assert made_from(qualified_names.of_datastore(WORKSPACE_ID, one)) == [("datastore", (one,))]
-    assert made_from(run) == [("run", (one,))]
-    assert made_from(qualified_names.of_config(run)) == [("config", (one,))]
-    assert made_from(qualified_names.of_metrics(run)) == [("metrics", (one,))]
-    assert made_from(endpoint) == [("endpoint", (one,))]
-    assert made_from(qualified_names.of_deployment(endpoint, other)) == [("deployment", (one, other))]
+@given(free_texts, free_texts, st.uuids())
+def test_name_of_a_job_parses_back_to_what_it_was_made_from(namespace: str, free: str, run: UUID) -> None:
+    """The namespace of a job is free text too, often a URL; it comes back as it was."""
+    run_id = str(run)
+    assert parse(qualified_names.of_job_namespace(namespace)) == ParsedName("job_namespace", namespace=namespace)
+    assert parse(qualified_names.of_job(namespace, free)) == ParsedName("job", namespace=namespace, name=free)
+    job_run = ParsedName("job_run", namespace=namespace, run_id=run_id)
+    assert parse(qualified_names.of_job_run(namespace, run_id)) == job_run
+    dataset = ParsedName("unresolved_dataset", namespace=namespace, name=free)
+    assert parse(qualified_names.of_unresolved_dataset(namespace, free)) == dataset
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://lake.dfs.core.windows.net/fs/raw/runs/r",
+        "mssql://sql.database.windows.net/credit/dbo/loan",
+        f"{WS}/datastores/lake/paths/raw",
+        "azureml://lineage-doctor/1",
+        "openlineage://default/runs/no-uuid",
+        "",
+    ],
+)
+def test_name_that_is_not_ours_is_not_parsed(name: str) -> None:
+    """Purview's scanners have their own names, and not all that begins like ours is one."""
+    assert parse(name) is None
+
+
+@pytest.mark.parametrize("rest", ["", "/"])
+def test_workspace_is_recognised_in_any_case(rest: str) -> None:
+    """Where people or other tools name a workspace, Azure's case is not ours."""
+    assert qualified_names.workspace_of(f"{WS.upper()}{rest}") == WORKSPACE_ID
+    assert qualified_names.workspace_of(f"{WS}/runs/r") is None
+    assert qualified_names.in_our_case(f"{WS.upper()}/data/Loan/versions/3") == f"{WS}/data/Loan/versions/3"
 
 
 def test_asset_of_a_registry_is_named_without_a_workspace() -> None:
     """All workspaces mean the same curated environment."""
     names = {qualified_names.of_asset(WorkspaceId("s", "rg", name), CURATED) for name in ("w1", "w2")}
     assert names == {"azureml://registries/azureml/environments/sklearn-1.5/versions/40"}
+    package = qualified_names.of_package(names.pop(), "pandas")
+    assert parse(package) == ParsedName("package", asset=CURATED, name="pandas")
 
 
 def test_power_bi_link_is_named_by_both_its_ends() -> None:
@@ -153,3 +181,6 @@ def test_power_bi_link_is_named_by_both_its_ends() -> None:
     source = qualified_names.of_asset(WORKSPACE_ID, DATA)
     link = qualified_names.of_power_bi_link(source, "https://app.powerbi.com/groups/g/reports/r/")
     assert link == f"{WS}/data/Loan/versions/3/powerbi/reports/r"
+    lake = QualifiedName("https://lake.dfs.core.windows.net/fs/p")
+    link = qualified_names.of_power_bi_link(lake, "https://app.powerbi.com/groups/g/reports/r")
+    assert parse(link) == ParsedName("power_bi_link", name="reports/r")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.catalog.typedefs import CONTAINMENTS, ENTITY_TYPES, EntityType
-from shared.purview.typedefs import TypePlan, plan_types
+from shared.catalog.kinds import CONTAINMENTS, Kind, list_ours
+from shared.purview.types import TypePlan, plan_types
 from tests.unit.installed_types import BUILT_IN, EMULATOR, INHERITED
 
 ACCELERATOR = yaml.safe_load((EMULATOR / "scenarios/accelerator/purview.yaml").read_text())["typedefs"][0]
@@ -15,7 +15,7 @@ ACCELERATOR = yaml.safe_load((EMULATOR / "scenarios/accelerator/purview.yaml").r
 Definition = dict[str, Any]
 
 
-each_type = pytest.mark.parametrize("kind", ENTITY_TYPES, ids=lambda kind: kind.name)
+each_type = pytest.mark.parametrize("kind", list_ours(), ids=lambda kind: kind.type_name)
 
 
 def applied(existing: Mapping[str, Any], plan: TypePlan) -> dict[str, Any]:
@@ -34,57 +34,57 @@ def definition(name: str, plan: TypePlan) -> Definition:
 
 
 @each_type
-def test_process_type_has_a_column_mapping(kind: EntityType) -> None:
+def test_process_type_has_a_column_mapping(kind: Kind) -> None:
     """Purview reads column lineage from that attribute alone, and not from the base Process."""
     assert ("columnMapping" in kind.attributes) == (kind.super_type == "Process")
 
 
 @each_type
-def test_type_is_data_or_a_process(kind: EntityType) -> None:
+def test_type_is_data_or_a_process(kind: Kind) -> None:
     """Anything else does not show in the lineage graph."""
     assert kind.super_type in ("DataSet", "Process")
 
 
 @each_type
-def test_attribute_is_optional_text(kind: EntityType) -> None:
+def test_attribute_is_optional_text(kind: Kind) -> None:
     """A required attribute could never be added to an existing type, and the accelerator left strings behind."""
-    created = definition(kind.name, plan_types({}))
+    created = definition(kind.type_name, plan_types({}))
     assert {attribute["name"] for attribute in created["attributeDefs"]} == set(kind.attributes)
     for attribute in created["attributeDefs"]:
         assert (attribute["typeName"], attribute["isOptional"], attribute["valuesMinCount"]) == ("string", True, 0)
 
 
 @each_type
-def test_nothing_inherited_is_declared_again(kind: EntityType) -> None:
+def test_nothing_inherited_is_declared_again(kind: Kind) -> None:
     """Newer Atlas refuses a definition that redeclares `name` or `description`."""
     assert not INHERITED[kind.super_type] & set(kind.attributes)
 
 
 @each_type
-def test_no_attribute_has_the_name_of_a_relationship_end(kind: EntityType) -> None:
+def test_no_attribute_has_the_name_of_a_relationship_end(kind: Kind) -> None:
     """One name on a type is one thing."""
-    ends = {item.children_attribute for item in CONTAINMENTS if item.parent_type == kind.name}
-    ends |= {item.parent_attribute for item in CONTAINMENTS if item.child_type == kind.name}
+    ends = {item.children_attribute for item in CONTAINMENTS if item.parent_type == kind.type_name}
+    ends |= {item.parent_attribute for item in CONTAINMENTS if item.child_type == kind.type_name}
     assert not ends & {*kind.attributes, *INHERITED[kind.super_type]}
 
 
 @each_type
-def test_type_is_declared_once_with_each_attribute_once(kind: EntityType) -> None:
+def test_type_is_declared_once_with_each_attribute_once(kind: Kind) -> None:
     """A slip of the pen that Atlas would answer with an obscure refusal."""
-    assert [item.name for item in ENTITY_TYPES].count(kind.name) == 1
+    assert [item.type_name for item in list_ours()].count(kind.type_name) == 1
     assert len(set(kind.attributes)) == len(kind.attributes)
 
 
 @each_type
-def test_type_belongs_to_our_service(kind: EntityType) -> None:
+def test_type_belongs_to_our_service(kind: Kind) -> None:
     """So that Purview groups it when people browse by source type."""
-    assert definition(kind.name, plan_types({}))["serviceType"] == "Custom ML"
+    assert definition(kind.type_name, plan_types({}))["serviceType"] == "Custom ML"
 
 
 def test_empty_catalog_gets_all_types_and_relationships() -> None:
     """Everything is created, nothing updated."""
     plan = plan_types({})
-    assert {item["name"] for item in plan.create_entities} == {kind.name for kind in ENTITY_TYPES}
+    assert {item["name"] for item in plan.create_entities} == {kind.type_name for kind in list_ours()}
     assert {item["name"] for item in plan.create_relationships} == {item.name for item in CONTAINMENTS}
     assert (plan.update_entities, plan.changes) == ((), {})
 
@@ -112,7 +112,7 @@ def test_plan_applied_twice_is_empty_the_second_time(existing: Mapping[str, Any]
 def test_types_of_others_are_left_alone() -> None:
     """A catalog has hundreds of types; a plan speaks of ours."""
     plan = plan_types({"entityDefs": BUILT_IN})
-    ours = {kind.name for kind in ENTITY_TYPES}
+    ours = {kind.type_name for kind in list_ours()}
     assert {item["name"] for item in (*plan.create_entities, *plan.update_entities)} <= ours
 
 
@@ -120,7 +120,7 @@ def test_accelerators_types_are_kept_and_ours_added_beside() -> None:
     """Every definition of the accelerator's catalog survives, with all its attributes, options and supertypes."""
     plan = plan_types(ACCELERATOR)
     after = {item["name"]: item for item in applied(ACCELERATOR, plan)["entityDefs"]}
-    assert {kind.name for kind in ENTITY_TYPES} <= set(after)
+    assert {kind.type_name for kind in list_ours()} <= set(after)
     for before in ACCELERATOR["entityDefs"]:
         now = after[before["name"]]
         assert now["attributeDefs"][: len(before["attributeDefs"])] == before["attributeDefs"]

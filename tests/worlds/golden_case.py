@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from emulator.merge import merge
-from shared.catalog.downstream import Downstream
-from shared.catalog.downstream_file import parse_downstream
+from shared.catalog.downstream import Downstream, parse_downstream
 
 FOLDER = Path(__file__).parents[1] / "golden"
 GRADES = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")
@@ -53,24 +52,55 @@ class Case:
     evidence: tuple[tuple[str, str], ...]
     seed: Mapping[str, Any]
     scanned: Mapping[str, list[str]]
-    downstream: Downstream
+    downstream_yaml: str
     infer_columns: bool
     events: tuple[Any, ...]
 
     @classmethod
     def load(cls, name: str) -> "Case":
-        content = _read(FOLDER / name / "case.yaml")
-        about, events = content.pop("about"), content.pop("events")
-        kind = content.pop("kind", {})
+        return cls.read(FOLDER / name / "case.yaml")
+
+    @classmethod
+    def read(cls, path: Path) -> "Case":
+        """
+        Read a case from any file; `about`, `kind` and `evidence` may be absent.
+
+        Raises:
+            OSError, ValueError: the file cannot be read, or is not a case.
+        """
+        try:
+            content = _read(path)
+        except yaml.YAMLError as error:
+            raise ValueError(f"is not YAML ({error})") from error
+        about, kind = content.pop("about", ""), content.pop("kind", {})
         evidence = tuple(item for each in content.pop("evidence", ()) for item in each.items())
+        match content.pop("events", None):
+            case [*events]:
+                pass
+            case other:
+                raise ValueError("events: is missing" if other is None else "events: is not a list")
         scanned, registries = content.pop("scanned", {}), content.pop("registries", {})
-        downstream = parse_downstream(yaml.safe_dump(content.pop("downstream", [])), "downstream.yaml")
+        downstream = yaml.safe_dump(content.pop("downstream", []))
         infer_columns = content.pop("infer_columns", False)
         neighbours = content.pop("workspaces", {})
         workspace = merge(base_workspace(), content)
         seed = {"workspaces": {KEY: workspace, **neighbours}, "registries": registries}
-        names = (kind.get("name", ""), kind.get("group", ""))
-        return cls(name, about, *names, evidence, seed, scanned, downstream, infer_columns, tuple(events))
+        return cls(
+            path.parent.name if path.name == "case.yaml" else path.stem,
+            about,
+            kind.get("name", ""),
+            kind.get("group", ""),
+            evidence,
+            seed,
+            scanned,
+            downstream,
+            infer_columns,
+            tuple(events),
+        )
+
+    @property
+    def downstream(self) -> Downstream:
+        return parse_downstream(self.downstream_yaml, "downstream.yaml")
 
     @property
     def lineage_file(self) -> Path:
@@ -83,7 +113,11 @@ class Case:
 
     def spell(self, event: str) -> str:
         """Spell `RunCompleted train`, `RunStatusChanged train Failed`, `ModelDeployed aci ACI m:1,m:2` as AML does."""
-        kind, name, *rest = event.split()
+        match event.split():
+            case [kind, name, *rest]:
+                pass
+            case _:
+                raise ValueError(f"events: {event!r} names no run, model or endpoint")
         subject = _SUBJECTS.get(kind, "experiments/22222222-2222-2222-2222-222222222222/runs/{}").format(name)
         if kind == "ModelRegistered":
             model, _, version = name.rpartition(":")
@@ -177,4 +211,7 @@ def shorten(text: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read a YAML file as plain JSON values: times are texts whether quoted or not."""
-    return dict(json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, default=str)))
+    content = json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")) or {}, default=str))
+    if not isinstance(content, dict):
+        raise ValueError("is not a mapping")  # noqa: TRY004 - of what a person wrote
+    return content

@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
-from cli.admin.checks.sign_in import get_token, read_claims
+from cli.admin.checks.machine import Resolve, check_account, read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits
-from cli.deployment import Deployment
+from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError
+from shared.http.sign_in import get_token
 from shared.purview.transport import SCOPE
 
 _ROLE = (
@@ -41,9 +42,6 @@ def check_catalog(
     yield Check("catalog: round trip", others(_probe_round_trip(services)), _ROLE)
 
 
-_TYPE = "custom_dataset"
-
-
 def _probe_collection(services: Services, management: Management) -> Callable[[], str]:
     def probe() -> str:
         collection = management.account.get_collection(services.settings.purview_collection)
@@ -54,7 +52,9 @@ def _probe_collection(services: Services, management: Management) -> Callable[[]
 
 def _probe_role(services: Services, management: Management, deployment: Deployment) -> Callable[[], str]:
     def probe() -> str:
-        identity = deployment.identity_id or str(read_claims(get_token(services, SCOPE).token).get("oid") or "")
+        identity = deployment.identity_id or str(
+            read_claims(get_token(services.credential, SCOPE).token).get("oid") or ""
+        )
         if not identity:
             raise UncheckedError("who the app is, is not known: give --identity")
         collections = {each.name: each for each in management.account.list_collections()}
@@ -85,7 +85,7 @@ Probe = Callable[[], str]
 def _unless_only_the_caller_lacks_it(
     services: Services, management: Management, deployment: Deployment
 ) -> Callable[[Probe], Probe]:
-    """Make a right that only whoever runs this lacks no problem, where the app is known to have it."""
+    """Report a right that only the caller lacks as unchecked, where the app is known to have it."""
 
     def wrap(probe: Probe) -> Probe:
         def wrapped() -> str:
@@ -124,10 +124,12 @@ def _probe_types(services: Services) -> Callable[[], str]:
 
 def _probe_round_trip(services: Services) -> Callable[[], str]:
     def probe() -> str:
-        if any(item["name"] == _TYPE for item in services.catalog.plan_types().create_entities):
+        if any(item["name"] == OTHER_DATA for item in services.catalog.plan_types().create_entities):
             raise UncheckedError("waits for the types")  # writing would install them
         name = QualifiedName(f"azureml://lineage-doctor/{uuid.uuid4()}")
-        entity = Entity(Ref(_TYPE, name), attributes("lineage doctor", description="May be deleted: it was a test."))
+        entity = Entity(
+            Ref(OTHER_DATA, name), attributes("lineage doctor", description="May be deleted: it was a test.")
+        )
         rejected = services.catalog.upsert_entities([entity]).rejections
         if rejected:
             raise ProblemError(f"the catalog refused an entity: {rejected[name]}", "lineage typedefs apply")

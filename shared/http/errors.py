@@ -1,0 +1,94 @@
+"""What an HTTP status and what azure-core raises mean for the product: one of its own errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from shared.errors import (
+    AccessDeniedError,
+    LineageError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    ServiceUnavailableError,
+)
+from shared.http.sign_in import no_token
+from shared.redaction import redact_text
+
+
+def to_error(
+    status: int, message: str, *, denied: str, retry_after: str = "", is_absence: bool = False, code: str = ""
+) -> LineageError:
+    """
+    Say what a refusal of a service means for the message that led to the request.
+
+    Args:
+        message: what was asked, and what the service said.
+        denied: a sentence on what would help against a 401 or 403.
+        retry_after: the header of that name.
+        is_absence: a 404 means that there is no such thing, and not that the request is wrong.
+        code: the service's own, of the error.
+    """
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return AccessDeniedError(f"{message.rstrip('.')}. {denied}")
+    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500:
+        return ServiceUnavailableError(message, retry_after=float(retry_after) if retry_after.isdigit() else None)
+    if status == HTTPStatus.NOT_FOUND and is_absence:
+        return RecordNotFoundError(message)
+    return RequestRefusedError(message, status=status, code=code)
+
+
+@contextmanager
+def translated_errors(what: str, *, needs: str, service: str = "Azure Resource Manager") -> Iterator[None]:
+    """
+    Turn azure-core's exceptions into ours.
+
+    Args:
+        what: the request or the SDK call, without its query.
+        needs: the role or right whose absence a 401 or 403 would explain.
+        service: for whom a token is asked.
+
+    Raises:
+        ServiceUnavailableError, AccessDeniedError, RecordNotFoundError (404), RequestRefusedError (another 4xx)
+    """
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        if error.response is None:
+            raise AccessDeniedError(f"{what}: {no_token(service, error)}") from error
+        raise _from_response(what, error, needs) from error
+    except HttpResponseError as error:
+        raise _from_response(what, error, needs) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise ServiceUnavailableError(f"{what}: {_words(error)}") from error
+    except AzureError as error:
+        raise RequestRefusedError(f"{what}: {_words(error)}", status=0) from error
+    except UnicodeEncodeError as error:
+        raise RequestRefusedError(f"{what}: cannot be written as a URL ({error.reason})", status=0) from error
+    except ValueError as error:
+        raise ServiceUnavailableError(f"{what}: the answer is not JSON ({_words(error)})") from error
+
+
+def _from_response(what: str, error: HttpResponseError, needs: str) -> LineageError:
+    status = error.status_code or 0
+    broke_off = status < HTTPStatus.BAD_REQUEST  # an answer that came in part
+    return to_error(
+        HTTPStatus.BAD_GATEWAY if broke_off else status,
+        f"{what}: HTTP {status}: {_words(error)}",
+        denied=f"The identity needs {needs}.",
+        retry_after=str(getattr(error.response, "headers", {}).get("Retry-After") or ""),
+        is_absence=True,
+    )
+
+
+def _words(error: Exception) -> str:
+    message = str(getattr(error, "message", "") or error).strip()
+    # azure-core says everything twice, the second time below "Code:" and "Message:".
+    return redact_text(" ".join(message.partition("\nCode:")[0].split()))[:500]

@@ -1,0 +1,50 @@
+"""What azure-core raises, as the product's errors: whether a retry may help decides which one it is."""
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError, RequestRefusedError
+from shared.errors import ServiceUnavailableError as Unavailable
+from shared.http.errors import translated_errors
+
+
+def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:
+    """Make an error as the SDK does of an answer."""
+    error = kind("words")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (answered(429), Unavailable),
+        (answered(408), Unavailable),
+        (answered(500), Unavailable),
+        (answered(599), Unavailable),
+        (answered(200, DecodeError), Unavailable),
+        (answered(200, IncompleteReadError), Unavailable),
+        (DecodeError("no answer at all"), Unavailable),
+        (ServiceRequestError("no route"), Unavailable),
+        (ServiceResponseError("cut"), Unavailable),
+        (ValueError("half of a JSON text"), Unavailable),
+        (answered(401), AccessDeniedError),
+        (answered(403), AccessDeniedError),
+        (answered(404), RecordNotFoundError),
+        (answered(400), RequestRefusedError),
+        (answered(409), RequestRefusedError),
+        (AzureError("of another kind"), RequestRefusedError),
+    ],
+    ids=lambda value: getattr(value, "__name__", f"{type(value).__name__} {getattr(value, 'status_code', '')}"),
+)
+def test_error_of_the_sdk_says_whether_a_retry_may_help(raised: Exception, expected: type[LineageError]) -> None:
+    """An answer of 200 that cannot be decoded broke off on its way: a dead letter would be wrong."""
+    with pytest.raises(expected, match="GET x"), translated_errors("GET x", needs="a role"):
+        raise raised
