@@ -6,7 +6,7 @@ from dash import html
 
 from explorer.parts.buttons import Part, button
 from explorer.trouble import Trouble
-from shared.ports import Found
+from shared.catalog.entities import Found
 
 
 def welcome(models: Sequence[Found]) -> Part:

@@ -6,7 +6,7 @@ from dash import html
 
 from explorer.looks import kind_of
 from explorer.parts.buttons import Part, button
-from shared.ports import Found
+from shared.catalog.entities import Found
 
 
 def suggestions(hits: Sequence[Found]) -> list[Part]:
