@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
-    UNSCANNED,
     Matches,
     build_data,
     build_environment,
@@ -20,7 +19,7 @@ from shared.catalog.assets import (
 )
 from shared.catalog.column_mapping import column_mapping_attributes
 from shared.catalog.downstream import NOTHING, Downstream, Feed
-from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.catalog.kinds import (
     DEPLOYMENT,
     ENDPOINT,

@@ -8,12 +8,11 @@ from typing import Any
 
 from shared.errors import ConfigurationError
 from shared.model import AssetId, Location, WorkspaceId
-from shared.places.table import names_of
+from shared.places import platforms
 from shared.redaction import redact_text
 
 FIELDS = ("asset", "path", "workspace", "dataset", "report")
 _ASSET = re.compile(r"[^\s:/@]+")
-_IN_CONTAINER = re.compile(r"(?:abfss?|wasbs?)://(?P<container>[^@/:]+)@(?P<host>[^/@]+)(?P<path>/.*|)", re.IGNORECASE)
 _GLOB = re.compile(r"\*|\?(?![^/]*=)")
 _IN_POWER_BI = {
     field: re.compile(rf"(?P<url>https://[\w.-]+/groups/[^/?#\s]+/{kind}/[^/?#\s]+)(?:[/?#]\S*)?", re.IGNORECASE)
@@ -77,24 +76,13 @@ class Downstream:
 
     def of_location(self, location: Location) -> Iterator[Feed]:
         """Yield what a place feeds."""
-        names = list_names(location) if self.entries else frozenset()
+        names = platforms.place_of(location).names if self.entries else frozenset()
         for entry in self.entries:
             if entry.takes_place(names):
                 yield entry.feed
 
 
 NOTHING = Downstream()
-
-
-def list_names(location: Location) -> frozenset[str]:
-    """
-    Return every name that a scanner may have for a place, without a slash at the end.
-
-    >>> sorted(list_names(Location("https://a.dfs.core.windows.net/fs/x/", is_folder=True)))
-    ['https://a.blob.core.windows.net/fs/x', 'https://a.dfs.core.windows.net/fs/x']
-    """
-    names = names_of(location)
-    return frozenset(name.rstrip("/") for name in (*(each.name for each in names.exact), names.qualified_name))
 
 
 def read_downstream(file: Path) -> Downstream:
@@ -193,15 +181,12 @@ class _Entry:
             return None
 
     def _path(self, text: str) -> frozenset[str]:
-        match = _IN_CONTAINER.fullmatch(text)
-        url = f"https://{match['host']}/{match['container']}{match['path']}" if match else text
-        # Whether it is a file or a folder the URL does not say; the two may be spelt differently.
-        either = (Location(url), Location(url, is_folder=True))
-        if _GLOB.search(url):
+        location = platforms.read(text)
+        if _GLOB.search(text):
             self.problems.append(f"path: {redact_text(text)!r} is a pattern; give the folder, which means all below it")
-        elif not any(names_of(location).exact for location in either):
+        elif location is None or not platforms.place_of(location).exact:
             self.problems.append(f"path: {redact_text(text)!r} is no place that Purview scans; give a storage URL")
-        return frozenset[str]().union(*map(list_names, either))
+        return platforms.names_of(location) if location else frozenset()
 
     def _power_bi(self, field: str, text: str) -> str:
         match = _IN_POWER_BI[field].fullmatch(text)
