@@ -38,7 +38,7 @@ def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -
 
 def _plan(services: "Services", body: str) -> "Plan | Skip":
     from shared.intake.handle import read_event, unknown_type
-    from shared.openlineage.incoming import is_openlineage_body
+    from shared.openlineage.incoming_events import is_openlineage_body
     from shared.publishing.plan import Skip
     from shared.publishing.plan_openlineage import read_job_event
 

@@ -19,8 +19,7 @@ from shared.intake.envelopes import event_type_of, parse_envelope, redact_event
 from shared.intake.event_types import Event, RunSubject, is_known, parse_event
 from shared.intake.message import EVENT_GRID, OPENLINEAGE, MessageBody, seconds_since
 from shared.model import WorkspaceId
-from shared.openlineage.incoming import is_openlineage_body
-from shared.openlineage.incoming_events import RunEvent
+from shared.openlineage.incoming_events import RunEvent, is_openlineage_body
 from shared.publishing.engine import Publisher
 from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
 from shared.publishing.plan import Skip

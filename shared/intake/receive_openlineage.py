@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.errors import TerminalError
 from shared.intake.message import OPENLINEAGE
 from shared.intake.receive import list_messages
-from shared.openlineage.incoming import is_openlineage
+from shared.openlineage.incoming_events import is_openlineage
 from shared.redaction import redact_text
 
 if TYPE_CHECKING:

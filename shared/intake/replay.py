@@ -9,7 +9,7 @@ from shared.intake.envelopes import split_events
 from shared.intake.handle import read_event, reason_of, unknown_type
 from shared.intake.message import REPLAY
 from shared.intake.receive import list_messages
-from shared.openlineage.incoming import is_openlineage_body
+from shared.openlineage.incoming_events import is_openlineage_body
 from shared.publishing.plan import Skip
 from shared.publishing.plan_openlineage import read_job_event
 from shared.redaction import redact_text
