@@ -15,8 +15,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
-from shared.places.matching import list_places, match_places, places_by_run
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, list_places, match_places, places_by_run
 from shared.ports import Catalog, Found, RunSource
 from shared.publishing.failures import left_something, without_unproven
 from shared.publishing.outcome import PUBLISHED, SKIPPED
