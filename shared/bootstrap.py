@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
     from shared.azure_ml.run.resolver import Resolver
-    from shared.azure_ml.services.assets import Assets
     from shared.azure_ml.services.inventory import Inventory
+    from shared.azure_ml.services.sdk import SdkClient
     from shared.http.rest import RestClient
     from shared.model import WorkspaceId
     from shared.openlineage.outgoing import OpenLineageOutlet
@@ -140,7 +140,7 @@ class Services:
     @cached_property
     def publisher(self) -> Publisher:
         return Publisher(
-            self.runs,
+            self.resolver,
             self.catalog,
             self.state.ledger,
             self.state.leases,
@@ -174,7 +174,7 @@ class Services:
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
+            self.inventory, self.resolver, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
         )
 
     @property
@@ -206,22 +206,22 @@ class Services:
         )
 
     @cached_property
-    def runs(self) -> "Resolver":
+    def resolver(self) -> "Resolver":
         from shared.azure_ml.run.resolver import Resolver
 
         return Resolver(
             self.rest,
             arm_endpoint=self.settings.arm_endpoint,
-            open_assets=self.open_assets,
+            open_sdk=self.open_sdk,
             clock=time.monotonic,
             owners=self.settings.owners,
         )
 
-    def open_assets(self, workspace: "WorkspaceId") -> "Assets":
-        """Build the SDK's client of a workspace; it takes long to make, so whoever opens one keeps it."""
-        from shared.azure_ml.services.assets import Assets
+    def open_sdk(self, workspace: "WorkspaceId") -> "SdkClient":
+        """Build the SDK's client of a workspace; that is slow, so the caller keeps it."""
+        from shared.azure_ml.services.sdk import SdkClient
 
-        return Assets(
+        return SdkClient(
             workspace,
             arm_endpoint=self.settings.arm_endpoint,
             credential=self.credential,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RunSource(Protocol):
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

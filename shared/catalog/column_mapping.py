@@ -8,7 +8,8 @@ from shared.catalog.assets import Matches, ref_of_data
 from shared.catalog.entities import VALUE_LIMIT, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import ColumnMapping, Data, DataAsset, Location, Port, Run, RunTree, WorkspaceId
-from shared.places.matching import MatchKind, place_of, registered_from
+from shared.places.matching import MatchKind, registered_from
+from shared.places.platforms import place_of
 
 Scanned = Mapping[QualifiedName, tuple[str, ...]]
 """The names of columns that the catalog has of scanned data."""

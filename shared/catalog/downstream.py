@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.model import AssetId, Location, WorkspaceId
-from shared.places.table import names_of
+from shared.places.platforms import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,10 @@ class Downstream:
 
     def of_location(self, location: Location) -> Iterator[Feed]:
         """Yield what a place feeds."""
-        names = list_names(location) if self.entries else frozenset()
+        names = place_of(location).names if self.entries else frozenset()
         for entry in self.entries:
             if entry.takes_place(names):
                 yield entry.feed
 
 
 NOTHING = Downstream()
-
-
-def list_names(location: Location) -> frozenset[str]:
-    """
-    Return every name that a scanner may have for a place, without a slash at the end.
-
-    >>> sorted(list_names(Location("https://a.dfs.core.windows.net/fs/x/", is_folder=True)))
-    ['https://a.blob.core.windows.net/fs/x', 'https://a.dfs.core.windows.net/fs/x']
-    """
-    names = names_of(location)
-    return frozenset(name.rstrip("/") for name in (*(each.name for each in names.exact), names.qualified_name))

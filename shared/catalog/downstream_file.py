@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.catalog.downstream import NOTHING, Downstream, DownstreamEntry, Feed, list_names
+from shared.catalog.downstream import NOTHING, Downstream, DownstreamEntry, Feed
 from shared.errors import ConfigurationError
-from shared.model import Location, WorkspaceId
-from shared.places.table import names_of
+from shared.model import WorkspaceId
+from shared.places import platforms
 from shared.redaction import redact_text
 
 FIELDS = ("asset", "path", "workspace", "dataset", "report")
 _ASSET = re.compile(r"[^\s:/@]+")
-_IN_CONTAINER = re.compile(r"(?:abfss?|wasbs?)://(?P<container>[^@/:]+)@(?P<host>[^/@]+)(?P<path>/.*|)", re.IGNORECASE)
 _GLOB = re.compile(r"\*|\?(?![^/]*=)")
 _IN_POWER_BI = {
     field: re.compile(rf"(?P<url>https://[\w.-]+/groups/[^/?#\s]+/{kind}/[^/?#\s]+)(?:[/?#]\S*)?", re.IGNORECASE)
@@ -118,15 +117,12 @@ class _Entry:
             return None
 
     def _path(self, text: str) -> frozenset[str]:
-        match = _IN_CONTAINER.fullmatch(text)
-        url = f"https://{match['host']}/{match['container']}{match['path']}" if match else text
-        # Whether it is a file or a folder the URL does not say; the two may be spelt differently.
-        either = (Location(url), Location(url, is_folder=True))
-        if _GLOB.search(url):
+        location = platforms.read(text)
+        if _GLOB.search(text):
             self.problems.append(f"path: {redact_text(text)!r} is a pattern; give the folder, which means all below it")
-        elif not any(names_of(location).exact for location in either):
+        elif location is None or not platforms.place_of(location).exact:
             self.problems.append(f"path: {redact_text(text)!r} is no place that Purview scans; give a storage URL")
-        return frozenset[str]().union(*map(list_names, either))
+        return platforms.names_of(location) if location else frozenset()
 
     def _power_bi(self, field: str, text: str) -> str:
         match = _IN_POWER_BI[field].fullmatch(text)

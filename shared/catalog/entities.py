@@ -9,6 +9,10 @@ from typing import Any, Self
 
 from shared.catalog.qualified_names import QualifiedName
 
+UNSCANNED = "unscanned"
+"""Label of a placeholder: Purview has not scanned this data yet."""
+UNRESOLVED = "unresolved"
+"""Label of data that Azure ML named but could not place."""
 VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
 NAME_LIMIT = 4_000

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from shared.catalog import qualified_names
-from shared.catalog.assets import UNSCANNED, Matches, evidence_of_data
+from shared.catalog.assets import Matches, evidence_of_data
 from shared.catalog.downstream import Downstream, Feed
-from shared.catalog.entities import Entity, Evidence, Ref, attributes, ends
+from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import LINK, kind_of
 from shared.model import Data, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed

@@ -9,8 +9,8 @@ from typing import Any
 
 from shared.errors import MalformedEventError
 from shared.model import to_utc_text
-from shared.openlineage.columns import Dataset, list_column_edges
 from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
+from shared.places.datasets import DatasetName, list_column_edges
 from shared.redaction import redact_json, redact_text
 from shared.validation import Name, Shape, check_shape
 
@@ -301,8 +301,8 @@ def _datasets(event: Mapping[str, Any], side: str) -> Iterator[PartDataset]:
         )
 
 
-def _dataset(named: Mapping[str, Any]) -> Dataset:
-    return Dataset(named["namespace"], named["name"])
+def _dataset(named: Mapping[str, Any]) -> DatasetName:
+    return DatasetName(named["namespace"], named["name"])
 
 
 def _is_written(item: Mapping[str, Any]) -> bool:

@@ -34,7 +34,7 @@ from shared.openlineage.outgoing_facets import (
     read_json,
     tags_of,
 )
-from shared.openlineage.outgoing_names import to_dataset_name
+from shared.places.platforms import to_openlineage
 
 _STATES = {
     "completed": RunState.COMPLETE,
@@ -156,7 +156,7 @@ def _job(process: Entity) -> tuple[str, str]:
     parsed = parse(process.ref.qualified_name)
     if parsed and parsed.namespace:
         return parsed.namespace, str(process.attributes["name"])
-    named = to_dataset_name(process.ref.qualified_name)
+    named = to_openlineage(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
     values = process.attributes
@@ -217,7 +217,7 @@ def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     parsed, pipeline = parse(process.ref.qualified_name), str(process.attributes.get("pipeline_run_id") or "")
     if parsed and parsed.workspace and pipeline:
         root = of_run(parsed.workspace, pipeline)
-        namespace = to_dataset_name(root).namespace
+        namespace = to_openlineage(root).namespace
         yield (
             "parent",
             parent_run.ParentRunFacet(

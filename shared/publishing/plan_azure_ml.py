@@ -15,8 +15,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
-from shared.places.matching import list_places, match_places, places_by_run
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, list_places, match_places, places_by_run
 from shared.ports import Catalog, Found, RunSource
 from shared.publishing.failures import left_something, without_unproven
 from shared.publishing.outcome import PUBLISHED, SKIPPED
@@ -109,7 +108,7 @@ class Planner:
         model = self._source.get_model(event.workspace, subject.model)
         ref = ref_of_model(event.workspace, model.id)
         label = f"model {model.id.label}"
-        made = self._source.find_maker(event.workspace, model)
+        made = self._source.find_producer(event.workspace, model)
         row = row_of(event, ref.qualified_name, "model", PUBLISHED)
         if made is None:
             entity = build_model(self._source.get_workspace(event.workspace), model)
@@ -119,7 +118,7 @@ class Planner:
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
         run = Ref(STEP, qualified_names.of_run(event.workspace, maker))
-        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
+        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
         return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
@@ -215,7 +214,7 @@ class Planner:
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
             rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
-        for other in () if only else (tree.root_id, *tree.aliases):
+        for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
                 rows.append(row_of(event, key, "run", PUBLISHED, status=tree.root_status))

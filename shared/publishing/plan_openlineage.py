@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
-from shared.openlineage.incoming_entities import build_job_run, list_places_of, names_of_data
+from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent, read_run_event, why_skipped
 from shared.openlineage.job_run import JobRun, Part, fold
-from shared.places.matching import match_places
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, match_places
 from shared.ports import Catalog
 from shared.publishing import engine as publish
 from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
@@ -107,20 +106,20 @@ class JobRuns:
         run = fold(event.run, (*known, *more))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(event, run, SKIPPED, reason=reason),))
-        names = names_of_data(run)
-        places = list_places_of(names)
+        data = places_of_data(run)
+        places = list_places_of(data)
         remembered = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
         unknown = [place for place in places if place.ref not in remembered]
         looked_up = match_places(unknown, find_scanned(self._catalog, unknown)[1]) if unknown else {}
         matches = {**remembered, **looked_up}
-        entities = build_job_run(run, names, matches)
+        entities = build_job_run(run, data, matches)
         before = {
             **self._ledger.get_fingerprints(
                 each.ref.qualified_name for each in entities if each.ref.qualified_name != key
             ),
             **self._ledger.get_tree(key).fingerprints,
         }
-        touched = {each.choose(matches).ref for each in names.values()}
+        touched = {choose(each, matches).ref for each in data.values()}
         row = replace(
             self._row(event, run, PUBLISHED),
             matches=explain({ref: match for ref, match in matches.items() if ref in touched}),

@@ -55,7 +55,7 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     app = App.on(emulator, storage)
     app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
     recorder = Recorder()
-    for port in ("runs", "inventory"):
+    for port in ("resolver", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))
     for type_name, names in case.scanned.items():
         emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))

@@ -54,7 +54,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     services = app.services
     run = parse_event(parse_envelope(run_completed("creditrisk_train")))
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
-    other = Publisher(services.runs, services.catalog, services.ledger, services.state.leases, now=services.now)
+    other = Publisher(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now)
 
     class Interrupted(Publisher):
         """A worker that is overtaken between planning and writing, once."""
@@ -68,7 +68,9 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
                 other.publish(model)
             return planned
 
-    Interrupted(services.runs, services.catalog, services.ledger, services.state.leases, now=services.now).publish(run)
+    Interrupted(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now).publish(
+        run
+    )
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")
     outputs = {ref.qualified_name for ref in services.catalog.find([step])[step].outputs}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.column_mappings import (
+from shared.azure_ml.run.declared_columns import (
     COLUMN_MAPPING_ARTIFACT_TAG,
     COLUMN_MAPPING_TAG,
     Declared,
@@ -36,7 +36,7 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
-from shared.places.uris import DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import DatastorePath, Reference, parse_reference, to_location
 
 WORKSPACE = WorkspaceId("s", "rg", "ws")
 LAKE = Datastore("lake", "AzureDataLakeGen2", account="acct", container="fs", endpoint="core.windows.net")
@@ -57,8 +57,8 @@ class FakePlaces:
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
         match parse_reference(uri):
-            case Url(url):
-                return Location(url.rstrip("/"))
+            case Location(url):
+                return Location(url)
             case DatastorePath(name) as path:
                 self.asked.append(name)
                 return to_location(path, LAKE if name == LAKE.name else Datastore(name, ""), WORKSPACE)

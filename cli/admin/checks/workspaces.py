@@ -6,8 +6,7 @@ from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError
 from cli.admin.checks.network import Resolve, find_addresses, refuse_public_address
-from shared.azure_ml.services.run_history import RunHistory
-from shared.azure_ml.services.workspaces import get_workspace
+from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.bootstrap import Services
 from shared.errors import LineageError, RecordNotFoundError
 from shared.model import WorkspaceId
@@ -73,7 +72,7 @@ def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], s
     def probe() -> str:
         found = get_workspace(services.rest, services.settings.arm_endpoint, workspace)
         try:
-            RunHistory(services.rest, found.api_url, workspace.arm_id).get_run(_NOBODY)
+            WorkspaceApi(services.rest, found.api_url, workspace).get_run(_NOBODY)
         except RecordNotFoundError:
             return "runs can be read"
         return "runs can be read"

@@ -13,7 +13,7 @@ from cli.admin.management.event_grid import (
 )
 from cli.admin.steps.step import Change, Step
 from cli.deployment import Deployment
-from shared.azure_ml.services.workspaces import get_workspace
+from shared.azure_ml.services.workspace_api import get_workspace
 from shared.bootstrap import Services
 from shared.errors import RecordNotFoundError
 from shared.model import WorkspaceId

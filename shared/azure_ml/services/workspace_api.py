@@ -1,30 +1,67 @@
-"""Azure ML's run-history, data, model-registry and MLflow services of one workspace, as raw JSON."""
+"""The services of one workspace over REST: its record, run history, MLflow, data, models and the files runs logged."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from shared.azure_ml.shapes import LIST, METADATA, MLFLOW_RUN, OBJECT, RUN_DATA, TEXT, check_shape
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.http.rest import Json, RestClient
+from shared.model import Workspace, WorkspaceId
 
 BATCH = 200
-"""Runs or assets asked for at once. The services' own limits are not documented; a refused batch is halved."""
+"""Runs or assets in one request. The services' own limits are not documented; a refused batch is halved."""
+LARGEST_FILE = 1024 * 1024
+"""Bytes of a file that is read; a column mapping has a few thousand."""
 _PAGE = 500
+_ARM_VERSION = "2024-10-01-preview"
 
-_Ask = Callable[[Sequence[str]], Json]
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    """A workspace with the address of its services."""
+
+    workspace: Workspace
+    guid: str
+    api_url: str
+    hierarchical_accounts: frozenset[str]
+    """The default storage account, if it has a hierarchical namespace."""
 
 
-class RunHistory:
+def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
     """
-    The reads that azure-ai-ml's public API cannot do: inputs and outputs of any run, many at once.
+    Read the workspace and ask its discovery address for the host of its services (2 requests).
 
-    Methods may raise what RestClient raises. Wire shapes: azure-rest-api-specs, RunHistory v1.0.
+    The host is discovered, not built from the region: a private-link workspace has one of its own.
+    """
+    body = rest.get(f"{arm_endpoint}{workspace.arm_id}", params={"api-version": _ARM_VERSION})
+    check_shape(body, {"name!": TEXT, "properties!": OBJECT, "properties.discoveryUrl!": TEXT})
+    properties = body["properties"]
+    discovery = str(properties["discoveryUrl"])
+    api = str(rest.get(discovery, anonymous=True)["api"])
+    if urlsplit(api).scheme != "https":
+        raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
+    account = str(properties.get("storageAccount") or "").rpartition("/")[2]
+    return WorkspaceRecord(
+        workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),
+        guid=str(properties["workspaceId"]),
+        api_url=api,
+        hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
+    )
+
+
+class WorkspaceApi:
+    """
+    The reads that azure-ai-ml's public API cannot do: inputs and outputs of any run, many runs in one request.
+
+    Methods may raise what RestClient raises. Wire shapes: azure-rest-api-specs, RunHistory v1.0 and Artifact
+    2019-08-01; of v1's data sets azureml-core 1.61, `SavedDatasetDto`.
     """
 
-    def __init__(self, rest: RestClient, api_url: str, arm_id: str) -> None:
+    def __init__(self, rest: RestClient, api_url: str, workspace: WorkspaceId) -> None:
         self._rest = rest
         self._api = api_url.rstrip("/")
-        self._workspace = arm_id
+        self._workspace = workspace.arm_id
 
     def get_run(self, run_id: str) -> Json:
         """Return `{"runMetadata": …, "runDefinition": … | None}` of one run."""
@@ -35,7 +72,7 @@ class RunHistory:
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, Json]:
         """Return what get_run does for many runs; a run the service has no answer for is left out."""
         found: dict[str, Json] = {}
-        for answer in self._in_batches(run_ids, self._get_batch):
+        for answer in _in_batches(run_ids, self._get_batch):
             check_shape(answer, {"successfulResults": OBJECT, "successfulResults.*!": OBJECT})
             found.update(answer.get("successfulResults") or {})
         for run_id, body in found.items():
@@ -66,12 +103,31 @@ class RunHistory:
         return str(answer["name"])
 
     def resolve_data(self, asset_ids: Sequence[str]) -> dict[str, str]:
-        """Return the URI that stands behind each data asset id; an id that does not resolve is left out."""
+        """Return the URI of each data asset id; an id that does not resolve is left out."""
         return self._resolve("data", "dataversion/batchGetResolvedUris", "uri", asset_ids)
 
     def resolve_models(self, asset_ids: Sequence[str]) -> dict[str, str]:
-        """Return the path that stands behind each model asset id; an id that does not resolve is left out."""
+        """Return the path of each model asset id; an id that does not resolve is left out."""
         return self._resolve("modelregistry", "models/batchGetResolvedUris", "path", asset_ids)
+
+    def get_saved_dataset(self, saved_id: str) -> Json:
+        """Return a data set of v1 by its saved id."""
+        return self._rest.get(self._url("dataset", f"saveddatasets/{quote(saved_id, safe='')}"))
+
+    def get_file(self, container: str, path: str) -> bytes:
+        """
+        Return what is in a file that a run logged. Needs `metadata/artifacts/read`, a part of the reader role.
+
+        Args:
+            container: the run's `dataContainerId`.
+            path: as it was logged, `lineage/column_mapping.json`.
+
+        Raises:
+            RecordNotFoundError: the run logged no such file.
+            UnreadableAnswerError: it is larger than LARGEST_FILE.
+        """
+        url = self._url("artifact", f"artifacts/ExperimentRun/{quote(container, safe='')}/content", version="v2.0")
+        return self._rest.get_content(url, params={"path": quote(path, safe="")}, largest=LARGEST_FILE)
 
     def get_mlflow_run(self, run_id: str) -> Json:
         """Return MLflow's view of one run: last metrics and parameters."""
@@ -103,7 +159,7 @@ class RunHistory:
     def _resolve(self, service: str, operation: str, member: str, asset_ids: Sequence[str]) -> dict[str, str]:
         url = self._url(service, operation)
         found: dict[str, str] = {}
-        for answer in self._in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
+        for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
             check_shape(answer, {"values": OBJECT})
             for asset_id, value in (answer.get("values") or {}).items():
                 if isinstance(value, Mapping) and value.get(member):
@@ -114,20 +170,21 @@ class RunHistory:
         requests = {run_id: _selection(run_id) for run_id in run_ids}
         return self._rest.post(self._url("history", "batchrundata"), {"requests": requests})
 
-    def _in_batches(self, ids: Sequence[str], ask: _Ask) -> Iterator[Json]:
-        for start in range(0, len(ids), BATCH):
-            yield from _ask_or_halve(ids[start : start + BATCH], ask)
-
     def _url(self, service: str, operation: str, *, version: str = "v1.0") -> str:
         return f"{self._api}/{service}/{version}{self._workspace}/{operation}"
 
 
-def _ask_or_halve(ids: Sequence[str], ask: _Ask) -> Iterator[Json]:
+def _in_batches(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> Iterator[Json]:
+    for start in range(0, len(ids), BATCH):
+        yield from _ask_or_halve(ids[start : start + BATCH], ask)
+
+
+def _ask_or_halve(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> Iterator[Json]:
     try:
         answer = ask(ids)
     except (RequestRefusedError, RecordNotFoundError):
         if len(ids) == 1:
-            return  # this one has no answer; the others shall have theirs
+            return  # this one has no answer; the others may have one
         middle = len(ids) // 2
         yield from _ask_or_halve(ids[:middle], ask)
         yield from _ask_or_halve(ids[middle:], ask)

@@ -1,5 +1,6 @@
-"""Reads models, data, datastores, endpoints and deployments with the azure-ai-ml SDK."""
+"""The client of azure-ai-ml for one workspace: models, data, datastores, job settings, endpoints and deployments."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -11,20 +12,31 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
-from shared.azure_ml.run.job_settings import read_settings
-from shared.azure_ml.run.schemas import parse_schema
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
 from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
-from shared.places.uris import AssetReference, parse_reference
 from shared.redaction import redact_mapping, redact_text
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-_NO_NAME = re.compile(r"[{}'\"]")
+_IN_NO_NAME = re.compile(r"[{}'\"]")
 """In no account, container, host or model; a workspace of OneLake may have almost any other name."""
+_JOB_SETTINGS = {
+    "task_type": ("task_type",),
+    "primary_metric": ("primary_metric", "objective.primary_metric"),
+    "goal": ("objective.goal",),
+    "label_column_name": ("target_column_name",),
+    "n_cross_validations": ("n_cross_validations",),
+    "enable_early_stopping": ("limits.enable_early_termination",),
+    "experiment_timeout_minutes": ("limits.timeout_minutes",),
+    "max_trials": ("limits.max_trials", "limits.max_total_trials"),
+    "model_explainability": ("training.enable_model_explainability",),
+    "sampling_algorithm": ("sampling_algorithm",),
+    "compute_target": ("compute",),
+}
+"""Our name (the accelerator's, where it had one) → where AutoML and sweep jobs of azure-ai-ml keep the value."""
 _KNOWN_CLOUDS = {
     "management.azure.com": "AzureCloud",
     "management.chinacloudapi.cn": "AzureChinaCloud",
@@ -32,12 +44,12 @@ _KNOWN_CLOUDS = {
 }
 
 
-class Assets:
+class SdkClient:
     """
     The SDK client of one workspace. Methods may raise what `translated_errors` raises.
 
     azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
-    Who made an asset is read only if `owners` is asked for.
+    Who created an asset is read only if `owners` is true.
     """
 
     def __init__(
@@ -52,12 +64,11 @@ class Assets:
         self._owners = owners
         self._client = _build_client(workspace, arm_endpoint, credential, transport)
 
-    def get_data(self, asset: AssetId) -> tuple[DataAsset, str]:
-        """Return a data asset version without its location, and the URI it was registered from."""
+    def get_data(self, asset: AssetId) -> tuple[DataAsset, str, Mapping[str, object]]:
+        """Return a data asset without location and columns, the URI it was registered from, and its raw tags."""
         with _errors(f"data {asset.label}"):
             data = self._client.data.get(asset.name, asset.version)
         created_by, created_at = self._creation(data)
-        columns, notes = parse_schema(data.tags or {})
         found = DataAsset(
             id=asset,
             location=None,
@@ -66,10 +77,8 @@ class Assets:
             created_by=created_by,
             created_at=created_at,
             tags=redact_mapping(data.tags or {}),
-            columns=columns,
-            notes=notes,
         )
-        return found, str(data.path or "")
+        return found, str(data.path or ""), data.tags or {}
 
     def get_model(self, asset: AssetId) -> ModelVersion:
         with _errors(f"model {asset.label}"):
@@ -118,34 +127,29 @@ class Assets:
             RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
         """
         with _errors(f"job {run_id}"):
-            return read_settings(self._client.jobs.get(run_id))
+            return read_job_settings(self._client.jobs.get(run_id))
+
+    def get_endpoint(self, name: str, *, is_batch: bool) -> Any:
+        with _errors(f"{'batch' if is_batch else 'online'} endpoint {name}"):
+            return (self._client.batch_endpoints if is_batch else self._client.online_endpoints).get(name)
+
+    def list_deployments(self, endpoint: str, *, is_batch: bool) -> list[Any]:
+        with _errors(f"deployments of {endpoint}"):
+            if is_batch:
+                return list(self._client.batch_deployments.list(endpoint))
+            return list(self._client.online_deployments.list(endpoint))
 
     def _creation(self, entity: Any) -> tuple[str, str]:
+        """Return who created an asset, if owners are asked for, and when."""
         context = getattr(entity, "creation_context", None)
         moment = getattr(context, "created_at", None)
         text = to_utc_text(moment) if isinstance(moment, datetime) else str(moment or "")
         return str(getattr(context, "created_by", "") or "") if self._owners else "", text
 
-    def get_online_endpoint(self, name: str) -> Any:
-        with _errors(f"online endpoint {name}"):
-            return self._client.online_endpoints.get(name)
-
-    def list_online_deployments(self, endpoint: str) -> list[Any]:
-        with _errors(f"deployments of {endpoint}"):
-            return list(self._client.online_deployments.list(endpoint))
-
-    def get_batch_endpoint(self, name: str) -> Any:
-        with _errors(f"batch endpoint {name}"):
-            return self._client.batch_endpoints.get(name)
-
-    def list_batch_deployments(self, endpoint: str) -> list[Any]:
-        with _errors(f"deployments of {endpoint}"):
-            return list(self._client.batch_deployments.list(endpoint))
-
 
 @contextmanager
 def _errors(call: str) -> Iterator[None]:
-    """Translate what the SDK raises; where it stumbles over an answer's shape, name at least what was asked for."""
+    """Translate what the SDK raises; where it cannot read an answer's shape, name at least what was asked for."""
     with translated_errors(call, needs=WORKSPACE_READER):
         try:
             yield
@@ -176,7 +180,7 @@ def _build_client(
 
 
 def _cloud(arm_endpoint: str) -> dict[str, Any]:
-    """Name the cloud of an ARM endpoint, describing it to the SDK if it is none of the public ones."""
+    """Name the cloud of an ARM endpoint, and describe it to the SDK unless it is a public one."""
     host = urlsplit(arm_endpoint).netloc.lower()
     if host in _KNOWN_CLOUDS:
         return {"cloud": _KNOWN_CLOUDS[host]}
@@ -205,7 +209,7 @@ def _tame_loggers() -> None:
 
 
 def _to_datastore(store: Any) -> Datastore:
-    """Read a datastore; one with an account, container or endpoint that can be no such thing is known by its name."""
+    """Read a datastore; one whose account, container or endpoint cannot be a name is known by its own name alone."""
     container = _first_of(store, "container_name", "filesystem", "file_share_name")
     found = Datastore(
         name=str(store.name),
@@ -215,14 +219,13 @@ def _to_datastore(store: Any) -> Datastore:
         protocol=_first_of(store, "protocol") or "https",
         endpoint=_first_of(store, "endpoint"),
     )
-    # The SDK makes a text of whatever it is answered, an object too; a place must not be made of that.
-    if any(_NO_NAME.search(text) for text in (found.account, found.container, found.endpoint)):
+    if not all(map(is_name, (found.account, found.container, found.endpoint))):
         return Datastore(found.name, kind="")
     return found
 
 
 def _first_of(store: object, *names: str) -> str:
-    """Return the first attribute that is there and says something: each kind of datastore has its own."""
+    """Return the first attribute that exists and is not empty: each kind of datastore has its own."""
     return next((str(value) for name in names if (value := getattr(store, name, None))), "")
 
 
@@ -234,18 +237,40 @@ def _kind_of(sdk_type: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in sdk_type.split("_"))
 
 
-def model_reference(text: str) -> AssetReference | None:
+def read_job_settings(job: Any) -> dict[str, str]:
+    """Return the settings of an AutoML or sweep job, which no run record holds; those it does not have are left out."""
+    found = {name: value for name, paths in _JOB_SETTINGS.items() if (value := _first_at(job, paths)) is not None}
+    settings = {name: plain_text(value) for name, value in found.items()}
+    if "compute_target" in settings:  # an ARM id in some kinds of jobs, a name in others
+        settings["compute_target"] = settings["compute_target"].rpartition("/")[2]
+    space = getattr(job, "search_space", None)
+    if isinstance(space, Mapping) and space:
+        described = {name: {key: str(value) for key, value in vars(item).items()} for name, item in space.items()}
+        settings["search_space"] = json.dumps(described, sort_keys=True)
+    return settings
+
+
+def _first_at(job: object, paths: tuple[str, ...]) -> object | None:
+    for path in paths:
+        value: object | None = job
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        if value is not None:
+            return value
+    return None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name something; the SDK makes text of any answer, of an object too."""
+    return not _IN_NO_NAME.search(text)
+
+
+def plain_text(value: object) -> str:
     """
-    Read the model a deployment names: an ARM id, `name:version`, or a registry path.
+    Format a value of the SDK's, of an enum or an object with a type, as the service does.
 
-    Raises:
-        UnreadableAnswerError: it is no name at all.
+    >>> from enum import Enum
+    >>> plain_text(Enum("State", {"SUCCEEDED": "Succeeded"}).SUCCEEDED), plain_text(5)
+    ('Succeeded', '5')
     """
-    if _NO_NAME.search(text):
-        raise UnreadableAnswerError(f"properties.model, or its assetId in batch: {text!r} names no model")
-    reference = parse_reference(text, kind="models")
-    return reference if isinstance(reference, AssetReference) else None
-
-
-def tags_of(entity: Any) -> Mapping[str, str]:
-    return redact_mapping(getattr(entity, "tags", None) or {})
+    return str(getattr(value, "value", getattr(value, "type", value)))

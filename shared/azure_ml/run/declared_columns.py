@@ -1,4 +1,4 @@
-"""Reads the column mappings that a run declares: in a tag, or in a file it logged and named in a tag."""
+"""Reads what tags declare of columns: the schema of a data asset, and the column mappings of a run or of its file."""
 
 import json
 import re
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.model import ColumnMapping
-from shared.openlineage.columns import Dataset, is_event, list_column_edges
+from shared.model import Column, ColumnMapping
+from shared.places.datasets import DatasetName, is_event, list_column_edges
 from shared.redaction import redact_text
-from shared.validation import below, check_kind, take
+from shared.validation import below, check_kind, objects, take
 
+SCHEMA_TAG = "lineage.schema"
+"""A tag of a data asset that declares its columns, in order. JSON: `[{"name": "loanAmount", "type": "double"}]`"""
+MOST_COLUMNS = 1_000
+"""Columns that are recorded; each is an entity of the catalog."""
 COLUMN_MAPPING_TAG = "lineage.column_mapping"
 """
 A tag in which a run declares what became of its columns: an OpenLineage event, or JSON of our own:
@@ -19,8 +23,8 @@ A tag in which a run declares what became of its columns: an OpenLineage event, 
 """
 COLUMN_MAPPING_ARTIFACT_TAG = "lineage.column_mapping_artifact"
 """A tag that names a file which the run logged, with the same in it: `lineage/column_mapping.json`, say."""
-_TOLD = 5
-"""Strangers that a note names; a Spark job may have touched hundreds."""
+_NAMED_IN_NOTE = 5
+"""Unresolved data sets that a note names; a Spark job may have touched hundreds."""
 _LONGEST_NOTE = 500
 
 
@@ -32,15 +36,12 @@ class Declared:
     notes: str = ""
 
 
-NOTHING_DECLARED = Declared()
-
-
 def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
     """
     Read what a run declares; costs one request if it names a file, otherwise none.
 
-    What cannot be read does not sink the run: nothing of it is mapped, and the notes say why, where its author
-    will see them. A 403 is treated likewise, for whoever may read the run but not its files.
+    What cannot be read does not fail the run: nothing of it is mapped, and the notes, which its author sees, say
+    why. A 403 is treated likewise: an identity may read the run but not its files.
 
     Args:
         read_file: reads a file of the run by its path.
@@ -59,10 +60,10 @@ def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: 
 
 def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Declared:
     """
-    Read mappings out of JSON or JSON lines, in our form or OpenLineage's; which one, each item shows.
+    Read mappings out of JSON or JSON lines, each item in our form or in OpenLineage's.
 
     Args:
-        where: what the text stands in, for people.
+        where: the tag or file that holds the text, for people.
     """
     try:
         items = list(_items(text))
@@ -76,7 +77,7 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
     for edge in edges:
         if (source := inputs[edge.source]) and (sink := outputs[edge.sink]):
             columns.setdefault((source, sink), set()).add((redact_text(edge.field), redact_text(edge.column)))
-    strangers = {dataset for found in (inputs, outputs) for dataset, name in found.items() if name is None}
+    unresolved = {dataset for found in (inputs, outputs) for dataset, name in found.items() if name is None}
     translated = (
         ColumnMapping(source, sink, tuple(sorted(pairs)), source=f"declared: OpenLineage in {where}")
         for (source, sink), pairs in sorted(columns.items())
@@ -84,7 +85,7 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
     silent = bool(items) and not own and not edges
     notes = [
         f"The OpenLineage events in {where} say nothing of columns." if silent else "",
-        _strange(strangers, where) if strangers else "",
+        _note_on(unresolved, where) if unresolved else "",
     ]
     return Declared((*own, *translated), " ".join(filter(None, notes)))
 
@@ -147,9 +148,51 @@ def _unreadable(where: str, why: str) -> str:
     return f"The column mapping in {where} cannot be read: {redact_text(why)[:_LONGEST_NOTE].rstrip('.')}."
 
 
-def _strange(datasets: Iterable[Dataset], where: str) -> str:
-    """Name data that columns are declared of, but that the run neither reads nor writes as far as Azure ML knows."""
-    names = sorted({redact_text(dataset.label) for dataset in datasets})
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    told = ", ".join(name[:_LONGEST_NOTE] for name in names[:_TOLD])
-    return f"Columns are not mapped for data that is no such input or output of the run ({where}): {told}{more}."
+def _note_on(unresolved: Iterable[DatasetName], where: str) -> str:
+    """Name data of which columns are declared, but which the run neither reads nor writes as far as Azure ML knows."""
+    names = sorted({redact_text(dataset.label) for dataset in unresolved})
+    more = f" and {len(names) - _NAMED_IN_NOTE} more" if len(names) > _NAMED_IN_NOTE else ""
+    named = ", ".join(name[:_LONGEST_NOTE] for name in names[:_NAMED_IN_NOTE])
+    return f"Columns are not mapped for data that is no such input or output of the run ({where}): {named}{more}."
+
+
+def parse_schema(tags: Mapping[str, object]) -> tuple[tuple[Column, ...], str]:
+    """
+    Read the schema tag of a data asset.
+
+    Returns:
+        The columns, and a sentence saying what is wrong with the tag ("" if nothing is). A bad tag does not fail the
+        run: the asset has no schema, and the sentence goes to its notes, which its author sees.
+
+    >>> parse_schema({"lineage.schema": '[{"name": "loanAmount", "type": "double"}]'})
+    ((Column(name='loanAmount', data_type='double'),), '')
+    >>> parse_schema({"lineage.schema": '[{"type": "double"}]'})[1]
+    'Tag lineage.schema cannot be read: [0].name: is missing.'
+    """
+    text = tags.get(SCHEMA_TAG)
+    if not text:
+        return (), ""
+    try:
+        items = check_kind(json.loads(str(text)), list, "")
+        columns = tuple(_parse_column(item, at) for at, item in objects(items, ""))
+        _check_together(columns)
+    except (ValueError, RecursionError) as error:
+        return (), f"Tag {SCHEMA_TAG} cannot be read: {redact_text(str(error)).rstrip('.')}."
+    return columns, ""
+
+
+def _parse_column(item: Mapping[str, object], at: str) -> Column:
+    name = take(item, "name", str, at)
+    if not name:
+        raise ValueError(f"{at}.name: is empty")
+    return Column(redact_text(name), redact_text(take(item, "type", str, at)) if "type" in item else "")
+
+
+def _check_together(columns: tuple[Column, ...]) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise ValueError(f"it has {len(columns)} columns, more than {MOST_COLUMNS}")
+    seen: set[str] = set()
+    for number, column in enumerate(columns):
+        if column.name in seen:
+            raise ValueError(f"[{number}].name: is a column that was named before")
+        seen.add(column.name)

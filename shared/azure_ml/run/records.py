@@ -1,17 +1,16 @@
-"""Reads a run out of run history's records: names, parameters, metrics, git."""
+"""The records of run history, and what one says of its run: names, parameters, metrics, git."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.azure_ml.run.column_mappings import NOTHING_DECLARED, Declared
 from shared.azure_ml.run.environments import parse_environment
 from shared.http.rest import Json
-from shared.model import Port, Run
+from shared.model import ColumnMapping, Port, Run
 from shared.redaction import redact_mapping, redact_text
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
-"""Types of runs; none at all is what children of AutoML have, and code that only logs to MLflow."""
+"""Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
@@ -64,7 +63,7 @@ class Record:
 
     @property
     def reused_run_id(self) -> str:
-        """The run whose results this step took over, or "" if it ran itself."""
+        """The run whose results this step reuses, or "" if it ran itself."""
         reused = str(self.properties.get("azureml.isreused") or "").casefold() == "true"
         return str(self.properties.get("azureml.reusedrunid") or "") if reused else ""
 
@@ -86,7 +85,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RootFacts:
-    """What a root says about the runs below it: how it ended, and the batch endpoint it ran for, if any."""
+    """What a root's record says of the runs below it: how it ended, and the batch endpoint it ran for, if any."""
 
     run_id: str
     status: str
@@ -112,8 +111,8 @@ def to_run(
     mlflow: Json | None,
     best: Json | None = None,
     settings: Mapping[str, str],
-    notes: str,
-    declared: Declared = NOTHING_DECLARED,
+    notes: Iterable[str] = (),
+    column_mappings: tuple[ColumnMapping, ...] = (),
     root: RootFacts | None = None,
     owners: bool = False,
 ) -> Run:
@@ -122,10 +121,11 @@ def to_run(
 
     Args:
         mlflow, best: what MLflow knows of the run, and of the trial it chose.
-        settings, notes: what only its job knows, and a sentence if that cannot be read.
-        declared: what the run says of its columns.
+        settings: what only its job knows.
+        notes: sentences on what of the run cannot be read; those that are "" do not count.
+        column_mappings: those that the run declares.
         root: of the tree it was read with.
-        owners: tell who submitted it.
+        owners: name who submitted it.
     """
     metadata, properties = record.metadata, record.properties
     data = (mlflow or {}).get("data") or {}
@@ -146,8 +146,8 @@ def to_run(
             {**settings, **_best_settings(record, found), **logged, **_literals(record.definition)}
         ),
         metrics={**_metrics(found), **_metrics(data)},
-        column_mappings=declared.mappings,
-        notes=" ".join(filter(None, (partial, notes, declared.notes))),
+        column_mappings=column_mappings,
+        notes=" ".join(filter(None, (partial, *notes))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),
@@ -169,7 +169,7 @@ def to_run(
 
 
 def _own_tags(tags: Mapping[str, object]) -> dict[str, object]:
-    """Return the tags that people set; the others are notes of Azure ML, of MLflow, and ours to read."""
+    """Return the tags that people set; the others are notes of Azure ML, of MLflow, and those this product reads."""
     return {name: value for name, value in tags.items() if not _OF_A_SERVICE.match(name)}
 
 

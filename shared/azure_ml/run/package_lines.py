@@ -26,7 +26,7 @@ class IncludedFile:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line that names no package we could tell, without its secrets."""
+    """A line in which no package is recognised, without its secrets."""
 
     text: str
 
@@ -130,9 +130,9 @@ def _parse_address(text: str) -> Package | Unread:
 
 def _read_requirement(text: str) -> Requirement | None:
     old_pin = _OLD_PIN.fullmatch(text)
-    for spelling in (text, f"{old_pin['name']}==={old_pin['rest']}") if old_pin else (text,):
+    for form in (text, f"{old_pin['name']}==={old_pin['rest']}") if old_pin else (text,):
         try:
-            return Requirement(spelling)
+            return Requirement(form)
         except (InvalidRequirement, RecursionError):
             continue
     return None
@@ -140,10 +140,10 @@ def _read_requirement(text: str) -> Requirement | None:
 
 def _read_file_name(address: str, *, of: str = "") -> tuple[str, str]:
     """
-    Tell name and version of a package from the name of its file.
+    Return name and version of a package by the name of its file.
 
-    Any wheel's name says both; that of a source archive only where it is known whose it is, because the archives
-    which repositories offer are called after a tag.
+    Any wheel's name has both; that of a source archive only if the package is known, because the archives which
+    repositories offer are named after a tag.
     """
     file = unquote(re.split(r"[/\\]", re.split(r"[?#]", address)[0])[-1])
     try:
@@ -160,7 +160,7 @@ def _read_file_name(address: str, *, of: str = "") -> tuple[str, str]:
 
 def parse_conda(line: str) -> Specification | None:
     """
-    Read a line as conda's environment files have it, in any spelling of its match specifications.
+    Read a line as conda's environment files have it, in any form of its match specifications.
 
     `=1.2` counts as a pin although conda takes it for `1.2.*`: it is how versions are written in conda files.
     https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/pkg-specs.html
@@ -196,7 +196,7 @@ def _read_conda_pin(specifier: str) -> str:
 
 
 def to_label(value: object) -> str:
-    """Name something that could not be read, in a few words and without its secrets."""
+    """Describe something that could not be read, in a few words and without its secrets."""
     opening, separator, link = str(value).strip().partition("://")
     if separator and len(words := link.split(maxsplit=1)) > 1:
         link = f"{words[0]} …"  # the password in a URL may have a space in it, so nothing that follows is shown
