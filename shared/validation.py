@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.redaction import redact_text
-
-T = TypeVar("T")
 
 
 class Name(str):
@@ -35,63 +33,9 @@ _WORDS: Mapping[type | UnionType, str] = {
 }
 
 
-def check_kind(value: object, kind: type[T], at: str) -> T:
+def checked(value: Any, shape: Shape, at: str = "", *, numbered: bool = True) -> Any:
     """
-    Return a value if it is of a kind that JSON has.
-
-    Raises:
-        ValueError: it is of another kind.
-
-    >>> check_kind(5, str, "[0].input")
-    Traceback (most recent call last):
-    ValueError: [0].input: is a number, not text
-    """
-    if not isinstance(value, kind):
-        raise ValueError(f"{at or 'it'}: is {_WORDS[type(value)]}, not {_WORDS[kind]}")  # noqa: TRY004
-    return value
-
-
-def take(body: Mapping[str, object], name: str, kind: type[T], at: str) -> T:
-    """
-    Return a member that must be there, and be of a kind.
-
-    Args:
-        at: the path of the object it is taken from.
-
-    Raises:
-        ValueError: it is not.
-
-    >>> take({}, "columns", dict, "[0]")
-    Traceback (most recent call last):
-    ValueError: [0].columns: is missing
-    """
-    path = below(at, name)
-    if name not in body:
-        raise ValueError(f"{path}: is missing")
-    return check_kind(body[name], kind, path)
-
-
-def objects(items: list[object], at: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield the items of a list, all of which must be objects, each with its path."""
-    for index, item in enumerate(items):
-        path = f"{at}[{index}]"
-        yield path, check_kind(item, dict, path)
-
-
-def below(at: str, name: str) -> str:
-    """
-    Spell the path of a member; its name is free text in places, so secrets are stripped.
-
-    >>> below("[0]", "input"), below("", "outputs")
-    ('[0].input', 'outputs')
-    """
-    name = redact_text(name)
-    return f"{at}.{name}" if at else name
-
-
-def check_shape(value: object, shape: Shape, at: str = "", *, numbered: bool = True) -> None:
-    """
-    Check everything that a shape names.
+    Return a value that has a shape.
 
     Args:
         at: the path of the value in what it was read from.
@@ -100,7 +44,7 @@ def check_shape(value: object, shape: Shape, at: str = "", *, numbered: bool = T
     Raises:
         ValueError: names the first path at which something else is.
 
-    >>> check_shape({"runs": [{"id": "r"}, {"id": 1}]}, {"runs": [{"id!": str}]})
+    >>> checked({"runs": [{"id": "r"}, {"id": 1}, {}]}, {"runs": [{"id!": str}]})
     Traceback (most recent call last):
     ValueError: runs[1].id: is a number, not text
     """
@@ -109,16 +53,29 @@ def check_shape(value: object, shape: Shape, at: str = "", *, numbered: bool = T
         raise ValueError(f"{at or 'it'}: is {_WORDS[type(value)]}, not {_WORDS[kind]}")  # noqa: TRY004
     if shape is Name and not str(value).strip():
         raise ValueError(f"{at}: is empty")
-    for path, inner_value, inner in _below(value, shape, at, numbered=numbered):
-        check_shape(inner_value, inner, path, numbered=numbered)
+    for path, inner_value, inner in _inside(value, shape, at, numbered=numbered):
+        checked(inner_value, inner, path, numbered=numbered)
+    return value
 
 
-def _below(value: Any, shape: Shape, at: str, *, numbered: bool) -> Iterator[tuple[str, object, Shape]]:
+def _inside(value: Any, shape: Shape, at: str, *, numbered: bool) -> Iterator[tuple[str, Any, Shape]]:
     if isinstance(shape, list):
         yield from ((f"{at}[{index}]" if numbered else at, item, shape[0]) for index, item in enumerate(value))
     for name, inner in shape.items() if isinstance(shape, Mapping) else ():
         for member in value if name.startswith("*") else [name.rstrip("!?")]:
+            path = below(at, member)
             if name.endswith("!") and member not in value:
-                raise ValueError(f"{below(at, member)}: is missing")
+                raise ValueError(f"{path}: is missing")
             if name.endswith("!") or (not name.endswith("?") and value.get(member) is not None):
-                yield below(at, member), value[member], inner
+                yield path, value[member], inner
+
+
+def below(at: str, name: str) -> str:
+    """
+    Format the path of a member; its name is free text in places, so secrets are stripped.
+
+    >>> below("[0]", "input"), below("", "outputs")
+    ('[0].input', 'outputs')
+    """
+    name = redact_text(name)
+    return f"{at}.{name}" if at else name

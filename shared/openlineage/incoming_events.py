@@ -10,9 +10,9 @@ from typing import Any
 from shared.errors import MalformedEventError
 from shared.model import to_utc_text
 from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
-from shared.places.datasets import DatasetName, list_column_edges
+from shared.places.datasets import DatasetName, list_edges_of_output
 from shared.redaction import redact_json, redact_text
-from shared.validation import Name, Shape, check_shape
+from shared.validation import Name, Shape, checked
 
 TYPES = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"})
 REFOLD = "urn:lineage:reconcile"
@@ -244,7 +244,7 @@ def _read(body: str) -> Mapping[str, object]:
 
 
 def _read_event(event: Mapping[str, Any]) -> RunEvent:
-    check_shape(event, _EVENT)
+    checked(event, _EVENT)
     event_type, time, run_id = event["eventType"], _time(event["eventTime"]), _run_id(event["run"], "run")
     if event_type not in TYPES:
         raise ValueError(f"eventType: is none of {', '.join(sorted(TYPES))}")
@@ -252,7 +252,7 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
     spark = _SPARK in str(event.get("producer") or "")
     owner, unit, job_name, namespaces = JobRunId(job["namespace"], run_id), "", job["name"], {job["namespace"]}
     if parent:
-        check_shape(parent, _PARENT, "run.facets.parent")
+        checked(parent, _PARENT, "run.facets.parent")
         parent_id = _run_id(parent["run"], "run.facets.parent.run")
         if _is_part(job, parent["job"]["name"], spark=spark):
             owner, unit, job_name = JobRunId(parent["job"]["namespace"], parent_id), job["name"], parent["job"]["name"]
@@ -290,8 +290,8 @@ def _is_part(job: Mapping[str, Any], parent: str, *, spark: bool) -> bool:
 
 
 def _datasets(event: Mapping[str, Any], side: str) -> Iterator[PartDataset]:
-    for item in event.get(side) or ():
-        edges = list_column_edges({"outputs": [item]}) if side == "outputs" else ()
+    for index, item in enumerate(event.get(side) or ()):
+        edges = list_edges_of_output(item, f"outputs[{index}]") if side == "outputs" else ()
         yield PartDataset(
             _dataset(item),
             tuple(map(_dataset, _at(item, "facets", "symlinks", "identifiers") or ())),
