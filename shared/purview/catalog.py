@@ -1,4 +1,4 @@
-"""Microsoft Purview as the catalog: find, upsert, lineage, types."""
+"""Microsoft Purview as the catalog: find, upsert, types."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
+from shared.ports import ASSET, Found
 from shared.purview.classifications import classifications_above
-from shared.purview.reader import DEPTH, GUIDS, WIDTH, LineageReader, present
+from shared.purview.reader import GUIDS, LineageReader, present
 from shared.purview.transport import PurviewClient, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
@@ -125,29 +125,6 @@ class PurviewCatalog:
                 raise
             self.install_types()
             return upsert_entities(self._client, wanted, before_each=before_each)
-
-    def get_lineage(self, guid: str) -> LineageView:
-        """Read all lineage up- and downstream of an entity."""
-        try:
-            body = self._client.get_entity_lineage(guid, depth=DEPTH, width=WIDTH, direction="BOTH") or {}
-        except RecordNotFoundError:
-            return LineageView((), ())
-        nodes = tuple(
-            LineageNode(
-                guid=str(header["guid"]),
-                type_name=str(header["typeName"]),
-                qualified_name=QualifiedName(str((header.get("attributes") or {}).get("qualifiedName") or "")),
-                name=str(header.get("displayText") or (header.get("attributes") or {}).get("name") or ""),
-            )
-            for header in (body.get("guidEntityMap") or {}).values()
-            if header.get("status", "ACTIVE") == "ACTIVE"
-        )
-        known = {node.guid for node in nodes}
-        edges = {
-            LineageEdge(str(relation["fromEntityId"]), str(relation["toEntityId"]))
-            for relation in body.get("relations") or []
-        }
-        return LineageView(nodes, tuple(sorted(edge for edge in edges if {edge.source, edge.target} <= known)))
 
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
