@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.errors import MalformedEventError
 from shared.model import to_utc_text
-from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
+from shared.openlineage.job_run import TERMINAL, DatasetFact, Fact, JobRunId
 from shared.places.datasets import DatasetName, list_edges_of_output
 from shared.redaction import redact_json, redact_text
 from shared.validation import Name, Shape, checked
@@ -112,7 +112,7 @@ def _text_at(value: object, *path: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def take_apart(
+def split_large_event(
     event: Mapping[str, Any], fits: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[Mapping[str, Any], ...] | None:
     """
@@ -125,8 +125,8 @@ def take_apart(
     halves = _halve(event)
     if halves is None:
         return None
-    first = take_apart(halves[0], fits)
-    second = take_apart(halves[1], fits) if first else None
+    first = split_large_event(halves[0], fits)
+    second = split_large_event(halves[1], fits) if first else None
     return first + second if first and second else None
 
 
@@ -196,7 +196,7 @@ class RunEvent:
     Attributes:
         run: the run that a step is shown for: its own, or the Spark application that it is a part of.
         namespaces: of the jobs that it names.
-        part: what it says of the run; None if it says nothing.
+        fact: what it says of the run; None if it says nothing.
     """
 
     id: str
@@ -204,11 +204,11 @@ class RunEvent:
     time: datetime
     run: JobRunId
     namespaces: tuple[str, ...]
-    part: Part | None
+    fact: Fact | None
 
 
 def why_skipped(body: str) -> str:
-    """Say why an event of OpenLineage tells nothing of a run, or nothing."""
+    """Say why an event is skipped because it is about no run; "" if it is about one."""
     event = _read(body)
     if "run" not in event and "eventType" not in event and not {"job", "dataset"}.isdisjoint(event):
         return f"an OpenLineage event about a {'job' if 'job' in event else 'dataset'} tells of no run"
@@ -217,7 +217,7 @@ def why_skipped(body: str) -> str:
 
 def read_run_event(body: str) -> RunEvent:
     """
-    Read a run event; members that nobody asks for may be anything.
+    Read a run event; members that are not read may be anything.
 
     Raises:
         MalformedEventError: names the first member that is not as the specification has it.
@@ -254,12 +254,12 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
     if parent:
         checked(parent, _PARENT, "run.facets.parent")
         parent_id = _run_id(parent["run"], "run.facets.parent.run")
-        if _is_part(job, parent["job"]["name"], spark=spark):
+        if _is_unit(job, parent["job"]["name"], spark=spark):
             owner, unit, job_name = JobRunId(parent["job"]["namespace"], parent_id), job["name"], parent["job"]["name"]
             namespaces.add(owner.namespace)
     known_by_time = not unit and event_type in {"START", *TERMINAL}
     source = _at(job, "facets", "sourceCodeLocation")
-    part = Part(
+    fact = Fact(
         unit=unit,
         type=event_type,
         at=to_utc_text(time) if known_by_time else "",
@@ -272,11 +272,11 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
         inputs=tuple(_datasets(event, "inputs")),
         outputs=tuple(_datasets(event, "outputs")),
     )
-    said = None if event.get("producer") == REFOLD else part
+    said = None if event.get("producer") == REFOLD else fact
     return RunEvent(run_id, event_type, time, owner, tuple(sorted(namespaces)), said)
 
 
-def _is_part(job: Mapping[str, Any], parent: str, *, spark: bool) -> bool:
+def _is_unit(job: Mapping[str, Any], parent: str, *, spark: bool) -> bool:
     """
     Whether a run is one of the many that a Spark application is made of, and no job that a person wrote.
 
@@ -289,10 +289,10 @@ def _is_part(job: Mapping[str, Any], parent: str, *, spark: bool) -> bool:
     return spark and str(job["name"]).startswith(f"{parent}.")
 
 
-def _datasets(event: Mapping[str, Any], side: str) -> Iterator[PartDataset]:
+def _datasets(event: Mapping[str, Any], side: str) -> Iterator[DatasetFact]:
     for index, item in enumerate(event.get(side) or ()):
         edges = list_edges_of_output(item, f"outputs[{index}]") if side == "outputs" else ()
-        yield PartDataset(
+        yield DatasetFact(
             _dataset(item),
             tuple(map(_dataset, _at(item, "facets", "symlinks", "identifiers") or ())),
             tuple((each["name"], _text_at(each, "type")) for each in _at(item, "facets", "schema", "fields") or ()),
