@@ -21,8 +21,8 @@ from emulator.client import Control
 from emulator.normalised import normalise
 from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
-from shared.intake.handle import read_event
-from shared.publishing.engine import key_of_subject
+from shared.intake.allow_list import read_event
+from shared.publishing.plan_azure_ml import describe_event
 from shared.state.ports import Message
 
 RUNS, SAMPLE = 100_000, 1_000
@@ -94,7 +94,7 @@ def run_backfill(runs: int, *, sample: int = SAMPLE) -> Backfilled:
         _start_anew(emulated.control, runs)
         told = emulated.services(Path(folder) / "told.sqlite")
         for number, event in enumerate(_of_runs_or_models(told, events, chosen)):
-            told.handle(Message(str(number), event, 1, ""))
+            told.deliveries.handle(Message(str(number), event, 1, ""))
         expected = _read(told, chosen)
         services.state.close()
         told.state.close()
@@ -187,7 +187,8 @@ def _of_runs_or_models(services: Services, events: Iterable[str], chosen: Sequen
 
 
 def _name(services: Services, event: str) -> QualifiedName | None:
-    return key_of_subject(read_event(event, services.allowed))
+    about = describe_event(read_event(event, services.allowed))
+    return about.key if about else None
 
 
 def _read(services: Services, names: Sequence[QualifiedName]) -> dict[QualifiedName, object]:

@@ -72,7 +72,7 @@ def _record_payloads(emulated: Emulated, events: Sequence[str], state: Path) -> 
 
     services.catalog._client._session.hooks["response"].append(record)
     for number, event in enumerate(events):
-        services.handle(Message(str(number), event, 1, ""))
+        services.deliveries.handle(Message(str(number), event, 1, ""))
     services.state.close()
     return payloads
 

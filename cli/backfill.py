@@ -1,4 +1,4 @@
-"""`lineage backfill`: what Azure ML holds and nobody has published yet."""
+"""`lineage backfill`: publishes what Azure ML holds and was never published."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
     from shared.model import WorkspaceId
-    from shared.publishing.outcome import Outcome
-    from shared.reconciling.backfill import Deliver, Step
+    from shared.publishing.plan import Outcome
+    from shared.reconciling.backfill import Advance, Deliver
     from shared.state.ports import Message
 
 _KINDS = ("runs", "models", "endpoints")
@@ -27,7 +27,7 @@ LEASE_POLL = 5.0
 """Seconds between two looks at a lease that another holds."""
 
 
-@click.command(short_help="Publish what no event ever told of.")
+@click.command(short_help="Publish what no event has reported.")
 @click.option(
     "--workspace",
     "workspaces",
@@ -38,8 +38,8 @@ LEASE_POLL = 5.0
 @click.option("--since", type=moment, help="Only what was created at this time or later.")
 @click.option("--until", type=moment, help="Only what was created before this time.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only this kind. Default: all.")
-@click.option("--direct", is_flag=True, help="Publish here and now instead of putting hints on the queue.")
-@click.option("--restart", is_flag=True, help="Begin anew, not where the same command was interrupted.")
+@click.option("--direct", is_flag=True, help="Publish here and now instead of putting events on the queue.")
+@click.option("--restart", is_flag=True, help="Begin again, not where the same command was interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def backfill(
     *,
@@ -60,27 +60,29 @@ def backfill(
     Example: lineage backfill --since 2026-01-01 --kind runs --kind models
     """
     from cli.session import open_services
-    from shared.publishing.outcome import DEAD_LETTERED
-    from shared.reconciling.backfill import FAILED, Backfill, Part, put_on_queue
+    from shared.publishing.plan import DEAD_LETTERED
+    from shared.reconciling.backfill import FAILED, Backfill, Section, put_on_queue
 
     if since and until and since >= until:
         raise click.UsageError("--until must be later than --since")
     services = open_services()
-    parts = [
-        Part(workspace, kind, since, until, direct)
+    sections = [
+        Section(workspace, kind, since, until, direct)
         for workspace in _workspaces(services, workspaces)
         for kind in _KINDS
         if not kinds or kind in kinds
     ]
     deliver = _publish_here(services) if direct else put_on_queue(services.state, now=services.now)
-    steps = Backfill(services.inventory, services.state, deliver, services.now).run(parts, restart=restart)
+    advances = Backfill(services.inventory, services.state, deliver, services.now).run(sections, restart=restart)
     try:
-        counts = _show(steps, quiet=as_json)
+        counts = _show(advances, quiet=as_json)
     except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on from here; with --restart it begins anew.", err=True)
+        click.echo("Interrupted. The same command goes on from here; with --restart it begins again.", err=True)
         sys.exit(1)
     if as_json:
-        click.echo(json.dumps({"workspaces": len({part.workspace for part in parts}), **_summary(counts, direct)}))
+        click.echo(
+            json.dumps({"workspaces": len({section.workspace for section in sections}), **_summary(counts, direct)})
+        )
     else:
         words = [f"{count} {name.replace('_', ' ')}" for name, count in _summary(counts, direct).items()]
         click.echo(", ".join(words))
@@ -113,7 +115,7 @@ def _publish_here(services: "Services") -> "Deliver":
     from shared.errors import ServiceUnavailableError
     from shared.intake.message import BACKFILL
     from shared.intake.receive import receive_event
-    from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED
+    from shared.publishing.plan import CAME_BACK, DEAD_LETTERED
     from shared.state.sqlite import SqliteQueue
     from shared.state.sqlite_database import Database
 
@@ -160,27 +162,27 @@ def _publish_here(services: "Services") -> "Deliver":
 
 
 def _dead_letter_of(event: str) -> str:
-    """Name the dead letter of a hint, so that another attempt replaces it and success closes it."""
-    told = json.loads(event)
-    return "backfill-" + hashlib.sha256(" ".join((told["topic"], told["subject"])).encode()).hexdigest()[:32]
+    """Name the dead letter of a synthetic event, so that another attempt replaces it and success closes it."""
+    members = json.loads(event)
+    return "backfill-" + hashlib.sha256(" ".join((members["topic"], members["subject"])).encode()).hexdigest()[:32]
 
 
 def _handle(services: "Services", message: "Message") -> "Outcome":
     """Handle a message; wait for the lease of a worker that was killed, such as this command before: it runs out."""
     from shared.errors import LeaseHeldError
-    from shared.publishing.engine import LEASE
+    from shared.publishing.lease import LEASE
 
     last = services.now() + LEASE
     while True:
         try:
-            return services.handle(message)
+            return services.deliveries.handle(message)
         except LeaseHeldError:
             if services.now() >= last:
                 raise
             time.sleep(LEASE_POLL)
 
 
-def _show(steps: "Iterator[Step]", *, quiet: bool) -> Mapping[str, int]:
+def _show(advances: "Iterator[Advance]", *, quiet: bool) -> Mapping[str, int]:
     """Show what comes of it while it goes on, and return the counts in the end."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -191,25 +193,25 @@ def _show(steps: "Iterator[Step]", *, quiet: bool) -> Mapping[str, int]:
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         resumed = False
-        for step in _until_interrupted(steps):
-            counts = step.counts
-            progress.update(task, description=_words(step))
-            if step.resumed and not resumed:
+        for advance in _until_interrupted(advances):
+            counts = advance.counts
+            progress.update(task, description=_words(advance))
+            if advance.resumed and not resumed:
                 resumed = True
-                click.echo("Going on where this command was interrupted; --restart begins anew.", err=True)
-            if step.failure:
-                what = f"{step.part.workspace.name}, {step.part.kind}"
-                click.echo(f"{what}: {step.failure.reason}: {step.failure}", err=True)
+                click.echo("Going on where this command was interrupted; --restart begins again.", err=True)
+            if advance.failure:
+                what = f"{advance.section.workspace.name}, {advance.section.kind}"
+                click.echo(f"{what}: {advance.failure.reason}: {advance.failure}", err=True)
     if counts.get("failed"):
         click.echo("What failed was not gone through to its end; the same command goes on there.", err=True)
     return counts
 
 
-def _until_interrupted(steps: "Iterator[Step]") -> "Iterator[Step]":
+def _until_interrupted(advances: "Iterator[Advance]") -> "Iterator[Advance]":
     """
-    Yield steps until Ctrl-C, and raise KeyboardInterrupt once the event at hand is done; a second one does so at once.
+    Go on until Ctrl-C, and raise KeyboardInterrupt once the event at hand is done; a second one does so at once.
 
-    An event that is cut short may leave its lease behind, and everybody who publishes the same waits until it ends.
+    An event that is cut short may leave its lease behind, and all who publish the same wait until it ends.
     """
     asked = False
 
@@ -220,21 +222,21 @@ def _until_interrupted(steps: "Iterator[Step]") -> "Iterator[Step]":
 
     before = signal.signal(signal.SIGINT, ask)
     try:
-        for step in steps:
-            yield step
+        for advance in advances:
+            yield advance
             if asked:
                 raise KeyboardInterrupt
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _words(step: "Step") -> str:
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in step.counts.items())
-    return f"{step.part.workspace.name} {step.part.kind}: {counts}"
+def _words(advance: "Advance") -> str:
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in advance.counts.items())
+    return f"{advance.section.workspace.name} {advance.section.kind}: {counts}"
 
 
 def _summary(counts: Mapping[str, int], direct: bool) -> dict[str, int]:
-    from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+    from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
     from shared.reconciling.backfill import ALREADY_THERE, ENQUEUED, FAILED, LISTED
 
     names = (LISTED, ALREADY_THERE, PUBLISHED if direct else ENQUEUED, SKIPPED, DEAD_LETTERED, FAILED)

@@ -37,16 +37,11 @@ def print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -
 
 
 def _plan(services: "Services", body: str) -> "Plan | Skip":
-    from shared.intake.handle import read_event, unknown_type
-    from shared.openlineage.incoming import is_openlineage_body
+    from shared.intake.allow_list import read_any_event
     from shared.publishing.plan import Skip
-    from shared.publishing.plan_openlineage import read_job_event
 
-    if is_openlineage_body(body):
-        event = read_job_event(body, services.allowed)
-        return event if isinstance(event, Skip) else services.job_runs.plan(event)
-    unknown = unknown_type(body)
-    return Skip(unknown) if unknown else services.publisher.plan(read_event(body, services.allowed))
+    event = read_any_event(body, services.allowed)
+    return event if isinstance(event, Skip) else services.publisher.plan(event)
 
 
 def _to_json(plan: "Plan | Skip") -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`lineage replay`: publish again, or for the first time, events that lie in files or were set aside."""
+"""`lineage replay`: publishes, perhaps again, events of files, dead letters and events that were not delivered."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -42,11 +42,11 @@ class Batch:
 @click.option("--dead-letters", is_flag=True, help="Replay open dead letters; success closes them.")
 @click.option("--reason", default="", help="With --dead-letters: only those with this reason.")
 @click.option("--id", "ids", multiple=True, help="With --dead-letters: only this one; may be given several times.")
-@click.option("--discard", is_flag=True, help="With --reason or --id: close them without replaying; nobody will.")
+@click.option("--discard", is_flag=True, help="With --reason or --id: close them and never replay them.")
 @click.option("--undelivered", is_flag=True, help="Replay what Event Grid could not deliver to the app.")
-@click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those set aside since then.")
+@click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those stored since then.")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
-@click.option("--force", is_flag=True, help="With --direct: write everything anew, whatever was written before.")
+@click.option("--force", is_flag=True, help="With --direct: write everything again, whatever was written before.")
 @click.option("--dry-run", is_flag=True, help="Print what publishing would change; write nothing anywhere.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def replay(
@@ -148,7 +148,7 @@ def _read_undelivered(
 ) -> Iterator[Batch]:
     """Yield the events of one file after the other; one that cannot be read stays where it is."""
     from shared.errors import MalformedEventError, RecordNotFoundError
-    from shared.intake.undelivered import read_events
+    from shared.intake.replay import read_undelivered
 
     undelivered = services.undelivered
     if undelivered is None:
@@ -158,13 +158,13 @@ def _read_undelivered(
     try:
         for name in undelivered.list_names(since=since):
             try:
-                events = read_events(undelivered.read(name))
+                events = read_undelivered(undelivered.read(name))
             except RecordNotFoundError:
                 continue  # another replay has moved it
             except MalformedEventError as error:
                 refuse(name, error)
                 continue
-            yield Batch([Wanted(event) for event in events], partial(undelivered.set_aside, name))
+            yield Batch([Wanted(event) for event in events], partial(undelivered.mark_replayed, name))
     finally:
         undelivered.close()
 
@@ -191,14 +191,14 @@ class _Replay:
                 self.failed += print_plans(self.services, [event.body for event in batch.events], as_json=self.as_json)
                 continue
             if self.direct and not self._publish(batch):
-                break  # what waits for its turn is not gone from where it was
+                break  # messages that wait are still where they came from
             if not self.direct:
                 self._enqueue(batch)
             batch.done()
         self._print_counts(any_event=any_event)
 
     def refuse(self, name: str, error: "LineageError") -> None:
-        """Tell of a file that cannot be read."""
+        """Report a file that cannot be read."""
         self.failed += 1
         problem = {"file": name, "error": error.reason, "detail": str(error)}
         click.echo(json.dumps(problem) if self.as_json else f"{name}: left where it is: {error.reason}: {error}")
@@ -206,7 +206,7 @@ class _Replay:
     def _messages(self, batch: Batch) -> Iterator[str]:
         from shared.intake.message import REPLAY
         from shared.intake.receive import list_messages
-        from shared.publishing.outcome import DEAD_LETTERED
+        from shared.publishing.plan import DEAD_LETTERED
 
         for event in batch.events:
             messages = list_messages(
@@ -229,12 +229,12 @@ class _Replay:
     def _publish(self, batch: Batch) -> bool:
         """Publish a batch; False if something of it is left on the queue."""
         from cli.session import drain, local_queue
-        from shared.publishing.outcome import CAME_BACK, DEAD_LETTERED
+        from shared.publishing.plan import CAME_BACK, DEAD_LETTERED
 
         queue = local_queue(self.services)
         for message in self._messages(batch):
             queue.put(message)
-        for report in drain(self.services, queue, handle=partial(self.services.handle, force=self.force)):
+        for report in drain(self.services, queue, handle=partial(self.services.deliveries.handle, force=self.force)):
             if report.outcome.outcome != CAME_BACK:
                 self.counts[report.outcome.outcome] += 1
             self.failed += report.outcome.outcome == DEAD_LETTERED

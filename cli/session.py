@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from shared.bootstrap import Services
-from shared.intake.handle import Redelivery, handle_next
+from shared.intake.deliver import Redelivery, handle_next
 from shared.intake.message import MessageBody
-from shared.publishing.outcome import DEAD_LETTERED, Outcome
+from shared.publishing.plan import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.state.ports import Message
@@ -100,7 +100,7 @@ def drain(
 ) -> Iterator[Report]:
     """Handle messages until the queue is empty, waiting for those that come back soon."""
     redelivery = redelivery or DIRECT_REDELIVERY
-    handle = handle or services.handle
+    handle = handle or services.deliveries.handle
     while True:
         handled = handle_next(queue, handle, dead_letters=services.dead_letters, redelivery=redelivery)
         if handled:

@@ -27,12 +27,18 @@ def openlineage_batch(req: func.HttpRequest) -> func.HttpResponse:
 
 def _receive(req: func.HttpRequest) -> func.HttpResponse:
     from shared import bootstrap
-    from shared.intake.receive_openlineage import RefusedEventsError, receive_events
+    from shared.intake.receive import RefusedBodyError
+    from shared.intake.receive_openlineage import receive_events
 
+    services = bootstrap.services()
     try:
         status, answer = receive_events(
-            req.get_body(), encoding=req.headers.get("content-encoding", ""), services=bootstrap.services()
+            req.get_body(),
+            encoding=req.headers.get("content-encoding", ""),
+            allowed=services.allowed,
+            open_state=lambda: services.state,
+            now=services.now,
         )
-    except RefusedEventsError as error:
+    except RefusedBodyError as error:
         status, answer = error.status, {"error": str(error)}
     return func.HttpResponse(json.dumps(answer), status_code=status, mimetype="application/json")

@@ -1,4 +1,4 @@
-"""Looks for what no event has told us, on a schedule."""
+"""Looks for missed events and for what has changed since, on a schedule."""
 
 import azure.functions as func
 

@@ -16,16 +16,20 @@ def replay(req: func.HttpRequest) -> func.HttpResponse:
     Answers 202 with a result for each event, 400 or 413 with the reason if the body as a whole cannot be taken.
     """
     from shared import bootstrap
-    from shared.intake.replay import RefusedReplayError, replay_events
+    from shared.intake.receive import RefusedBodyError
+    from shared.intake.replay import replay_events
 
+    services = bootstrap.services()
     try:
         results = replay_events(
             req.get_body(),
             dry_run=req.params.get("dry_run", "true").casefold() != "false",
             requester=req.headers.get("x-ms-client-principal-name", ""),
-            services=bootstrap.services(),
+            allowed=services.allowed,
+            open_state=lambda: services.state,
+            now=services.now,
         )
-    except RefusedReplayError as error:
+    except RefusedBodyError as error:
         return _answer(error.status, {"error": str(error)})
     return _answer(202, {"results": results})
 

@@ -10,16 +10,12 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.intake.deliver import Deliveries
-from shared.intake.handle import AllowList, handle_message
-from shared.intake.last_event import LastEventNote
-from shared.intake.message import MessageBody, decode_body
-from shared.intake.undelivered import Undelivered
+from shared.intake.allow_list import AllowList
+from shared.intake.deliver import Deliveries, LastEventNote
+from shared.intake.message import decode_body
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.outcome import Outcome
-from shared.publishing.plan_openlineage import JobRuns
 from shared.reconciling.reconcile import Reconciler
 from shared.settings import CONSOLE, Settings
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
     from shared.azure_ml.services.inventory import Inventory
     from shared.azure_ml.services.sdk import SdkClient
     from shared.http.rest import RestClient
+    from shared.intake.replay import Undelivered
     from shared.model import WorkspaceId
     from shared.openlineage.outgoing import OpenLineageOutlet
     from shared.purview.catalog import PurviewCatalog
@@ -74,18 +71,6 @@ class Services:
     settings: Settings
     now: Callable[[], datetime] = utc_now
 
-    def handle(self, message: Message, *, force: bool = False) -> Outcome:
-        body = MessageBody.parse(message.body, message_id=message.id)
-        return handle_message(
-            body,
-            attempt=message.dequeue_count,
-            allowed=self.allowed,
-            publisher=self.publisher,
-            dead_letters=self.dead_letters,
-            job_runs=self.job_runs,
-            force=force,
-        )
-
     @property
     def allowed(self) -> AllowList:
         return AllowList(self.settings.workspaces, self.settings.openlineage_jobs)
@@ -99,7 +84,6 @@ class Services:
             self.publisher,
             self.allowed,
             self.last_event,
-            self.job_runs,
         )
 
     @cached_property
@@ -117,7 +101,7 @@ class Services:
         return open_azure_state(self.settings.storage, token=lambda: self.credential, now=self.now)
 
     @cached_property
-    def undelivered(self) -> Undelivered | None:
+    def undelivered(self) -> "Undelivered | None":
         """What Event Grid could not deliver; None with a SQLite file, where it leaves nothing."""
         if isinstance(self.settings.storage, Path):
             return None
@@ -166,10 +150,6 @@ class Services:
             credential=lambda: self.credential,
             scope=self.settings.openlineage_scope if target == self.settings.openlineage_out else "",
         )
-
-    @cached_property
-    def job_runs(self) -> JobRuns:
-        return JobRuns(self.catalog, self.state.ledger, self.state.leases, now=self.now)
 
     @property
     def reconciler(self) -> Reconciler:

@@ -28,32 +28,6 @@ class Found:
     touched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LineageNode:
-    """An entity in a lineage graph."""
-
-    guid: str
-    type_name: str
-    qualified_name: QualifiedName
-    name: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LineageEdge:
-    """Data flows from `source` to `target` (guids)."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineageView:
-    """A lineage graph as the catalog reports it."""
-
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
-
-
 class RunSource(Protocol):
     """
     Azure ML. Every method may raise ServiceUnavailableError, AccessDeniedError, RequestRefusedError,

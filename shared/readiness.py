@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
+from shared.ports import Catalog
+from shared.state.ports import State
 
-if TYPE_CHECKING:
-    from shared.bootstrap import Services
-
-_NOBODY = QualifiedName("azureml://readiness")
+_UNKNOWN = QualifiedName("azureml://readiness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +20,26 @@ class Check:
     problem: str = ""
 
 
-def check_readiness(open_services: "Callable[[], Services]") -> list[Check]:
+class Ports(Protocol):
+    """What is checked; each is opened when it is asked for."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def catalog(self) -> Catalog: ...
+
+
+def check_readiness(open_ports: Callable[[], Ports]) -> list[Check]:
     """Check settings, queue, dead letters, ledger and, by one look-up with a token, the catalog."""
     try:
-        services = open_services()
+        ports = open_ports()
     except LineageError as error:
         return [Check("settings", str(error))]
     probes: dict[str, Callable[[], object]] = {
-        "queue": lambda: services.queue.count(),
-        "dead_letters": lambda: services.dead_letters.get("readiness"),
-        "ledger": lambda: services.ledger.get_rows([_NOBODY]),
-        "catalog": lambda: services.catalog.find([_NOBODY]),
+        "queue": lambda: ports.state.queue.count(),
+        "dead_letters": lambda: ports.state.dead_letters.get("readiness"),
+        "ledger": lambda: ports.state.ledger.get_rows([_UNKNOWN]),
+        "catalog": lambda: ports.catalog.find([_UNKNOWN]),
     }
     return [Check("settings"), *(_check(name, probe) for name, probe in probes.items())]
 

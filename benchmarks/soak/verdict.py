@@ -94,7 +94,7 @@ def publish_cleanly(control: Control, environment: Mapping[str, str], events: It
         services = Services(settings)
         services.catalog.install_types()
         for number, event in enumerate(events):
-            services.handle(Message(str(number), to_text(event), 1, ""))
+            services.deliveries.handle(Message(str(number), to_text(event), 1, ""))
         services.state.close()
     state: Mapping[str, Any] = control.state()["purview"]
     return state

@@ -18,7 +18,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from emulator.functions_host import __main__ as host
 from emulator.functions_host import queues
 from shared.intake import deliver
-from shared.publishing import engine as publish
+from shared.publishing import lease
 from shared.purview.transport import PurviewClient
 
 LEASE = timedelta(seconds=6)
@@ -45,9 +45,9 @@ def main() -> int:
 
 
 def _shorten_waits() -> None:
-    publish.LEASE = LEASE
+    lease.LEASE = LEASE
     queues.LEASE = INVISIBLE
-    deliver.Deliveries.__init__.__defaults__ = (None, PATIENCE)
+    deliver.Deliveries.__init__.__defaults__ = (PATIENCE,)
     RequestsTransport.sleep = lambda _, duration: _doze(duration)
     assert PurviewClient.__init__.__kwdefaults__ is not None  # noqa: S101 - it has some
     PurviewClient.__init__.__kwdefaults__["sleep"] = _doze

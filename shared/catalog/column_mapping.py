@@ -14,12 +14,12 @@ from shared.places.platforms import place_of
 Scanned = Mapping[QualifiedName, tuple[str, ...]]
 """The names of columns that the catalog has of scanned data."""
 INFERRED = "inferred: "
-"""How the source of a mapping starts that nobody declared."""
+"""How the source of a mapping starts that is not declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """Names of columns, and what says so."""
+    """Names of columns, and where they come from."""
 
     columns: frozenset[str]
     source: str
@@ -45,8 +45,8 @@ def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: S
     """
     Add a mapping for each input and output with columns of equal names, unless the run declares one for the two.
 
-    Names are compared as they stand: nobody says that `ID` and `id` are one column. The two are told apart by what
-    the catalog has of them: data that a run reads through two ports is mapped once.
+    Names are compared exactly: `ID` and `id` may be two columns. Inputs and outputs are compared by their entities in
+    the catalog: data that a run reads through two ports is mapped once.
     """
     sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
     mapped = {(sources.get(mapping.input), sinks.get(mapping.output)) for mapping in run.column_mappings}

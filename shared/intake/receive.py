@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from shared.errors import TerminalError
 from shared.intake.envelopes import compact_event, redact_event
-from shared.intake.handle import dead_letter
 from shared.intake.message import MessageBody
+from shared.intake.outcomes import dead_letter
 from shared.openlineage.incoming import compact_run_event, is_openlineage, take_apart
 from shared.state.ports import DeadLetters, Queue
 
@@ -17,6 +18,14 @@ MESSAGE_LIMIT = 32 * 1024
 """Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
 _REST = 1_024
 """Bytes of a message that are not the event."""
+
+
+class RefusedBodyError(TerminalError):
+    """The body of a request as a whole cannot be taken; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def receive_event(

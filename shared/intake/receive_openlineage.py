@@ -3,16 +3,15 @@
 import json
 import logging
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
 
-from shared.errors import TerminalError
+from shared.intake.allow_list import AllowList
 from shared.intake.message import OPENLINEAGE
-from shared.intake.receive import list_messages
+from shared.intake.receive import RefusedBodyError, enqueue
 from shared.openlineage.incoming import is_openlineage
 from shared.redaction import redact_text
-
-if TYPE_CHECKING:
-    from shared.bootstrap import Services
+from shared.state.ports import State
 
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes, after decompression: a plan of Spark's takes a megabyte or a few."""
@@ -23,15 +22,14 @@ _GZIP = b"\x1f\x8b"
 logger = logging.getLogger(__name__)
 
 
-class RefusedEventsError(TerminalError):
-    """The body as a whole cannot be taken; `status` is the HTTP status that says so."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def receive_events(body: bytes, *, encoding: str, services: "Services") -> tuple[int, dict[str, object]]:
+def receive_events(
+    body: bytes,
+    *,
+    encoding: str,
+    allowed: AllowList,
+    open_state: Callable[[], State],
+    now: Callable[[], datetime],
+) -> tuple[int, dict[str, object]]:
     """
     Put events on the queue, interpreting no more of them than whose they are.
 
@@ -39,22 +37,22 @@ def receive_events(body: bytes, *, encoding: str, services: "Services") -> tuple
         The HTTP status and the answer: for an array how many were received, and which were refused and why.
 
     Raises:
-        RefusedEventsError: too large, too many events, none, or the one that it is cannot be taken.
+        RefusedBodyError: too large, too many events, none, or the one that it is cannot be taken.
     """
     read = _read(_decompress(body, encoding))
     if not isinstance(read, list):
-        if reason := _why_refused(read, services):
-            raise RefusedEventsError(*reason)
-        _enqueue(read, services)
+        if reason := _why_refused(read, allowed):
+            raise RefusedBodyError(*reason)
+        _enqueue(read, open_state(), now=now)
         return 201, {}
     if len(read) > EVENT_LIMIT:
-        raise RefusedEventsError(413, f"there are {len(read)} events; send at most {EVENT_LIMIT}")
+        raise RefusedBodyError(413, f"there are {len(read)} events; send at most {EVENT_LIMIT}")
     failed: list[dict[str, object]] = []
     for index, event in enumerate(read):
-        if reason := _why_refused(event, services):
+        if reason := _why_refused(event, allowed):
             failed.append({"index": index, "reason": reason[1], "retriable": False})
         else:
-            _enqueue(event, services)
+            _enqueue(event, open_state(), now=now)
     summary = {"received": len(read), "successful": len(read) - len(failed), "failed": len(failed)}
     if failed:
         logger.warning("OpenLineage events refused", extra={**summary, "reason": failed[0]["reason"]})
@@ -72,13 +70,13 @@ def _decompress(body: bytes, encoding: str) -> bytes:
         try:
             plain = unzip.decompress(body, BODY_LIMIT + 1)
         except zlib.error as error:
-            raise RefusedEventsError(400, f"body: is not gzip ({error})") from error
+            raise RefusedBodyError(400, f"body: is not gzip ({error})") from error
         if len(plain) <= BODY_LIMIT and not unzip.eof:
-            raise RefusedEventsError(400, "body: is not gzip (it ends too early)")
+            raise RefusedBodyError(400, "body: is not gzip (it ends too early)")
     else:
-        raise RefusedEventsError(415, "Content-Encoding: send gzip, or nothing")
+        raise RefusedBodyError(415, "Content-Encoding: send gzip, or nothing")
     if len(plain) > BODY_LIMIT:
-        raise RefusedEventsError(413, f"the body has more than {BODY_LIMIT} bytes; send fewer events at once")
+        raise RefusedBodyError(413, f"the body has more than {BODY_LIMIT} bytes; send fewer events at once")
     return plain
 
 
@@ -86,12 +84,12 @@ def _read(body: bytes) -> object:
     try:
         return json.loads(body.decode())
     except UnicodeDecodeError as error:
-        raise RefusedEventsError(400, f"body: is not UTF-8 ({error.reason})") from error
+        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
     except (ValueError, RecursionError) as error:
-        raise RefusedEventsError(400, f"body: is not JSON ({error})") from error
+        raise RefusedBodyError(400, f"body: is not JSON ({error})") from error
 
 
-def _why_refused(event: object, services: "Services") -> tuple[int, str] | None:
+def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
     """
     Say with which status and why an event is not taken; None if it is.
 
@@ -101,18 +99,14 @@ def _why_refused(event: object, services: "Services") -> tuple[int, str] | None:
         return 400, f"body: is a JSON {type(event).__name__}, not an event"
     if not is_openlineage(event):
         return 400, "body: is no OpenLineage event: it has neither run nor job nor dataset"
-    if not services.settings.openlineage_jobs:
+    if not allowed.jobs:
         return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
     job = event.get("job")
     namespace = job.get("namespace") if isinstance(job, dict) else None
-    if isinstance(namespace, str) and not services.allowed.takes_job(namespace):
+    if isinstance(namespace, str) and not allowed.takes_job(namespace):
         return 403, f"job.namespace: {redact_text(namespace[:200])} is not in LINEAGE_OPENLINEAGE_JOBS"
     return None
 
 
-def _enqueue(event: object, services: "Services") -> None:
-    messages = list_messages(
-        json.dumps(event), source=OPENLINEAGE, now=services.now, open_dead_letters=lambda: services.dead_letters
-    )
-    for message in messages:
-        services.queue.put(message)
+def _enqueue(event: object, state: State, *, now: Callable[[], datetime]) -> None:
+    enqueue([json.dumps(event)], state.queue, state.dead_letters, source=OPENLINEAGE, now=now)

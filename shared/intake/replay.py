@@ -1,21 +1,20 @@
-"""Checks events that somebody wants published again and puts them on the queue, one result for each."""
+"""Puts events on the queue that a person wants published again, and reads those that Event Grid could not deliver."""
 
+import json
 import logging
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Protocol
 
-from shared.errors import TerminalError
+from shared.errors import MalformedEventError, TerminalError
+from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.envelopes import split_events
-from shared.intake.handle import read_event, reason_of, unknown_type
 from shared.intake.message import REPLAY
-from shared.intake.receive import list_messages
-from shared.openlineage.incoming import is_openlineage_body
+from shared.intake.outcomes import describe_error
+from shared.intake.receive import RefusedBodyError, list_messages
 from shared.publishing.plan import Skip
-from shared.publishing.plan_openlineage import read_job_event
-from shared.redaction import redact_text
-
-if TYPE_CHECKING:
-    from shared.bootstrap import Services
+from shared.state.ports import State
 
 BODY_LIMIT = 1024 * 1024
 EVENT_LIMIT = 500
@@ -23,15 +22,15 @@ EVENT_LIMIT = 500
 logger = logging.getLogger(__name__)
 
 
-class RefusedReplayError(TerminalError):
-    """The body as a whole cannot be taken; `status` is the HTTP status that says so."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def replay_events(body: bytes, *, dry_run: bool, requester: str, services: "Services") -> list[dict[str, str]]:
+def replay_events(
+    body: bytes,
+    *,
+    dry_run: bool,
+    requester: str,
+    allowed: AllowList,
+    open_state: Callable[[], State],
+    now: Callable[[], datetime],
+) -> list[dict[str, str]]:
     """
     Put events on the queue that can be read and come from a workspace on the allow-list.
 
@@ -39,19 +38,27 @@ def replay_events(body: bytes, *, dry_run: bool, requester: str, services: "Serv
         For each event `result`: `enqueued`, `would_enqueue` or `refused`, and then `operation_id` or `reason`.
 
     Raises:
-        RefusedReplayError: too large, too many events, or none.
+        RefusedBodyError: too large, too many events, or none.
     """
     if len(body) > BODY_LIMIT:
-        raise RefusedReplayError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
+        raise RefusedBodyError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
     try:
         events = split_events(body.decode())
     except UnicodeDecodeError as error:
-        raise RefusedReplayError(400, f"body: is not UTF-8 ({error.reason})") from error
+        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
     if len(events) > EVENT_LIMIT:
-        raise RefusedReplayError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
+        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
     if not events or not body.strip():
-        raise RefusedReplayError(400, "body: has no event")
-    results = [_replay(event, dry_run=dry_run, services=services) for event in events]
+        raise RefusedBodyError(400, "body: has no event")
+    results = []
+    for event in events:
+        event_id, refused = _read(event, allowed)
+        if refused:
+            results.append({"result": "refused", "reason": refused})
+        elif dry_run:
+            results.append({"result": "would_enqueue", "event_id": event_id})
+        else:
+            results.append(_enqueue(event, event_id, open_state(), now=now))
     logger.info(
         "replay of %d events",
         len(events),
@@ -64,34 +71,61 @@ def replay_events(body: bytes, *, dry_run: bool, requester: str, services: "Serv
     return results
 
 
-def _replay(event: str, *, dry_run: bool, services: "Services") -> dict[str, str]:
+def _read(event: str, allowed: AllowList) -> tuple[str, str]:
+    """Return the id of an event, and why it is refused; "" if it is not."""
     try:
-        refused, event_id = _read(event, services)
+        read = read_any_event(event, allowed)
     except TerminalError as error:
-        refused = f"{reason_of(error)}: {redact_text(str(error))}"
-    if refused:
-        return {"result": "refused", "reason": refused}
-    if dry_run:
-        return {"result": "would_enqueue", "event_id": event_id}
+        return "", ": ".join(describe_error(error))
+    return ("", read.reason) if isinstance(read, Skip) else (read.id, "")
+
+
+def _enqueue(event: str, event_id: str, state: State, *, now: Callable[[], datetime]) -> dict[str, str]:
     operation_id = uuid.uuid4().hex
     messages = list_messages(
-        event,
-        operation_id=operation_id,
-        source=REPLAY,
-        now=services.now,
-        open_dead_letters=lambda: services.dead_letters,
+        event, operation_id=operation_id, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters
     )
     if not messages:
         return {"result": "refused", "reason": "OversizedEvent: it is a dead letter now", "operation_id": operation_id}
     for message in messages:
-        services.queue.put(message)
+        state.queue.put(message)
     return {"result": "enqueued", "event_id": event_id, "operation_id": operation_id}
 
 
-def _read(event: str, services: "Services") -> tuple[str, str]:
-    """Return why an event is refused ("" if it is not), and its id."""
-    if is_openlineage_body(event):
-        read = read_job_event(event, services.allowed)
-        return (read.reason, "") if isinstance(read, Skip) else ("", read.id)
-    unknown = unknown_type(event)
-    return (unknown, "") if unknown else ("", read_event(event, services.allowed).id)
+class Undelivered(Protocol):
+    """
+    The files of events that Event Grid could not deliver. Every method may raise ServiceUnavailableError,
+    AccessDeniedError and RequestRefusedError, and RecordNotFoundError where there is no such file.
+    """
+
+    def list_names(self, *, since: datetime | None = None) -> Iterator[str]:
+        """Return the files that were not replayed yet and were written at a time or later."""
+        ...
+
+    def read(self, name: str) -> bytes: ...
+
+    def mark_replayed(self, name: str) -> None:
+        """Move a file to those that were replayed; of no effect if it is gone."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def read_undelivered(content: bytes) -> list[str]:
+    """
+    Read the events of a file that Event Grid has left.
+
+    Raises:
+        MalformedEventError: it is not UTF-8, not JSON, or neither an event nor an array.
+
+    >>> read_undelivered(b'[{"id": "e", "deadLetterReason": "MaxDeliveryAttemptsExceeded"}]')
+    ['{"id": "e", "deadLetterReason": "MaxDeliveryAttemptsExceeded"}']
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        members = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedEventError("file", f"is not JSON in UTF-8 ({error})") from error
+    if not isinstance(members, dict | list):
+        raise MalformedEventError("file", f"is a JSON {type(members).__name__}, neither an event nor an array of them")
+    return split_events(text)

@@ -1,12 +1,14 @@
-"""Tells in facets of the standard what the catalog knows of data."""
+"""Describes data in facets of the standard, and what those have no words for in two of ours (docs/openlineage/)."""
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attr
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 from openlineage.client.facet_v2 import (
     DatasetFacet,
+    RunFacet,
     column_lineage_dataset,
     dataset_type_dataset,
     dataset_version_dataset,
@@ -20,20 +22,64 @@ from openlineage.client.facet_v2 import (
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE, kind_of
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.outgoing_custom import ASSET_FACET, PRODUCER, AzuremlAssetDatasetFacet
 from shared.places.datasets import DatasetName
 from shared.places.platforms import origin, to_openlineage
 
+PRODUCER = "urn:aml-purview-lineage"
+"""Who sends it. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
+_VERSION = "1-0-0"
+PROCESS_FACET, ASSET_FACET = "azureml_process", "azureml_asset"
+"""The keys of the two facets in an event."""
 Known = Mapping[QualifiedName, Entity]
-"""Whatever is known of the entities around a process."""
+"""The entities around a process, as far as they are known."""
 TAGS_FROM = "AZURE_ML"
 _ELSEWHERE = frozenset({"description", "owner", "tags", "columnMapping"})
 """Attributes that a facet of the standard has."""
 
 
+def _schema_url(name: str) -> str:
+    return f"{PRODUCER}:openlineage:{_VERSION}:{name}.json#/$defs/{name}"
+
+
+@attr.define
+class AzuremlProcessRunFacet(RunFacet):
+    """
+    What else is known of a process.
+
+    Attributes:
+        attributes: those of the entity in the catalog for which no facet of the standard is meant.
+        settings, metrics: of the run, by name.
+        packages: in its environment.
+    """
+
+    qualifiedName: str  # noqa: N815 - in the case of the standard's members
+    typeName: str  # noqa: N815
+    attributes: dict[str, Any]
+    settings: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = None
+    packages: list[dict[str, Any]] | None = None
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema_url("AzuremlProcessRunFacet")
+
+
+@attr.define
+class AzuremlAssetDatasetFacet(DatasetFacet):
+    """What else is known of data, a model version or an endpoint."""
+
+    qualifiedName: str  # noqa: N815
+    typeName: str  # noqa: N815
+    attributes: dict[str, Any]
+
+    @staticmethod
+    def _get_schema() -> str:
+        return _schema_url("AzuremlAssetDatasetFacet")
+
+
 class Datasets:
     """
-    Data as events tell of it.
+    Data as events describe it.
 
     Args:
         known: the entities that facets are made of; of data that is not among them an event has the name alone.
@@ -146,7 +192,7 @@ def tags_of(entity: Entity) -> dict[str, str]:
 
 
 def other_attributes(entity: Entity) -> dict[str, Any]:
-    """Return what no facet of the standard tells."""
+    """Return the attributes that no facet of the standard has."""
     return {name: value for name, value in sorted(entity.attributes.items()) if name not in _ELSEWHERE}
 
 

@@ -1,11 +1,10 @@
-"""Tells others of lineage once the catalog has it: each news at least once, and nothing that was told before."""
+"""Sends lineage to others once the catalog has it: each change at least once, and nothing that was sent before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AnnouncementRefusedError, RequestRefusedError
-from shared.intake.event_types import Event
 from shared.ports import Announcement, Outlet
 from shared.publishing.plan import Plan
 from shared.state.ports import Ledger
@@ -19,35 +18,37 @@ class Announcer:
     """
     The use case after publishing.
 
-    What was told is noted in the ledger after it was sent, apart from what was written: a message that comes back
-    because nobody listened finds the catalog up to date and tells the rest.
+    What was sent is noted in the ledger afterwards, apart from what was written: a message that comes back because
+    the receiver was down finds the catalog up to date and sends the rest.
     """
 
     outlet: Outlet
     ledger: Ledger
 
-    def list_news(self, event: Event, plan: Plan, *, force: bool = False) -> Sequence[Announcement]:
-        """Return what has not been told of a plan's processes, or everything."""
-        announcements = self.outlet.translate(plan.entities, at=event.time)
+    def list_unsent(self, plan: Plan, *, force: bool = False) -> Sequence[Announcement]:
+        """Return what has not been sent of a plan's processes, or everything; nothing of what is never sent."""
+        if plan.announced_at is None:
+            return ()
+        announcements = self.outlet.translate(plan.entities, at=plan.announced_at)
         if force:
             return announcements
-        told = self.ledger.get_fingerprints({_note(name) for each in announcements for name in each.fingerprints})
-        return [each for each in announcements if not _notes(each).items() <= told.items()]
+        sent = self.ledger.get_fingerprints({_note(name) for each in announcements for name in each.fingerprints})
+        return [each for each in announcements if not _notes(each).items() <= sent.items()]
 
-    def announce(self, news: Sequence[Announcement], *, before_some: Callable[[], None] = lambda: None) -> None:
+    def send(self, unsent: Sequence[Announcement], *, before_some: Callable[[], None] = lambda: None) -> None:
         """
-        Tell news, and note what was told, also if it is not all.
+        Send announcements, and note those that were sent, also if it is not all.
 
         Args:
-            before_some: called now and then, to see whether it is still ours to tell.
+            before_some: called now and then, to see whether we still hold the lease.
 
         Raises:
-            AnnouncementRefusedError: some were refused, and all the others were told.
+            AnnouncementRefusedError: some were refused, and all the others were sent.
         """
-        told: dict[QualifiedName, str] = {}
+        sent: dict[QualifiedName, str] = {}
         refused: dict[str, str] = {}
         try:
-            for position, each in enumerate(news):
+            for position, each in enumerate(unsent):
                 if position % _RENEW_AFTER == 0:
                     before_some()
                 try:
@@ -55,10 +56,10 @@ class Announcer:
                 except RequestRefusedError as error:
                     refused[each.process] = str(error)
                 else:
-                    told |= _notes(each)
+                    sent |= _notes(each)
         finally:
-            if told:
-                self.ledger.put_fingerprints(told)
+            if sent:
+                self.ledger.put_fingerprints(sent)
         if refused:
             raise AnnouncementRefusedError(refused)
 
@@ -68,5 +69,5 @@ def _notes(announcement: Announcement) -> Mapping[QualifiedName, str]:
 
 
 def _note(name: QualifiedName) -> QualifiedName:
-    """Name the note of what was told; the same name without prefix is that of what was written."""
+    """Name the note of what was sent; the same name without prefix is that of what was written."""
     return QualifiedName(f"told/{name}")

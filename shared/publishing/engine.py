@@ -1,10 +1,9 @@
-"""Publishes what one event is about, and notes in the ledger what was written."""
+"""Publishes what planners plan and notes it in the ledger: whatever it is about, in the same order."""
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
@@ -12,27 +11,37 @@ from shared.catalog.entities import Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
-from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
+from shared.intake.event_types import Event
+from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
-from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED, Outcome
-from shared.publishing.plan import Plan, Skip
-from shared.publishing.plan_azure_ml import Planner
-from shared.state.ports import Leases, Ledger, Row
-
-LEASE = timedelta(minutes=10)
-"""How long a worker that died keeps the others waiting; a request to the catalog with all its retries takes less."""
+from shared.publishing.lease import WriterLease
+from shared.publishing.plan import (
+    DEAD_LETTERED,
+    PUBLISHED,
+    SKIPPED,
+    AnyEvent,
+    Outcome,
+    Plan,
+    Planner,
+    Skip,
+    row_of,
+)
+from shared.publishing.plan_azure_ml import AzureMlPlanner
+from shared.publishing.plan_marks import Mark, MarkPlanner
+from shared.publishing.plan_openlineage import JobRunPlanner
+from shared.state.ports import Leases, Ledger
 
 
 class Publisher:
     """
-    The publish use case.
+    The publish use case, of Azure ML's events, of runs that OpenLineage reports, and of marks.
 
     May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
-    written, if the catalog refused some entity, and LeaseHeldError: the catalog has no optimistic locking, so one
-    worker at a time writes a run tree. The announcer speaks last, of what the catalog has; if it fails, what is
-    written stays written, and publishing again tells the rest. AnnouncementRefusedError: others refused to hear.
+    written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. Others
+    are told last, of what the catalog has; if that fails, what is written stays written, and publishing again sends
+    the rest. AnnouncementRefusedError: the receiver refused an event.
     """
 
     def __init__(
@@ -48,129 +57,134 @@ class Publisher:
         labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
     ) -> None:
-        self._labels = labels
-        self._leases = leases
-        self._now = now
-        self._announcer = announcer
-        self._planner = Planner(source, catalog, ledger, now=now, infer_columns=infer_columns, downstream=downstream)
         self._catalog = catalog
         self._ledger = ledger
+        self._leases = leases
+        self._now = now
+        self._labels = labels
+        self._announcer = announcer
+        self._azure_ml = partial(
+            AzureMlPlanner, source, catalog, ledger, now, infer_columns=infer_columns, downstream=downstream
+        )
 
-    def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
+    def plan(self, event: AnyEvent, *, force: bool = False) -> Plan | Skip:
         """Work out what publishing would write, writing nothing."""
-        return self._planner.plan(event, force=force)
+        return self._planner_of(event).plan(force=force)
 
-    def publish(self, event: Event, *, force: bool = False) -> Outcome:
+    def publish(self, event: AnyEvent | Mark, *, force: bool = False) -> Outcome:
         """
         Bring the catalog up to date with what the event is about. Doing so twice changes nothing more.
 
         Args:
-            force: write everything and look everything up anew, whatever the ledger says.
+            force: write everything and look everything up again, whatever the ledger says.
         """
+        planner = self._planner_of(event)
+        planner.add_fact()
         started = self._now()
-        plan = self.plan(event, force=force)
-        if isinstance(plan, Skip):
-            self._ledger.put_rows(plan.rows)
-            return Outcome(SKIPPED, _subject_of(event), plan.reason)
-        if not plan.changed and not force and not self._has_news(event, plan):
+        plan = planner.plan(force=force)
+        if not self._needs_lease(plan, force=force):
             self._note(plan)
-            return _unchanged(plan)
-        with self._lease(plan) as lease:
-            if force:
+            return _outcome_of(planner, plan)
+        try:
+            lease = WriterLease.take(self._leases, plan.roots)
+        except LeaseHeldError:
+            if isinstance(plan, Skip):  # the other worker knows all facts that we do, and notes the row
+                return _outcome_of(planner, plan)
+            raise
+        with lease:
+            if force and isinstance(plan, Plan):
                 self._forget(plan)
             if force or lease.was_held_since(started):
-                plan = self.plan(event, force=force)  # what we read before may be older than what the other wrote
-            if isinstance(plan, Skip):
-                self._ledger.put_rows(plan.rows)
-                return Outcome(SKIPPED, _subject_of(event), plan.reason)
-            if not plan.changed:
+                plan = planner.plan(force=force)  # what we read may be older than what the other worker wrote
+            if isinstance(plan, Skip) or not plan.changed:
                 self._note(plan)
-                self._announce(event, plan, lease)
-                return _unchanged(plan)
-            plan = self._write(event, plan, lease)
-            self._announce(event, plan, lease, force=force)
-        return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained, rules=plan.rules)
+            else:
+                plan = self._write(planner, plan, lease)
+            if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
+                self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
+            return _outcome_of(planner, plan)
 
-    def note_failure(self, event: Event, reason: str) -> None:
-        """Note that an event was set aside, so that coverage can say why there is no lineage."""
-        key = key_of_subject(event)
-        if key is not None:
-            kind = {RunSubject: "run", ModelSubject: "model", EndpointSubject: "endpoint"}[type(event.subject)]
-            row = Row(key, kind, DEAD_LETTERED, reason=reason, event_id=event.id, event_time=event.time)
-            self._ledger.put_rows([row])
+    def note_failure(self, event: AnyEvent, reason: str) -> None:
+        """Note that an event was dead-lettered, so that coverage can say why there is no lineage."""
+        if about := self._planner_of(event).about:
+            self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
 
-    @contextmanager
-    def _lease(self, plan: Plan) -> "Iterator[_Lease]":
-        holder, held, ends = uuid.uuid4().hex, list[QualifiedName](), list[datetime]()
-        try:
-            for root in plan.roots:  # nobody waits for another while holding one, so their order does not matter
-                turn = self._leases.acquire(root, holder=holder, duration=LEASE)
-                if turn is None:
-                    raise LeaseHeldError(f"{root} is being published by another worker")
-                held.append(root)
-                ends += [turn.previous_end] if turn.previous_end else []
-            yield _Lease(self._leases, tuple(held), holder, max(ends, default=None))
-        finally:
-            for root in held:
-                self._leases.release(root, holder=holder)
+    def _planner_of(self, event: AnyEvent | Mark) -> Planner:
+        match event:
+            case Event():
+                return self._azure_ml(event)
+            case RunEvent():
+                return JobRunPlanner(self._catalog, self._ledger, self._now, event)
+            case Mark():
+                return MarkPlanner(self._catalog, event, self._azure_ml(event.run) if event.run else None)
 
-    def _has_news(self, event: Event, plan: Plan) -> bool:
-        return self._announcer is not None and bool(self._announcer.list_news(event, plan))
+    def _needs_lease(self, plan: Plan | Skip, *, force: bool) -> bool:
+        if isinstance(plan, Skip):
+            return bool(plan.roots)
+        if plan.changed or force or (plan.rows and plan.rows_need_lease):
+            return True
+        return self._announcer is not None and bool(self._announcer.list_unsent(plan))
 
-    def _announce(self, event: Event, plan: Plan, lease: "_Lease", *, force: bool = False) -> None:
-        """Tell others while it is our turn, so that they hear of what was written in the order it was written."""
-        if self._announcer:
-            self._announcer.announce(self._announcer.list_news(event, plan, force=force), before_some=lease.check)
-
-    def _note(self, plan: Plan) -> None:
-        """Note what was found out though nothing was written."""
-        self._ledger.put_matches(plan.looked_up)
+    def _note(self, plan: Plan | Skip) -> None:
+        """Note what was found out though nothing is written."""
+        if isinstance(plan, Plan):
+            self._ledger.put_matches(plan.looked_up)
         self._ledger.put_rows(plan.rows)
 
-    def _write(self, event: Event, plan: Plan, lease: "_Lease") -> Plan:
+    def _write(self, planner: Planner, plan: Plan, lease: WriterLease) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
-        # Before the catalog is written: if we die in between, whoever comes next knows of these models.
-        for home in plan.roots:
-            models = {run: names for run, names in plan.models.items() if plan.homes.get(run) == home}
-            self._ledger.add_to_tree(home, models=models)
-        result = self._catalog.upsert_entities(plan.changed, before_each=lease.check) if plan.changed else None
-        if result and result.rejections:
-            plan, result = self._write_anew(event, plan, result, lease)
+        if plan.partial:
+            return self._write_partial(plan, lease)
+        # Before the catalog is written: if we die in between, the next worker knows of these models.
+        for root in plan.roots:
+            if models := {run: names for run, names in plan.models.items() if plan.owners.get(run) == root}:
+                self._ledger.add_to_tree(root, models=models)
+        result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
+        if result.rejections:
+            plan, result = self._write_again(planner, plan, result, lease)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
-        if result:
-            fingerprints = {entity.ref.qualified_name: entity.fingerprint for entity in plan.entities}
-            self._note_written(plan.root, {name: fingerprints[name] for name in result.guids if name in fingerprints})
-        rejections = result.rejections if result else {}
+        self._note_written(plan, result)
         self._ledger.put_matches(plan.looked_up)
-        self._ledger.put_rows(
-            replace(row, outcome=DEAD_LETTERED, reason=rejections.get(row.key, "an entity it needs was refused"))
-            if rejections
-            else row
-            for row in plan.rows
-        )
-        if rejections:
+        if rejections := result.rejections:
+            reasons = {row.key: rejections.get(row.key, "an entity it needs was refused") for row in plan.rows}
+            self._ledger.put_rows(replace(row, outcome=DEAD_LETTERED, reason=reasons[row.key]) for row in plan.rows)
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
+        self._ledger.put_rows(plan.rows)
         return plan
 
-    def _write_anew(self, event: Event, plan: Plan, refused: Upserted, lease: "_Lease") -> tuple[Plan, Upserted]:
-        """
-        Write everything once more after a refusal: what the ledger knows may have been deleted in the catalog since.
+    def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
+        self._catalog.upsert_entities(plan.changed, before_each=lease.check)
+        # If it comes back just as it was, its old fingerprint must not keep it from being written.
+        self._ledger.forget_fingerprints(entity.ref.qualified_name for entity in plan.changed)
+        self._note(plan)
+        return plan
 
-        A model version that somebody deleted there is left out; replaying its own event brings it back.
+    def _write_again(
+        self, planner: Planner, plan: Plan, refused: Upserted, lease: WriterLease
+    ) -> tuple[Plan, Upserted]:
+        """
+        Write everything after a refusal: what the ledger knows may have been deleted in the catalog since.
+
+        A model version that a person deleted there is left out; replaying its own event brings it back.
         """
         self._forget(plan)
-        anew = self.plan(event)
-        if isinstance(anew, Skip):
+        again = planner.plan()
+        if isinstance(again, Skip):
             return plan, refused
-        entities = self._without_deleted_models(anew.entities)
+        entities = self._without_deleted_models(again.entities)
         written = self._catalog.upsert_entities(entities, before_each=lease.check)
-        return replace(anew, entities=entities, changed=entities), written
+        return replace(again, entities=entities, changed=entities), written
 
-    def _note_written(self, root: QualifiedName, fingerprints: Mapping[QualifiedName, str]) -> None:
-        of_runs = {name: each for name, each in fingerprints.items() if qualified_names.is_of_run(name)}
-        self._ledger.put_fingerprints({name: each for name, each in fingerprints.items() if name not in of_runs})
-        self._ledger.add_to_tree(root, fingerprints=of_runs)
+    def _note_written(self, plan: Plan, result: Upserted) -> None:
+        written = {
+            entity.ref.qualified_name: entity.fingerprint
+            for entity in plan.entities
+            if entity.ref.qualified_name in result.guids
+        }
+        of_runs = {name: each for name, each in written.items() if qualified_names.is_of_run(name)}
+        self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_runs})
+        self._ledger.add_to_tree(plan.root, fingerprints=of_runs)
 
     def _forget(self, plan: Plan) -> None:
         names = [entity.ref.qualified_name for entity in plan.entities]
@@ -191,52 +205,11 @@ class Publisher:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Lease:
-    """Our turn to write a run tree, and the steps of others that it reuses."""
-
-    leases: Leases
-    names: tuple[str, ...]
-    holder: str
-    previous_end: datetime | None
-
-    def was_held_since(self, moment: datetime) -> bool:
-        """Whether another worker had this turn, or part of it, after a time."""
-        return self.previous_end is not None and self.previous_end >= moment
-
-    def check(self) -> None:
-        """Extend our turn before each request that writes; we may have been too slow and another may have begun."""
-        for name in self.names:
-            if not self.leases.renew(name, holder=self.holder, duration=LEASE):
-                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
-
-
-def _unchanged(plan: Plan) -> Outcome:
+def _outcome_of(planner: Planner, plan: Plan | Skip) -> Outcome:
+    if isinstance(plan, Skip):
+        return Outcome(SKIPPED, planner.about.words if planner.about else "", plan.reason)
+    if plan.changed:
+        return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained, rules=plan.rules)
     return Outcome(
         SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained, rules=plan.rules
     )
-
-
-def key_of_subject(event: Event) -> QualifiedName | None:
-    """Name the ledger's row of what an event is about."""
-    match event.subject:
-        case RunSubject(run_id):
-            return qualified_names.of_run(event.workspace, run_id)
-        case ModelSubject(model):
-            return qualified_names.of_asset(event.workspace, model)
-        case EndpointSubject(name):
-            return qualified_names.of_endpoint(event.workspace, name)
-        case Nothing():
-            return None
-
-
-def _subject_of(event: Event) -> str:
-    match event.subject:
-        case RunSubject(run_id):
-            return f"run {run_id}"
-        case ModelSubject(model):
-            return f"model {model.label}"
-        case EndpointSubject(name):
-            return f"endpoint {name}"
-        case Nothing():
-            return ""

@@ -17,7 +17,7 @@ _LONGEST = 50
 
 def label_of(classification: str) -> str:
     """
-    Spell a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
+    Format a classification as a label, which has letters, digits, `_` and `-`, fifty of them at most.
 
     >>> label_of("MICROSOFT.PERSONAL.EMAIL")
     'upstream_MICROSOFT_PERSONAL_EMAIL'

@@ -1,21 +1,47 @@
-"""What publishing an event would write, or why it would write nothing."""
+"""What publishing an event would write, or why it would write nothing, and how it ended."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog import qualified_names
+from shared.catalog.entities import Entity, Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
+from shared.intake.event_types import Event
+from shared.openlineage.incoming_events import RunEvent
 from shared.places.matching import Match
-from shared.publishing.rows import explain
-from shared.state.ports import Row
+from shared.state.ports import Ledger, Row
+
+PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
+
+CAME_BACK, DEFERRED = "came_back", "deferred"
+"""Not how a message ended but how one attempt at it did: it is on the queue again, or a copy of it with a delay."""
+
+AnyEvent = Event | RunEvent
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an event is about: the key and the kind of its row in the ledger, and words for people."""
+
+    key: QualifiedName
+    kind: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """There is nothing to publish; `reason` is for people, `rows` are noted all the same."""
+    """
+    There is nothing to publish; `reason` is for people, `rows` are noted all the same.
+
+    Attributes:
+        roots: what the rows may be noted under the lease of only; nothing where their order does not matter.
+    """
 
     reason: str
     rows: tuple[Row, ...] = ()
+    roots: tuple[QualifiedName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +54,10 @@ class Plan:
         changed: those of `entities` that differ from what was written last.
         matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
-        homes: for each run of the tree, the root it ran below; another than `root` if the step was reused.
+        owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
+        rows_need_lease: rows may be noted under the lease only, since they add up what several events say.
+        partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
+        announced_at: the time of what has none itself, for others to be told of; None if they are not.
     """
 
     subject: str
@@ -39,12 +68,15 @@ class Plan:
     matches: Mapping[Ref, Match] = field(default_factory=dict)
     looked_up: Mapping[Ref, Match] = field(default_factory=dict)
     models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
-    homes: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
+    owners: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
+    rows_need_lease: bool = False
+    partial: bool = False
+    announced_at: datetime | None = None
 
     @property
     def roots(self) -> tuple[QualifiedName, ...]:
         """What one worker at a time may write."""
-        return tuple(sorted({self.root, *self.homes.values()}))
+        return tuple(sorted({self.root, *self.owners.values()}))
 
     @property
     def explained(self) -> dict[str, str]:
@@ -55,3 +87,93 @@ class Plan:
     def rules(self) -> dict[str, str]:
         """Say which naming rule found each place, or why none did; nothing for what was remembered without."""
         return {str(place.qualified_name): match.rule for place, match in self.matches.items() if match.rule}
+
+
+class Planner(Protocol):
+    """Works out what publishing one thing would write. It takes no lease, and writes nothing but the fact it adds."""
+
+    @property
+    def about(self) -> About | None:
+        """What there is a row of in the ledger; None if there is none."""
+        ...
+
+    def add_fact(self) -> None:
+        """Add what this event alone says to what others said, before anything is planned."""
+        ...
+
+    def plan(self, *, force: bool = False) -> Plan | Skip: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    How one attempt at a message ended.
+
+    Attributes:
+        subject: what it was about, for people.
+        reason: why it was skipped, dead-lettered or came back.
+        written: entities written to the catalog.
+        matches: how each place was found: qualifiedName → "exact", "resource set" or "placeholder".
+        rules: which naming rule found it, or why none did; for people.
+    """
+
+    outcome: str
+    subject: str = ""
+    reason: str = ""
+    written: int = 0
+    matches: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+
+def row_of(
+    event: AnyEvent,
+    key: QualifiedName,
+    kind: str,
+    outcome: str,
+    *,
+    reason: str = "",
+    status: str = "",
+    matches: Mapping[str, str] | None = None,
+    evidence: Sequence[Evidence] = (),
+) -> Row:
+    """Make the row that the ledger keeps of what an event was about."""
+    return Row(
+        key,
+        kind,
+        outcome,
+        reason=reason,
+        status=status,
+        event_id=event.id,
+        event_time=event.time,
+        matches=matches or {},
+        evidence=tuple(evidence),
+    )
+
+
+def with_evidence(event: AnyEvent, rows: Iterable[Row], entities: Iterable[Entity]) -> Iterator[Row]:
+    """Yield rows with the evidence of the processes they are about, and rows of kind `link` for the other processes."""
+    evidence = {entity.ref.qualified_name: entity.evidence for entity in entities if entity.evidence}
+    for row in rows:
+        yield replace(row, evidence=(*row.evidence, *evidence.pop(row.key, ())))
+    for key, why in evidence.items():
+        yield row_of(event, key, "link", PUBLISHED, evidence=why)
+
+
+def explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
+    """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
+    return {str(place.qualified_name): match.kind.value for place, match in matches.items()}
+
+
+def find_changed(
+    ledger: Ledger, entities: Sequence[Entity], of_runs: Mapping[QualifiedName, str] | None = None
+) -> tuple[Entity, ...]:
+    """
+    Return the entities that differ from what was written last.
+
+    Args:
+        of_runs: the fingerprints that the ledger keeps with the tree.
+    """
+    names = [entity.ref.qualified_name for entity in entities]
+    shared = ledger.get_fingerprints(name for name in names if not qualified_names.is_of_run(name))
+    before = {**shared, **(of_runs or {})}
+    return tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)

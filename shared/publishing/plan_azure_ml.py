@@ -1,7 +1,7 @@
-"""Plans what publishing an event would write: resolve in Azure ML, match in the catalog, build, compare."""
+"""Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.catalog import qualified_names
@@ -14,14 +14,30 @@ from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
-from shared.model import SETTLED, SUCCEEDED, Deployment, Endpoint, RunTree, WorkspaceId
+from shared.model import (
+    SETTLED,
+    SUCCEEDED,
+    DataAsset,
+    Deployment,
+    Endpoint,
+    ModelVersion,
+    Run,
+    RunTree,
+    WorkspaceId,
+)
 from shared.places.matching import find_scanned, list_places, match_places, places_by_run
 from shared.ports import Catalog, Found, RunSource
-from shared.publishing.failures import left_something, without_unproven
-from shared.publishing.outcome import PUBLISHED, SKIPPED
-from shared.publishing.owning_trees import homes_of, models_below
-from shared.publishing.plan import Plan, Skip
-from shared.publishing.rows import explain, row_of, with_evidence
+from shared.publishing.plan import (
+    PUBLISHED,
+    SKIPPED,
+    About,
+    Plan,
+    Skip,
+    explain,
+    find_changed,
+    row_of,
+    with_evidence,
+)
 from shared.state.ports import Ledger, Row, Tree
 
 YOUNG = timedelta(minutes=10)
@@ -33,57 +49,73 @@ FEW = 50
 _V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
-class Planner:
+def describe_event(event: Event) -> About | None:
+    """Say what an event is about; None where it changes no lineage."""
+    match event.subject:
+        case RunSubject(run_id):
+            return About(qualified_names.of_run(event.workspace, run_id), "run", f"run {run_id}")
+        case ModelSubject(model):
+            return About(qualified_names.of_asset(event.workspace, model), "model", f"model {model.label}")
+        case EndpointSubject(name):
+            return About(qualified_names.of_endpoint(event.workspace, name), "endpoint", f"endpoint {name}")
+        case Nothing():
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class AzureMlPlanner:
     """
-    Plans and writes nothing. May raise whatever its ports raise, and RunNotSettledError if Azure ML does not show yet
-    what the event announced.
+    Plans one event and writes nothing. May raise whatever its ports raise, and RunNotSettledError if Azure ML does not
+    show yet what the event announced.
     """
 
-    def __init__(
-        self,
-        source: RunSource,
-        catalog: Catalog,
-        ledger: Ledger,
-        *,
-        now: Callable[[], datetime],
-        infer_columns: bool = False,
-        downstream: Downstream = NOTHING,
-    ) -> None:
-        self._infer_columns = infer_columns
-        self._source = source
-        self._catalog = catalog
-        self._ledger = ledger
-        self._now = now
-        self._downstream = downstream
+    source: RunSource
+    catalog: Catalog
+    ledger: Ledger
+    now: Callable[[], datetime]
+    event: Event
+    infer_columns: bool = False
+    downstream: Downstream = NOTHING
 
-    def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
-        """Work out what publishing an event would write; with force, also where its pipeline was published before."""
+    @property
+    def about(self) -> About | None:
+        return describe_event(self.event)
+
+    def add_fact(self) -> None:
+        """Add nothing: all there is to know is read from Azure ML."""
+
+    def plan(self, *, force: bool = False) -> Plan | Skip:
+        """Work out what publishing the event would write; with force, also where its pipeline was published before."""
         try:
-            match event.subject:
+            match self.event.subject:
                 case Nothing(reason):
                     return Skip(reason)
-                case RunSubject():
-                    return self._plan_run(event, event.subject, force=force)
-                case ModelSubject():
-                    return self._plan_model(event, event.subject)
-                case EndpointSubject():
-                    return self._plan_endpoint(event, event.subject)
+                case RunSubject() as run:
+                    return self._plan_run(run, force=force)
+                case ModelSubject() as model:
+                    return self._plan_model(model)
+                case EndpointSubject() as endpoint:
+                    return self._plan_endpoint(endpoint)
         except RecordNotFoundError as error:
-            if self._now() - event.time < YOUNG:
+            if self.now() - self.event.time < YOUNG:
                 raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error
             raise
 
-    def _plan_run(self, event: Event, run: RunSubject, *, force: bool) -> Plan | Skip:
-        key = qualified_names.of_run(event.workspace, run.run_id)
+    @property
+    def _workspace(self) -> WorkspaceId:
+        return self.event.workspace
+
+    def _plan_run(self, run: RunSubject, *, force: bool) -> Plan | Skip:
+        key = qualified_names.of_run(self._workspace, run.run_id)
         if run.parent_pipeline:
-            row = self._ledger.get_rows([key]).get(key)
+            row = self.ledger.get_rows([key]).get(key)
             if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SETTLED:
                 return Skip(f"already published with its pipeline {run.parent_pipeline}")
-            status = self._source.get_root_status(event.workspace, run.parent_pipeline)
+            status = self.source.get_root_status(self._workspace, run.parent_pipeline)
             if status.casefold() not in SETTLED:
-                return _not_yet(event, key, run.parent_pipeline, status)
-        tree = self._source.get_run_tree(
-            event.workspace,
+                return self._not_yet(key, run.parent_pipeline, status)
+        tree = self.source.get_run_tree(
+            self._workspace,
             run.parent_pipeline or run.run_id,
             orchestrates=run.orchestrates or bool(run.parent_pipeline),
             experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
@@ -91,59 +123,61 @@ class Planner:
         if not tree.settled:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
-            return _not_yet(event, key, tree.root_id, tree.root_status)
+            return self._not_yet(key, tree.root_id, tree.root_status)
         tree = self._without_failures(tree)
         if not tree.runs:
-            root = qualified_names.of_run(event.workspace, tree.root_id)
+            root = qualified_names.of_run(self._workspace, tree.root_id)
             succeeded = tree.root_status.casefold() in SUCCEEDED
             reason = (
                 f"pipeline {tree.root_id} has no step that did work"
                 if succeeded
                 else f"run {tree.root_id} ended as {tree.root_status} and left nothing behind"
             )
-            return Skip(reason, (row_of(event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
-        return self._plan_tree(event, tree, subject=f"run {tree.root_id}")
+            return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
+        return self._plan_tree(tree, subject=f"run {tree.root_id}")
 
-    def _plan_model(self, event: Event, subject: ModelSubject) -> Plan:
-        model = self._source.get_model(event.workspace, subject.model)
-        ref = ref_of_model(event.workspace, model.id)
+    def _not_yet(self, key: QualifiedName, root_id: str, status: str) -> Skip:
+        reason = f"its root {root_id} is still {status} and publishes it when it ends"
+        return Skip(reason, (row_of(self.event, key, "run", SKIPPED, reason=reason, status=status),))
+
+    def _plan_model(self, subject: ModelSubject) -> Plan:
+        model = self.source.get_model(self._workspace, subject.model)
+        ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
-        made = self._source.find_producer(event.workspace, model)
-        row = row_of(event, ref.qualified_name, "model", PUBLISHED)
+        made = self.source.find_producer(self._workspace, model)
+        row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
         if made is None:
-            entity = build_model(self._source.get_workspace(event.workspace), model)
+            entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made.tree, made.run_id
-        # Of a tree that has not ended, the run that made the model is all there is to tell.
+        # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
-        run = Ref(STEP, qualified_names.of_run(event.workspace, maker))
+        run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
         row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
-        return self._plan_tree(event, tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
+        return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
-    def _plan_endpoint(self, event: Event, subject: EndpointSubject) -> Plan:
-        endpoint = self._source.find_endpoint(event.workspace, subject.name)
+    def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
+        endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
             if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
-            endpoint = self._v1_endpoint(event.workspace, subject)
-        key = qualified_names.of_endpoint(event.workspace, endpoint.name)
-        rows = (
-            row_of(event, key, "endpoint", PUBLISHED, status=endpoint.state),
-            *(
-                row_of(event, qualified_names.of_deployment(key, each.name), "deployment", PUBLISHED, status=each.state)
-                for each in endpoint.deployments
-            ),
-        )
+            endpoint = self._v1_endpoint(subject)
+        key = qualified_names.of_endpoint(self._workspace, endpoint.name)
+        rows = [row_of(self.event, key, "endpoint", PUBLISHED, status=endpoint.state)]
+        for each in endpoint.deployments:
+            name = qualified_names.of_deployment(key, each.name)
+            rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
         entities = build_endpoint(endpoint)
-        return self._compare(f"endpoint {endpoint.name}", key, entities, tuple(with_evidence(event, rows, entities)))
+        rows = list(with_evidence(self.event, rows, entities))
+        return self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
 
-    def _v1_endpoint(self, workspace: WorkspaceId, subject: EndpointSubject) -> Endpoint:
+    def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self._source.get_model(workspace, model) for model in subject.models)
+        models = tuple(self.source.get_model(self._workspace, model) for model in subject.models)
         return Endpoint(
-            self._source.get_workspace(workspace),
+            self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
             deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
@@ -158,17 +192,16 @@ class Planner:
         doubtful = {
             run.id: qualified_names.of_run(tree.workspace.id, run.id)
             for run in tree.runs
-            if not left_something(run) and run.id != but
+            if not _left_something(run) and run.id != but
         }
-        written = self._ledger.get_tree(qualified_names.of_run(tree.workspace.id, tree.root_id)) if doubtful else Tree()
+        written = self.ledger.get_tree(qualified_names.of_run(tree.workspace.id, tree.root_id)) if doubtful else Tree()
         unknown = [key for key in doubtful.values() if key not in written.fingerprints and key not in written.models]
-        elsewhere = self._catalog.find(unknown) if unknown else {}
+        elsewhere = self.catalog.find(unknown) if unknown else {}
         gone = {run_id for run_id, key in doubtful.items() if key in unknown and key not in elsewhere}
-        return replace(tree, runs=tuple(without_unproven(run) for run in tree.runs if run.id not in gone))
+        return replace(tree, runs=tuple(_without_unproven(run) for run in tree.runs if run.id not in gone))
 
     def _plan_tree(
         self,
-        event: Event,
         tree: RunTree,
         *,
         subject: str,
@@ -177,28 +210,28 @@ class Planner:
         only: str = "",
     ) -> Plan:
         keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
-        places = list_places(tree, self._downstream)
-        known = self._ledger.get_matches((place.ref for place in places), placeholders_since=self._now() - STALE)
+        places = list_places(tree, self.downstream)
+        known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
-        written = self._ledger.get_tree(root)
+        written = self.ledger.get_tree(root)
         runs = [run for run in tree.runs if only in ("", run.id)]
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
-        strangers = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
+        unpublished = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
         experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}
-        many = len(strangers) > FEW
-        found, scanned = find_scanned(self._catalog, unknown, others=experiments if many else strangers)
+        many = len(unpublished) > FEW
+        found, scanned = find_scanned(self.catalog, unknown, others=experiments if many else unpublished)
         if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
-            found = {**found, **self._catalog.find(strangers)}
+            found = {**found, **self.catalog.find(unpublished)}
         looked_up = match_places(unknown, scanned)
         matches = {**known, **looked_up}
-        if self._infer_columns:
-            columns = self._catalog.get_columns(scanned_data(tree, matches))
+        if self.infer_columns:
+            columns = self.catalog.get_columns(scanned_data(tree, matches))
             inferred = (with_inferred(tree.workspace.id, run, matches, columns) for run in tree.runs)
             tree = replace(tree, runs=tuple(inferred))
             runs = [run for run in tree.runs if only in ("", run.id)]
-        homes = homes_of(tree)
-        noted = models_below(self._ledger, homes, written, root=root)
+        owners = _owners_of(tree)
+        noted = self._models_noted(owners, written, root=root)
         models = {
             run_id: _models_of(noted.get(key), found.get(key), (made or {}).get(run_id)) for run_id, key in keys.items()
         }
@@ -207,26 +240,41 @@ class Planner:
             matches=matches,
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
-            downstream=self._downstream,
+            downstream=self.downstream,
         )
         rows = [row for _, row in own]
-        touched = places_by_run(tree, self._downstream)
+        touched = places_by_run(tree, self.downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(row_of(event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                rows.append(row_of(event, key, "run", PUBLISHED, status=tree.root_status))
+                rows.append(row_of(self.event, key, "run", PUBLISHED, status=tree.root_status))
         plan = self._compare(
             subject,
             root,
             (*(entity for entity, _ in own), *entities),
-            tuple(with_evidence(event, rows, entities)),
+            tuple(with_evidence(self.event, rows, entities)),
             written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
-        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, homes=homes)
+        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners)
+
+    def _models_noted(
+        self, owners: Mapping[QualifiedName, QualifiedName], written: Tree, *, root: QualifiedName
+    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
+        """
+        Return the models of each run, as the worker that published it last noted them: below this root or its own.
+
+        Args:
+            written: what the ledger keeps below `root`.
+        """
+        known = dict(written.models)
+        for owner in sorted({*owners.values()} - {root}):
+            for run, models in self.ledger.get_tree(owner).models.items():
+                known[run] = known.get(run, frozenset()) | models
+        return known
 
     def _compare(
         self,
@@ -236,11 +284,18 @@ class Planner:
         rows: tuple[Row, ...],
         of_runs: Mapping[QualifiedName, str] | None = None,
     ) -> Plan:
-        names = [entity.ref.qualified_name for entity in entities]
-        shared = self._ledger.get_fingerprints(name for name in names if not qualified_names.is_of_run(name))
-        before = {**shared, **(of_runs or {})}
-        changed = tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
-        return Plan(subject, root, entities, changed, rows)
+        changed = find_changed(self.ledger, entities, of_runs)
+        return Plan(subject, root, entities, changed, rows, announced_at=self.event.time)
+
+
+def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
+    """Map each run of a tree to the root it ran below, which is not this tree's if the step was reused."""
+    return {
+        qualified_names.of_run(tree.workspace.id, run.id): qualified_names.of_run(
+            tree.workspace.id, run.root_id or tree.root_id
+        )
+        for run in tree.runs
+    }
 
 
 def _models_of(
@@ -251,6 +306,17 @@ def _models_of(
     return (linked or frozenset()) | in_catalog | ({made.qualified_name} if made else set())
 
 
-def _not_yet(event: Event, key: QualifiedName, root_id: str, status: str) -> Skip:
-    reason = f"its root {root_id} is still {status} and publishes it when it ends"
-    return Skip(reason, (row_of(event, key, "run", SKIPPED, reason=reason, status=status),))
+def _left_something(run: Run) -> bool:
+    """Whether a run completed, or registered an output before it ended otherwise."""
+    return run.status.casefold() in SUCCEEDED or bool(_without_unproven(run).outputs)
+
+
+def _without_unproven(run: Run) -> Run:
+    """
+    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+
+    An output that was registered has a version, and so exists.
+    """
+    if run.status.casefold() not in SETTLED - SUCCEEDED:
+        return run
+    return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))

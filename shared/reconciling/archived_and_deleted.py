@@ -1,41 +1,34 @@
 """Marks in the catalog what Azure ML has archived or deleted: lineage stays, and says that it is history."""
 
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from shared.catalog.entities import Entity
-from shared.catalog.kinds import STEP
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.errors import RecordNotFoundError
+from shared.errors import LeaseHeldError, RecordNotFoundError
 from shared.intake.event_types import Event
 from shared.model import WorkspaceId
-from shared.ports import Catalog, Inventory, InventoryPage, Listed, RunSource
+from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
-from shared.publishing.plan import Plan
+from shared.publishing.plan_marks import ACTIVE, ARCHIVED, DELETED, Mark
 from shared.reconciling.coverage import Progress
 from shared.reconciling.missed_events import PAGES
-from shared.reconciling.synthetic_events import hint_of, key_of
+from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
 
-ARCHIVED, DELETED, ACTIVE = "Archived", "Deleted", "Active"
-_LEASE = timedelta(minutes=1)
 MARKS = 50
-"""Things in one tick that are marked as archived; a run among them is read from Azure ML once more."""
+"""Things in one tick that are marked as archived; a run among them is read from Azure ML again."""
 _LOOK_UPS = 100
 """Model versions in one tick that are asked for by name."""
 
 
 @dataclass
-class RetiredFinder:
+class StateMarker:
     """One workspace, one tick."""
 
     workspace: WorkspaceId
     progress: Progress
     inventory: Inventory
     source: RunSource
-    catalog: Catalog
     publisher: Publisher
     state: State
     read: Callable[[str], Event]
@@ -99,40 +92,13 @@ class RetiredFinder:
             if row.status == ARCHIVED or self.marks <= 0:
                 continue
             self.marks -= 1
-            if item.kind == "run":
-                self._mark_run(item, row)
-            else:
+            if item.kind != "run":
                 self._mark_row(row, ARCHIVED)
+            elif now := item.created_at or row.event_time:
+                self._mark_row(row, ARCHIVED, run=self.read(event_about(self.workspace, item, now=now)))
 
-    def _mark_run(self, item: Listed, row: Row) -> None:
-        """Mark a run and the steps below it; what to write is what publishing would write."""
-        now = item.created_at or row.event_time
-        if now is None:
-            return
-        plan = self.publisher.plan(self.read(hint_of(self.workspace, item, now=now)), force=True)
-        if isinstance(plan, Plan):
-            steps = [entity for entity in plan.entities if entity.ref.type_name == STEP]
-            self._write(plan.root, [_only_state(step, ARCHIVED) for step in steps])
-        self.state.ledger.put_rows([replace(row, status=ARCHIVED)])
-
-    def _mark_row(self, row: Row, state: str) -> None:
-        found = self.catalog.find([row.key]).get(row.key)
-        if found:
-            self._write(row.key, [Entity(found.ref, {"name": found.name, "state": state})])
-        self.state.ledger.put_rows([replace(row, status=state)])
-
-    def _write(self, root: QualifiedName, entities: list[Entity]) -> None:
-        holder = uuid.uuid4().hex
-        if not self.state.leases.acquire(root, holder=holder, duration=_LEASE):
-            return  # it is being published; the next tick comes by again
+    def _mark_row(self, row: Row, state: str, *, run: Event | None = None) -> None:
         try:
-            self.catalog.upsert_entities(entities)
-            # If it comes back just as it was, its old fingerprint must not keep it from being written.
-            self.state.ledger.forget_fingerprints(entity.ref.qualified_name for entity in entities)
-        finally:
-            self.state.leases.release(root, holder=holder)
-
-
-def _only_state(step: Entity, state: str) -> Entity:
-    """Say nothing about a step but its state; its parent has to be named on every write."""
-    return Entity(step.ref, {"name": step.attributes["name"], "state": state}, parents=step.parents)
+            self.publisher.publish(Mark(row, state, run))
+        except LeaseHeldError:  # another worker publishes it: only the ledger has the state then
+            self.state.ledger.put_rows([replace(row, status=state)])

@@ -1,4 +1,4 @@
-"""Lists what workspaces hold, newest first, and hands on a hint about whatever the ledger does not have yet."""
+"""Lists what workspaces hold, newest first, and hands on an event about all that the ledger does not have yet."""
 
 import logging
 from collections import Counter
@@ -10,11 +10,12 @@ from typing import Any, Self
 from shared.errors import LineageError, TerminalError
 from shared.intake.message import BACKFILL
 from shared.intake.receive import receive_event
-from shared.model import SETTLED, WorkspaceId
+from shared.model import WorkspaceId
 from shared.ports import Inventory, InventoryPage, Listed
-from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
-from shared.reconciling.synthetic_events import hint_of, key_of
-from shared.state.ports import Row, State
+from shared.publishing.plan import DEAD_LETTERED, SKIPPED
+from shared.reconciling.coverage import is_linked
+from shared.reconciling.synthetic_events import event_about, key_of
+from shared.state.ports import State
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +23,17 @@ RUNS, MODELS, ENDPOINTS = KINDS = ("runs", "models", "endpoints")
 """In this order, so that a model finds its run published and an endpoint its models."""
 
 ENDED_FOR = timedelta(days=1)
-"""So long a part that has come to its end is not looked at again when the command is repeated for one that failed."""
+"""So long a section that ended is not looked at again when the command is repeated for one that failed."""
 
 LISTED, ALREADY_THERE, ENQUEUED, FAILED = "listed", "already_there", "enqueued", "failed"
-"""What is counted, beside the outcomes; `failed` are parts that could not be gone through to their end."""
+"""What is counted, beside the outcomes; `failed` are sections that could not be gone through to their end."""
 
 Deliver = Callable[[Sequence[str]], Iterator[str]]
 """Takes events and yields how each of them ended; may raise LineageError if some have not ended yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """
     What one list is walked through for.
 
@@ -60,7 +61,7 @@ class Part:
         return old_enough and not self._is_too_old(item)
 
     def is_above(self, items: Sequence[Listed]) -> bool:
-        """Whether nothing that follows these in the list can belong to this part; only runs come newest first."""
+        """Whether nothing that follows these in the list can belong to this section; only runs come newest first."""
         return self.kind == RUNS and bool(items) and all(self._is_too_old(item) for item in items)
 
     def _is_too_old(self, item: Listed) -> bool:
@@ -68,17 +69,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Advance:
     """
     How far it has come.
 
     Attributes:
-        counts: of all parts, with those of the attempts that this one goes on from.
-        resumed: an attempt before this one had begun this part.
-        failure: why this part was given up.
+        counts: of all sections, with those of the attempts that this one goes on from.
+        resumed: an attempt before this one had begun this section.
+        failure: why this section was given up.
     """
 
-    part: Part
+    section: Section
     counts: Mapping[str, int]
     resumed: bool = False
     failure: LineageError | None = None
@@ -106,8 +107,8 @@ class Backfill:
     """
     The backfill use case.
 
-    Nothing is kept but a page and its checkpoint, written when all of the page was handed on. Who is interrupted does
-    a part of a page twice, which changes nothing more.
+    Nothing is kept but a page and its checkpoint, written when all of the page was handed on. After an
+    interruption some of a page is done twice, which changes nothing more.
     """
 
     inventory: Inventory
@@ -115,82 +116,81 @@ class Backfill:
     deliver: Deliver
     now: Callable[[], datetime]
 
-    def run(self, parts: Sequence[Part], *, restart: bool = False) -> Iterator[Step]:
+    def run(self, sections: Sequence[Section], *, restart: bool = False) -> Iterator[Advance]:
         """
-        Go through the parts, each from where an earlier attempt has come.
+        Go through the sections, each from where an earlier attempt has come.
 
-        A part that fails keeps none of the others from being gone through. Checkpoints are forgotten once all parts
-        have come to their end.
+        One that fails keeps none of the others from being gone through. Checkpoints are forgotten once all have ended.
         """
         if restart:
-            self._forget(parts)
+            self._forget(sections)
         total: Counter[str] = Counter()
-        for part in parts:
-            loaded = self._load(part)
+        for section in sections:
+            loaded = self._load(section)
             checkpoint = loaded or Checkpoint(at=self.now())
             try:
-                for _ in self._walk(part, checkpoint):
-                    yield Step(part, total + checkpoint.counts, resumed=loaded is not None)
+                for _ in self._walk(section, checkpoint):
+                    yield Advance(section, total + checkpoint.counts, resumed=loaded is not None)
             except LineageError as error:
                 total[FAILED] += 1
-                yield Step(part, total + checkpoint.counts, resumed=loaded is not None, failure=error)
+                yield Advance(section, total + checkpoint.counts, resumed=loaded is not None, failure=error)
             total += checkpoint.counts
         if not total[FAILED]:
-            self._forget(parts)
+            self._forget(sections)
 
-    def _load(self, part: Part) -> "Checkpoint | None":
-        """Return where an earlier attempt has come; what ended long ago, while others failed, is looked at anew."""
-        note = self.state.notes.get(part.note_name)
+    def _load(self, section: Section) -> "Checkpoint | None":
+        """Return where an earlier attempt has come; what ended long ago, while others failed, is looked at again."""
+        note = self.state.notes.get(section.note_name)
         checkpoint = Checkpoint.parse(note) if note else None
         return None if checkpoint and checkpoint.ended and checkpoint.at + ENDED_FOR < self.now() else checkpoint
 
-    def _walk(self, part: Part, checkpoint: Checkpoint) -> Iterator[None]:
+    def _walk(self, section: Section, checkpoint: Checkpoint) -> Iterator[None]:
         yield
         resumed_at = checkpoint.page
         while not checkpoint.ended:
             try:
-                page = self._list(part, checkpoint.page)
+                page = self._list(section, checkpoint.page)
             except TerminalError as error:
                 if not checkpoint.page or checkpoint.page != resumed_at:
                     raise
-                facts = {"workspace_id": part.workspace.arm_id, "kind": part.kind, "detail": str(error)}
-                logger.warning("the link to the next page is not valid any more; begin anew", extra=facts)
+                facts = {"workspace_id": section.workspace.arm_id, "kind": section.kind, "detail": str(error)}
+                logger.warning("the link to the next page is not valid any more; begin again", extra=facts)
                 checkpoint.page, resumed_at = "", ""
                 checkpoint.counts.clear()
                 continue
-            yield from self._hand_on(part, page.items, checkpoint.counts)
+            yield from self._hand_on(section, page.items, checkpoint.counts)
             checkpoint.page = page.next
             checkpoint.at = self.now()
-            checkpoint.ended = not page.next or part.is_above(page.items)
-            self.state.notes.put(part.note_name, checkpoint.to_note())
+            checkpoint.ended = not page.next or section.is_above(page.items)
+            self.state.notes.put(section.note_name, checkpoint.to_note())
 
-    def _list(self, part: Part, page: str) -> InventoryPage:
-        if part.kind == RUNS:
-            return self.inventory.list_runs(part.workspace, page=page)
-        if part.kind == MODELS:
-            return self.inventory.list_models(part.workspace, page=page)
-        return InventoryPage(tuple(self.inventory.list_endpoints(part.workspace)))
+    def _list(self, section: Section, page: str) -> InventoryPage:
+        if section.kind == RUNS:
+            return self.inventory.list_runs(section.workspace, page=page)
+        if section.kind == MODELS:
+            return self.inventory.list_models(section.workspace, page=page)
+        return InventoryPage(tuple(self.inventory.list_endpoints(section.workspace)))
 
-    def _hand_on(self, part: Part, items: Iterable[Listed], counts: Counter[str]) -> Iterator[None]:
-        by_key = {key_of(part.workspace, item): item for item in items if part.contains(item)}
+    def _hand_on(self, section: Section, items: Iterable[Listed], counts: Counter[str]) -> Iterator[None]:
+        by_key = {key_of(section.workspace, item): item for item in items if section.contains(item)}
         counts[LISTED] += len(by_key)
         rows = self.state.ledger.get_rows(by_key)
-        hints = []
+        events = []
         for key, item in by_key.items():
-            if _is_there(rows.get(key)):
+            if is_linked(rows.get(key)):
                 counts[ALREADY_THERE] += 1
             elif item.kind == "run" and not item.may_have_lineage:
                 counts[SKIPPED] += 1
             else:
-                hints.append(hint_of(part.workspace, item, now=self.now()))
+                events.append(event_about(section.workspace, item, now=self.now()))
         yield
-        for outcome in self.deliver(hints):
+        for outcome in self.deliver(events):
             counts[outcome] += 1
             yield
 
-    def _forget(self, parts: Iterable[Part]) -> None:
-        for part in parts:
-            self.state.notes.forget(part.note_name)
+    def _forget(self, sections: Iterable[Section]) -> None:
+        for section in sections:
+            self.state.notes.forget(section.note_name)
 
 
 def put_on_queue(state: State, *, now: Callable[[], datetime]) -> Deliver:
@@ -206,12 +206,3 @@ def put_on_queue(state: State, *, now: Callable[[], datetime]) -> Deliver:
             yield ENQUEUED
 
     return deliver
-
-
-def _is_there(row: Row | None) -> bool:
-    """Whether the catalog has all there is to say; of a run that was skipped after it ended there is nothing to say."""
-    if row is None:
-        return False
-    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
-        return row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SETTLED
-    return row.outcome == PUBLISHED

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from shared.model import WorkspaceId
+from shared.model import SETTLED, WorkspaceId
 from shared.ports import Listed
-from shared.state.ports import Notes
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED
+from shared.state.ports import Notes, Row
 
 GAPS_LIMIT = 20_000
 """Gaps that are remembered; with so many open the walk through the inventory waits."""
@@ -128,6 +129,15 @@ class Coverage:
         """
         total = sum(self.totals.values())
         return round(100 * sum(self.linked.values()) / total, 1) if total else 100.0
+
+
+def is_linked(row: Row | None) -> bool:
+    """Whether the catalog has all there is to show, which of a run that was skipped after it ended is nothing."""
+    if row is None:
+        return False
+    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
+        return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
+    return row.outcome == PUBLISHED
 
 
 def read_coverage(notes: Notes) -> list[Coverage]:

@@ -1,4 +1,4 @@
-"""Finds what Azure ML holds and the ledger does not know, and puts a hint about each on the queue."""
+"""Finds what Azure ML holds and the ledger does not know, and puts a synthetic event about each on the queue."""
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
@@ -10,25 +10,25 @@ from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
-from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED
-from shared.reconciling.coverage import Gap, Progress
-from shared.reconciling.synthetic_events import hint_of, key_of
+from shared.publishing.plan import DEAD_LETTERED
+from shared.reconciling.coverage import Gap, Progress, is_linked
+from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
 
 PAGES = 20
 """Pages of a list in one tick."""
-HINTS = 500
-"""Hints in one tick; with more, the queue would hold nothing else."""
+EVENTS = 500
+"""Synthetic events in one tick; with more, the queue would hold nothing else."""
 WAITING = 200
 """Runs in one tick that are asked whether they have ended."""
 _LAG = timedelta(hours=1)
 """A run may turn up in the list this long after younger ones."""
 _AGAIN = timedelta(days=1)
-"""A hint that has led to nothing for so long is given again; the queue's own patience lasts less."""
+"""An event that has led to nothing for so long is sent again; the queue gives up before that."""
 
 
 @dataclass
-class MissingFinder:
+class MissedEventFinder:
     """One workspace, one tick."""
 
     workspace: WorkspaceId
@@ -37,12 +37,12 @@ class MissingFinder:
     source: RunSource
     state: State
     now: Callable[[], datetime]
-    hints: int = HINTS
+    events: int = EVENTS
     listed_rows: list[Row] = field(default_factory=list)
     """What the ledger knows of all that was listed as active in this tick."""
 
     def look_at_gaps(self) -> None:
-        """Close gaps whose lineage has come, and tell what is known of the others."""
+        """Close gaps whose lineage has come, and note what is known of the others."""
         gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind != "endpoint"}
         items = [gap.listed for gap in gaps.values()]
         self.progress.gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind == "endpoint"}
@@ -54,7 +54,7 @@ class MissingFinder:
         self._look_at_waiting()
         walk = self.progress.runs
         for _ in range(PAGES):
-            if self.hints <= 0 or self.progress.is_full:
+            if self.events <= 0 or self.progress.is_full:
                 return
             page = self.inventory.list_runs(self.workspace, page=walk.page)
             times = {item.name: item.created_at or self.now() for item in page.items}
@@ -75,9 +75,9 @@ class MissingFinder:
                 return
 
     def look_at_models(self) -> None:
-        """Walk on through all model versions, and begin anew at the end."""
+        """Walk on through all model versions, and begin again at the end."""
         for _ in range(PAGES):
-            if self.hints <= 0 or self.progress.is_full:
+            if self.events <= 0 or self.progress.is_full:
                 return
             page = self.inventory.list_models(self.workspace, page=self.progress.pages.get("models", ""))
             self._check(page.items, before={})
@@ -91,15 +91,15 @@ class MissingFinder:
                 self.progress.complete["model"] = True
                 return
 
-    def give_hint(self, item: Listed, reason: str) -> None:
-        """Put a hint on the queue and remember the gap."""
+    def enqueue(self, item: Listed, reason: str) -> None:
+        """Put an event on the queue and remember the gap."""
         self._note_gap(item, reason, _text(self.now()))
-        hint = hint_of(self.workspace, item, now=self.now())
-        enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
-        self.hints -= 1
+        event = event_about(self.workspace, item, now=self.now())
+        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+        self.events -= 1
 
     def is_waiting(self, key: QualifiedName, gap: Gap) -> bool:
-        """Whether a hint was given lately and may still lead to something."""
+        """Whether an event was enqueued lately and may still lead to something."""
         if not gap.enqueued_at:
             return False
         enqueued_at = datetime.fromisoformat(gap.enqueued_at)
@@ -121,7 +121,7 @@ class MissingFinder:
             if status.casefold() in SETTLED:
                 ended.append(Listed("run", name, status=status, created_at=datetime.fromisoformat(created_at)))
             else:
-                waiting[name] = created_at  # at the end, so that all have their turn
+                waiting[name] = created_at  # at the end, so that all are asked in time
         self._count_runs(ended, {item.name: _text(item.created_at or self.now()) for item in ended})
 
     def _is_new(self, name: str, created_at: str) -> bool:
@@ -155,19 +155,19 @@ class MissingFinder:
         self.listed_rows += rows.values()
         for key, item in by_key.items():
             row = rows.get(key)
-            if _is_linked(row):
+            if is_linked(row):
                 self.progress.gaps.pop(str(key), None)
             elif row is not None and row.outcome == DEAD_LETTERED:
                 self._note_gap(item, row.reason or "dead-lettered", "")
             else:
-                self._hint_if_due(item, before.get(str(key)) or self._enqueued_at(str(key)))
+                self._enqueue_if_due(item, before.get(str(key)) or self._enqueued_at(str(key)))
 
-    def _hint_if_due(self, item: Listed, enqueued_at: str) -> None:
+    def _enqueue_if_due(self, item: Listed, enqueued_at: str) -> None:
         reason = "no event about it has been published yet"
         if enqueued_at and datetime.fromisoformat(enqueued_at) + _AGAIN > self.now():
             self._note_gap(item, f"{reason}; it is on the queue", enqueued_at)
-        elif self.hints > 0:
-            self.give_hint(item, f"{reason}; it is on the queue")
+        elif self.events > 0:
+            self.enqueue(item, f"{reason}; it is on the queue")
         else:
             self._note_gap(item, f"{reason}; a later tick puts it on the queue", "")
 
@@ -180,20 +180,11 @@ class MissingFinder:
         return gap.enqueued_at if gap else ""
 
 
-def _is_linked(row: Row | None) -> bool:
-    """Whether the catalog has all there is to say; a run that was skipped after it ended has nothing to say."""
-    if row is None:
-        return False
-    if row.kind == "run":  # one that is known from its model alone may have been written before it ended
-        return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
-    return row.outcome == PUBLISHED
-
-
 def _before(moment: str) -> str:
     """Return the time from which a list may not be complete yet; "" for no time at all."""
     return _text(datetime.fromisoformat(moment) - _LAG) if moment else ""
 
 
 def _text(moment: datetime) -> str:
-    """Spell a time so that texts compare as the times do."""
+    """Format a time so that texts compare as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

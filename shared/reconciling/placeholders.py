@@ -14,7 +14,7 @@ from shared.places import platforms
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
 from shared.places.place import Place
 from shared.ports import Catalog, Listed
-from shared.reconciling.synthetic_events import hint_of, hint_of_job_run
+from shared.reconciling.synthetic_events import event_about, event_about_job_run
 from shared.state.ports import Row, State
 
 ROWS = 1_000
@@ -25,7 +25,7 @@ _NOTE = "reconcile/placeholders"
 
 
 @dataclass
-class Rematcher:
+class PlaceholderReplacer:
     """
     One tick over all workspaces.
 
@@ -91,7 +91,7 @@ class Rematcher:
             if orphan is None or UNSCANNED not in orphan.labels or is_scanned(orphan):
                 continue
             if self.catalog.is_linked(orphan):
-                self._orphans[name] = type_name  # at the end, so that all have their turn
+                self._orphans[name] = type_name  # at the end, so that all are checked in time
                 continue
             self.catalog.remove_entity(orphan)
             self.state.ledger.forget_fingerprints([name])
@@ -100,12 +100,12 @@ class Rematcher:
         match parse(row.key):
             case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
                 item = Listed("run", run_id, created_at=row.event_time)
-                hint = hint_of(workspace, item, now=self.now())
+                event = event_about(workspace, item, now=self.now())
             case ParsedName(namespace=namespace, run_id=run_id):
-                hint = hint_of_job_run(namespace, run_id, now=self.now())
+                event = event_about_job_run(namespace, run_id, now=self.now())
             case _:
-                raise ValueError(f"{row.key} is the name of no run")
-        enqueue([hint], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+                raise ValueError(f"{row.key} is not the name of a run")
+        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 
 def _placeholders(row: Row) -> Iterator[QualifiedName]:
@@ -113,9 +113,9 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 
 def _place_of(name: QualifiedName) -> Place:
-    """Tell how to look up a place again; whether it is a folder is not in its name."""
+    """Return how to look up a place again; whether it is a folder is not in its name."""
     place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=True))
     if place.ref.qualified_name == name and place.exact:
         return place
-    # No scanner's name: data that nobody could place, which the catalog may know under its own type by now.
+    # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.
     return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})

@@ -1,26 +1,26 @@
-"""The use case of the timer: Azure ML's inventory against the ledger, and the catalog against both."""
+"""The use case of the timer: compares Azure ML's inventory with the ledger, and the catalog with both."""
 
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LineageError
+from shared.errors import LeaseHeldError, LineageError
+from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
-from shared.intake.handle import AllowList, read_event, reason_of
+from shared.intake.outcomes import describe_error
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
+from shared.publishing.lease import WriterLease
 from shared.publishing.plan import Plan
-from shared.reconciling.archived_and_deleted import RetiredFinder
+from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.coverage import Coverage, Progress, note_workspaces
-from shared.reconciling.missed_events import MissingFinder
-from shared.reconciling.placeholders import Rematcher
-from shared.reconciling.synthetic_events import hint_of, key_of
-from shared.redaction import redact_text
+from shared.reconciling.missed_events import MissedEventFinder
+from shared.reconciling.placeholders import PlaceholderReplacer
+from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import State
 from shared.telemetry import record_coverage
 
@@ -57,14 +57,13 @@ class Reconciler:
         Raises:
             LineageError: the first failure, after everything else was looked at.
         """
-        holder = uuid.uuid4().hex
-        if not self.state.leases.acquire("reconcile", holder=holder, duration=_LEASE):
+        try:
+            lease = WriterLease.take(self.state.leases, ["reconcile"], duration=_LEASE)
+        except LeaseHeldError:
             logger.info("another tick is under way")
             return []
-        try:
+        with lease:
             return self._tick()
-        finally:
-            self.state.leases.release("reconcile", holder=holder)
 
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
@@ -76,10 +75,10 @@ class Reconciler:
                 coverages.append(self._look_at(workspace))
             except LineageError as error:
                 failures.append(error)
-                words = redact_text(str(error))
-                facts = {"workspace_id": workspace.arm_id, "reason": reason_of(error), "detail": words}
+                reason, detail = describe_error(error)
+                facts = {"workspace_id": workspace.arm_id, "reason": reason, "detail": detail}
                 logger.warning("reconcile failed", extra=facts)
-        Rematcher(self.catalog, self.state, self.now).tick()
+        PlaceholderReplacer(self.catalog, self.state, self.now).tick()
         if self.labels:
             self._refresh_labels(self.labels)
         if failures:
@@ -98,18 +97,16 @@ class Reconciler:
 
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)
-        missing = MissingFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
-        retired = RetiredFinder(
-            workspace, progress, self.inventory, self.source, self.catalog, self.publisher, self.state, self._read
-        )
+        missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
         try:
-            missing.look_at_gaps()
-            missing.look_at_runs()
-            missing.look_at_models()
-            retired.mark_restored(missing.listed_rows)
-            retired.mark_deleted_endpoints(self._look_at_endpoints(missing))
-            retired.mark_archived()
-            retired.mark_deleted_models()
+            missed.look_at_gaps()
+            missed.look_at_runs()
+            missed.look_at_models()
+            marker.mark_restored(missed.listed_rows)
+            marker.mark_deleted_endpoints(self._look_at_endpoints(missed))
+            marker.mark_archived()
+            marker.mark_deleted_models()
         finally:
             progress.save(self.state.notes, now=self.now())
         coverage = progress.coverage()
@@ -123,35 +120,35 @@ class Reconciler:
         record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
         return coverage
 
-    def _look_at_endpoints(self, missing: MissingFinder) -> set[QualifiedName]:
+    def _look_at_endpoints(self, missed: MissedEventFinder) -> set[QualifiedName]:
         """
-        Plan every endpoint, since a v2 deployment may raise no event, and give a hint where something would change.
+        Plan every endpoint, since a v2 deployment may raise no event, and enqueue one where something would change.
 
         Returns:
             The ledger's names of the endpoints and deployments there are.
         """
         present: set[QualifiedName] = set()
-        items = self.inventory.list_endpoints(missing.workspace)
+        items = self.inventory.list_endpoints(missed.workspace)
         for item in items:
-            key = key_of(missing.workspace, item)
-            plan = self.publisher.plan(self._read(hint_of(missing.workspace, item, now=self.now())))
+            key = key_of(missed.workspace, item)
+            plan = self.publisher.plan(self._read(event_about(missed.workspace, item, now=self.now())))
             present.add(key)
             if not isinstance(plan, Plan):
                 continue
             present |= {row.key for row in plan.rows}
             if not plan.changed:
-                missing.progress.gaps.pop(str(key), None)
+                missed.progress.gaps.pop(str(key), None)
                 continue
-            before = missing.progress.gaps.get(str(key))
-            if before is None or not missing.is_waiting(key, before):
-                missing.give_hint(item, "its deployments differ from what was published; it is on the queue")
-        missing.progress.totals["endpoint"] = len(items)
-        missing.progress.complete["endpoint"] = True
-        keys = {str(key_of(missing.workspace, item)) for item in items}
-        missing.progress.gaps = {
-            key: gap for key, gap in missing.progress.gaps.items() if gap.kind != "endpoint" or key in keys
+            before = missed.progress.gaps.get(str(key))
+            if before is None or not missed.is_waiting(key, before):
+                missed.enqueue(item, "its deployments differ from what was published; it is on the queue")
+        missed.progress.totals["endpoint"] = len(items)
+        missed.progress.complete["endpoint"] = True
+        keys = {str(key_of(missed.workspace, item)) for item in items}
+        missed.progress.gaps = {
+            key: gap for key, gap in missed.progress.gaps.items() if gap.kind != "endpoint" or key in keys
         }
         return present
 
-    def _read(self, hint: str) -> Event:
-        return read_event(hint, self.allowed)
+    def _read(self, event: str) -> Event:
+        return read_event(event, self.allowed)

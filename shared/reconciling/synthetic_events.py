@@ -1,4 +1,4 @@
-"""Spells events for what a workspace holds, as Event Grid would have sent them: hints to look there."""
+"""Builds synthetic events about what a workspace holds, as Event Grid would have sent them."""
 
 import json
 from datetime import datetime
@@ -11,13 +11,13 @@ from shared.openlineage.incoming_events import REFOLD
 from shared.ports import Listed
 
 
-def hint_of(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
+def event_about(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
     """
-    Spell the event that announces a run, a model version or an endpoint.
+    Build the event that announces a run, a model version or an endpoint.
 
     >>> from datetime import UTC
     >>> workspace = WorkspaceId("s", "rg", "ws")
-    >>> json.loads(hint_of(workspace, Listed("model", "m", "1"), now=datetime(2026, 7, 1, tzinfo=UTC)))["subject"]
+    >>> json.loads(event_about(workspace, Listed("model", "m", "1"), now=datetime(2026, 7, 1, tzinfo=UTC)))["subject"]
     'models/m:1'
     """
     if item.kind == "run":
@@ -41,8 +41,8 @@ def hint_of(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
     return json.dumps(event)
 
 
-def hint_of_job_run(namespace: str, run_id: str, *, now: datetime) -> str:
-    """Spell the event that has a run published again of which OpenLineage has told; it adds nothing to that."""
+def event_about_job_run(namespace: str, run_id: str, *, now: datetime) -> str:
+    """Build an event that publishes a run of OpenLineage again; it adds no fact."""
     event = {
         "eventType": "OTHER",
         "eventTime": now.isoformat(),

@@ -146,7 +146,7 @@ class AzureUndelivered:
         with _blob_errors(self._container, "download"):
             return self._container.download_blob(name).readall()
 
-    def set_aside(self, name: str) -> None:
+    def mark_replayed(self, name: str) -> None:
         with suppress(RecordNotFoundError):
             content = self.read(name)
             with _blob_errors(self._container, "move"):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cli.session import local_queue
 from emulator.server import Emulator
-from shared.intake.receive_openlineage import RefusedEventsError, receive_events
-from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.intake.receive import RefusedBodyError
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from tests.e2e.test_hostile_events import names, nested, wrong
 from tests.harness.app import AT_ONCE, App
 from tests.worlds.openlineage_events import (
@@ -25,6 +25,7 @@ from tests.worlds.openlineage_events import (
     column_lineage,
     data,
     publish_queued,
+    receive_openlineage,
     run_event,
     with_jobs,
 )
@@ -146,8 +147,8 @@ def test_hostile_events_end_once_each_and_a_valid_one_among_them_is_right(emulat
         for event in events:
             try:
                 body = json.dumps(event).encode()
-                receive_events(body, encoding="", services=app.services)
-            except RefusedEventsError as error:
+                receive_openlineage(app.services, body)
+            except RefusedBodyError as error:
                 refused[error.status] += 1
         for report in publish_queued(app):
             ended[report.outcome.outcome] += 1
@@ -183,7 +184,7 @@ def test_dead_letters_of_hostile_events_can_be_replayed(emulator: Emulator, tmp_
     """What was stored is what was sent, but for what is never read: it is refused again for the same reason."""
     emulator.control.use("credit-risk")
     app = with_jobs(App.on(emulator, tmp_path / "state.sqlite"))
-    receive_events(json.dumps({**VALID, "job": 5}).encode(), encoding="", services=app.services)
+    receive_openlineage(app.services, json.dumps({**VALID, "job": 5}).encode())
     publish_queued(app)
     [letter] = app.services.dead_letters.list_open()
     app.replay([letter.body])

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.intake.handle import AllowList, Redelivery, handle_message, handle_next
+from shared.intake.allow_list import AllowList
+from shared.intake.deliver import Redelivery, handle_message, handle_next
 from shared.intake.message import REPLAY, MessageBody
 from shared.intake.receive import enqueue
 from shared.ports import Inventory, RunSource
 from shared.publishing.engine import Publisher
-from shared.publishing.outcome import Outcome
+from shared.publishing.plan import Outcome
 from shared.reconciling.reconcile import Reconciler
 from shared.state.ports import Message
 from shared.state.sqlite import open_state

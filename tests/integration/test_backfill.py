@@ -22,7 +22,7 @@ from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.message import BACKFILL, MessageBody
 from shared.model import WorkspaceId
-from shared.reconciling.backfill import Part, Step
+from shared.reconciling.backfill import Advance, Section
 from shared.settings import Settings
 from tests.harness.app import AT_ONCE, WORKSPACE, WS, App
 
@@ -73,7 +73,7 @@ def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Raise KeyboardInterrupt, as Ctrl-C does, where progress is shown."""
     left = [steps]
 
-    def interrupted(step: Step) -> str:
+    def interrupted(step: Advance) -> str:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
@@ -244,10 +244,10 @@ def test_link_that_is_not_valid_any_more_begins_that_part_anew(
     run: Run, emulator: Emulator, environment: dict[str, str]
 ) -> None:
     """The service gives no promise how long a link to the next page lasts."""
-    part = Part(WorkspaceId.parse(WORKSPACE), "runs")
+    section = Section(WorkspaceId.parse(WORKSPACE), "runs")
     note = {"page": "https://elsewhere.example/jobs?$skip=1", "ended": False, "counts": {"listed": 1_000}}
     app = services(environment)
-    app.state.notes.put(part.note_name, {"at": app.now().isoformat(), **note})
+    app.state.notes.put(section.note_name, {"at": app.now().isoformat(), **note})
     result = run("--kind", "runs", "--json")
     assert result.exit_code == 0
     assert 0 < summary(result)["listed"] < 100
@@ -363,5 +363,7 @@ def test_lease_of_a_killed_worker_is_waited_for(
 def test_parts_that_differ_have_checkpoints_of_their_own() -> None:
     """What is on the queue is not published yet."""
     workspace = WorkspaceId.parse(WORKSPACE)
-    names = {Part(workspace, kind, direct=direct).note_name for kind in ("runs", "models") for direct in (True, False)}
+    names = {
+        Section(workspace, kind, direct=direct).note_name for kind in ("runs", "models") for direct in (True, False)
+    }
     assert len(names) == 4

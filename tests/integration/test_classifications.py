@@ -1,5 +1,6 @@
 """Classifications of source data, as they travel to models, endpoints and predictions."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,9 +9,12 @@ import pytest
 from questions.origin import find_origin
 from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
+from shared.publishing.plan import PUBLISHED
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
+from tests.worlds.openlineage_events import data, run_event, with_jobs
 
 LOAN = "https://contosolake.dfs.core.windows.net/credit/raw/loan.csv"
+SCORED = "https://contosolake.dfs.core.windows.net/credit/scored_by_spark"
 MODEL, ENDPOINT = f"{WS}/models/creditrisk_model/versions/2", f"{WS}/endpoints/creditrisk-endpoint"
 PREDICTIONS = f"{WS}/data/creditrisk_predictions/versions/1"
 EMAIL, NAME = "MICROSOFT.PERSONAL.EMAIL", "MICROSOFT.PERSONAL.NAME"
@@ -53,6 +57,17 @@ def test_model_endpoint_and_predictions_are_labelled_with_what_they_were_made_of
     }
     assert {MODEL, ENDPOINT, PREDICTIONS} < labelled
     assert not [name for name in labelled if "/runs/" in name or name == LOAN]
+
+
+def test_what_an_openlineage_run_writes_that_reads_a_model_is_labelled(classified: App) -> None:
+    """A model that Spark scores with leads to predictions as one that Azure ML scores with does."""
+    classified.replay()
+    app = with_jobs(classified, labels="on")
+    scored = run_event(
+        "COMPLETE", inputs=[data("models/creditrisk_model/versions/2", namespace=WS)], outputs=[data("scored_by_spark")]
+    )
+    assert outcomes(app.replay([json.dumps(scored)])) == [PUBLISHED]
+    assert labels(app, SCORED) == {"upstream_MICROSOFT_PERSONAL_EMAIL"}
 
 
 def test_nothing_is_labelled_unless_the_setting_says_so(classified: App) -> None:

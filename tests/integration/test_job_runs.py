@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.publishing.outcome import DEAD_LETTERED, PUBLISHED, SKIPPED
-from shared.reconciling.placeholders import Rematcher
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.reconciling.placeholders import PlaceholderReplacer
 from tests.harness.app import WS, App, outcomes
 from tests.worlds.openlineage_events import (
     BORROWER,
@@ -144,11 +144,10 @@ def test_run_is_published_again_when_its_placeholder_was_scanned(jobs: App) -> N
     publish(jobs, COMPLETE)
     partitions = f"{URL}/prepared/{{SparkPartitions}}"
     jobs.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": partitions})
-    rematcher = Rematcher(jobs.services.catalog, jobs.services.state, jobs.services.now)
-    rematcher.tick()
+    PlaceholderReplacer(jobs.services.catalog, jobs.services.state, jobs.services.now).tick()
     message = jobs.services.queue.receive(visibility=timedelta(minutes=1))
     assert message is not None
-    assert jobs.services.handle(message).outcome == PUBLISHED
+    assert jobs.services.deliveries.handle(message).outcome == PUBLISHED
     outputs = jobs.entity(STEP)["relationshipAttributes"]["outputs"]
     assert [each["qualifiedName"] for each in outputs if each["relationshipStatus"] == "ACTIVE"] == [partitions]
 

@@ -15,11 +15,12 @@ from shared.azure_ml.services.sdk import SdkClient
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
 from shared.http.rest import build_session
-from shared.intake.handle import AllowList, handle_message
+from shared.intake.allow_list import AllowList
+from shared.intake.deliver import handle_message
 from shared.intake.message import MessageBody
 from shared.model import WorkspaceId
 from shared.publishing.engine import Publisher
-from shared.publishing.outcome import DEAD_LETTERED
+from shared.publishing.plan import DEAD_LETTERED
 from shared.reconciling.reconcile import Reconciler
 from shared.settings import Settings
 from shared.state.ports import State

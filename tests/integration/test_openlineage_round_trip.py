@@ -11,12 +11,10 @@ from openlineage.client.serde import Serde
 
 from cli.session import drain, local_queue
 from emulator.server import Emulator
-from questions.connected import read_connected
-from questions.walk import Walker
+from questions.walk import Walker, read_connected
 from shared.bootstrap import Services
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
-from shared.intake.receive_openlineage import receive_events
 from shared.openlineage.outgoing_events import to_run_events
 from shared.places.datasets import DatasetName
 from shared.places.matching import place_of_dataset
@@ -24,6 +22,7 @@ from shared.places.platforms import to_openlineage
 from shared.purview.reader import Asset
 from shared.settings import Settings
 from tests.harness.app import AT_ONCE, App
+from tests.worlds.openlineage_events import receive_openlineage
 
 Flow = tuple[frozenset[DatasetName], frozenset[DatasetName]]
 """What a run read and what it wrote."""
@@ -66,7 +65,7 @@ def _name(dataset: dict[str, Any]) -> DatasetName:
 
 
 def take_in(services: Services, events: list[dict[str, Any]]) -> None:
-    status, answer = receive_events(json.dumps(events).encode(), encoding="", services=services)
+    status, answer = receive_openlineage(services, json.dumps(events).encode())
     assert status == 200, answer
     reports = list(drain(services, local_queue(services), redelivery=AT_ONCE))
     assert not [report.outcome.reason for report in reports if report.failed]

@@ -9,7 +9,7 @@ import pytest
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
-from shared.reconciling import missed_events as missing
+from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
 from tests.harness.app import WORKSPACE, WS, App, run_completed
 
@@ -58,9 +58,9 @@ def test_thirty_percent_of_the_events_withheld_ends_in_full_coverage(start_app: 
 
 
 def test_small_ticks_go_on_where_the_last_one_ended(start_app: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page of runs and a handful of hints at a time do all of it, each run counted once."""
-    monkeypatch.setattr(missing, "PAGES", 1)
-    monkeypatch.setattr(missing.MissingFinder, "hints", 20)
+    """One page of runs and a handful of events at a time do all of it, each run counted once."""
+    monkeypatch.setattr(missed_events, "PAGES", 1)
+    monkeypatch.setattr(missed_events.MissedEventFinder, "events", 20)
     app = start_app("fleet", runs=200)
     percents = []
     for _ in range(40):
@@ -102,7 +102,7 @@ def test_gap_is_named_with_its_reason_while_it_lasts(app: App, add: Add) -> None
     assert "odd" not in reasons(tick(app))
 
 
-def test_hint_that_led_to_nothing_is_given_again_a_day_later_and_not_before(app: App) -> None:
+def test_event_that_led_to_nothing_is_sent_again_a_day_later_and_not_before(app: App) -> None:
     """A message that the queue lost is found; one that waits is not doubled at every tick."""
     app.services.reconciler.tick()
     first = app.services.queue.count()

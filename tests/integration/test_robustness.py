@@ -10,9 +10,11 @@ import pytest
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.envelopes import parse_envelope
-from shared.intake.event_types import Event, parse_event
+from shared.intake.event_types import parse_event
 from shared.publishing.engine import Publisher
-from shared.publishing.plan import Plan, Skip
+from shared.state.ports import Lease
+from shared.state.sqlite import SqliteLeases
+from shared.state.sqlite_database import Database
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
@@ -56,21 +58,17 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
     other = Publisher(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now)
 
-    class Interrupted(Publisher):
-        """A worker that is overtaken between planning and writing, once."""
+    class Overtaken(SqliteLeases):
+        """Leases that another worker takes first, between planning and writing."""
 
-        overtaken = False
+        def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+            other.publish(model)
+            return super().acquire(name, holder=holder, duration=duration)
 
-        def plan(self, event: Event, *, force: bool = False) -> Plan | Skip:
-            planned = super().plan(event, force=force)
-            if not Interrupted.overtaken:
-                Interrupted.overtaken = True
-                other.publish(model)
-            return planned
-
-    Interrupted(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now).publish(
-        run
-    )
+    database = Database(str(services.settings.storage), now=services.now)
+    leases = Overtaken(database)
+    Publisher(services.resolver, services.catalog, services.ledger, leases, now=services.now).publish(run)
+    database.close()
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")
     outputs = {ref.qualified_name for ref in services.catalog.find([step])[step].outputs}
@@ -225,7 +223,8 @@ def test_two_outputs_of_one_template_are_two_places(app: App, add: Add) -> None:
 
 def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> None:
     """A cycle is drawn, not followed for ever."""
-    from questions.graph import read_graph, to_mermaid, to_text
+    from questions.draw import read_graph, to_mermaid, to_text
+    from questions.walk import Walker
 
     table = {"uri": "azureml://datastores/lake/paths/table/", "type": "uri_folder"}
     add(
@@ -238,7 +237,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     )
     app.replay([run_completed("in_place")])
     found = app.services.catalog.find([QualifiedName(f"{WS}/runs/in_place")])[QualifiedName(f"{WS}/runs/in_place")]
-    graph = read_graph(app.services.catalog, found.guid, limit=100)
+    graph = read_graph(Walker(app.services.lineage), found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
         "└── table (storage path)",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.intake.allow_list import AllowList, read_event
 from shared.intake.envelopes import compact_event, parse_envelope, redact_event
 from shared.intake.event_types import (
     EVENT_TYPES,
@@ -17,7 +18,6 @@ from shared.intake.event_types import (
     parse_event,
     subscribed_types,
 )
-from shared.intake.handle import AllowList, read_event
 from shared.intake.message import MessageBody
 from shared.intake.receive import receive_event
 from shared.model import AssetId

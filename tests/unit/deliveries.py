@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 
-from shared.intake.deliver import Deliveries
-from shared.intake.handle import AllowList
-from shared.intake.last_event import LastEventNote
+from shared.intake.allow_list import AllowList
+from shared.intake.deliver import Deliveries, LastEventNote
 from shared.intake.message import MessageBody
 from shared.publishing.engine import Publisher
-from shared.publishing.outcome import Outcome
+from shared.publishing.plan import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger, SqliteNotes
 from shared.state.sqlite_database import Database

@@ -228,7 +228,7 @@ def test_turn_is_renewed_while_a_long_pipeline_is_told(desk: Desk) -> None:
     """Whoever waits for the tree must not begin in between."""
     turns = Turns()
     entities = [each for number in range(25) for each in _step(number)]
-    Announcer(desk.outlet, desk.ledger).announce(to_run_events(entities, at=NOON), before_some=turns)
+    Announcer(desk.outlet, desk.ledger).send(to_run_events(entities, at=NOON), before_some=turns)
     assert (turns.renewed, len(desk.outlet.told)) == (3, 25)
 
 

@@ -9,8 +9,8 @@ import pytest
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import WorkspaceId
 from shared.ports import InventoryPage, Listed
-from shared.reconciling.backfill import ENQUEUED, LISTED, Backfill, Part, _is_there, put_on_queue
-from shared.reconciling.missed_events import _is_linked
+from shared.reconciling.backfill import ENQUEUED, LISTED, Backfill, Section, put_on_queue
+from shared.reconciling.coverage import is_linked
 from shared.state.ports import Row, State
 from shared.state.sqlite import open_state
 from tests.harness.fakes import NOON, FakeClock
@@ -56,7 +56,7 @@ def test_memory_does_not_grow_with_the_number_of_runs() -> None:
     backfill, state = open_backfill(6_000)
     halfway = 0
     tracemalloc.start()
-    for step in backfill.run([Part(WORKSPACE, "runs")]):
+    for step in backfill.run([Section(WORKSPACE, "runs")]):
         if not halfway and step.counts.get(LISTED, 0) >= 3_000:
             halfway = tracemalloc.get_traced_memory()[0]
     grown = tracemalloc.get_traced_memory()[0] - halfway
@@ -69,30 +69,30 @@ def test_memory_does_not_grow_with_the_number_of_runs() -> None:
 def test_checkpoint_is_forgotten_in_the_end_and_kept_until_then() -> None:
     """Who runs the command again a month later wants all of it listed."""
     backfill, state = open_backfill(250)
-    part = Part(WORKSPACE, "runs")
-    for step in backfill.run([part, Part(WORKSPACE, "models")]):
+    section = Section(WORKSPACE, "runs")
+    for step in backfill.run([section, Section(WORKSPACE, "models")]):
         if step.counts.get(ENQUEUED, 0) == 101:
             break
     note = {"at": NOON.isoformat(), "page": "100", "ended": False, "counts": {LISTED: 100, ENQUEUED: 100}}
-    assert state.notes.get(part.note_name) == note
-    steps = list(backfill.run([part, Part(WORKSPACE, "models")]))
+    assert state.notes.get(section.note_name) == note
+    steps = list(backfill.run([section, Section(WORKSPACE, "models")]))
     assert steps[0].resumed
     assert steps[-1].counts == {LISTED: 250, ENQUEUED: 250}
-    assert state.notes.get(part.note_name) is None
+    assert state.notes.get(section.note_name) is None
     state.close()
 
 
 def test_part_that_ended_long_ago_is_looked_at_anew_though_another_still_fails() -> None:
     """Or a workspace without a role would hide for good what is new in the others."""
     backfill, state = open_backfill(3)
-    part = Part(WORKSPACE, "runs")
+    section = Section(WORKSPACE, "runs")
     clock = backfill.now
     assert isinstance(clock, FakeClock)
     note = {"at": NOON.isoformat(), "page": "", "ended": True, "counts": {LISTED: 2}}
     for passed, listed in ((timedelta(hours=1), 2), (timedelta(days=2), 3)):
-        state.notes.put(part.note_name, note)
+        state.notes.put(section.note_name, note)
         clock.time = NOON + passed
-        assert list(backfill.run([part]))[-1].counts[LISTED] == listed
+        assert list(backfill.run([section]))[-1].counts[LISTED] == listed
     state.close()
 
 
@@ -111,6 +111,5 @@ def test_part_that_ended_long_ago_is_looked_at_anew_though_another_still_fails()
     ],
 )
 def test_run_known_from_its_model_before_it_completed_is_not_there_yet(row: Row | None, there: bool) -> None:
-    """Its outputs and metrics may have come later; reconciling sees it the same way."""
-    assert _is_there(row) is there
-    assert _is_linked(row) is there
+    """Its outputs and metrics may have come later."""
+    assert is_linked(row) is there

@@ -11,14 +11,13 @@ import pytest
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
-from shared.intake.handle import AllowList
+from shared.intake.allow_list import AllowList, read_job_event
 from shared.openlineage.incoming_events import RunEvent
-from shared.publishing.outcome import PUBLISHED, SKIPPED
-from shared.publishing.plan import Skip
-from shared.publishing.plan_openlineage import JobRuns, read_job_event
+from shared.publishing.engine import Publisher
+from shared.publishing.plan import PUBLISHED, SKIPPED, Skip
 from shared.state.sqlite import SqliteLeases, SqliteLedger
 from shared.state.sqlite_database import Database
-from tests.harness.fakes import FakeCatalog, FakeClock, FreeLeases
+from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FreeLeases
 from tests.worlds.openlineage_events import (
     BORROWER,
     NAMESPACE,
@@ -69,10 +68,10 @@ class Desk:
         self.catalog, self.ledger = FakeCatalog(), SqliteLedger(self.database)
         leases = SqliteLeases(self.database) if held else FreeLeases()
         self.leases = leases
-        self.job_runs = JobRuns(self.catalog, self.ledger, leases, now=FakeClock())
+        self.publisher = Publisher(FakeRunSource({}), self.catalog, self.ledger, leases, now=FakeClock())
 
     def publish(self, *events: dict[str, Any]) -> list[str]:
-        return [self.job_runs.publish(read(event)).outcome for event in events]
+        return [self.publisher.publish(read(event)).outcome for event in events]
 
     @property
     def steps(self) -> dict[str, Any]:

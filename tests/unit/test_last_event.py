@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import ServiceUnavailableError
-from shared.intake.last_event import LastEvent, LastEventNote, read_last_event
+from shared.intake.deliver import LastEvent, LastEventNote
 from shared.intake.message import BACKFILL, MessageBody
 from shared.state.sqlite import SqliteNotes
 from shared.state.sqlite_database import Database
@@ -23,16 +23,16 @@ def database() -> Database:
 def test_event_that_was_published_is_the_last_one_seen(database: Database) -> None:
     """By its type, at the time we took it."""
     desk = Desk(database)
-    assert read_last_event(desk.notes) is None
+    assert LastEventNote.read(desk.notes) is None
     desk.publish()
-    assert read_last_event(desk.notes) == LastEvent(RUN_COMPLETED, NOON)
+    assert LastEventNote.read(desk.notes) == LastEvent(RUN_COMPLETED, NOON)
 
 
 def test_what_does_not_come_from_event_grid_is_no_event_that_came(database: Database) -> None:
     """Replays and backfills prove nothing about the subscription."""
     desk = Desk(database)
     desk.publish(MessageBody(COMPLETED, "op-1", source=BACKFILL))
-    assert read_last_event(desk.notes) is None
+    assert LastEventNote.read(desk.notes) is None
 
 
 def test_note_is_written_once_a_minute(database: Database) -> None:
@@ -45,7 +45,7 @@ def test_note_is_written_once_a_minute(database: Database) -> None:
     assert notes.calls == ["put"]
     clock.time = NOON + timedelta(seconds=60)
     note.write("ModelRegistered")
-    assert read_last_event(notes) == LastEvent("ModelRegistered", clock.time)
+    assert LastEventNote.read(notes) == LastEvent("ModelRegistered", clock.time)
 
 
 def test_event_is_done_even_if_the_note_cannot_be_written(database: Database) -> None:
@@ -53,6 +53,6 @@ def test_event_is_done_even_if_the_note_cannot_be_written(database: Database) ->
     desk = Desk(database)
     desk.notes.failures = [ServiceUnavailableError("table down")]
     assert desk.publish(PLAIN).outcome == "published"
-    assert read_last_event(SqliteNotes(database)) is None
+    assert LastEventNote.read(SqliteNotes(database)) is None
     assert desk.publish(PLAIN).outcome == "skipped"
-    assert read_last_event(desk.notes) is not None
+    assert LastEventNote.read(desk.notes) is not None

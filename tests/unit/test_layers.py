@@ -57,6 +57,23 @@ def test_product_knows_nothing_of_what_is_around_it() -> None:
     assert [found for found in imports("shared") if found[1].partition(".")[0] in outside] == []
 
 
+def test_questions_know_neither_who_asks_nor_how_the_catalog_is_reached() -> None:
+    """The command line and the explorer print the same answers; both give what reads the catalog and the ledger."""
+    known = (
+        *("questions", "networkx", "rich", "packaging"),
+        *("shared.catalog", "shared.places", "shared.model", "shared.errors", "shared.ports", "shared.state.ports"),
+        *("shared.purview.reader", "shared.purview.classifications", "shared.reconciling.coverage"),
+    )
+    others = [found for found in imports("questions") if found[1].partition(".")[0] not in sys.stdlib_module_names]
+    assert [found for found in others if not f"{found[1]}.".startswith(tuple(f"{name}." for name in known))] == []
+
+
+def test_explorer_knows_nothing_of_the_command_line() -> None:
+    """Errors reach it as errors of the product, and not in click's words."""
+    outside = ("cli", "click", "functions", "emulator")
+    assert [found for found in imports("explorer") if found[1].partition(".")[0] in outside] == []
+
+
 def test_what_the_explorer_shows_is_made_without_dash() -> None:
     """Only its components, the application and the server know it, and tests check the rest without a browser."""
     knowing = {

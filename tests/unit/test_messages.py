@@ -20,13 +20,14 @@ from shared.errors import (
     ServiceUnavailableError,
     TransientError,
 )
+from shared.intake.allow_list import AllowList, read_event
+from shared.intake.deliver import Redelivery, handle_message, handle_next
 from shared.intake.envelopes import redact_event
-from shared.intake.handle import AllowList, Redelivery, handle_message, handle_next, read_event
 from shared.intake.message import REPLAY, MessageBody
 from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
 from shared.publishing.engine import Publisher
-from shared.publishing.outcome import Outcome
+from shared.publishing.plan import Outcome
 from shared.state.ports import Message
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database

@@ -18,8 +18,7 @@ from shared.errors import (
 from shared.intake.event_types import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
 from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
 from shared.publishing.engine import Publisher
-from shared.publishing.outcome import Outcome
-from shared.publishing.plan import Plan, Skip
+from shared.publishing.plan import Outcome, Plan, Skip
 from shared.publishing.plan_azure_ml import FEW
 from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database

@@ -10,8 +10,8 @@ import pytest
 
 from shared.bootstrap import Services
 from shared.intake.message import REPLAY, MessageBody
-from shared.intake.receive import MESSAGE_LIMIT
-from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, RefusedReplayError, replay_events
+from shared.intake.receive import MESSAGE_LIMIT, RefusedBodyError
+from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_events
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
@@ -34,7 +34,20 @@ class Desk:
         return self.post(json.dumps(events).encode(), dry_run=dry_run, requester=requester)
 
     def post(self, body: bytes, *, dry_run: bool = False, requester: str = "") -> list[dict[str, str]]:
-        return replay_events(body, dry_run=dry_run, requester=requester, services=self.services)
+        return self.replay_with(self.services, body, dry_run=dry_run, requester=requester)
+
+    @staticmethod
+    def replay_with(
+        services: Services, body: bytes, *, dry_run: bool = False, requester: str = ""
+    ) -> list[dict[str, str]]:
+        return replay_events(
+            body,
+            dry_run=dry_run,
+            requester=requester,
+            allowed=services.allowed,
+            open_state=lambda: services.state,
+            now=services.now,
+        )
 
     @property
     def queued(self) -> list[MessageBody]:
@@ -134,7 +147,7 @@ def test_single_event_needs_no_array(desk: Desk) -> None:
 )
 def test_body_that_cannot_be_taken_is_refused_as_a_whole(desk: Desk, body: bytes, status: int, words: str) -> None:
     """The status says whose fault it is, the words what to do."""
-    with pytest.raises(RefusedReplayError, match=words) as refused:
+    with pytest.raises(RefusedBodyError, match=words) as refused:
         desk.post(body)
     assert refused.value.status == status
     assert (desk.queued, desk.fake_letters.calls) == ([], [])
@@ -165,6 +178,6 @@ def test_who_asked_is_in_the_log(
 def test_foreign_event_is_refused_before_any_service_is_opened() -> None:
     """We speak to no workspace that nobody listed; here opening anything at all would fail."""
     services = Services(Settings("https://nowhere.invalid", (ARM_ID,), Path("/nowhere/at/all")))
-    (result,) = replay_events(json.dumps(FOREIGN).encode(), dry_run=False, requester="", services=services)
+    (result,) = Desk.replay_with(services, json.dumps(FOREIGN).encode())
     assert result["result"] == "refused"
     assert {"state", "runs", "catalog"}.isdisjoint(vars(services))

@@ -5,6 +5,7 @@ from typing import Any
 
 from cli.session import Report, drain
 from shared.bootstrap import Services
+from shared.intake.receive_openlineage import receive_events
 from shared.settings import Settings
 from shared.state.sqlite import SqliteQueue
 from tests.harness.app import AT_ONCE, App
@@ -63,8 +64,15 @@ def publish_queued(app: App) -> list[Report]:
     return list(drain(app.services, app.services.queue, redelivery=AT_ONCE))
 
 
-def with_jobs(app: App, *, jobs: str = NAMESPACE) -> App:
+def receive_openlineage(services: Services, body: bytes) -> tuple[int, dict[str, object]]:
+    """Take the body of a request as the function does."""
+    return receive_events(
+        body, encoding="", allowed=services.allowed, open_state=lambda: services.state, now=services.now
+    )
+
+
+def with_jobs(app: App, *, jobs: str = NAMESPACE, labels: str = "off") -> App:
     """The same app, which takes OpenLineage events of a namespace."""
     storage = f"sqlite:///{app.services.settings.storage}"
-    environment = {**app.emulator.environment(storage), "LINEAGE_OPENLINEAGE_JOBS": jobs}
-    return App(app.emulator, Services(Settings.from_env(environment)))
+    behaviour = {"LINEAGE_OPENLINEAGE_JOBS": jobs, "LINEAGE_CLASSIFICATION_LABELS": labels}
+    return App(app.emulator, Services(Settings.from_env({**app.emulator.environment(storage), **behaviour})))
