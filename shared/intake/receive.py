@@ -11,7 +11,7 @@ from shared.errors import TerminalError
 from shared.intake.envelopes import compact_event, redact_event
 from shared.intake.message import MessageBody
 from shared.intake.outcomes import dead_letter
-from shared.openlineage.incoming import compact_run_event, is_openlineage, take_apart
+from shared.openlineage.incoming_events import compact_run_event, is_openlineage, take_apart
 from shared.state.ports import DeadLetters, Queue
 
 MESSAGE_LIMIT = 32 * 1024

@@ -4,13 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.model import Column, ColumnMapping
 from shared.places.datasets import DatasetName, is_event, list_column_edges
 from shared.redaction import redact_text
-from shared.validation import below, check_kind, objects, take
+from shared.validation import Shape, checked
 
 SCHEMA_TAG = "lineage.schema"
 """A tag of a data asset that declares its columns, in order. JSON: `[{"name": "loanAmount", "type": "double"}]`"""
@@ -23,6 +24,7 @@ A tag in which a run declares what became of its columns: an OpenLineage event, 
 """
 COLUMN_MAPPING_ARTIFACT_TAG = "lineage.column_mapping_artifact"
 """A tag that names a file which the run logged, with the same in it: `lineage/column_mapping.json`, say."""
+_OWN: Shape = {"columns!": {"*!": str}, "input!": str, "output!": str}
 _NAMED_IN_NOTE = 5
 """Unresolved data sets that a note names; a Spark job may have touched hundreds."""
 _LONGEST_NOTE = 500
@@ -90,7 +92,7 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
     return Declared((*own, *translated), " ".join(filter(None, notes)))
 
 
-def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _items(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield what the text holds, each with its path: an event, a list of events or mappings, or one in each line."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     try:
@@ -101,15 +103,15 @@ def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
         for number, line in lines:
             at = f"line {number}"
             try:
-                yield at, check_kind(json.loads(line), dict, at)
+                yield at, checked(json.loads(line), dict, at)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{at}: {error}") from error
         return
     if isinstance(read, dict) and is_event(read):
         yield "", read
         return
-    for index, item in enumerate(check_kind(read, list, "")):
-        yield f"[{index}]", check_kind(item, dict, f"[{index}]")
+    for index, item in enumerate(checked(read, [dict])):
+        yield f"[{index}]", item
 
 
 def _is_object(line: str) -> bool:
@@ -119,16 +121,11 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping:
-    columns = take(item, "columns", dict, at)
-    path = below(at, "columns")
-    pairs = {(redact_text(source), redact_text(take(columns, source, str, path))) for source in columns}
-    return ColumnMapping(
-        redact_text(take(item, "input", str, at)),
-        redact_text(take(item, "output", str, at)),
-        tuple(sorted(pairs)),
-        source=f"declared: {where}",
-    )
+def _parse_own(item: Mapping[str, Any], at: str, where: str) -> ColumnMapping:
+    checked(item, _OWN, at)
+    pairs = {(redact_text(source), redact_text(sink)) for source, sink in item["columns"].items()}
+    source = f"declared: {where}"
+    return ColumnMapping(redact_text(item["input"]), redact_text(item["output"]), tuple(sorted(pairs)), source)
 
 
 def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
@@ -173,19 +170,19 @@ def parse_schema(tags: Mapping[str, object]) -> tuple[tuple[Column, ...], str]:
     if not text:
         return (), ""
     try:
-        items = check_kind(json.loads(str(text)), list, "")
-        columns = tuple(_parse_column(item, at) for at, item in objects(items, ""))
+        items = checked(json.loads(str(text)), [dict])
+        columns = tuple(_parse_column(item, f"[{index}]") for index, item in enumerate(items))
         _check_together(columns)
     except (ValueError, RecursionError) as error:
         return (), f"Tag {SCHEMA_TAG} cannot be read: {redact_text(str(error)).rstrip('.')}."
     return columns, ""
 
 
-def _parse_column(item: Mapping[str, object], at: str) -> Column:
-    name = take(item, "name", str, at)
-    if not name:
+def _parse_column(item: Mapping[str, Any], at: str) -> Column:
+    checked(item, {"name!": str, "type!" if "type" in item else "type": str}, at)
+    if not item["name"]:
         raise ValueError(f"{at}.name: is empty")
-    return Column(redact_text(name), redact_text(take(item, "type", str, at)) if "type" in item else "")
+    return Column(redact_text(item["name"]), redact_text(item.get("type", "")))
 
 
 def _check_together(columns: tuple[Column, ...]) -> None:
