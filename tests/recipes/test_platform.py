@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.azure_ml.run.declared_columns import RunDatasets
 from shared.catalog.assets import build_placeholder
 from shared.catalog.downstream import parse_downstream
 from shared.catalog.entities import UNSCANNED, Found, Ref
