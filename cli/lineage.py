@@ -230,7 +230,7 @@ def _use_lines(uses: "Sequence[Use]", wanted: str, *, live: bool) -> "Iterator[s
         yield f"  {use.how} {use.environment.name}, which asks for {use.package.name} {asked}{maybe}"
 
 
-@click.command(short_help="Tell what is connected to an asset as OpenLineage events.")
+@click.command(short_help="Send what is connected to an asset as OpenLineage events.")
 @click.argument("asset")
 @click.option(
     "--to",
@@ -249,7 +249,7 @@ def _use_lines(uses: "Sequence[Use]", wanted: str, *, live: bool) -> "Iterator[s
 )
 def openlineage(*, asset: str, target: str, limit: int) -> None:
     """
-    Tell everything connected to an asset as OpenLineage run events, as the catalog has it now.
+    Send everything connected to an asset as OpenLineage run events, as the catalog has it now.
 
     ASSET is a qualifiedName, or a name such as `creditrisk_model` (its latest version) or `creditrisk_model:1`. A
     receiver gets the token of LINEAGE_OPENLINEAGE_SCOPE only if it is the one of LINEAGE_OPENLINEAGE_OUT.
@@ -270,17 +270,19 @@ def openlineage(*, asset: str, target: str, limit: int) -> None:
     connected = read_connected(Walker(services.lineage), found.guid, limit=limit)
     if connected.is_cut:
         click.echo(f"The graph goes on: --limit {limit} is reached.", err=True)
-    told = to_run_events(connected.entities, at=services.now(), written=connected.written)
-    for event in (event for each in told for event in each.events):
+    announcements = to_run_events(connected.entities, at=services.now(), written=connected.written)
+    for event in (event for each in announcements for event in each.events):
         if outlet:
             outlet.emit(event)
         else:
             click.echo(Serde.to_json(event))
-    click.echo(f"{sum(len(each.events) for each in told)} events about {len(told)} processes.", err=True)
+    click.echo(
+        f"{sum(len(each.events) for each in announcements)} events about {len(announcements)} processes.", err=True
+    )
 
 
 def _parse_target(target: str) -> str:
-    """Tell a file from an address."""
+    """Distinguish a file from an address."""
     from shared.settings import is_receiver
 
     if target == STDOUT or is_receiver(target):

@@ -27,7 +27,7 @@ _COMMANDS = {
     "setup": "cli.admin.setup",
     "show": "cli.lineage",
     "status": "cli.status",
-    "typedefs": "cli.typedefs",
+    "typedefs": "cli.admin.typedefs",
 }
 
 

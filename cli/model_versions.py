@@ -21,7 +21,7 @@ def diff(*, before: str, after: str, as_json: bool) -> None:
     Compare the data, settings, packages and metrics of two model versions.
 
     BEFORE and AFTER are qualifiedNames, or names such as `creditrisk_model:1`. Source data and versions of data assets
-    are compared, not what lies in between; the settings of earlier runs than the one that made the model begin with
+    are compared, not what is in between; the settings of earlier runs than the one that made the model begin with
     the run's name.
 
     Example: lineage diff creditrisk_model:1 creditrisk_model:2

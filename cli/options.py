@@ -15,7 +15,7 @@ FUNCTION, BY_QUEUE = "function", "queue"
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """
-    Each "" if nobody said.
+    Each is "" if it is not given.
 
     Attributes:
         identity_id: object id of the app's identity.

@@ -1,4 +1,4 @@
-"""`lineage status`: what is in the catalog, what is missing and why, and what waits for somebody."""
+"""`lineage status`: what is in the catalog, what is missing and why, and which messages and dead letters wait."""
 
 import json
 import sys
@@ -86,7 +86,7 @@ def _gap_lines(gaps: "Sequence[Gap]", *, limit: int | None) -> Iterator[str]:
 
 def _split(reason: str) -> tuple[str, str]:
     """
-    Tell the word that groups from what is said about the one thing.
+    Separate the word that groups from the details of one gap.
 
     >>> _split("RecordNotFound: no run r1"), _split("it is on the queue")
     (('RecordNotFound', 'no run r1'), ('it is on the queue', ''))

@@ -89,7 +89,7 @@ def write_bundle(
 
 
 def _lineage(whole: Mapping[str, Asset], graph: "nx.DiGraph[str]", ledger: Ledger) -> dict[str, Sequence[object]]:
-    """Spell nodes and edges, each edge with what it is based on and how the catalog knew the data."""
+    """Return nodes and edges, each edge with what it is based on and how the catalog knew the data."""
     edges = [
         (whole[source].qualified_name, whole[target].qualified_name)
         for source, target in graph.edges

@@ -78,7 +78,7 @@ def _described_by(run: Asset) -> Iterator[str]:
 
 
 def _data(assets: Iterable[Asset]) -> dict[str, str]:
-    """Name source data and versions of data assets; what lies in between carries run ids and always differs."""
+    """Name source data and versions of data assets; what is in between carries run ids and always differs."""
     versions: dict[str, list[str]] = {}
     for asset in assets:
         if asset.type_name == DATA_ASSET:

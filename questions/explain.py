@@ -39,7 +39,7 @@ class Explanation:
 
 
 _UNKNOWN = Explanation(
-    "unknown", "not in this ledger: somebody else wrote it, or an earlier version; replay the run with --force to know"
+    "unknown", "not in this ledger: others wrote it, or an earlier version; replay the run with --force to know"
 )
 
 

@@ -132,7 +132,7 @@ def find_live(walker: Walker, models: Iterable[str]) -> Mapping[str, tuple[Asset
 
 
 def _registered_from(data: Asset, makers: Mapping[str, Asset], models: Mapping[str, Asset]) -> frozenset[str]:
-    """Return the model versions whose files are this data: their run wrote it, and their path is where it lies."""
+    """Return the model versions whose files are this data: their run wrote it, and their path is its place."""
     candidates = {
         each.guid
         for maker in data.next(INPUT)

@@ -74,7 +74,7 @@ def _users(walker: Walker, environment: Asset, running: Iterable[Asset]) -> list
 
 
 def _fits(wanted: Requirement, package: Asset) -> str:
-    """Tell whether a package is one that is asked for; "" if it is not."""
+    """Return how sure it is that a package is one that is asked for; "" if it is not."""
     if canonicalize_name(package.name) != canonicalize_name(wanted.name):
         return ""
     version = str(package.attributes.get("version") or "")

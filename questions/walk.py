@@ -67,7 +67,7 @@ class Walker:
 
     def walk(self, starts: Iterable[str], direction: str, *, limit: int | None = None) -> "nx.DiGraph[str]":
         """
-        Return everything that lies in one direction of assets, and they themselves.
+        Return everything in one direction of assets, and the assets themselves.
 
         Args:
             starts: guids.
@@ -146,7 +146,7 @@ class Walker:
         self._requests += -(-len(guids) // GUIDS)
         for guid in guids:
             asset = found.get(guid)
-            if asset is None:  # deleted meanwhile: nothing lies behind it
+            if asset is None:  # deleted meanwhile: nothing is behind it
                 for direction in BOTH:
                     self._next[direction][guid] = ()
                 continue

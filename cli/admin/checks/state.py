@@ -1,11 +1,11 @@
-"""Whether queue, ledger and dead letters are there and may be used, and what the ledger tells of the app's work."""
+"""Whether queue, ledger and dead letters exist and may be used, and what the ledger says of the app's work."""
 
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
+from cli.admin.checks.machine import Resolve, check_account
 from cli.admin.management.arm import STORAGE_ACCOUNTS
 from cli.admin.management.clients import Management
 from cli.options import Deployment

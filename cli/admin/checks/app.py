@@ -1,4 +1,4 @@
-"""Whether the app itself, whoever runs the checks, has the roles it needs in Azure, and runs."""
+"""Whether the app runs, and its own identity has the roles it needs in Azure."""
 
 from collections.abc import Callable, Iterator
 
