@@ -83,9 +83,9 @@ class PlaceholderReplacer:
         """Remove placeholders that no process uses; until then they stay."""
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
-        # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == OTHER_DATA]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=OTHER_DATA) if stand_ins else {})}
+        # Beside a placeholder of that type there may be what a scan made, under the same name and another type.
+        others = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(others, type_name=OTHER_DATA) if others else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
