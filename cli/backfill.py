@@ -1,4 +1,4 @@
-"""`lineage backfill`: what Azure ML holds and nobody has published yet."""
+"""`lineage backfill`: publishes what Azure ML holds and was never published."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -27,7 +27,7 @@ LEASE_POLL = 5.0
 """Seconds between two looks at a lease that another holds."""
 
 
-@click.command(short_help="Publish what no event ever told of.")
+@click.command(short_help="Publish what no event has reported.")
 @click.option(
     "--workspace",
     "workspaces",
@@ -39,7 +39,7 @@ LEASE_POLL = 5.0
 @click.option("--until", type=moment, help="Only what was created before this time.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Only this kind. Default: all.")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting events on the queue.")
-@click.option("--restart", is_flag=True, help="Begin anew, not where the same command was interrupted.")
+@click.option("--restart", is_flag=True, help="Begin again, not where the same command was interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def backfill(
     *,
@@ -77,7 +77,7 @@ def backfill(
     try:
         counts = _show(advances, quiet=as_json)
     except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on from here; with --restart it begins anew.", err=True)
+        click.echo("Interrupted. The same command goes on from here; with --restart it begins again.", err=True)
         sys.exit(1)
     if as_json:
         click.echo(
@@ -163,8 +163,8 @@ def _publish_here(services: "Services") -> "Deliver":
 
 def _dead_letter_of(event: str) -> str:
     """Name the dead letter of a synthetic event, so that another attempt replaces it and success closes it."""
-    told = json.loads(event)
-    return "backfill-" + hashlib.sha256(" ".join((told["topic"], told["subject"])).encode()).hexdigest()[:32]
+    members = json.loads(event)
+    return "backfill-" + hashlib.sha256(" ".join((members["topic"], members["subject"])).encode()).hexdigest()[:32]
 
 
 def _handle(services: "Services", message: "Message") -> "Outcome":
@@ -198,7 +198,7 @@ def _show(advances: "Iterator[Advance]", *, quiet: bool) -> Mapping[str, int]:
             progress.update(task, description=_words(advance))
             if advance.resumed and not resumed:
                 resumed = True
-                click.echo("Going on where this command was interrupted; --restart begins anew.", err=True)
+                click.echo("Going on where this command was interrupted; --restart begins again.", err=True)
             if advance.failure:
                 what = f"{advance.section.workspace.name}, {advance.section.kind}"
                 click.echo(f"{what}: {advance.failure.reason}: {advance.failure}", err=True)
@@ -211,7 +211,7 @@ def _until_interrupted(advances: "Iterator[Advance]") -> "Iterator[Advance]":
     """
     Go on until Ctrl-C, and raise KeyboardInterrupt once the event at hand is done; a second one does so at once.
 
-    An event that is cut short may leave its lease behind, and everybody who publishes the same waits until it ends.
+    An event that is cut short may leave its lease behind, and all who publish the same wait until it ends.
     """
     asked = False
 

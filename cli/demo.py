@@ -40,8 +40,9 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
             f"the demo needs the emulator's packages: pip install -e .[cli,emulator] ({error})"
         ) from error
     from cli.explore import INSTALL, explore_catalog, is_installed
-    from cli.show import find_asset
-    from questions.graph import read_graph, to_json, to_mermaid, to_text
+    from questions.draw import read_graph, to_json, to_mermaid, to_text
+    from questions.find import find_asset
+    from questions.walk import Walker
     from shared.bootstrap import Services
     from shared.settings import Settings
 
@@ -60,7 +61,7 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
         publishing = emulator.control.requests()
 
         model = find_asset(services.catalog, _ASSET)  # its latest version, which search may not know yet
-        graph = read_graph(services.catalog, model.guid, limit=1000)
+        graph = read_graph(Walker(services.lineage), model.guid, limit=1000)
         click.echo(f"\nLineage of {_ASSET}, as the catalog has it:\n\n{to_text(graph, model.guid)}")
         click.echo(f"\n{_dead_letters(services)}\n\n{_requests(publishing)}")
         if out:

@@ -12,22 +12,22 @@ from shared.errors import ConfigurationError, LineageError
 FAILED, USAGE = 1, 2
 
 _COMMANDS = {
-    "audit": "cli.audit",
+    "audit": "cli.model_versions",
     "backfill": "cli.backfill",
     "demo": "cli.demo",
-    "diff": "cli.diff",
+    "diff": "cli.model_versions",
     "doctor": "cli.admin.doctor",
     "explore": "cli.explore",
-    "impact": "cli.impact",
-    "openlineage": "cli.openlineage",
-    "origin": "cli.origin",
-    "packages": "cli.packages",
+    "impact": "cli.lineage",
+    "openlineage": "cli.lineage",
+    "origin": "cli.lineage",
+    "packages": "cli.lineage",
     "replay": "cli.replay",
     "retire-accelerator": "cli.admin.retire",
     "setup": "cli.admin.setup",
-    "show": "cli.show",
+    "show": "cli.lineage",
     "status": "cli.status",
-    "typedefs": "cli.typedefs",
+    "typedefs": "cli.admin.typedefs",
 }
 
 
@@ -52,8 +52,26 @@ class _Verbs(click.Group):
                 click.echo(f"  {problem}", err=True)
             sys.exit(USAGE)
         except LineageError as error:
+            self._refuse_question(ctx, error)
             click.echo(f"{error.reason}: {error}", err=True)
             sys.exit(FAILED)
+
+    def _refuse_question(self, ctx: click.Context, error: LineageError) -> None:
+        """
+        Answer as click does where no asset, or not one asset, is what the caller asked for.
+
+        Raises:
+            click.ClickException
+        """
+        from questions.find import AmbiguousAssetError, AssetNotFoundError
+
+        if isinstance(error, AssetNotFoundError):
+            raise click.ClickException(str(error)) from error
+        if isinstance(error, AmbiguousAssetError):
+            verb = ctx.invoked_subcommand or ""
+            command = self.get_command(ctx, verb)
+            usage_of = click.Context(command, parent=ctx, info_name=verb) if command else ctx
+            raise click.UsageError(str(error), usage_of) from error
 
 
 class _Facts(logging.Formatter):

@@ -1,4 +1,4 @@
-"""`lineage replay`: publish again, or for the first time, events that lie in files or were set aside."""
+"""`lineage replay`: publishes, perhaps again, events of files, dead letters and events that were not delivered."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.moment import moment
+from cli.options import moment
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -42,11 +42,11 @@ class Batch:
 @click.option("--dead-letters", is_flag=True, help="Replay open dead letters; success closes them.")
 @click.option("--reason", default="", help="With --dead-letters: only those with this reason.")
 @click.option("--id", "ids", multiple=True, help="With --dead-letters: only this one; may be given several times.")
-@click.option("--discard", is_flag=True, help="With --reason or --id: close them without replaying; nobody will.")
+@click.option("--discard", is_flag=True, help="With --reason or --id: close them and never replay them.")
 @click.option("--undelivered", is_flag=True, help="Replay what Event Grid could not deliver to the app.")
-@click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those set aside since then.")
+@click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those stored since then.")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
-@click.option("--force", is_flag=True, help="With --direct: write everything anew, whatever was written before.")
+@click.option("--force", is_flag=True, help="With --direct: write everything again, whatever was written before.")
 @click.option("--dry-run", is_flag=True, help="Print what publishing would change; write nothing anywhere.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def replay(
@@ -191,14 +191,14 @@ class _Replay:
                 self.failed += print_plans(self.services, [event.body for event in batch.events], as_json=self.as_json)
                 continue
             if self.direct and not self._publish(batch):
-                break  # what waits for its turn is not gone from where it was
+                break  # messages that wait are still where they came from
             if not self.direct:
                 self._enqueue(batch)
             batch.done()
         self._print_counts(any_event=any_event)
 
     def refuse(self, name: str, error: "LineageError") -> None:
-        """Tell of a file that cannot be read."""
+        """Report a file that cannot be read."""
         self.failed += 1
         problem = {"file": name, "error": error.reason, "detail": str(error)}
         click.echo(json.dumps(problem) if self.as_json else f"{name}: left where it is: {error.reason}: {error}")

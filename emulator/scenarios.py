@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import yaml
 
-from emulator.azure_ml.families import Families
-from emulator.chain import Chain
-from emulator.event_files import EventFile
-from emulator.fleet import Fleet
-from emulator.fleet_events import FleetEvents
-from emulator.fleet_plan import MIXED, SHAPES
-from emulator.fleet_seed import azure_ml_of, purview_of
+from emulator.azure_ml.content.run_families import Families
+from emulator.event_grid.event_files import EventFile
+from emulator.fleet.chain import Chain
+from emulator.fleet.events import FleetEvents
+from emulator.fleet.fleet import Fleet
+from emulator.fleet.plan import MIXED, SHAPES
+from emulator.fleet.seed import azure_ml_of, purview_of
 from emulator.merge import merge
 
 FOLDER = Path(__file__).parent / "scenarios"

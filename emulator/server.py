@@ -12,12 +12,11 @@ from typing import Any, Self
 import trustme
 from aiohttp import web
 
-from emulator.admin_control import admin_control_routes
 from emulator.arm import arm_routes
 from emulator.azure_ml import azure_ml_routes
 from emulator.client import Control
-from emulator.control import bad_input, control_routes
-from emulator.fault_answers import error_response
+from emulator.control import admin_control_routes, bad_input, control_routes
+from emulator.faults.answers import error_response
 from emulator.purview import purview_routes
 from emulator.scenarios import Scenario
 from emulator.services import Services

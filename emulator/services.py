@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from emulator.arm import Arm
 from emulator.azure_ml import AzureML
-from emulator.event_files import EventFile
-from emulator.faults import Faults
+from emulator.event_grid.event_files import EventFile
+from emulator.faults.scripted import Faults
 from emulator.purview import Purview
 from emulator.request_log import RequestLog
 from emulator.scenarios import Scenario, load

@@ -7,9 +7,9 @@ import networkx as nx
 
 from explorer.node import node_of
 from explorer.scene import Scene
-from questions.graph import to_mermaid
+from questions.draw import to_mermaid
 from shared.catalog.qualified_names import QualifiedName
-from shared.ports import LineageNode
+from shared.purview.reader import Asset
 
 HEADER = ("record", "id", "name", "kind", "type", "qualified_name", "status", "time", "from", "to")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -20,10 +20,7 @@ def scene_to_mermaid(scene: Scene) -> str:
     graph: nx.DiGraph[str] = nx.DiGraph()
     for key in scene.graph:
         node = node_of(scene.graph, key)
-        graph.add_node(
-            key,
-            node=LineageNode(key, node.type_name, QualifiedName(node.qualified_name or key), node.name),
-        )
+        graph.add_node(key, asset=Asset(key, node.type_name, QualifiedName(node.qualified_name or key), node.name))
     graph.add_edges_from(scene.graph.edges)
     return f"{to_mermaid(graph)}\n"
 

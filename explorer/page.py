@@ -14,14 +14,15 @@ from explorer.node import node_of
 from explorer.parts.buttons import Part, button
 from explorer.parts.comparison import comparison, in_order
 from explorer.parts.facts import facts, pipeline_facts
-from explorer.parts.health import health
+from explorer.parts.health import coverage_and_dead_letters
 from explorer.parts.messages import trouble_box, welcome
 from explorer.parts.panel import listing, panel
 from explorer.parts.suggestions import remark, suggestions
 from explorer.parts.toolbar import toolbar
 from explorer.reading import Reading
 from explorer.scene import Scene, make_scene
-from explorer.trouble import MET, explain
+from explorer.trouble import explain
+from shared.errors import LineageError
 
 _VIEWS = ((LINEAGE, "Lineage"), (HEALTH, "Coverage and dead letters"))
 _MIN_WORDS = 2
@@ -65,7 +66,7 @@ class Page:
             return []
         try:
             return suggestions(self._reading.search(words.strip()))
-        except MET as error:
+        except LineageError as error:
             trouble = explain(error, endpoint=self._reading.endpoint)
             return [remark(f"{trouble.title}. {trouble.advice}")]
 
@@ -76,7 +77,7 @@ class Page:
             if not address.asset:
                 return Picture([], [], welcome(self._reading.models()))
             scene = self._scene(address)
-        except MET as error:
+        except LineageError as error:
             return Picture([], [], trouble_box(explain(error, endpoint=self._reading.endpoint)))
         return Picture(to_elements(scene), toolbar(scene, address), None)
 
@@ -87,14 +88,14 @@ class Page:
             return []
         try:
             return panel(address, self._panel(address, self._scene(address)))
-        except MET as error:
+        except LineageError as error:
             return panel(address, trouble_box(explain(error, endpoint=self._reading.endpoint)))
 
     def health(self) -> list[Part]:
         """Return the view of coverage and dead letters."""
         try:
-            return health(self._reading.coverage(), self._reading.dead_letters())
-        except MET as error:
+            return coverage_and_dead_letters(self._reading.health())
+        except LineageError as error:
             return [trouble_box(explain(error, endpoint=self._reading.endpoint))]
 
     def export(self, query: str, kind: str) -> str:

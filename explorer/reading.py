@@ -5,11 +5,11 @@ from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
-import click
 import networkx as nx
 
-from cli.show import family_of, find_asset, version_order
-from questions.diff import Change, diff
+from questions.diff import Difference, diff
+from questions.find import AssetNotFoundError, family_of, find_asset, list_versions
+from questions.health import Health, read_health
 from questions.walk import Walker
 from shared.catalog.kinds import MODEL
 from shared.purview.reader import Asset
@@ -17,8 +17,6 @@ from shared.purview.reader import Asset
 if TYPE_CHECKING:
     from shared.bootstrap import Services
     from shared.ports import Found
-    from shared.reconciling.coverage import Coverage
-    from shared.state.ports import DeadLetter
 
 _Answer = TypeVar("_Answer")
 HITS = 20
@@ -29,7 +27,7 @@ class Reading:
     Reads the catalog and keeps the answers.
 
     The server has a thread for each request of the browser; they share one walker, which is not made for several.
-    Every method may raise what `trouble.MET` lists.
+    Every method may raise a LineageError.
     """
 
     def __init__(self, services: "Services") -> None:
@@ -54,7 +52,7 @@ class Reading:
             guid = self._once(("find", asset), lambda: find_asset(self._services.catalog, asset).guid)
             whole = self._walker.read([guid])
         if guid not in whole:
-            raise click.ClickException(f"{asset} was deleted from the catalog")
+            raise AssetNotFoundError(f"{asset} was deleted from the catalog")
         return whole[guid]
 
     def read(self, guids: Iterable[str]) -> dict[str, Asset]:
@@ -84,35 +82,23 @@ class Reading:
 
     def versions(self, asset: Asset) -> tuple["Found", ...]:
         """Return the versions of an asset that the search index knows, itself included, newest first."""
-        name, _, version = asset.name.rpartition(":")
-        if not name or not asset.qualified_name.endswith(version):
-            return ()
-        family = asset.qualified_name.removesuffix(version)
         with self._lock:
-            hits = self._once(("versions", family), lambda: tuple(self._services.catalog.search(name, limit=200)))
-        return tuple(sorted((hit for hit in hits if family_of(hit) == family), key=version_order, reverse=True))
+            return self._once(("versions", family_of(asset)), lambda: list_versions(self._services.catalog, asset))
 
     def models(self) -> tuple["Found", ...]:
         """Return some models, to begin with; none where nothing was published."""
         with self._lock:
             return self._once(("models",), lambda: tuple(islice(self._services.catalog.list_of_type(MODEL), HITS)))
 
-    def compare(self, before: str, after: str) -> tuple[Change, ...]:
+    def compare(self, before: str, after: str) -> tuple[Difference, ...]:
         """Say what changed from one model version to another."""
         with self._lock:
             return self._once(("compare", before, after), lambda: diff(self._walker, before, after))
 
-    def coverage(self) -> tuple["Coverage", ...]:
-        """Return how much of each workspace is in the catalog."""
-        from shared.reconciling.coverage import read_coverage
-
+    def health(self) -> Health:
+        """Return how much of each workspace is in the catalog, and the open dead letters."""
         with self._lock:
-            return self._once(("coverage",), lambda: tuple(read_coverage(self._services.state.notes)))
-
-    def dead_letters(self) -> tuple["DeadLetter", ...]:
-        """Return the open dead letters, oldest first."""
-        with self._lock:
-            return self._once(("letters",), lambda: tuple(self._services.dead_letters.list_open()))
+            return self._once(("health",), lambda: read_health(self._services.state.notes, self._services.dead_letters))
 
     def _once(self, question: tuple[str, ...], ask: Callable[[], _Answer]) -> _Answer:
         if question not in self._answers:

@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-import click
-
+from questions.find import AmbiguousAssetError, AssetNotFoundError
 from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
-
-MET = (LineageError, click.ClickException)
-"""What reading the catalog may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +15,9 @@ class Trouble:
     advice: str
 
 
-def explain(error: Exception, *, endpoint: str) -> Trouble:
-    """Say what an error of `MET` means for who looks at the page."""
-    words = error.message if isinstance(error, click.ClickException) else str(error)
+def explain(error: LineageError, *, endpoint: str) -> Trouble:
+    """Say what an error of reading the catalog means for the person at the page."""
+    words = str(error)
     match error:
         case AccessDeniedError():
             return Trouble(
@@ -37,9 +33,9 @@ def explain(error: Exception, *, endpoint: str) -> Trouble:
                 f"It is looked for at {endpoint}. Check PURVIEW_ENDPOINT, your network and VPN; `lineage doctor` "
                 "finds out where it ends. Then press Refresh.",
             )
-        case click.UsageError():
+        case AmbiguousAssetError():
             return Trouble("That is not one asset", words, "Pick one of the suggestions of the search field.")
-        case click.ClickException():
+        case AssetNotFoundError():
             return Trouble(
                 "There is no such asset",
                 words,

@@ -24,13 +24,15 @@ param storageAccountId string
 var workspaces = filter(split(workspaceIds, ','), id => !empty(id))
 var topics = split(topicNames, ',')
 
-module subscriptions 'modules/event-subscription.bicep' = [for (id, index) in workspaces: {
-  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  name: 'lineage-events-${uniqueString(id)}'
-  params: {
-    topicName: topics[index]
-    eventDestination: eventDestination
-    functionAppId: functionAppId
-    storageAccountId: storageAccountId
+module subscriptions 'modules/event-subscription.bicep' = [
+  for (id, index) in workspaces: {
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    name: 'lineage-events-${uniqueString(id)}'
+    params: {
+      topicName: topics[index]
+      eventDestination: eventDestination
+      functionAppId: functionAppId
+      storageAccountId: storageAccountId
+    }
   }
-}]
+]

@@ -49,51 +49,61 @@ var storageGroup = split(storageAccountId, '/')[4]
 // union() drops what is there twice: a subscription gets the custom role once, however many workspaces it has.
 var subscriptions = union(map(workspaces, id => toLower(split(id, '/')[2])), [])
 
-module readerRoles 'modules/reader-role.bicep' = [for id in subscriptions: {
-  scope: subscription(id)
-  name: 'lineage-reader-role-${token}'
-  params: {
-    token: token
+module readerRoles 'modules/reader-role.bicep' = [
+  for id in subscriptions: {
+    scope: subscription(id)
+    name: 'lineage-reader-role-${token}'
+    params: {
+      token: token
+    }
   }
-}]
+]
 
-module access 'modules/workspace-access.bicep' = [for id in workspaces: {
-  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  name: 'lineage-access-${uniqueString(id, token)}'
-  // A role that was just defined is not known everywhere at once; the topics take a while.
-  dependsOn: [
-    systemTopics
-  ]
-  params: {
-    workspaceName: last(split(id, '/'))
-    principalId: identityId
-    roleId: readerRoles[indexOf(subscriptions, toLower(split(id, '/')[2]))].outputs.roleId
+module access 'modules/workspace-access.bicep' = [
+  for id in workspaces: {
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    name: 'lineage-access-${uniqueString(id, token)}'
+    // A role that was just defined is not known everywhere at once; the topics take a while. The dependency names the list and no
+    // output of one role: the compiler replaces an index into a list of modules by the index of the loop around it.
+    dependsOn: [
+      readerRoles
+      systemTopics
+    ]
+    params: {
+      workspaceName: last(split(id, '/'))
+      principalId: identityId
+      token: token
+    }
   }
-}]
+]
 
-module systemTopics 'modules/system-topic.bicep' = [for (id, index) in workspaces: {
-  scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-  name: 'lineage-topic-${uniqueString(id, token)}'
-  params: {
-    workspaceName: last(split(id, '/'))
-    name: topics[index]
-    isGiven: index < length(givenTopics) && !empty(givenTopics[index])
-    tags: tags
+module systemTopics 'modules/system-topic.bicep' = [
+  for (id, index) in workspaces: {
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    name: 'lineage-topic-${uniqueString(id, token)}'
+    params: {
+      workspaceName: last(split(id, '/'))
+      name: topics[index]
+      isGiven: index < length(givenTopics) && !empty(givenTopics[index])
+      tags: tags
+    }
   }
-}]
+]
 
-module storageForTopics 'modules/topic-access.bicep' = [for (id, index) in workspaces: {
-  scope: resourceGroup(storageSubscription, storageGroup)
-  name: 'lineage-topic-storage-${uniqueString(id, token)}'
-  dependsOn: [
-    storageContents
-  ]
-  params: {
-    accountName: storageName
-    principalId: systemTopics[index].outputs.principalId
-    sends: eventDestination == 'queue'
+module storageForTopics 'modules/topic-access.bicep' = [
+  for (id, index) in workspaces: {
+    scope: resourceGroup(storageSubscription, storageGroup)
+    name: 'lineage-topic-storage-${uniqueString(id, token)}'
+    dependsOn: [
+      storageContents
+    ]
+    params: {
+      accountName: storageName
+      principalId: systemTopics[index].outputs.principalId
+      sends: eventDestination == 'queue'
+    }
   }
-}]
+]
 
 module storageContents 'modules/storage-contents.bicep' = if (!storageIsOurs) {
   scope: resourceGroup(storageSubscription, storageGroup)

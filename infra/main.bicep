@@ -99,26 +99,8 @@ param alertEmail string = ''
 @description('Coverage in percent below which an alert fires.')
 param coverageTarget int = 95
 
-@description('Tell who submitted runs and made assets, which is personal data.')
-@allowed([
-  'off'
-  'on'
-])
-param owners string = 'off'
-
-@description('Map columns of equal names where both schemas are known; marked as inferred.')
-@allowed([
-  'off'
-  'on'
-])
-param inferColumns string = 'off'
-
-@description('Label models, endpoints and predictions with the classifications of the data they were made of.')
-@allowed([
-  'off'
-  'on'
-])
-param classificationLabels string = 'off'
+@description('App settings that are on or off, by their names.')
+param switches object = {}
 
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
 param openLineageJobs string = ''
@@ -137,6 +119,7 @@ param replayedRetentionDays int = 90
 @description('Also create a Purview account, an Azure Machine Learning workspace, a data lake and a Synapse workspace to try it on, all reachable from public networks.')
 param deploySample bool = false
 
+var idForm = '/subscriptions/{0}/resourceGroups/{1}/providers/{2}/{3}'
 var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
@@ -148,20 +131,69 @@ var sampleNames = {
   workspace: '${abbreviations.workspace}${token}'
 }
 var providers = '${subscription().id}/resourceGroups/${groupName}/providers'
-// union() drops what is there twice. A malformed id stays, so that the deployment fails rather than forgets a workspace.
-var givenWorkspaces = union(filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'), [])
-var sampleWorkspaces = deploySample ? ['${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'] : []
-var workspaces = concat(givenWorkspaces, sampleWorkspaces)
-var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
-var topicNames = [for (id, index) in workspaces: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}']
+var samplePurview = '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
+var sampleWorkspace = '${providers}/Microsoft.MachineLearningServices/workspaces/${sampleNames.workspace}'
+// union() drops what is there twice.
+var givenWorkspaces = union(
+  filter(split(replace(workspaceIds, ' ', ''), ','), id => !empty(id) && toLower(id) != 'none'),
+  []
+)
 var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
-var purviewId = purviewIsGiven ? purviewAccountId : '${providers}/Microsoft.Purview/accounts/${sampleNames.purview}'
+var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
 var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
+// Every ARM id that is given, so that a malformed one is refused by name before anything is created; so is a wrong switch.
+var givenIds = concat(
+  map(givenWorkspaces, id => {
+    variable: 'LINEAGE_WORKSPACE_IDS'
+    id: id
+    type: 'Microsoft.MachineLearningServices/workspaces'
+  }),
+  [
+    {
+      variable: 'LINEAGE_PURVIEW_ID'
+      id: purviewId
+      type: 'Microsoft.Purview/accounts'
+    }
+    {
+      variable: 'LINEAGE_EXISTING_STORAGE_ACCOUNT_ID'
+      id: storageId
+      type: 'Microsoft.Storage/storageAccounts'
+    }
+    {
+      variable: 'LINEAGE_EXISTING_LOG_ANALYTICS_ID'
+      id: existingLogAnalyticsId
+      type: 'Microsoft.OperationalInsights/workspaces'
+    }
+  ]
+)
+// The range makes an id that is too short long enough to be compared.
+var splitIds = map(
+  filter(givenIds, it => !empty(it.id)),
+  it => union(it, { parts: concat(split(it.id, '/'), range(0, 9)) })
+)
+var checkedIds = map(
+  splitIds,
+  it => union(it, { form: format(idForm, it.parts[2], it.parts[4], it.type, it.parts[8]) })
+)
+var malformedIds = filter(checkedIds, it => contains(skip(it.parts, 1), '') || toLower(it.id) != toLower(it.form))
+var wrongSwitches = filter(items(switches), it => !contains(['off', 'on'], it.value))
+var complaints = concat(
+  map(malformedIds, it => '${it.variable}: "${it.id}" is not ${format(idForm, '{id}', '{name}', it.type, '{name}')}'),
+  map(wrongSwitches, it => '${it.key}: "${it.value}" is neither off nor on')
+)
+var allWorkspaces = concat(givenWorkspaces, deploySample ? [sampleWorkspace] : [])
+var workspaces = empty(complaints) ? allWorkspaces : fail(join(complaints, '; '))
+var givenTopics = split(replace(systemTopicNames, ' ', ''), ',')
+var newTopics = map(workspaces, id => '${abbreviations.systemTopic}${replace(last(split(id, '/')), '_', '-')}')
+var topicNames = [
+  for (name, index) in newTopics: index < length(givenTopics) && !empty(givenTopics[index]) ? givenTopics[index] : name
+]
 var addresses = filter(split(replace(operatorAddresses, ' ', ''), ','), address => !empty(address))
 var storageIsOurs = empty(existingStorageAccountId)
 var newStorageName = '${abbreviations.storageAccount}${token}'
 var storageName = storageIsOurs ? newStorageName : last(split(existingStorageAccountId, '/'))
-var storageId = storageIsOurs ? '${providers}/Microsoft.Storage/storageAccounts/${newStorageName}' : existingStorageAccountId
+var newStorageId = '${providers}/Microsoft.Storage/storageAccounts/${newStorageName}'
+var storageId = storageIsOurs ? newStorageId : existingStorageAccountId
 var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage}/'
 var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}/'
 var tableEndpoint = 'https://${storageName}.table.${environment().suffixes.storage}/'
@@ -302,9 +334,7 @@ module app 'modules/function-app.bicep' = {
     insightsAddress: monitoring.outputs.insightsAddress
     purviewEndpoint: purviewUrl
     purviewCollection: purviewCollection
-    owners: owners
-    inferColumns: inferColumns
-    classificationLabels: classificationLabels
+    switches: switches
     openLineageJobs: openLineageJobs
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope

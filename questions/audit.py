@@ -11,12 +11,11 @@ from typing import Any
 import networkx as nx
 
 from questions.asset_facts import metrics_of, settings_of
-from questions.documents import of_asset, of_entity, of_impact, of_origin, of_package
+from questions.draw import asset_json, entity_json, impact_json, origin_json, package_json
 from questions.explain import explain_edges
 from questions.impact import find_impact
 from questions.origin import find_origin
-from questions.paths import order
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.catalog.kinds import METRICS, SETTINGS, STEP
 from shared.model import to_utc_text
 from shared.purview.reader import INPUT, OUTPUT, Asset
@@ -44,11 +43,11 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
     names = [asset.qualified_name for asset in (*whole.values(), *logged.values())]
     rows = ledger.get_rows(names)
     return {
-        "model.json": of_entity(whole[guid]),
+        "model.json": entity_json(whole[guid]),
         "lineage.json": _lineage(whole, graph, ledger),
-        "origin.json": of_origin(origin),
-        "impact.json": of_impact(find_impact(walker, guid)),
-        "runs.json": [of_entity(run) for run in runs],
+        "origin.json": origin_json(origin),
+        "impact.json": impact_json(find_impact(walker, guid)),
+        "runs.json": [entity_json(run) for run in runs],
         "settings.json": {each.qualified_name: settings_of(each) for each in upstream if each.type_name == SETTINGS},
         "metrics.json": {
             each.qualified_name: metrics_of(each)
@@ -56,7 +55,8 @@ def gather(walker: Walker, guid: str, ledger: Ledger) -> dict[str, Any]:
             if each.type_name == METRICS
         },
         "packages.json": {
-            environment.qualified_name: [of_package(each) for each in inside] for environment, inside in origin.packages
+            environment.qualified_name: [package_json(each) for each in packages]
+            for environment, packages in origin.packages
         },
         "events.json": [_row(rows[name]) for name in sorted(rows)],
     }
@@ -76,7 +76,7 @@ def write_bundle(
     """
     contents = {name: _to_bytes(content) for name, content in sorted(files.items())}
     manifest = {
-        "asset": of_asset(asset),
+        "asset": asset_json(asset),
         "as_of": to_utc_text(at),
         "written_by": f"aml-purview-lineage {version}",
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in contents.items()},
@@ -89,7 +89,7 @@ def write_bundle(
 
 
 def _lineage(whole: Mapping[str, Asset], graph: "nx.DiGraph[str]", ledger: Ledger) -> dict[str, Sequence[object]]:
-    """Spell nodes and edges, each edge with what it is based on and how the catalog knew the data."""
+    """Return nodes and edges, each edge with what it is based on and how the catalog knew the data."""
     edges = [
         (whole[source].qualified_name, whole[target].qualified_name)
         for source, target in graph.edges
@@ -97,7 +97,7 @@ def _lineage(whole: Mapping[str, Asset], graph: "nx.DiGraph[str]", ledger: Ledge
     ]
     explained = explain_edges(ledger, edges)
     return {
-        "nodes": [of_entity(asset) for asset in sorted(whole.values(), key=order)],
+        "nodes": [entity_json(asset) for asset in sorted(whole.values(), key=order)],
         "edges": [
             {
                 "from": source,

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from questions.asset_facts import is_data, metrics_of, settings_of, version_of
-from questions.paths import order
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.catalog.kinds import DATA_ASSET, METRICS, PACKAGES, SETTINGS, STEP, Role, kind_of
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
@@ -15,9 +14,9 @@ _OF_RUN = ("component", "command", "environment", "compute_target", "git_reposit
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Difference:
     """
-    One difference.
+    What two model versions do not have in common.
 
     Attributes:
         section: one of `SECTIONS`.
@@ -32,11 +31,11 @@ class Change:
     after: str
 
 
-def diff(walker: Walker, before: str, after: str) -> tuple[Change, ...]:
+def diff(walker: Walker, before: str, after: str) -> tuple[Difference, ...]:
     """Compare what two model versions (guids) were made of, by section and name."""
     one, other = _ingredients(walker, before), _ingredients(walker, after)
     return tuple(
-        Change(section, name, one[section].get(name, ""), other[section].get(name, ""))
+        Difference(section, name, one[section].get(name, ""), other[section].get(name, ""))
         for section in SECTIONS
         for name in sorted(one[section].keys() | other[section].keys())
         if one[section].get(name) != other[section].get(name)
@@ -79,7 +78,7 @@ def _described_by(run: Asset) -> Iterator[str]:
 
 
 def _data(assets: Iterable[Asset]) -> dict[str, str]:
-    """Name source data and versions of data assets; what lies in between carries run ids and always differs."""
+    """Name source data and versions of data assets; what is in between carries run ids and always differs."""
     versions: dict[str, list[str]] = {}
     for asset in assets:
         if asset.type_name == DATA_ASSET:

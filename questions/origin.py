@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from questions.asset_facts import is_data
-from questions.paths import order
-from questions.walk import Walker
+from questions.walk import Walker, order
 from shared.catalog.kinds import DATA_ASSET, MODEL, PACKAGES, STEP
 from shared.purview.classifications import Read, classifications_of
 from shared.purview.reader import INPUT, Asset

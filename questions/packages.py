@@ -7,9 +7,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from questions.paths import order
-from questions.scoring import find_live
-from questions.walk import Walker
+from questions.impact import find_live
+from questions.walk import Walker, order
 from shared.catalog import qualified_names
 from shared.catalog.kinds import ENDPOINT, MODEL
 from shared.model import WorkspaceId
@@ -75,7 +74,7 @@ def _users(walker: Walker, environment: Asset, running: Iterable[Asset]) -> list
 
 
 def _fits(wanted: Requirement, package: Asset) -> str:
-    """Tell whether a package is one that is asked for; "" if it is not."""
+    """Return how sure it is that a package is one that is asked for; "" if it is not."""
     if canonicalize_name(package.name) != canonicalize_name(wanted.name):
         return ""
     version = str(package.attributes.get("version") or "")

@@ -1,13 +1,23 @@
 """Walks lineage in the catalog, however deep and wide, in few requests."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import networkx as nx
 
-from shared.catalog.kinds import Role, kind_of
+from shared.catalog.entities import Entity, Ref
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE, Role, kind_of
+from shared.catalog.qualified_names import QualifiedName
 from shared.purview.reader import GUIDS, INPUT, OUTPUT, Asset, LineageReader
 
 BOTH = (INPUT, OUTPUT)
+
+_DESCRIBING = (SCHEMA_ATTRIBUTE, "columns", "package", "experiment")
+"""Relationships that lead from what takes part in lineage to what describes it."""
+_PARENTS = ("experiment", SCHEMA_ATTRIBUTE, "composeSchema", "packages")
+
 _SLOW = 2
 """Requests that one lineage takes with its confirmation: after so many that brought little, it is tried instead."""
 
@@ -57,7 +67,7 @@ class Walker:
 
     def walk(self, starts: Iterable[str], direction: str, *, limit: int | None = None) -> "nx.DiGraph[str]":
         """
-        Return everything that lies in one direction of assets, and they themselves.
+        Return everything in one direction of assets, and the assets themselves.
 
         Args:
             starts: guids.
@@ -136,7 +146,7 @@ class Walker:
         self._requests += -(-len(guids) // GUIDS)
         for guid in guids:
             asset = found.get(guid)
-            if asset is None:  # deleted meanwhile: nothing lies behind it
+            if asset is None:  # deleted meanwhile: nothing is behind it
                 for direction in BOTH:
                     self._next[direction][guid] = ()
                 continue
@@ -153,3 +163,92 @@ def _has_all_neighbours(asset: Asset) -> bool:
     """Whether an answer about lineage has all neighbours of an asset; it leaves out processes with only one side."""
     kind = kind_of(asset.type_name)
     return kind.is_ours and kind.role is Role.PROCESS
+
+
+def order(asset: Asset) -> tuple[str, str, str]:
+    return asset.qualified_name, asset.type_name, asset.guid
+
+
+def shortest_paths(
+    walker: Walker, graph: "nx.DiGraph[str]", start: str, ends: Iterable[str]
+) -> dict[str, tuple[Asset, ...]]:
+    """Return one shortest way from an asset to each of some that it leads to, both included; always the same one."""
+    before: dict[str, str | None] = {start: None}
+    waiting = deque([start] if start in graph else [])
+    while waiting:
+        guid = waiting.popleft()
+        for other in sorted(graph.successors(guid), key=lambda each: order(walker.asset(each))):
+            if other not in before:
+                before[other] = guid
+                waiting.append(other)
+    paths: dict[str, tuple[Asset, ...]] = {}
+    for end in ends:
+        way: list[Asset] = []
+        step: str | None = end
+        while step is not None:
+            way.append(walker.asset(step))
+            step = before[step]
+        paths[end] = tuple(reversed(way))
+    return paths
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """
+    Entities around an asset.
+
+    Attributes:
+        written: when the catalog last wrote each of them.
+        is_cut: there is more than was asked for.
+    """
+
+    entities: tuple[Entity, ...]
+    written: Mapping[QualifiedName, datetime]
+    is_cut: bool = False
+
+
+def read_connected(walker: Walker, guid: str, *, limit: int) -> Connected:
+    """
+    Read whatever data flows to or from an asset by way of any process: also the other inputs of a run.
+
+    Args:
+        limit: go no further once so many entities take part.
+    """
+    connected = walker.walk_all(guid, limit=limit)
+    whole = dict(walker.read(sorted(connected)))
+    around = whole
+    while around:  # a schema leads on to its columns
+        wanted = {
+            each.guid for asset in around.values() for name in _DESCRIBING for each in asset.related.get(name, ())
+        }
+        around = walker.read(sorted(wanted - whole.keys()))
+        whole |= around
+    return Connected(
+        tuple(_to_entity(asset, whole) for asset in whole.values()),
+        {asset.qualified_name: asset.updated_at for asset in whole.values() if asset.updated_at},
+        is_cut=len(connected) >= limit,
+    )
+
+
+def _to_entity(asset: Asset, whole: Mapping[str, Asset]) -> Entity:
+    values = {
+        name: value
+        for name, value in sorted(asset.attributes.items())
+        if isinstance(value, str | bool) and name != "qualifiedName"
+    }
+    return Entity(
+        _ref(asset),
+        {"name": asset.name, **values},
+        parents={name: ref for name in _PARENTS for ref in _refs(asset, name, whole)},
+        inputs=tuple(sorted(_refs(asset, "inputs", whole))),
+        outputs=tuple(sorted(_refs(asset, "outputs", whole))),
+        labels=asset.labels,
+    )
+
+
+def _refs(asset: Asset, relationship: str, whole: Mapping[str, Asset]) -> Iterator[Ref]:
+    return (_ref(whole[each.guid]) for each in asset.related.get(relationship, ()) if each.guid in whole)
+
+
+def _ref(asset: Asset) -> Ref:
+    return Ref(asset.type_name, asset.qualified_name)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
     from shared.azure_ml.run.resolver import Resolver
-    from shared.azure_ml.services.assets import Assets
     from shared.azure_ml.services.inventory import Inventory
+    from shared.azure_ml.services.sdk import SdkClient
     from shared.http.rest import RestClient
     from shared.intake.replay import Undelivered
     from shared.model import WorkspaceId
@@ -124,7 +124,7 @@ class Services:
     @cached_property
     def publisher(self) -> Publisher:
         return Publisher(
-            self.runs,
+            self.resolver,
             self.catalog,
             self.state.ledger,
             self.state.leases,
@@ -154,7 +154,7 @@ class Services:
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            self.inventory, self.runs, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
+            self.inventory, self.resolver, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
         )
 
     @property
@@ -186,22 +186,22 @@ class Services:
         )
 
     @cached_property
-    def runs(self) -> "Resolver":
+    def resolver(self) -> "Resolver":
         from shared.azure_ml.run.resolver import Resolver
 
         return Resolver(
             self.rest,
             arm_endpoint=self.settings.arm_endpoint,
-            open_assets=self.open_assets,
+            open_sdk=self.open_sdk,
             clock=time.monotonic,
             owners=self.settings.owners,
         )
 
-    def open_assets(self, workspace: "WorkspaceId") -> "Assets":
-        """Build the SDK's client of a workspace; it takes long to make, so the caller keeps it."""
-        from shared.azure_ml.services.assets import Assets
+    def open_sdk(self, workspace: "WorkspaceId") -> "SdkClient":
+        """Build the SDK's client of a workspace; that is slow, so the caller keeps it."""
+        from shared.azure_ml.services.sdk import SdkClient
 
-        return Assets(
+        return SdkClient(
             workspace,
             arm_endpoint=self.settings.arm_endpoint,
             credential=self.credential,

@@ -86,7 +86,7 @@ class Datastore:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where data lies, as a URL without query: `https://acct.dfs.core.windows.net/fs/path`."""
+    """Where data is stored, as a URL without query: `https://acct.dfs.core.windows.net/fs/path`."""
 
     url: str
     is_folder: bool = False
@@ -98,7 +98,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Column:
-    """A column of data and its type, in the words of whoever declared it; "" for a type that nobody did."""
+    """A column of data and its type as it was declared; "" if no type was."""
 
     name: str
     data_type: str = ""
@@ -111,9 +111,9 @@ class DataAsset:
 
     Attributes:
         datastore: the one it was registered through; known by its name even where it cannot be read.
-        registered_by_run: the run whose id its path carries wrote and registered it, nobody did so from where it lay.
+        registered_by_run: the run whose id its path carries wrote and registered it; no person did so afterwards.
         created_by: who, in Azure ML's words; "" unless the settings ask for owners, which are personal data.
-        columns: its schema as its tag declares it, in order; empty if nobody did.
+        columns: its schema as its tag declares it, in order; empty if there is no tag.
         notes: what is wrong with what it declares; "" if nothing is.
     """
 
@@ -136,7 +136,7 @@ class ModelVersion:
     One version of a registered model.
 
     Attributes:
-        uri: where its files lie.
+        uri: where its files are stored.
         job_name: the run named at registration.
         created_by: as in `DataAsset`.
         stage: `Production`, say; people set it.
@@ -236,7 +236,7 @@ class ColumnMapping:
     Attributes:
         input, output: names of the run's ports.
         columns: pairs of a column of the input and the column of the output it went into.
-        source: what says so, for people: `declared: …` by the run itself, `inferred: …` by nobody.
+        source: what says so, for people: `declared: …` by the run itself, `inferred: …` by this product.
     """
 
     input: str
@@ -254,7 +254,7 @@ class Run:
         root_id, root_status: of the pipeline it is a step of. A step that was reused keeps the pipeline it ran in,
             whose status is "" where only the pipeline that reuses it was read.
         endpoint, deployment: what it ran for, if that was a batch endpoint.
-        owner: the Entra object id of whoever submitted it; "" unless the settings ask for owners.
+        owner: the Entra object id of who submitted it; "" unless the settings ask for owners.
         tags: those that people set, without what Azure ML and MLflow note there for themselves.
     """
 
@@ -294,7 +294,7 @@ class RunTree:
     """
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
-    `aliases` maps a run to the run in `runs` that stands for it: a reused step to the step it reuses,
+    `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
     a trial of a sweep to the sweep.
     """
 
@@ -302,7 +302,7 @@ class RunTree:
     root_id: str
     root_status: str
     runs: tuple[Run, ...]
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    represented_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -310,18 +310,18 @@ class RunTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class Producer:
     """
-    The run that made a model version, in its tree.
+    The run that produced a model version, in its tree.
 
     Attributes:
-        witness: the field of the model version that leads there.
+        field: the member of the model version that leads there.
         inferred: it does so by the path of the files and not by the name of a run.
     """
 
     tree: RunTree
     run_id: str
-    witness: str
+    field: str
     inferred: bool
 
 
@@ -367,5 +367,5 @@ class Endpoint:
 
 
 def to_utc_text(moment: datetime) -> str:
-    """Spell an aware datetime as `2026-07-01T10:00:00Z`, to the second."""
+    """Format an aware datetime as `2026-07-01T10:00:00Z`, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

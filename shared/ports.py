@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,6 @@ class Found:
     labels: tuple[str, ...] = ()
     name: str = ""
     touched: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LineageNode:
-    """An entity in a lineage graph."""
-
-    guid: str
-    type_name: str
-    qualified_name: QualifiedName
-    name: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LineageEdge:
-    """Data flows from `source` to `target` (guids)."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineageView:
-    """A lineage graph as the catalog reports it."""
-
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
 
 
 class RunSource(Protocol):
@@ -75,7 +49,7 @@ class RunSource(Protocol):
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

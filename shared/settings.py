@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.downstream_file import read_downstream
+from shared.catalog.downstream import NOTHING, Downstream, read_downstream
 from shared.errors import ConfigurationError
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")

@@ -78,7 +78,7 @@ def layer_of(module: str) -> int:
     """
     Return the layer of a module, 0 for the outermost.
 
-    >>> layer_of("cli.show"), layer_of("shared.state.sqlite"), layer_of("shared.state.ports"), layer_of("shared.errors")
+    >>> layer_of("cli.main"), layer_of("shared.state.sqlite"), layer_of("shared.state.ports"), layer_of("shared.errors")
     (0, 5, 6, 8)
     """
     if module in _PORTS:

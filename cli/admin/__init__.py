@@ -1,1 +1,1 @@
-"""Verbs for the operator of a deployment: doctor, setup, retire-accelerator."""
+"""Verbs for the operator of a deployment: doctor, setup, typedefs, retire-accelerator."""

@@ -1,4 +1,4 @@
-"""`lineage doctor`: proves every link from Azure ML to the catalog, or says how to mend it."""
+"""`lineage doctor`: checks every connection from Azure ML to the catalog, and says how to fix it."""
 
 import json
 import os
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.deployment import Deployment, deployment_options
+from cli.options import Deployment, deployment_options
 
 if TYPE_CHECKING:
     from cli.admin.checks.check import Check, Finding
-    from cli.admin.checks.network import Resolve
+    from cli.admin.checks.machine import Resolve
     from shared.bootstrap import Services
 
 _MARKS = {"ok": ("✓", "green"), "problem": ("✗", "red"), "unchecked": ("?", "yellow")}
 _PAUSE = 20.0
 
 
-@click.command(short_help="Prove every link, or say how to mend it.")
+@click.command(short_help="Check every connection, and say how to fix it.")
 @deployment_options
 @click.option("--links", "only_links", is_flag=True, help="Leave out coverage and dead letters.")
 @click.option("--wait", "minutes", type=click.FloatRange(0, 60), default=0, help="Try again for so many minutes.")
@@ -34,7 +34,7 @@ def doctor(*, deployment: Deployment, only_links: bool, minutes: float, as_json:
 
     Example: lineage doctor --json
     """
-    from cli.admin.checks.network import resolve
+    from cli.admin.checks.machine import resolve
 
     findings = examine(os.environ, deployment, resolve=resolve, only_links=only_links, minutes=minutes)
     if as_json:
@@ -56,7 +56,7 @@ def examine(
 ) -> "Sequence[Finding]":
     """Run every check that the settings allow; those that fail again until all is right or the time is over."""
     from cli.admin.checks.check import PROBLEM
-    from cli.admin.checks.settings import check_settings, open_what_is_right
+    from cli.admin.checks.machine import check_settings, open_what_is_right
     from cli.admin.checks.state import check_history
 
     services, problems = open_what_is_right(environ)
@@ -80,14 +80,12 @@ def _collect(
     services: "Services", deployment: Deployment, resolve: "Resolve", *, without: frozenset[str]
 ) -> "Iterator[Check]":
     """Yield the checks for which the settings are there, and say of the others what they wait for."""
+    from cli.admin.checks.app import check_app
     from cli.admin.checks.catalog import check_catalog
-    from cli.admin.checks.events import check_events
-    from cli.admin.checks.network import check_hosts
-    from cli.admin.checks.roles import check_app
-    from cli.admin.checks.settings import wait_for
-    from cli.admin.checks.sign_in import check_sign_in
+    from cli.admin.checks.check import wait_for
+    from cli.admin.checks.machine import check_hosts, check_sign_in
     from cli.admin.checks.state import check_state
-    from cli.admin.checks.workspaces import check_list, check_workspaces, list_workspaces_or_none
+    from cli.admin.checks.workspaces import check_events, check_list, check_workspaces, list_workspaces_or_none
     from cli.admin.management.clients import Management
 
     management = Management(services)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.deployment import FUNCTION, Deployment, deployment_options
+from cli.options import FUNCTION, Deployment, deployment_options
 from shared.model import WorkspaceId
 
 if TYPE_CHECKING:
-    from cli.admin.steps.step import Result
+    from cli.admin.goals import Result
     from shared.bootstrap import Services
 
 _COLOURS = {"done": "green", "refused": "red", "failed": "red", "planned": "cyan", "later": "yellow"}
 _SETTINGS = ("PURVIEW_ENDPOINT", "PURVIEW_COLLECTION", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE")
-"""Settings that whoever runs the same command elsewhere needs too."""
+"""Settings that the same command needs on another machine, too."""
 
 
 @click.command(short_help="Prepare the catalog and the events for the app.")
@@ -53,11 +53,8 @@ def setup(
 def _run(
     services: "Services", deployment: Deployment, lakes: tuple[str, ...], workspaces: tuple[str, ...], *, dry_run: bool
 ) -> "Iterator[Result]":
+    from cli.admin.goals import SKIPPED, Result, give_role, install_types, scan_lake, subscribe
     from cli.admin.management.clients import Management
-    from cli.admin.steps.catalog import give_role, install_types
-    from cli.admin.steps.events import subscribe
-    from cli.admin.steps.scan import scan_lake
-    from cli.admin.steps.step import SKIPPED, Result
 
     _require(deployment, lakes, workspaces)
     targets = [_parse_workspace(workspace) for workspace in workspaces]
@@ -74,8 +71,8 @@ def _run(
     yield install_types(services, later=later, command=_command("typedefs", "apply")).run(dry_run=dry_run)
     for lake in lakes:
         command = _command("setup", "--purview-account", deployment.purview_account_id, "--scan", lake)
-        for step in scan_lake(services, management, deployment.purview_account_id, lake, command=command):
-            yield step.run(dry_run=dry_run)
+        for goal in scan_lake(services, management, deployment.purview_account_id, lake, command=command):
+            yield goal.run(dry_run=dry_run)
     for target in targets:
         command = _command(
             "setup",
@@ -84,8 +81,8 @@ def _run(
             *("--destination", deployment.destination),
             *("--workspace", target.arm_id),
         )
-        for step in subscribe(services, management, deployment, target, command=command):
-            yield step.run(dry_run=dry_run)
+        for goal in subscribe(services, management, deployment, target, command=command):
+            yield goal.run(dry_run=dry_run)
 
 
 def _require(deployment: Deployment, lakes: tuple[str, ...], workspaces: tuple[str, ...]) -> None:
@@ -105,13 +102,13 @@ def _parse_workspace(text: str) -> WorkspaceId:
 
 
 def _command(*words: str) -> str:
-    """Spell a command for somebody else's shell, with the settings it needs there."""
+    """Return a command for the shell of another person, with the settings it needs there."""
     settings = [f"{name}={shlex.quote(os.environ[name])}" for name in _SETTINGS if os.environ.get(name)]
     return " ".join([*settings, "lineage", *(shlex.quote(word) for word in words)])
 
 
 def _print(result: "Result") -> None:
     state = click.style(f"{result.state:<9}", fg=_COLOURS.get(result.state))
-    click.echo(f"{state} {result.step}: {result.detail}")
+    click.echo(f"{state} {result.goal}: {result.detail}")
     if result.command:
-        click.echo(f"          Somebody who may: {result.command}")
+        click.echo(f"          A person who may runs: {result.command}")

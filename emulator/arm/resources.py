@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.arm.groups import Group
 from emulator.azure_ml import AzureML
-from emulator.azure_ml.arm_bodies import TENANT
+from emulator.azure_ml.arm.bodies import TENANT
 
 STORAGE, PURVIEW = "Microsoft.Storage/storageAccounts", "Microsoft.Purview/accounts"
 # Of the Purview account; it needs a role on the storage that it scans.

@@ -14,7 +14,7 @@ from emulator.arm.resources import PURVIEW
 from emulator.arm.state import Arm
 from emulator.arm.subscription_body import check_name, read_properties
 from emulator.arm.topics import SUBSCRIPTION, TOPIC, EventSubscription, SystemTopic
-from emulator.azure_ml.arm_bodies import TENANT
+from emulator.azure_ml.arm.bodies import TENANT
 from emulator.azure_ml.errors import AzureMLError, arm_error
 from emulator.azure_ml.requests import api_version, base_url, json_object
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator.azure_ml.content.state import AzureML
+from emulator.azure_ml.content.workspace import Workspace
 from emulator.azure_ml.errors import AzureMLError, bad_request, invalid_api_version, missing_api_version
-from emulator.azure_ml.state import AzureML
-from emulator.azure_ml.workspace import Workspace
 
 Current = Callable[[], AzureML]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

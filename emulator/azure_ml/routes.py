@@ -2,14 +2,14 @@
 
 from aiohttp import web
 
-from emulator.azure_ml.arm_responses import ArmResponses
-from emulator.azure_ml.artifact_responses import ArtifactResponses
-from emulator.azure_ml.dataset_responses import DatasetResponses
-from emulator.azure_ml.endpoint_responses import EndpointResponses
+from emulator.azure_ml.arm.endpoint_responses import EndpointResponses
+from emulator.azure_ml.arm.responses import ArmResponses
 from emulator.azure_ml.errors import no_such_path
-from emulator.azure_ml.history_responses import HistoryResponses
-from emulator.azure_ml.mlflow_responses import MlflowResponses
+from emulator.azure_ml.mlflow.responses import MlflowResponses
 from emulator.azure_ml.requests import Current, answering_errors
+from emulator.azure_ml.run_history.artifact_responses import ArtifactResponses
+from emulator.azure_ml.run_history.dataset_responses import DatasetResponses
+from emulator.azure_ml.run_history.responses import HistoryResponses
 from emulator.routing import ignoring_case
 
 SUBSCRIPTION = "/subscriptions/{subscription}"

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.purview.account import Account
-from emulator.purview.catalog import Catalog
-from emulator.purview.documents import entity_document, relationship_document
+from emulator.purview.account.collections import Account
+from emulator.purview.catalog.catalog import Catalog
+from emulator.purview.catalog.documents import entity_document, relationship_document
+from emulator.purview.catalog.store import Store
+from emulator.purview.catalog.upsert import upsert
 from emulator.purview.identity import Source
-from emulator.purview.policies import Policies
-from emulator.purview.scan import scan
-from emulator.purview.scanning import Scanning
-from emulator.purview.store import Store
+from emulator.purview.policies.policies import Policies
+from emulator.purview.scanning.scanned_assets import scan
+from emulator.purview.scanning.scans import Scanning
 from emulator.purview.switches import Switches
-from emulator.purview.type_system import TypeSystem
-from emulator.purview.typedefs import TypeDef
-from emulator.purview.upsert import upsert
+from emulator.purview.types.type_system import TypeSystem
+from emulator.purview.types.typedefs import TypeDef
 from emulator.purview.wire import Json, as_list, as_object
 from emulator.tokens import DEFAULT_PRINCIPAL
 

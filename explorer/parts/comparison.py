@@ -6,10 +6,10 @@ from dash import html
 
 from explorer.details import Details
 from explorer.parts.buttons import Part, button
-from questions.diff import SECTIONS, Change
+from questions.diff import SECTIONS, Difference
 
 
-def comparison(details: Details | None, against: str, changes: Iterable[Change]) -> list[Part]:
+def comparison(details: Details | None, against: str, differences: Iterable[Difference]) -> list[Part]:
     """Show what changed between the selected model version and another, the older one first."""
     if details is None or not details.comparable:
         return [html.P("Select a model that has several versions, then “Compare” beside one of them.")]
@@ -25,14 +25,14 @@ def comparison(details: Details | None, against: str, changes: Iterable[Change])
     names = {version.guid: version.name for version in details.versions}
     if against not in names:
         return [html.H2("Compare", className="title"), choice]
-    found = list(changes)
+    found = list(differences)
     if not found:
         return [html.H2("Compare", className="title"), choice, html.P("Nothing of what is recorded differs.")]
     before, after = in_order(details, against)
     tables = [
         _table(section, names[before], names[after], rows)
         for section in SECTIONS
-        if (rows := [change for change in found if change.section == section])
+        if (rows := [each for each in found if each.section == section])
     ]
     return [html.H2("What changed", className="title"), choice, *tables]
 
@@ -44,13 +44,13 @@ def in_order(details: Details, against: str) -> tuple[str, str]:
     return first, second
 
 
-def _table(section: str, before: str, after: str, changes: list[Change]) -> Part:
+def _table(section: str, before: str, after: str, differences: list[Difference]) -> Part:
     head = html.Tr(
         [html.Th(section.capitalize(), scope="col"), html.Th(before, scope="col"), html.Th(after, scope="col")]
     )
     rows = [
-        html.Tr([html.Th(change.name, scope="row"), _cell(change.before, "old"), _cell(change.after, "new")])
-        for change in changes
+        html.Tr([html.Th(each.name, scope="row"), _cell(each.before, "old"), _cell(each.after, "new")])
+        for each in differences
     ]
     return html.Table([html.Thead(head), html.Tbody(rows)], className="changes")
 

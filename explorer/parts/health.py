@@ -1,28 +1,29 @@
 """What is missing in the catalog, and what waits for somebody, with the command that helps."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from dash import html
 
-from cli.status import replay_command
 from explorer.parts.buttons import Part, copy_button
+from questions.health import KIND_WORDS, Health, replay_command
 from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
 
 _ROWS = 200
 """Rows of a table; `lineage status --all` prints the rest."""
 _BODY = 2_000
-_KINDS = {"run": "completed runs", "model": "model versions", "endpoint": "endpoints"}
 
 
-def health(coverages: Sequence[Coverage], letters: Sequence[DeadLetter]) -> list[Part]:
+def coverage_and_dead_letters(health: Health) -> list[Part]:
     """Make the page of coverage and dead letters."""
     return [
         html.H2("Coverage"),
-        *([_workspace(coverage) for coverage in coverages] or [_nothing_looked_at()]),
-        html.H2(f"Dead letters ({len(letters)})"),
-        *(_letters(letters) or [html.P("None is open: every event was understood and published.")]),
+        *([_workspace(coverage) for coverage in health.coverages] or [_nothing_looked_at()]),
+        html.H2(f"Dead letters ({len(health.dead_letters)})"),
+        *(
+            [_reason(reason, letters) for reason, letters in health.dead_letters_by_reason()]
+            or [html.P("None is open: every event was understood and published.")]
+        ),
     ]
 
 
@@ -40,7 +41,7 @@ def _workspace(coverage: Coverage) -> Part:
             html.P(f"{coverage.percent} % are linked{seen} (looked at {coverage.at or 'never'})"),
             html.Ul(
                 [
-                    html.Li(f"{_KINDS.get(kind, kind)}: {coverage.linked[kind]} of {total}")
+                    html.Li(f"{KIND_WORDS.get(kind, kind)}: {coverage.linked[kind]} of {total}")
                     for kind, total in coverage.totals.items()
                 ]
             ),
@@ -72,12 +73,7 @@ def _gaps(gaps: Sequence[Gap]) -> Part:
     )
 
 
-def _letters(letters: Sequence[DeadLetter]) -> list[Part]:
-    by_reason = sorted(letters, key=lambda letter: letter.reason)
-    return [_reason(reason, list(group)) for reason, group in groupby(by_reason, key=lambda letter: letter.reason)]
-
-
-def _reason(reason: str, letters: list[DeadLetter]) -> Part:
+def _reason(reason: str, letters: Sequence[DeadLetter]) -> Part:
     command = replay_command(reason)
     return html.Article(
         [

@@ -87,43 +87,43 @@ resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) 
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: 'lineage-${rule.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: rule.displayName
-    description: rule.description
-    enabled: true
-    severity: rule.severity
-    scopes: [
-      insightsId
-    ]
-    evaluationFrequency: rule.frequency
-    windowSize: rule.window
-    criteria: {
-      allOf: [
-        {
-          query: rule.query
-          metricMeasureColumn: 'Total'
-          timeAggregation: rule.timeAggregation
-          operator: rule.operator
-          threshold: rule.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'lineage-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: rule.displayName
+      description: rule.description
+      enabled: true
+      severity: rule.severity
+      scopes: [
+        insightsId
+      ]
+      evaluationFrequency: rule.frequency
+      windowSize: rule.window
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            metricMeasureColumn: 'Total'
+            timeAggregation: rule.timeAggregation
+            operator: rule.operator
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
           }
-        }
-      ]
-    }
-    autoMitigate: true
-    // The tables appear with the first telemetry, and this comes before it.
-    skipQueryValidation: true
-    actions: {
-      actionGroups: empty(email) ? [] : [
-        mail.id
-      ]
+        ]
+      }
+      autoMitigate: true
+      // The tables appear with the first telemetry, and this comes before it.
+      skipQueryValidation: true
+      actions: {
+        actionGroups: empty(email) ? [] : [mail.id]
+      }
     }
   }
-}]
+]

@@ -36,14 +36,8 @@ param purviewEndpoint string
 @description('Collection for new entities; the root collection if empty.')
 param purviewCollection string
 
-@description('Whether to tell who submitted runs and made assets: on or off.')
-param owners string
-
-@description('Whether equal column names of known schemas make a column mapping: on or off.')
-param inferColumns string
-
-@description('Whether to label models, endpoints and predictions with the classifications upstream: on or off.')
-param classificationLabels string
+@description('App settings that are on or off, by their names.')
+param switches object
 
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas; empty for none.')
 param openLineageJobs string
@@ -74,6 +68,18 @@ param subnetId string
 
 @description('Whether Event Grid calls the app; if not, nobody from public networks does.')
 param receivesEvents bool
+
+var eventGrid = {
+  name: 'EventGrid'
+  action: 'Allow'
+  priority: 100
+  tag: 'ServiceTag'
+  ipAddress: 'AzureEventGrid'
+}
+var readyReceivers = {
+  name: 'function:receive_event'
+  instanceCount: alwaysReadyInstances
+}
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   // checkov:skip=CKV_AZURE_225: no state is in the app, and what was not handled stays on the queue
@@ -118,15 +124,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       ipSecurityRestrictionsDefaultAction: empty(subnetId) ? 'Allow' : 'Deny'
-      ipSecurityRestrictions: empty(subnetId) || !receivesEvents ? [] : [
-        {
-          name: 'EventGrid'
-          action: 'Allow'
-          priority: 100
-          tag: 'ServiceTag'
-          ipAddress: 'AzureEventGrid'
-        }
-      ]
+      ipSecurityRestrictions: empty(subnetId) || !receivesEvents ? [] : [eventGrid]
       // Deployments come through here, with a token: basic authentication is off below.
       scmIpSecurityRestrictionsDefaultAction: 'Allow'
     }
@@ -148,12 +146,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
-        alwaysReady: alwaysReadyInstances == 0 ? [] : [
-          {
-            name: 'function:receive_event'
-            instanceCount: alwaysReadyInstances
-          }
-        ]
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [readyReceivers]
       }
     }
   }
@@ -169,7 +162,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_88: Flex Consumption keeps the package in a container
   parent: app
   name: 'appsettings'
-  properties: {
+  properties: union(switches, {
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsAddress
     AZURE_CLIENT_ID: identityClientId
@@ -180,14 +173,11 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__tableServiceUri: tableEndpoint
     LINEAGE_ARM_ENDPOINT: environment().resourceManager
     LINEAGE_CA_BUNDLE: ''
-    LINEAGE_CLASSIFICATION_LABELS: classificationLabels
     LINEAGE_CREDENTIAL: 'default'
-    LINEAGE_INFER_COLUMNS: inferColumns
     LINEAGE_DOWNSTREAM: ''
     LINEAGE_OPENLINEAGE_JOBS: openLineageJobs
     LINEAGE_OPENLINEAGE_OUT: openLineageOut
     LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
-    LINEAGE_OWNERS: owners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'
     LINEAGE_WORKSPACES: join(workspaces, ',')
@@ -200,7 +190,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
     PYTHON_THREADPOOL_THREAD_COUNT: '12'
     RECONCILE_SCHEDULE: reconcileSchedule
-  }
+  })
 }
 
 // One after the other: a site refuses two operations at once.

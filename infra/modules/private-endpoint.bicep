@@ -47,11 +47,13 @@ resource zones 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-
   parent: endpoint
   name: 'default'
   properties: {
-    privateDnsZoneConfigs: [for zone in zoneNames: {
-      name: replace(zone, '.', '-')
-      properties: {
-        privateDnsZoneId: resourceId('Microsoft.Network/privateDnsZones', zone)
+    privateDnsZoneConfigs: [
+      for zone in zoneNames: {
+        name: replace(zone, '.', '-')
+        properties: {
+          privateDnsZoneId: resourceId('Microsoft.Network/privateDnsZones', zone)
+        }
       }
-    }]
+    ]
   }
 }

@@ -41,34 +41,38 @@ var workspaceZones = [
   'privatelink.notebooks.azure.net'
 ]
 
-module zones 'private-dns-zone.bicep' = [for zone in concat(storageZones, purviewZones, workspaceZones): {
-  name: 'zone-${replace(zone, '.', '-')}'
-  params: {
-    name: zone
-    networkId: networkId
-    tags: tags
+module zones 'private-dns-zone.bicep' = [
+  for zone in concat(storageZones, purviewZones, workspaceZones): {
+    name: 'zone-${replace(zone, '.', '-')}'
+    params: {
+      name: zone
+      networkId: networkId
+      tags: tags
+    }
   }
-}]
+]
 
 // One after the other: a subnet refuses two operations at once.
 @batchSize(1)
-module storageEndpoints 'private-endpoint.bicep' = [for (service, index) in storageServices: {
-  name: 'endpoint-${service}'
-  dependsOn: [
-    zones
-  ]
-  params: {
-    name: '${namePrefix}${service}-${token}'
-    location: location
-    tags: tags
-    subnetId: subnetId
-    targetId: storageId
-    groupId: service
-    zoneNames: [
-      storageZones[index]
+module storageEndpoints 'private-endpoint.bicep' = [
+  for (service, index) in storageServices: {
+    name: 'endpoint-${service}'
+    dependsOn: [
+      zones
     ]
+    params: {
+      name: '${namePrefix}${service}-${token}'
+      location: location
+      tags: tags
+      subnetId: subnetId
+      targetId: storageId
+      groupId: service
+      zoneNames: [
+        storageZones[index]
+      ]
+    }
   }
-}]
+]
 
 module purviewEndpoint 'private-endpoint.bicep' = {
   name: 'endpoint-purview'
@@ -88,19 +92,21 @@ module purviewEndpoint 'private-endpoint.bicep' = {
 }
 
 @batchSize(1)
-module workspaceEndpoints 'private-endpoint.bicep' = [for id in workspaces: {
-  name: 'endpoint-workspace-${uniqueString(id, token)}'
-  dependsOn: [
-    purviewEndpoint
-    zones
-  ]
-  params: {
-    name: '${namePrefix}workspace-${uniqueString(id, token)}'
-    location: location
-    tags: tags
-    subnetId: subnetId
-    targetId: id
-    groupId: 'amlworkspace'
-    zoneNames: workspaceZones
+module workspaceEndpoints 'private-endpoint.bicep' = [
+  for id in workspaces: {
+    name: 'endpoint-workspace-${uniqueString(id, token)}'
+    dependsOn: [
+      purviewEndpoint
+      zones
+    ]
+    params: {
+      name: '${namePrefix}workspace-${uniqueString(id, token)}'
+      location: location
+      tags: tags
+      subnetId: subnetId
+      targetId: id
+      groupId: 'amlworkspace'
+      zoneNames: workspaceZones
+    }
   }
-}]
+]

@@ -6,7 +6,7 @@ targetScope = 'subscription'
 param token string
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(subscription().id, 'azure-ml-lineage-reader', token)
+  name: guid(toLower(subscription().id), 'azure-ml-lineage-reader', token)
   properties: {
     // Names of roles are unique in a tenant, and this one is defined in each subscription that has workspaces.
     roleName: 'Azure ML lineage reader ${uniqueString(subscription().id, token)}'
@@ -26,6 +26,3 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     ]
   }
 }
-
-@description('ARM id of the role.')
-output roleId string = role.id

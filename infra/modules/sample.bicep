@@ -1,5 +1,6 @@
 metadata description = 'Something to try it on: a data lake, a Purview account, an Azure Machine Learning workspace and a Synapse workspace with a Spark pool.'
 
+@minLength(13)
 @description('Makes names unique.')
 param token string
 
@@ -43,6 +44,10 @@ param sparkVersion string = '3.5'
 var readerRole = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 var contributorRole = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var fileRole = '69566ab7-960f-475b-8e7c-b3118f30c6bd'
+
+var administrator = {
+  initialWorkspaceAdminObjectId: operatorPrincipalId
+}
 
 resource lake 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   // checkov:skip=CKV_AZURE_35: the sample is to be tried from anywhere; it holds generated data only
@@ -239,9 +244,7 @@ resource synapse 'Microsoft.Synapse/workspaces@2021-06-01' = {
   }
   properties: {
     azureADOnlyAuthentication: true
-    cspWorkspaceAdminProperties: empty(operatorPrincipalId) ? null : {
-      initialWorkspaceAdminObjectId: operatorPrincipalId
-    }
+    cspWorkspaceAdminProperties: empty(operatorPrincipalId) ? null : administrator
     defaultDataLakeStorage: {
       accountUrl: lake.properties.primaryEndpoints.dfs
       filesystem: data.name
@@ -262,14 +265,16 @@ resource azureServices 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' =
   }
 }
 
-resource operators 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = [for (address, index) in operatorAddresses: {
-  parent: synapse
-  name: 'operator-${index}'
-  properties: {
-    startIpAddress: address
-    endIpAddress: address
+resource operators 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = [
+  for (address, index) in operatorAddresses: {
+    parent: synapse
+    name: 'operator-${index}'
+    properties: {
+      startIpAddress: address
+      endIpAddress: address
+    }
   }
-}]
+]
 
 resource spark 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
   // checkov:skip=CKV_AZURE_242: isolated compute costs a multiple, for a sample

@@ -45,10 +45,12 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       // Event Grid comes in this way, with the identity of its topic.
       bypass: 'AzureServices'
       defaultAction: publicAccess ? 'Allow' : 'Deny'
-      ipRules: [for address in operatorAddresses: {
-        action: 'Allow'
-        value: address
-      }]
+      ipRules: [
+        for address in operatorAddresses: {
+          action: 'Allow'
+          value: address
+        }
+      ]
     }
   }
 }

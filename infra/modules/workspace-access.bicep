@@ -6,8 +6,13 @@ param workspaceName string
 @description('Object id of the identity of the app.')
 param principalId string
 
-@description('ARM id of the role.')
-param roleId string
+@description('Makes the name of the role unique in the tenant, as in reader-role.bicep.')
+param token string
+
+var roleId = subscriptionResourceId(
+  'Microsoft.Authorization/roleDefinitions',
+  guid(toLower(subscription().id), 'azure-ml-lineage-reader', token)
+)
 
 resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' existing = {
   name: workspaceName

@@ -1,6 +1,7 @@
 """Builds all entities of a run tree or an endpoint. Pure: the same input gives the same entities in the same order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
@@ -13,24 +14,26 @@ from shared.catalog.assets import (
     ref_of_environment,
     ref_of_model,
     ref_of_workspace,
+    url_of_endpoint,
+    url_of_run,
 )
 from shared.catalog.column_mapping import column_mapping_attributes
-from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.downstream import NOTHING, Downstream, Feed
+from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.catalog.kinds import (
     DEPLOYMENT,
     ENDPOINT,
     EXPERIMENT,
+    LINK,
     METRIC_ATTRIBUTES,
     METRICS,
     SETTING_ATTRIBUTES,
     SETTINGS,
     STEP,
+    kind_of,
 )
-from shared.catalog.power_bi import build_power_bi
-from shared.catalog.studio import url_of_endpoint, url_of_run
-from shared.model import BATCH, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
-from shared.places.matching import registered_from
+from shared.model import BATCH, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
 def build_run_tree(
@@ -60,7 +63,7 @@ def build_run_tree(
             *(
                 link
                 for port in (*run.inputs, *run.outputs)
-                for link in build_power_bi(tree.workspace.id, port.data, matches, downstream)
+                for link in _build_power_bi(tree.workspace.id, port.data, matches, downstream)
             ),
         )
     )
@@ -171,6 +174,38 @@ def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequ
     )
 
 
+def _build_power_bi(workspace: WorkspaceId, data: Data, matches: Matches, downstream: Downstream) -> Iterator[Entity]:
+    """Chain some data to the Power BI datasets that its tags or the mapping name, and those to the reports."""
+    for source, feeds in list_feeds(workspace, data, downstream):
+        yield from _links(evidence_of_data(workspace, source, matches, is_output=False, field=""), feeds, matches)
+
+
+def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterator[Entity]:
+    """Yield each dataset and each report once, fed from all that lead to it, with the field of the first."""
+    upstream: dict[Ref, dict[Ref, Evidence]] = {}
+    for feed in feeds:
+        dataset, *report = (place.ref for place in places_of_feed(feed))
+        upstream.setdefault(dataset, {}).setdefault(source.end, replace(source, field=feed.dataset_field))
+        for target in report:
+            fed = Evidence(matches[dataset].ref, is_output=False, field=feed.report_field)
+            upstream.setdefault(target, {}).setdefault(fed.end, fed)
+    # The place and not the entity matched now: the name must stay the same after a scan.
+    name = (source.place or source.end).qualified_name
+    for target, inputs in upstream.items():
+        match = matches[target]
+        if match.kind is MatchKind.PLACEHOLDER:
+            identifier = str(target.qualified_name).rpartition("/")[2]
+            yield Entity(match.ref, attributes(identifier), labels=(UNSCANNED,))
+        field = next(iter(inputs.values())).field
+        yield Entity(
+            Ref(LINK, qualified_names.of_power_bi_link(name, target.qualified_name)),
+            attributes(f"load {kind_of(match.ref.type_name).word}"),
+            inputs=ends(inputs),
+            outputs=ends([match.ref]),
+            evidence=(*inputs.values(), Evidence(match.ref, is_output=True, field=field, place=target)),
+        )
+
+
 def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.inputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
@@ -179,7 +214,7 @@ def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[E
 def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.outputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+        # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)

@@ -25,8 +25,7 @@ from shared.model import (
     RunTree,
     WorkspaceId,
 )
-from shared.places.matching import list_places, match_places, places_by_run
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, list_places, match_places, places_by_run
 from shared.ports import Catalog, Found, RunSource
 from shared.publishing.plan import (
     PUBLISHED,
@@ -145,7 +144,7 @@ class AzureMlPlanner:
         model = self.source.get_model(self._workspace, subject.model)
         ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
-        made = self.source.find_maker(self._workspace, model)
+        made = self.source.find_producer(self._workspace, model)
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
         if made is None:
             entity = build_model(self.source.get_workspace(self._workspace), model)
@@ -155,7 +154,7 @@ class AzureMlPlanner:
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
         run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
-        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.witness, inferred=made.inferred),))
+        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
         return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
@@ -248,7 +247,7 @@ class AzureMlPlanner:
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
             rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
-        for other in () if only else (tree.root_id, *tree.aliases):
+        for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
                 rows.append(row_of(self.event, key, "run", PUBLISHED, status=tree.root_status))

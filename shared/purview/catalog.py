@@ -1,4 +1,4 @@
-"""Microsoft Purview as the catalog: find, upsert, lineage, types."""
+"""Microsoft Purview as the catalog: find, upsert, types."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.ports import ASSET, Found, LineageEdge, LineageNode, LineageView
+from shared.ports import ASSET, Found
 from shared.purview.classifications import classifications_above
-from shared.purview.reader import DEPTH, GUIDS, WIDTH, LineageReader, present
+from shared.purview.reader import GUIDS, LineageReader, present
 from shared.purview.transport import PurviewClient, unique_attribute_queries
-from shared.purview.typedefs import Json, TypePlan, plan_types
+from shared.purview.types import Json, TypePlan, plan_types
 from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
 
 _TYPE_EXISTS = "ATLAS-409-00-001"
@@ -38,9 +38,8 @@ class PurviewCatalog:
         """
         found: dict[QualifiedName, Found] = {}
         for query in unique_attribute_queries(names):
-            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/{type_name}?minExtInfo=true&{query}"
             try:
-                body = self._client._get_http(url).body or {}
+                body = self._client.get(f"/entity/bulk/uniqueAttribute/type/{type_name}?minExtInfo=true&{query}")
             except RecordNotFoundError:
                 return {}  # there is no such type
             except RequestRefusedError as error:
@@ -61,17 +60,14 @@ class PurviewCatalog:
 
     def search(self, keywords: str, *, limit: int = 50) -> list[Found]:
         """Find entities by words. For people only: the index lags behind what was written."""
-        endpoint = self._client.endpoint_url.replace("/atlas/v2", "/search/query")
-        answer = self._client._post_http(endpoint, json={"keywords": keywords, "limit": limit}).body or {}
-        return [_hit(hit) for hit in answer.get("value") or []]
+        return [_hit(hit) for hit in self._client.search({"keywords": keywords, "limit": limit})]
 
     def list_of_type(self, type_name: str, keywords: str = "") -> Iterator[Found]:
         """Yield what the search index has of a type, page by page. For people only: the index lags behind."""
-        endpoint, offset = self._client.endpoint_url.replace("/atlas/v2", "/search/query"), 0
+        query = {"filter": {"entityType": type_name}, "limit": _PAGE, **({"keywords": keywords} if keywords else {})}
+        offset = 0
         while True:
-            body = {"filter": {"entityType": type_name}, "limit": _PAGE, "offset": offset}
-            body |= {"keywords": keywords} if keywords else {}
-            hits = (self._client._post_http(endpoint, json=body).body or {}).get("value") or []
+            hits = self._client.search({**query, "offset": offset})
             yield from (_hit(hit) for hit in hits)
             if len(hits) < _PAGE:
                 return
@@ -81,8 +77,7 @@ class PurviewCatalog:
         """Return whole entities by qualifiedName, as many to a request as fit into a URL; without those not there."""
         found: list[Mapping[str, Any]] = []
         for query in unique_attribute_queries(names):
-            url = f"{self._client.endpoint_url}/entity/bulk/uniqueAttribute/type/Asset?{query}"
-            found += (self._client._get_http(url).body or {}).get("entities") or []
+            found += self._client.get(f"/entity/bulk/uniqueAttribute/type/Asset?{query}").get("entities") or []
         return found
 
     def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
@@ -107,8 +102,7 @@ class PurviewCatalog:
     def remove_entities(self, guids: Sequence[str]) -> None:
         """Delete entities by guid; one that is gone already is no error."""
         for start in range(0, len(guids), GUIDS):
-            url = f"{self._client.endpoint_url}/entity/bulk"
-            self._client._delete_http(url, {"guid": list(guids[start : start + GUIDS])})
+            self._client.delete("/entity/bulk", params={"guid": list(guids[start : start + GUIDS])})
 
     def upsert_entities(
         self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
@@ -132,29 +126,6 @@ class PurviewCatalog:
             self.install_types()
             return upsert_entities(self._client, wanted, before_each=before_each)
 
-    def get_lineage(self, guid: str) -> LineageView:
-        """Read all lineage up- and downstream of an entity."""
-        try:
-            body = self._client.get_entity_lineage(guid, depth=DEPTH, width=WIDTH, direction="BOTH") or {}
-        except RecordNotFoundError:
-            return LineageView((), ())
-        nodes = tuple(
-            LineageNode(
-                guid=str(header["guid"]),
-                type_name=str(header["typeName"]),
-                qualified_name=QualifiedName(str((header.get("attributes") or {}).get("qualifiedName") or "")),
-                name=str(header.get("displayText") or (header.get("attributes") or {}).get("name") or ""),
-            )
-            for header in (body.get("guidEntityMap") or {}).values()
-            if header.get("status", "ACTIVE") == "ACTIVE"
-        )
-        known = {node.guid for node in nodes}
-        edges = {
-            LineageEdge(str(relation["fromEntityId"]), str(relation["toEntityId"]))
-            for relation in body.get("relations") or []
-        }
-        return LineageView(nodes, tuple(sorted(edge for edge in edges if {edge.source, edge.target} <= known)))
-
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
         return plan_types(self._client.get_all_typedefs())
@@ -175,8 +146,7 @@ class PurviewCatalog:
                 {"entityDefs": list(plan.create_entities), "relationshipDefs": list(plan.create_relationships)}
             )
         if plan.update_entities:
-            url = f"{self._client.endpoint_url}/types/typedefs"
-            self._client._put_http(url, json={"entityDefs": list(plan.update_entities)})
+            self._client.put("/types/typedefs", {"entityDefs": list(plan.update_entities)})
 
     def get_entity(self, name: QualifiedName) -> Mapping[str, Any] | None:
         """Return the whole entity as the catalog has it, or None."""
@@ -186,7 +156,7 @@ class PurviewCatalog:
     def is_linked(self, found: Found) -> bool:
         """Whether a process reads or writes this entity now."""
         try:
-            body = self._client._get_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}").body or {}
+            body = self._client.get(f"/entity/guid/{found.guid}")
         except RecordNotFoundError:
             return False
         entity = body.get("entity") or {}
@@ -194,17 +164,17 @@ class PurviewCatalog:
 
     def remove_entity(self, found: Found) -> None:
         """Delete an entity; the catalog keeps a trace of it that no look-up finds."""
-        self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}")
+        self._client.delete(f"/entity/guid/{found.guid}")
 
     def add_labels(self, found: Found, labels: Sequence[str]) -> None:
-        self._client._put_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=list(labels))
+        self._client.put(f"/entity/guid/{found.guid}/labels", list(labels))
 
     def get_classifications_above(self, found: Found) -> frozenset[str]:
         """Return the classifications of an entity and of what is up to 50 hops upstream; 2 requests or more."""
         return classifications_above(LineageReader(self._client), found.guid)
 
     def remove_label(self, found: Found, label: str) -> None:
-        self._client._delete_http(f"{self._client.endpoint_url}/entity/guid/{found.guid}/labels", json=[label])
+        self._client.delete(f"/entity/guid/{found.guid}/labels", body=[label])
 
 
 def _hit(hit: Json) -> Found:

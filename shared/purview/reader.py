@@ -134,7 +134,7 @@ class LineageReader:
     def _get(self, guids: Sequence[str]) -> dict[str, Asset]:
         query = "&".join(f"guid={guid}" for guid in guids)
         try:
-            body = self._client._get_http(f"{self._client.endpoint_url}/entity/bulk?{query}").body or {}
+            body = self._client.get(f"/entity/bulk?{query}")
         except RecordNotFoundError:
             # Atlas answers for all of them or for none, and one was purged since it was listed.
             if len(guids) == 1:

@@ -82,6 +82,21 @@ class PurviewClient(AtlasClient):
             reraise=True,
         )
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Read what is at a path of the API; {} if the answer is empty."""
+        return self._send("GET", f"{self.endpoint_url}{path}", None).body or {}
+
+    def put(self, path: str, body: object) -> None:
+        self._send("PUT", f"{self.endpoint_url}{path}", None, body)
+
+    def delete(self, path: str, *, params: Mapping[str, Any] | None = None, body: object = None) -> None:
+        self._send("DELETE", f"{self.endpoint_url}{path}", params, body)
+
+    def search(self, query: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Return the hits of a search, which is an API of its own beside Atlas's."""
+        answer = self._send("POST", self.endpoint_url.replace("/atlas/v2", "/search/query"), None, query).body or {}
+        return answer.get("value") or []
+
     def _get_http(self, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> AtlasResponse:
         return self._send("GET", url, params)
 

@@ -97,12 +97,12 @@ for module in sys.argv[1:]:
     importlib.import_module(module)
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
-from shared.azure_ml.services.assets import Assets
+from shared.azure_ml.services.sdk import SdkClient
 from shared.bootstrap import services
 from shared.model import WorkspaceId
 made = services()
 made.deliveries, made.reconciler, made.undelivered
-Assets(
+SdkClient(
     WorkspaceId("00000000-0000-0000-0000-000000000000", "rg-ml", "ws-credit"),
     arm_endpoint=made.settings.arm_endpoint,
     credential=DefaultAzureCredential(),

@@ -10,7 +10,8 @@ from typing import Any
 from cli.session import Report, drain, local_queue
 from emulator.normalised import normalise
 from emulator.server import Emulator
-from questions.graph import read_graph, to_json
+from questions.draw import read_graph, to_json
+from questions.walk import Walker
 from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.deliver import Redelivery
@@ -50,9 +51,9 @@ class App:
         return list(drain(self.services, queue, redelivery=AT_ONCE))
 
     def graph(self, name: str) -> dict[str, list[dict[str, str]]]:
-        """Read everything connected to an entity through the catalog's lineage API."""
+        """Read everything connected to an entity."""
         found = self.services.catalog.find([QualifiedName(name)])
-        return to_json(read_graph(self.services.catalog, found[QualifiedName(name)].guid, limit=5_000))
+        return to_json(read_graph(Walker(self.services.lineage), found[QualifiedName(name)].guid, limit=5_000))
 
     def edges(self, name: str) -> set[str]:
         """Return the edges around an entity as `name -> name`."""

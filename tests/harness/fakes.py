@@ -8,7 +8,7 @@ from typing import Any
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Endpoint, Maker, ModelVersion, RunTree, Workspace, WorkspaceId
+from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
 from shared.ports import ASSET, Found
 from shared.state.ports import DeadLetter, Lease, Message
 
@@ -39,7 +39,7 @@ class Script:
 
 
 class FakeRunSource(Script):
-    """Azure ML as a dictionary with keys such as `run train`, `model churn:3`, `maker churn:3`, `endpoint e`."""
+    """Azure ML as a dictionary with keys such as `run train`, `model churn:3`, `producer churn:3`, `endpoint e`."""
 
     def __init__(self, answers: Mapping[str, Any], *, fail_with: Iterable[Exception] = ()) -> None:
         super().__init__(fail_with)
@@ -65,11 +65,11 @@ class FakeRunSource(Script):
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
         return self._answer(f"model {model.label}")  # type: ignore[no-any-return]
 
-    def find_maker(self, workspace: WorkspaceId, model: ModelVersion) -> Maker | None:
-        maker = self.answers.get(f"maker {model.id.label}")
-        return (
-            Maker(self.get_run_tree(workspace, maker), maker, "properties.jobName", inferred=False) if maker else None
-        )
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None:
+        run_id = self.answers.get(f"producer {model.id.label}")
+        if not run_id:
+            return None
+        return Producer(self.get_run_tree(workspace, run_id), run_id, "properties.jobName", inferred=False)
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
         self.called(f"endpoint {name}")

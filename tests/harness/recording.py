@@ -5,19 +5,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from cattrs import Converter
+from cattrs import Converter, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from cattrs.preconf.json import configure_converter
 from cattrs.strategies import configure_tagged_union
 
 from shared import errors
 from shared.errors import LineageError
-from shared.model import AssetId, Data, ModelVersion, WorkspaceId
+from shared.model import AssetId, Data, ModelVersion, Producer, RunTree, WorkspaceId
 from shared.ports import Inventory, RunSource
 
 CONVERTER = Converter(omit_if_default=True)
 """What has its default is left out, so that a new field of the model changes no file it says nothing in."""
 configure_converter(CONVERTER)
 configure_tagged_union(Data, CONVERTER, tag_name="is")
+_RECORDED_METHODS = {"find_producer": "find_maker"}
+_RECORDED_FIELDS: Mapping[type, Mapping[str, str]] = {
+    RunTree: {"represented_by": "aliases"},
+    Producer: {"field": "witness"},
+}
+"""Names in the recordings that differ from those in the code, so that a renaming changes no recording; parts first."""
+for _type, _names in _RECORDED_FIELDS.items():
+    _renamed: Any = {name: override(rename=recorded) for name, recorded in _names.items()}
+    CONVERTER.register_unstructure_hook(
+        _type, make_dict_unstructure_fn(_type, CONVERTER, _cattrs_omit_if_default=True, **_renamed)
+    )
+    CONVERTER.register_structure_hook(_type, make_dict_structure_fn(_type, CONVERTER, **_renamed))
 
 
 @dataclass
@@ -95,7 +108,13 @@ def _returned(method: str) -> Any:
 def _spell(method: str, args: Sequence[object], options: Mapping[str, object]) -> str:
     """Spell a question; every case asks of one workspace."""
     words = [_word(each) for each in args if not isinstance(each, WorkspaceId)]
-    return " ".join([method, *words, *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each)])
+    return " ".join(
+        [
+            _RECORDED_METHODS.get(method, method),
+            *words,
+            *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each),
+        ]
+    )
 
 
 def _word(value: object) -> str:

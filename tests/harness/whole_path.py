@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
-from questions.graph import read_graph, to_json
 from shared.catalog.qualified_names import QualifiedName
 from tests.harness.app import App
 from tests.harness.recording import Recorder
@@ -55,7 +54,7 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     app = App.on(emulator, storage)
     app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
     recorder = Recorder()
-    for port in ("runs", "inventory"):
+    for port in ("resolver", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))
     for type_name, names in case.scanned.items():
         emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
@@ -92,24 +91,17 @@ def read_lineage(app: App) -> dict[str, Any]:
     held = app.emulator.control.state()["purview"]["entities"]
     names = sorted({QualifiedName(entity["attributes"]["qualifiedName"]) for entity in held})
     entities = app.services.catalog.get_entities(names)
-    edges: set[tuple[str, str]] = set()
-    seen: set[str] = set()
-    for name, found in sorted(app.services.catalog.find(names).items()):
-        if name not in seen:
-            graph = to_json(read_graph(app.services.catalog, found.guid, limit=1_000))
-            seen |= {node["qualifiedName"] for node in graph["nodes"]}
-            edges |= {(edge["from"], edge["to"]) for edge in graph["edges"]}
-    return lineage_of(entities, edges, removed=_removed(entities))
+    links = set(_links(entities))
+    edges = {(source, target) for source, target, _ in links}
+    return lineage_of(entities, edges, removed=edges - {(source, target) for source, target, kept in links if kept})
 
 
-def _removed(entities: Collection[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """Tell which links of processes are deleted: the lineage API draws them all the same, and does not say."""
+def _links(entities: Collection[Mapping[str, Any]]) -> Iterator[tuple[str, str, bool]]:
+    """Yield what each process reads and writes, and whether it still does: the catalog lists deleted links, too."""
     names = {entity["guid"]: entity["attributes"]["qualifiedName"] for entity in entities}
-    edges: set[tuple[str, str]] = set()
     for entity in entities:
+        process = names[entity["guid"]]
         for end in ("inputs", "outputs"):
             for link in entity["relationshipAttributes"].get(end) or ():
-                if link["relationshipStatus"] == "DELETED":
-                    edge = names[link["guid"]], names[entity["guid"]]
-                    edges.add(edge if end == "inputs" else (edge[1], edge[0]))
-    return edges
+                data, kept = names[link["guid"]], link["relationshipStatus"] != "DELETED"
+                yield (data, process, kept) if end == "inputs" else (process, data, kept)

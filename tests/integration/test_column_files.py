@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.services.artifacts import LARGEST
+from shared.azure_ml.services.workspace_api import LARGEST_FILE
 from shared.http.rest import RestClient
 from tests.harness.app import WS, App, outcomes, run_completed
 
@@ -75,7 +75,7 @@ def test_step_that_was_reused_has_the_file_of_the_run_it_reuses(app: App, add: A
         ({FILE: "loan -> prepared"}, "Expecting value: line 1 column 1 (char 0)."),
         ({FILE: {"loan": "prepared"}}, "it: is an object, not a list."),
         ({FILE: ""}, "Expecting value: line 1 column 1 (char 0)."),
-        ({FILE: json.dumps(MAPPING) + " " * LARGEST}, f"the answer is longer than {LARGEST} bytes."),
+        ({FILE: json.dumps(MAPPING) + " " * LARGEST_FILE}, f"the answer is longer than {LARGEST_FILE} bytes."),
     ],
 )
 def test_run_is_published_without_columns_if_its_file_cannot_be_read(
@@ -93,7 +93,7 @@ def test_run_is_published_without_columns_if_its_file_cannot_be_read(
 def test_file_as_large_as_may_be_is_read(app: App, add: Add) -> None:
     """To the last byte."""
     text = json.dumps(MAPPING)
-    add_run(add, {FILE: text + " " * (LARGEST - len(text))})
+    add_run(add, {FILE: text + " " * (LARGEST_FILE - len(text))})
     assert outcomes(app.replay([run_completed("prep")])) == ["published"]
     assert json.loads(step(app)["columnMapping"])[0]["ColumnMapping"] == [{"Source": "loanAmount", "Sink": "amount"}]
 

@@ -11,10 +11,10 @@ from azure.identity import CredentialUnavailableError
 from click.testing import CliRunner
 
 from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
-from cli.admin.checks.network import Resolve, resolve
+from cli.admin.checks.machine import Resolve, resolve
 from cli.admin.doctor import examine
-from cli.deployment import BY_QUEUE, Deployment
 from cli.main import cli as lineage
+from cli.options import BY_QUEUE, Deployment
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
 from emulator.server import Emulator
@@ -465,7 +465,7 @@ def test_command_line_prints_each_check_and_fails_on_a_problem(ground: Ground) -
     words = CliRunner().invoke(lineage, ["doctor"], env=ground.environ, catch_exceptions=False)
     assert words.exit_code == 1
     assert f"✗ {EVENTS}: subscription {SUBSCRIPTION} is AwaitingManualAction" in words.output
-    assert f"→ Make it anew: {SUBSCRIBE}" in words.output
+    assert f"→ Create it again: {SUBSCRIBE}" in words.output
     as_json = CliRunner().invoke(lineage, ["doctor", "--json"], env=ground.environ, catch_exceptions=False)
     assert as_json.exit_code == 1
     (problem,) = (finding for finding in json.loads(as_json.stdout) if finding["state"] == PROBLEM)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.explain import to_explained_json
-from cli.show import show
+from cli.lineage import show
 from emulator.server import Emulator
-from questions.graph import read_graph
+from questions.draw import read_graph
+from questions.explain import to_explained_json
+from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
 from tests.harness.app import App
 from tests.harness.whole_path import play
@@ -20,7 +21,7 @@ def explain(emulator: Emulator, storage: Path, case: str, asset: str) -> dict[st
     play(Case.load(case), emulator, storage)
     services = App.on(emulator, storage).services
     (found,) = services.catalog.find([QualifiedName(f"{PREFIX}/{asset}")]).values()
-    graph = read_graph(services.catalog, found.guid, limit=1_000)
+    graph = read_graph(Walker(services.lineage), found.guid, limit=1_000)
     return {
         f"{short(edge['from'])} -> {short(edge['to'])}": (edge["basis"], edge["field"], edge["match"])
         for edge in to_explained_json(graph, services.ledger)["edges"]
@@ -69,15 +70,23 @@ def test_edges_to_power_bi_name_the_entry_of_the_file(emulator: Emulator, tmp_pa
     """Where a tag says the same, it is the tag; else the number of the entry, which is enough to find it."""
     found = explain(emulator, tmp_path / "state", "power-bi-by-a-file", "data/scores/versions/1")
     assert {
-        (edge.rpartition("/powerbi/")[2].partition("/")[0], why[1]) for edge, why in found.items() if "rbi/" in edge
+        (edge.rpartition("/powerbi/")[2].partition("/")[0], why[1])
+        for edge, why in found.items()
+        if "/powerbi/" in edge
     } == {
         ("datasets", "tag powerbi_dataset of the data asset scores:1"),
         ("reports", "entry 1 of downstream.yaml"),
     }
-    found = explain(emulator, tmp_path / "other", "power-bi-by-a-file", "runs/audit")
-    assert {why for edge, why in found.items() if " -> https://app.powerbi.com" in edge} == {
+    assert {why for edge, why in found.items() if "#powerbi/" in edge.partition(" -> ")[0]} == {
         ("declared", "entry 2 of downstream.yaml", "exact")
     }
+
+
+def test_run_that_reads_nothing_is_shown_with_what_it_wrote(emulator: Emulator, tmp_path: Path) -> None:
+    """The catalog's own lineage leaves it out, and with it everything that only the run connects."""
+    found = explain(emulator, tmp_path / "state", "power-bi-by-a-file", "data/scores/versions/1")
+    assert "runs/score -> data/scores/versions/1" in found
+    assert any(edge.endswith("/bands.csv -> runs/audit") for edge in found)
 
 
 def test_edges_to_power_bi_name_the_tag(emulator: Emulator, tmp_path: Path) -> None:
@@ -118,7 +127,7 @@ def test_every_edge_of_the_reference_scenario_is_explained(deployed: App) -> Non
 def test_edge_that_is_in_no_ledger_says_what_to_do(deployed: App, tmp_path: Path) -> None:
     """Published from elsewhere, or before edges were noted: replaying finds out."""
     services = App.on(deployed.emulator, tmp_path / "another").services
-    graph = read_graph(services.catalog, services.catalog.search("creditrisk_model")[0].guid, limit=1_000)
+    graph = read_graph(Walker(services.lineage), services.catalog.search("creditrisk_model")[0].guid, limit=1_000)
     edges = to_explained_json(graph, services.ledger)["edges"]
     assert {edge["basis"] for edge in edges} == {"unknown"}
     assert "--force" in edges[0]["field"]

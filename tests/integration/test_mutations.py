@@ -10,8 +10,8 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from emulator.server import Emulator
 from shared.azure_ml.run.resolver import Resolver
-from shared.azure_ml.services.assets import Assets
 from shared.azure_ml.services.inventory import Inventory
+from shared.azure_ml.services.sdk import SdkClient
 from shared.bootstrap import Services
 from shared.errors import LineageError, TransientError
 from shared.http.rest import build_session
@@ -43,11 +43,11 @@ class Azure:
     emulator: Emulator
     services: Services
     tape: Tape
-    clients: dict[WorkspaceId, Assets] = field(default_factory=dict)
+    clients: dict[WorkspaceId, SdkClient] = field(default_factory=dict)
 
-    def open_assets(self, workspace: WorkspaceId) -> Assets:
+    def open_sdk(self, workspace: WorkspaceId) -> SdkClient:
         if workspace not in self.clients:
-            self.clients[workspace] = self.services.open_assets(workspace)
+            self.clients[workspace] = self.services.open_sdk(workspace)
         return self.clients[workspace]
 
     def play(self, case: Case) -> "Playback":
@@ -89,7 +89,7 @@ class Playback:
     def _play(self, state: State, catalog: KeepingCatalog) -> Iterator[tuple[str, str]]:
         tape, services, allowed = self.azure.tape, self.azure.services, AllowList((WORKSPACE_ID,))
         arm = services.settings.arm_endpoint
-        resolver = Resolver(services.rest, arm_endpoint=arm, open_assets=self.azure.open_assets, clock=lambda: 0.0)
+        resolver = Resolver(services.rest, arm_endpoint=arm, open_sdk=self.azure.open_sdk, clock=lambda: 0.0)
         publisher = Publisher(resolver, catalog, state.ledger, FreeLeases(), now=lambda: LATER)
         inventory = Inventory(services.rest, arm_endpoint=arm)
         reconciler = Reconciler(inventory, resolver, catalog, publisher, state, allowed, lambda: LATER)

@@ -42,7 +42,7 @@ def active(app: App) -> dict[str, dict[str, Any]]:
 def label(app: App, name: str) -> None:
     """Label an entity of the accelerator, as a steward would."""
     client, guid = app.services.catalog._client, active(app)[f"{PREFIX}{name}"]["guid"]
-    client._put_http(f"{client.endpoint_url}/entity/guid/{guid}/labels", json=["golden"])
+    client.put(f"/entity/guid/{guid}/labels", ["golden"])
 
 
 def of_accelerator(app: App) -> list[str]:

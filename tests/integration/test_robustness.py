@@ -56,7 +56,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     services = app.services
     run = parse_event(parse_envelope(run_completed("creditrisk_train")))
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
-    other = Publisher(services.runs, services.catalog, services.ledger, services.state.leases, now=services.now)
+    other = Publisher(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now)
 
     class Overtaken(SqliteLeases):
         """Leases that another worker takes first, between planning and writing."""
@@ -67,7 +67,7 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
 
     database = Database(str(services.settings.storage), now=services.now)
     leases = Overtaken(database)
-    Publisher(services.runs, services.catalog, services.ledger, leases, now=services.now).publish(run)
+    Publisher(services.resolver, services.catalog, services.ledger, leases, now=services.now).publish(run)
     database.close()
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")
@@ -223,7 +223,8 @@ def test_two_outputs_of_one_template_are_two_places(app: App, add: Add) -> None:
 
 def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> None:
     """A cycle is drawn, not followed for ever."""
-    from questions.graph import read_graph, to_mermaid, to_text
+    from questions.draw import read_graph, to_mermaid, to_text
+    from questions.walk import Walker
 
     table = {"uri": "azureml://datastores/lake/paths/table/", "type": "uri_folder"}
     add(
@@ -236,7 +237,7 @@ def test_run_that_rewrites_what_it_reads_can_be_shown(app: App, add: Add) -> Non
     )
     app.replay([run_completed("in_place")])
     found = app.services.catalog.find([QualifiedName(f"{WS}/runs/in_place")])[QualifiedName(f"{WS}/runs/in_place")]
-    graph = read_graph(app.services.catalog, found.guid, limit=100)
+    graph = read_graph(Walker(app.services.lineage), found.guid, limit=100)
     assert to_text(graph, found.guid).splitlines()[1:3] == [
         "in_place (run) comes from",
         "└── table (storage path)",

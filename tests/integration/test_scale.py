@@ -12,7 +12,7 @@ import pytest
 from benchmarks.emulated import Emulated, running_emulator
 from cli.session import drain, local_queue
 from emulator.merge import merge
-from shared.azure_ml.services import run_history
+from shared.azure_ml.services import workspace_api
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
 from shared.purview.upsert import BATCH
@@ -141,7 +141,7 @@ def test_nested_pipeline_takes_the_requests_of_the_formula(bench: Bench) -> None
     assert (cost.outcomes, cost.written >= 3 * steps) == (["published"], True)
     assert cost.catalog <= cost.written / BATCH + 4
     assert cost.apart_from_pages <= 8
-    assert cost.count("/batchrundata") == ceil(steps / run_history.BATCH)
+    assert cost.count("/batchrundata") == ceil(steps / workspace_api.BATCH)
     pipelines = 1 + steps // group
     assert cost.count("/runs/search") == ceil((steps + pipelines) / _METRICS_PAGE)
     assert cost.count("/children") == pipelines

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.admin.management.policies import DATA_CURATOR
+from cli.admin.management.purview_account import DATA_CURATOR
 from cli.main import cli as lineage
 from emulator.server import Emulator
 from tests.harness.app import WORKSPACE

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from questions.graph import read_graph, to_mermaid, to_text
+from questions.draw import read_graph, to_mermaid, to_text
+from questions.walk import Walker
 from shared.catalog.qualified_names import QualifiedName
 from tests.harness.app import App
 
@@ -17,7 +18,7 @@ def test_every_node_of_a_deep_chain_is_drawn(start_app: Callable[..., App]) -> N
         if entity["typeName"] == "custom_ml_experiment_step"
     ]
     name = QualifiedName(sorted(names)[40])
-    graph = read_graph(app.services.catalog, app.services.catalog.find([name])[name].guid, limit=1_000)
+    graph = read_graph(Walker(app.services.lineage), app.services.catalog.find([name])[name].guid, limit=1_000)
     text = to_text(graph, app.services.catalog.find([name])[name].guid)
     for number in range(1, 101):
         assert f"step_{number:03} (run)" in text

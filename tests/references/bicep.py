@@ -1,5 +1,5 @@
 """
-Reads the project's Bicep with two parsers, since there is no compiler that installs as a package.
+Reads the project's Bicep with two parsers, which install as packages; Microsoft's compiler does not.
 
 `pycep` gives a template as nested mappings, `tree-sitter` the concrete syntax, which tells names from texts.
 """
@@ -21,8 +21,8 @@ ROOTS = ("main", "links", "events")
 _LANGUAGE = Language(tree_sitter_bicep.language())
 _FUNCTIONS = frozenset(
     """
-    cidrSubnet concat contains empty environment filter guid indexOf join last length loadJsonContent
-    loadTextContent map replace resourceGroup resourceId split startsWith subscription subscriptionResourceId
+    cidrSubnet concat contains empty environment fail filter format guid items join last length loadJsonContent
+    loadTextContent map range replace resourceGroup resourceId skip split startsWith subscription subscriptionResourceId
     tenant toLower union uniqueString
     """.split()  # noqa: SIM905
 )

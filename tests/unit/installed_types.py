@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from shared.purview.typedefs import plan_types
+from shared.purview.types import plan_types
 
 EMULATOR = Path(__file__).parents[2] / "emulator"
 BUILT_IN: list[dict[str, Any]] = [
     item
-    for path in sorted((EMULATOR / "purview/builtin_types").glob("*.yaml"))
+    for path in sorted((EMULATOR / "purview/types/builtin_types").glob("*.yaml"))
     for item in yaml.safe_load(path.read_text()).get("entityDefs") or []
 ]
 

@@ -59,7 +59,7 @@ class Desk:
     """The use case with somebody who listens."""
 
     def __init__(self, database: Database) -> None:
-        whole = {"model churn:1": model("churn"), "maker churn:1": "train", "endpoint ep": ENDPOINT}
+        whole = {"model churn:1": model("churn"), "producer churn:1": "train", "endpoint ep": ENDPOINT}
         self.source = FakeRunSource(answers(tree(TRAIN), tree(*STEPS, root_id="pipe"), **whole))
         self.catalog, self.outlet, self.ledger = FakeCatalog(), FakeOutlet(), SqliteLedger(database)
         database.now = FakeClock()

@@ -6,10 +6,8 @@ from typing import Any
 import jwt
 import pytest
 
-from cli.admin.checks.check import OK, PROBLEM, Check, UncheckedError
-from cli.admin.checks.network import check_account, check_host
-from cli.admin.checks.remedies import find_remedy
-from cli.admin.checks.sign_in import read_claims
+from cli.admin.checks.check import OK, PROBLEM, Check, UncheckedError, find_remedy
+from cli.admin.checks.machine import check_account, check_host, read_claims
 from shared.errors import RequestRefusedError, ServiceUnavailableError
 
 BLOB = "https://stlineage.blob.core.windows.net"

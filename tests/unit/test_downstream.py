@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.catalog.build import build_run_tree
-from shared.catalog.downstream import Downstream
-from shared.catalog.downstream_file import parse_downstream, read_downstream
+from shared.catalog.downstream import Downstream, parse_downstream, read_downstream
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import ConfigurationError

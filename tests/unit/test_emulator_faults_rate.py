@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from emulator.rate_faults import KINDS, STATUSES, RateFault
+from emulator.faults.by_rate import KINDS, STATUSES, RateFault
 from emulator.request_log import AZURE_ML, PURVIEW
 from emulator.server import Emulator
 

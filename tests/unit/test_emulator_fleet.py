@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from emulator.fleet import Edge, Fleet, Node
-from emulator.fleet_events import FleetEvents
-from emulator.fleet_plan import CANCELED, COMPLETED, FAILED, MIXED, SINGLE
+from emulator.fleet.events import FleetEvents
+from emulator.fleet.fleet import Edge, Fleet, Node
+from emulator.fleet.plan import CANCELED, COMPLETED, FAILED, MIXED, SINGLE
 from emulator.scenarios import Scenario, UnknownScenarioError, load
 from emulator.server import Emulator
 

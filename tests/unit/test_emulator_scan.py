@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from emulator.purview import Purview
-from emulator.purview.labels import replace_labels
-from emulator.purview.scan import SCANNER
-from emulator.purview.upsert import upsert
+from emulator.purview.catalog.labels import replace_labels
+from emulator.purview.catalog.upsert import upsert
+from emulator.purview.scanning.scanned_assets import SCANNER
 from emulator.server import Emulator
 
 FOLDER = "https://lake.dfs.core.windows.net/raw/churn"

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.azure_ml.run.environments import parse_environment
-from shared.azure_ml.run.packages import IncludedFile, Specification, Unread, parse_conda, parse_pip
+from shared.azure_ml.run.package_lines import IncludedFile, Specification, Unread, parse_conda, parse_pip
 from shared.model import AssetId, Environment, Package
 
 ARM = (

@@ -1,8 +1,10 @@
 """What the page says is missing, and what waits for somebody."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from explorer.parts.health import health
+from explorer.parts.health import coverage_and_dead_letters
+from questions.health import Health
 from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
 from tests.unit.page_words import words
@@ -17,10 +19,14 @@ def letter(reason: str, body: str = "{}") -> DeadLetter:
     return DeadLetter(f"id {reason}", reason, f"why {reason}", body, 3, datetime(2026, 7, 1, tzinfo=UTC))
 
 
+def show(coverages: Sequence[Coverage], letters: Sequence[DeadLetter]) -> str:
+    return words(coverage_and_dead_letters(Health(tuple(coverages), tuple(letters))))
+
+
 def test_gap_has_its_reason_and_says_what_happens_to_it() -> None:
     """On its way, or waiting for somebody."""
     queued = Gap("run", "train", "", "it is on the queue", "2026-07-01T10:00:00Z")
-    text = words(health([coverage(queued, Gap("model", "m", "3", "RecordNotFound: no model m"))], []))
+    text = show([coverage(queued, Gap("model", "m", "3", "RecordNotFound: no model m"))], [])
     assert "ws-credit" in text
     assert "99.8 % are linked, as far as it was looked through" in text
     assert "run train it is on the queue is on its way again" in text
@@ -29,7 +35,7 @@ def test_gap_has_its_reason_and_says_what_happens_to_it() -> None:
 
 def test_many_gaps_are_cut_with_the_command_that_prints_all() -> None:
     """Thousands of rows would help nobody."""
-    text = words(health([coverage(*(Gap("run", f"r{number}", "", "why") for number in range(1_500)))], []))
+    text = show([coverage(*(Gap("run", f"r{number}", "", "why") for number in range(1_500)))], [])
     assert "… and 1,300 more; `lineage status --all` prints them." in text
     assert "r199 " in text
     assert "r200 " not in text
@@ -37,7 +43,7 @@ def test_many_gaps_are_cut_with_the_command_that_prints_all() -> None:
 
 def test_dead_letters_are_grouped_by_reason_with_their_command() -> None:
     """What no replay helps against is to be discarded."""
-    text = words(health([], [letter("RecordNotFound"), letter("MalformedEvent"), letter("RecordNotFound")]))
+    text = show([], [letter("RecordNotFound"), letter("MalformedEvent"), letter("RecordNotFound")])
     assert "RecordNotFound (2) lineage replay --dead-letters --reason RecordNotFound Copy" in text
     assert "lineage replay --dead-letters --reason MalformedEvent --discard" in text
     assert "No workspace has been looked at yet" in text
@@ -45,5 +51,5 @@ def test_dead_letters_are_grouped_by_reason_with_their_command() -> None:
 
 def test_long_event_is_cut() -> None:
     """A megabyte would stop the browser."""
-    text = words(health([], [letter("OversizedEvent", "x" * 1_000_000)]))
+    text = show([], [letter("OversizedEvent", "x" * 1_000_000)])
     assert len(text) < 3_000

@@ -1,4 +1,4 @@
-"""The Bicep that nobody can compile here: it parses, names and modules fit together, and it is as safe as it says."""
+"""The Bicep, without a compiler: it parses, names and modules fit together, and it is as safe as it says."""
 
 import json
 import re
@@ -9,10 +9,11 @@ import click
 import pytest
 
 from cli.admin.management.event_grid import Target, build_subscription
-from cli.deployment import BY_QUEUE, FUNCTION, deployment_options
+from cli.options import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
 from shared.settings import Settings
 from shared.state import azure_storage
+from tests.recipes.setting_places import PARAMETERS, settings_in_code, switches_in_code
 from tests.references.bicep import INFRA, ROOTS, Template, body_of, templates
 
 ROOT = INFRA.parent
@@ -129,6 +130,23 @@ def test_modules_get_the_parameters_they_declare(template: Template) -> None:
         assert {output for of, output in template.outputs_used() if of == name} <= set(called.part("outputs"))
 
 
+@every_template
+def test_output_of_a_module_in_a_list_is_taken_by_the_index_of_the_loop(template: Template) -> None:
+    """The compiler replaces any other index by that of the loop around it, which is another element or none."""
+    indexes = re.findall(r"\w+\[(.+?)\]!?\.outputs\.", template.text)
+    assert [index for index in indexes if index != "index"] == []
+
+
+def test_role_that_is_assigned_is_the_one_that_is_defined() -> None:
+    """Two templates compute its name: none hands it to the other."""
+    defined, assigned = (
+        re.findall(r"guid\(toLower\(subscription\(\)\.id\), .+?\)", TEMPLATES[f"modules/{name}"].text)
+        for name in ("reader-role", "workspace-access")
+    )
+    assert len(defined) == 1
+    assert defined == assigned
+
+
 def test_every_template_is_used() -> None:
     """By another, or by azd and the hooks."""
     called = {
@@ -151,7 +169,7 @@ def test_every_output_is_used() -> None:
     options = {str(parameter.envvar) for parameter in _options() if parameter.envvar}
     documented = set(re.findall(r"\$([A-Z_]+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8")))
     hooks = set(re.findall(r"\$([A-Z_]+)", HOOKS))
-    taken["main"] = hooks | options | _settings() | documented
+    taken["main"] = hooks | options | settings_in_code() | documented
     for name, template in TEMPLATES.items():
         assert set(template.part("outputs")) <= taken.get(name, set()), name
 
@@ -171,17 +189,16 @@ def test_hooks_pass_the_parameters_that_a_template_declares(name: str) -> None:
 
 def test_main_parameters_names_every_parameter() -> None:
     """What is not named there, azd cannot take from its environment."""
-    file = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
-    assert list(file["parameters"]) == list(TEMPLATES["main"].part("parameters"))
-    variables = [item["value"] for item in file["parameters"].values()]
+    assert list(PARAMETERS) == list(TEMPLATES["main"].part("parameters"))
+    variables = [item["value"] for name, item in PARAMETERS.items() if name != "switches"]
     assert all(re.fullmatch(r"\$\{[A-Z_]+\}", value) for value in variables)
     assert len({*variables}) == len(variables)
 
 
 def test_app_settings_are_those_that_the_app_reads() -> None:
-    """Each by `shared/settings.py`, or by somebody we can name; and none that is read is missing."""
+    """Each by `shared/settings.py`, or by a part of the platform with a name; and none that is read is missing."""
     given = set(_app_settings())
-    assert given - set(READ_BY_OTHERS) == _settings()
+    assert given - set(READ_BY_OTHERS) == settings_in_code() - switches_in_code()
     assert set(READ_BY_OTHERS) <= given
 
 
@@ -191,9 +208,6 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
         "blobEndpoint": "https://stlineage.blob.core.windows.net/",
         "purviewEndpoint": "https://pview.purview.azure.com",
         "purviewCollection": "",
-        "owners": "off",
-        "inferColumns": "off",
-        "classificationLabels": "off",
         "openLineageJobs": "",
         "openLineageOut": "https://marquez.contoso.com/api/v1/lineage",
         "openLineageScope": "api://marquez/.default",
@@ -375,13 +389,9 @@ def _role_ids(template: Template) -> Iterator[tuple[str, str]]:
 
 
 def _app_settings() -> dict[str, Any]:
-    template = TEMPLATES["modules/function-app"]
-    return dict(body_of(template.part("resources")["settings"]["config"])["properties"])
-
-
-def _settings() -> set[str]:
-    code = (ROOT / "shared/settings.py").read_text(encoding="utf-8")
-    return set(re.findall(r'"((?:LINEAGE|PURVIEW)_[A-Z_]+)"', code))
+    """Return those that the template sets itself; the switches are merged into them."""
+    settings = body_of(TEMPLATES["modules/function-app"].part("resources")["settings"]["config"])
+    return dict(settings["properties"]["function"]["parameters"]["arg_2"])
 
 
 def _options() -> list[click.Parameter]:

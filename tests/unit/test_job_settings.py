@@ -5,7 +5,7 @@ import json
 from azure.ai.ml import Input, automl
 from azure.ai.ml.sweep import Objective, SweepJob, SweepJobLimits, Uniform
 
-from shared.azure_ml.run.job_settings import read_settings
+from shared.azure_ml.services.sdk import read_job_settings
 
 
 def test_settings_of_an_automl_job_have_the_accelerators_names() -> None:
@@ -17,7 +17,7 @@ def test_settings_of_an_automl_job_have_the_accelerators_names() -> None:
         n_cross_validations=5,
     )
     job.set_limits(timeout_minutes=60, max_trials=20, enable_early_termination=True)
-    settings = read_settings(job)
+    settings = read_job_settings(job)
     assert settings["label_column_name"] == "loanStatus"
     assert settings["n_cross_validations"] == "5"
     assert (settings["experiment_timeout_minutes"], settings["max_trials"]) == ("60", "20")
@@ -33,7 +33,7 @@ def test_settings_of_a_sweep_tell_what_was_searched() -> None:
         search_space={"lr": Uniform(0.01, 0.9)},
         limits=SweepJobLimits(max_total_trials=12),
     )
-    settings = read_settings(job)
+    settings = read_job_settings(job)
     assert (settings["primary_metric"], settings["goal"].lower()) == ("AUC", "maximize")
     assert (settings["sampling_algorithm"], settings["max_trials"]) == ("random", "12")
     assert json.loads(settings["search_space"])["lr"]["max_value"] == "0.9"
@@ -41,4 +41,4 @@ def test_settings_of_a_sweep_tell_what_was_searched() -> None:
 
 def test_job_without_any_setting_has_none() -> None:
     """Nothing is made up."""
-    assert read_settings(object()) == {}
+    assert read_job_settings(object()) == {}

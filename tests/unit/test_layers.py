@@ -27,7 +27,7 @@ PURE = (
     "shared.catalog.build",
     "shared.publishing.plan_azure_ml",
     "shared.publishing.engine",
-    "shared.openlineage.outgoing_names",
+    "shared.places.uris",
 )
 
 
@@ -55,6 +55,23 @@ def test_product_knows_nothing_of_what_is_around_it() -> None:
     """Neither the command line nor the emulator nor the tests."""
     outside = ("cli", "questions", "emulator", "explorer", "tests", "benchmarks")
     assert [found for found in imports("shared") if found[1].partition(".")[0] in outside] == []
+
+
+def test_questions_know_neither_who_asks_nor_how_the_catalog_is_reached() -> None:
+    """The command line and the explorer print the same answers; both give what reads the catalog and the ledger."""
+    known = (
+        *("questions", "networkx", "rich", "packaging"),
+        *("shared.catalog", "shared.places", "shared.model", "shared.errors", "shared.ports", "shared.state.ports"),
+        *("shared.purview.reader", "shared.purview.classifications", "shared.reconciling.coverage"),
+    )
+    others = [found for found in imports("questions") if found[1].partition(".")[0] not in sys.stdlib_module_names]
+    assert [found for found in others if not f"{found[1]}.".startswith(tuple(f"{name}." for name in known))] == []
+
+
+def test_explorer_knows_nothing_of_the_command_line() -> None:
+    """Errors reach it as errors of the product, and not in click's words."""
+    outside = ("cli", "click", "functions", "emulator")
+    assert [found for found in imports("explorer") if found[1].partition(".")[0] in outside] == []
 
 
 def test_what_the_explorer_shows_is_made_without_dash() -> None:

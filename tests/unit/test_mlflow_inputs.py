@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding
-from shared.azure_ml.run.mlflow_inputs import LoggedInputs, read_logged_inputs
+from shared.azure_ml.run.inputs_outputs import Binding, LoggedInputs, read_logged_inputs
 from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
 from tests.unit.examples import LAKE, LAKE_URL, WORKSPACE_ID, at, data_asset
 
 CHURN = data_asset("churn", at("raw/churn/"))
@@ -30,20 +29,23 @@ class FakePlaces:
     def is_here(self, reference: Reference) -> bool:
         return getattr(reference, "workspace", None) in (None, WORKSPACE_ID)
 
-    def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
-        (bindings,) = bindings_by_run.values()
+    def locate(self, uri: str, *, data_type: str = "") -> Location | None:
+        match parse_reference(uri):
+            case Location(url):
+                return Location(url)
+            case DatastorePath() as reference:
+                return to_location(reference, LAKE, WORKSPACE_ID)
+        return None
+
+    def resolve(self, bindings: Sequence[Binding]) -> dict[str, Data]:
         self.asked += [binding.asset_id for binding in bindings]
         return {binding.asset_id: self._resolve(binding.asset_id) for binding in bindings}
 
     def _resolve(self, text: str) -> Data:
-        match parse_reference(text):
-            case Url(url):
-                return Location(url)
-            case DatastorePath() as reference:
-                return to_location(reference, LAKE, WORKSPACE_ID)
-            case AssetReference(asset, None):
-                return DataAsset(asset, None)
-        return Unresolved(text)
+        reference = parse_reference(text)
+        if isinstance(reference, AssetReference) and reference.workspace is None:
+            return DataAsset(reference.asset, None)
+        return self.locate(text) or Unresolved(text)
 
 
 def logged(source: object, *, name: str = "train", source_type: str = "azureml") -> dict[str, Any]:
@@ -59,7 +61,8 @@ def read(
 ) -> LoggedInputs:
     mlflow = {"inputs": {"dataset_inputs": list(items)}}
     check_shape(mlflow, MLFLOW_RUN)
-    return read_logged_inputs(mlflow, "r", inputs, places or FakePlaces(), known)
+    places = places or FakePlaces()
+    return read_logged_inputs(mlflow, inputs, places, places.resolve, known)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_data_asset_that_the_tree_read_is_not_asked_for_again() -> None:
 @pytest.mark.parametrize("mlflow", [None, {}, {"inputs": None}, {"inputs": {}}, {"inputs": {"dataset_inputs": None}}])
 def test_run_that_logged_nothing_has_no_such_inputs(mlflow: dict[str, Any] | None) -> None:
     """Older workspaces have no such member."""
-    assert read_logged_inputs(mlflow, "r", (), FakePlaces()) == LoggedInputs()
+    assert read_logged_inputs(mlflow, (), FakePlaces(), FakePlaces().resolve) == LoggedInputs()
 
 
 @pytest.mark.parametrize(

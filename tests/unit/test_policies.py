@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits, with_role
+from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits, with_role
 
 APP, PERSON, GROUP = "11111111-app", "22222222-person", "33333333-group"
 ADMIN = "purviewmetadatarole_builtin_collection-administrator"

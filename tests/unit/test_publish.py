@@ -48,8 +48,8 @@ def everything(train: RunTree | None = None) -> dict[str, object]:
         **{
             "model churn:1": model("churn"),
             "model churn:2": model("churn", "2"),
-            "maker churn:1": "train",
-            "maker churn:2": "train",
+            "producer churn:1": "train",
+            "producer churn:2": "train",
             "endpoint churn-ep": ENDPOINT,
         },
     )
@@ -262,7 +262,7 @@ def test_registered_model_is_an_output_of_the_run_that_made_it(desk: Desk) -> No
 
 def test_model_that_no_run_made_is_published_alone(desk: Desk) -> None:
     """Uploaded by hand."""
-    del desk.source.answers["maker churn:1"]
+    del desk.source.answers["producer churn:1"]
     assert outcomes(desk.publish(REGISTERED)) == ["published"]
     assert list(desk.catalog.entities) == [ws("models/churn/versions/1")]
 
@@ -270,7 +270,7 @@ def test_model_that_no_run_made_is_published_alone(desk: Desk) -> None:
 def test_model_registered_while_its_run_is_running_publishes_only_that_run(desk: Desk) -> None:
     """What is known at once; the other steps belong to a tree that has not ended."""
     running = replace(PIPELINE, root_status="Running")
-    desk.source.answers = {**everything(), **answers(running), "maker churn:1": "fit"}
+    desk.source.answers = {**everything(), **answers(running), "producer churn:1": "fit"}
     assert outcomes(desk.publish(REGISTERED)) == ["published"]
     assert ws("runs/fit") in desk.catalog.entities
     assert ws("runs/prep") not in desk.catalog.entities
@@ -278,7 +278,7 @@ def test_model_registered_while_its_run_is_running_publishes_only_that_run(desk:
 
 def test_completion_completes_what_a_model_published_early(desk: Desk) -> None:
     """The model stays an output of its run, and the other steps follow."""
-    desk.source.answers |= {**answers(replace(PIPELINE, root_status="Running")), "maker churn:1": "fit"}
+    desk.source.answers |= {**answers(replace(PIPELINE, root_status="Running")), "producer churn:1": "fit"}
     desk.publish(REGISTERED)
     desk.source.answers |= answers(PIPELINE)
     desk.publish(RunSubject("pipe", orchestrates=True))
@@ -314,7 +314,7 @@ def test_failed_step_that_registered_data_is_published_with_it_and_its_status(de
 @pytest.mark.parametrize("first", [REGISTERED, RunSubject("pipe", orchestrates=True)])
 def test_model_of_a_failed_step_brings_that_step_beside_those_that_completed(desk: Desk, first: Subject) -> None:
     """A registered model may be deployed whatever became of the pipeline; in either order of the events."""
-    desk.source.answers |= {**answers(FAILED), "maker churn:1": "fit"}
+    desk.source.answers |= {**answers(FAILED), "producer churn:1": "fit"}
     desk.publish(first, REGISTERED, RunSubject("pipe", orchestrates=True))
     assert desk.outputs("fit") == ["models/churn/versions/1", "runs/fit/metrics"]
     assert ws("runs/prep") in desk.catalog.entities
@@ -342,7 +342,7 @@ def test_model_of_a_reused_step_is_kept_by_every_pipeline_that_reuses_it(desk: D
         WORKSPACE, "again", "Completed", (replace(PIPELINE.runs[1], root_status=""),), {"fit-again": "fit"}
     )
     trees = {"pipe": PIPELINE, "again": reusing}
-    desk.source.answers |= {"run again": reusing, "maker churn:1": "fit", "run fit": trees[maker]}
+    desk.source.answers |= {"run again": reusing, "producer churn:1": "fit", "run fit": trees[maker]}
     desk.publish(RunSubject("pipe", orchestrates=True), RunSubject("again", orchestrates=True), REGISTERED)
     assert "models/churn/versions/1" in desk.outputs("fit")
     for root in ("again", "pipe", "again"):

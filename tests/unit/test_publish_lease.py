@@ -24,7 +24,7 @@ REGISTERED = ModelSubject(AssetId("models", "churn", "1"))
 ANSWERS = answers(
     tree(run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/")})),
     tree(run("other", inputs={"raw": at("raw/")}, outputs={"out": at("else/")})),
-    **{"model churn:1": model("churn"), "maker churn:1": "train"},
+    **{"model churn:1": model("churn"), "producer churn:1": "train"},
 )
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding, list_bindings
-from shared.azure_ml.run.column_mappings import Declared
-from shared.azure_ml.run.runs import Record, to_run
+from shared.azure_ml.run.inputs_outputs import Binding, list_bindings
+from shared.azure_ml.run.records import Record, to_run
 from shared.model import ColumnMapping, Run
 
 LOC = "azureml://locations/eastus2/workspaces/11111111-1111-1111-1111-111111111111"
@@ -29,13 +28,10 @@ def read(
     mlflow: dict[str, Any] | None = None,
     definition: dict[str, Any] | None = None,
     settings: dict[str, str] | None = None,
-    notes: str = "",
     **metadata: Any,
 ) -> Run:
     found = record(definition=definition, **metadata)
-    return to_run(
-        found, experiment="churn-train", inputs=[], outputs=[], mlflow=mlflow, settings=settings or {}, notes=notes
-    )
+    return to_run(found, experiment="churn-train", inputs=[], outputs=[], mlflow=mlflow, settings=settings or {})
 
 
 def test_description_and_own_tags_of_a_run_are_kept_and_what_services_note_is_not() -> None:
@@ -66,7 +62,6 @@ def test_who_submitted_a_run_is_read_only_if_owners_are_asked_for(owners: bool, 
         outputs=[],
         mlflow=None,
         settings={},
-        notes="",
         owners=owners,
     )
     assert found.owner == expected
@@ -226,10 +221,9 @@ def test_bindings_are_in_order_of_their_names() -> None:
     assert [binding.name for binding in list_bindings(found)] == ["a", "b", "c", "d"]
 
 
-def test_columns_that_a_run_declares_are_kept_and_what_is_wrong_with_others_is_told_beside_other_notes() -> None:
+def test_columns_that_a_run_declares_are_kept_and_all_notes_are_joined() -> None:
     """Two things may be wrong with one run, and each has its reader."""
     mapping = ColumnMapping("loan", "prepared", (("id", "id"),), "declared: tag lineage.column_mapping")
-    declared = Declared((mapping,), "Columns are not mapped for x.")
     found = to_run(
         record(),
         experiment="e",
@@ -237,8 +231,8 @@ def test_columns_that_a_run_declares_are_kept_and_what_is_wrong_with_others_is_t
         outputs=[],
         mlflow=None,
         settings={},
-        notes="The settings of this run cannot be read.",
-        declared=declared,
+        notes=("The settings of this run cannot be read.", "", "Columns are not mapped for x."),
+        column_mappings=(mapping,),
     )
     assert found.column_mappings == (mapping,)
     assert found.notes == "The settings of this run cannot be read. Columns are not mapped for x."

@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from shared.azure_ml.run.bindings import Binding
-from shared.azure_ml.services.saved_datasets import SavedDatasets, list_uris
+from shared.azure_ml.run.data_references import DataReader, list_saved_uris
+from shared.azure_ml.run.inputs_outputs import Binding
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
 from shared.cache import Cache
 from shared.errors import (
     AccessDeniedError,
@@ -17,8 +18,7 @@ from shared.errors import (
     UnreadableAnswerError,
 )
 from shared.http.rest import Json, RestClient
-from shared.places.uris import Reference
-from tests.unit.examples import ARM_ID, WORKSPACE_ID
+from tests.unit.examples import ARM_ID, WORKSPACE, WORKSPACE_ID
 
 HERE = f"azureml://subscriptions/{WORKSPACE_ID.subscription_id}/resourcegroups/rg-ml/workspaces/ws-ml"
 
@@ -56,14 +56,13 @@ class FakeRest:
         return self.answer
 
 
-def is_here(reference: Reference) -> bool:
-    return getattr(reference, "workspace", None) in (None, WORKSPACE_ID)
-
-
 def place(rest: FakeRest, *asset_ids: str) -> list[Binding]:
-    cache = Cache(size=100, seconds=60, clock=lambda: 0)
-    service = SavedDatasets(cast(RestClient, rest), "https://api/", ARM_ID, cache=cache, is_here=is_here)
-    return list(service.place(Binding("loans", asset_id, "", "", is_output=False, field="f") for asset_id in asset_ids))
+    record = WorkspaceRecord(WORKSPACE, "guid", "https://api/", hierarchical_accounts=frozenset())
+    api = WorkspaceApi(cast(RestClient, rest), record.api_url, WORKSPACE_ID)
+    reader = DataReader(record, api, cast(Any, None), Cache(size=100, seconds=60, clock=lambda: 0))
+    return list(
+        reader.place_saved(Binding("loans", asset_id, "", "", is_output=False, field="f") for asset_id in asset_ids)
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,8 +86,8 @@ def place(rest: FakeRest, *asset_ids: str) -> list[Binding]:
     ],
 )
 def test_place_of_a_saved_data_set_is_where_its_first_block_reads(body: dict[str, Any], uris: list[str]) -> None:
-    """As azureml-core writes it; any other form is nobody's guess."""
-    assert list(list_uris(body)) == uris
+    """As azureml-core writes it; nothing is guessed from any other form."""
+    assert list(list_saved_uris(body)) == uris
 
 
 def test_saved_id_becomes_the_paths_behind_it() -> None:

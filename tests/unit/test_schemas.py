@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.azure_ml.run.schemas import MOST_COLUMNS, SCHEMA_TAG, parse_schema
+from shared.azure_ml.run.declared_columns import MOST_COLUMNS, SCHEMA_TAG, parse_schema
 from shared.model import Column
 
 

@@ -56,7 +56,7 @@ def test_everything_that_stores_something_is_listed() -> None:
         ("functions/health.py", 'route="health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS'),
         ("functions/health.py", 'route="health/ready", methods=["GET"], auth_level=func.AuthLevel.FUNCTION'),
         ("functions/replay.py", 'route="replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION'),
-        ("shared/azure_ml/services/run_history.py", "if link and _same_host(str(link), first)"),
+        ("shared/azure_ml/services/workspace_api.py", "if link and _same_host(str(link), first)"),
         ("shared/azure_ml/services/inventory.py", "return self._ours(link)"),
         ("infra/modules/storage-account.bicep", "allowSharedKeyAccess: false"),
         ("infra/modules/storage-account.bicep", "daysAfterModificationGreaterThan: replayedRetentionDays"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from shared.catalog.downstream_file import parse_downstream
+from shared.catalog.downstream import parse_downstream
 from shared.errors import ConfigurationError
 from shared.settings import Azurite, Settings, StorageAccount
 from tests.unit.examples import ARM_ID

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from shared.catalog.kinds import CONTAINMENTS, Kind, list_ours
-from shared.purview.typedefs import TypePlan, plan_types
+from shared.purview.types import TypePlan, plan_types
 from tests.unit.installed_types import BUILT_IN, EMULATOR, INHERITED
 
 ACCELERATOR = yaml.safe_load((EMULATOR / "scenarios/accelerator/purview.yaml").read_text())["typedefs"][0]

@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from emulator.merge import merge
-from shared.catalog.downstream import Downstream
-from shared.catalog.downstream_file import parse_downstream
+from shared.catalog.downstream import Downstream, parse_downstream
 
 FOLDER = Path(__file__).parents[1] / "golden"
 GRADES = ("recorded", "executed", "specification", "documented", "reported", "inferred", "unverified")

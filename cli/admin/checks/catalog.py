@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
-from cli.admin.checks.sign_in import read_claims
+from cli.admin.checks.machine import Resolve, check_account, read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.admin.management.policies import DATA_CURATOR, has_groups, has_role, inherits
-from cli.deployment import Deployment
+from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA
@@ -86,7 +85,7 @@ Probe = Callable[[], str]
 def _unless_only_the_caller_lacks_it(
     services: Services, management: Management, deployment: Deployment
 ) -> Callable[[Probe], Probe]:
-    """Make a right that only whoever runs this lacks no problem, where the app is known to have it."""
+    """Report a right that only the caller lacks as unchecked, where the app is known to have it."""
 
     def wrap(probe: Probe) -> Probe:
         def wrapped() -> str:

@@ -1,14 +1,14 @@
-"""Whether queue, ledger and dead letters are there and may be used, and what the ledger tells of the app's work."""
+"""Whether queue, ledger and dead letters exist and may be used, and what the ledger says of the app's work."""
 
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
-from cli.admin.checks.network import Resolve, check_account
+from cli.admin.checks.machine import Resolve, check_account
 from cli.admin.management.arm import STORAGE_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.deployment import Deployment
+from cli.options import Deployment
 from shared.bootstrap import Services
 from shared.intake.deliver import LastEventNote
 from shared.reconciling.coverage import read_coverage

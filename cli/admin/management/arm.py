@@ -107,7 +107,7 @@ class ResourceManager:
 
 
 def role_command(scope: str, principal_id: str, role: str) -> str:
-    """Spell the command that gives a role, for the person who may."""
+    """Return the command that gives a role, for a person who may."""
     return (
         f'az role assignment create --role "{role}" --scope "{scope}" '
         f"--assignee-object-id {principal_id} --assignee-principal-type ServicePrincipal "

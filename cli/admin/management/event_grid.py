@@ -1,12 +1,11 @@
 """Event Grid: the system topic of a workspace, and our subscription to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cli.admin.management.drift import missing
-from cli.deployment import FUNCTION
+from cli.options import FUNCTION
 from shared.errors import RecordNotFoundError
 from shared.http.errors import translated_errors
 from shared.intake.event_types import subscribed_types
@@ -180,7 +179,28 @@ def differences(existing: "EventSubscription", wanted: "EventSubscription") -> l
     there, ours = existing.serialize()["properties"], wanted.serialize()["properties"]
     more = {name: value for name, value in (there.get("filter") or {}).items() if name not in ours["filter"] and value}
     more.pop("enableAdvancedFilteringOnArrays", None)  # says how others filter, and filters nothing
-    return [*missing(ours, there), *(f"filter.{name}" for name in sorted(more))]
+    return [*_missing(ours, there), *(f"filter.{name}" for name in sorted(more))]
+
+
+def _missing(wanted: Any, existing: Any, path: str = "") -> list[str]:
+    """
+    Name what is wanted and not there, as paths; what is there besides does not count.
+
+    Texts are compared without regard to case, since Azure returns ids in a case of its own.
+
+    >>> _missing({"a": {"b": "X", "c": ["y"]}}, {"a": {"b": "x", "c": []}, "d": 1})
+    ['a.c']
+    """
+    if isinstance(wanted, Mapping):
+        there = existing if isinstance(existing, Mapping) else {}
+        return [
+            found
+            for key, value in wanted.items()
+            for found in _missing(value, there.get(key), f"{path}.{key}" if path else key)
+        ]
+    if isinstance(wanted, list):
+        return [] if {*wanted} <= {*(existing or ())} else [path]
+    return [] if str(wanted).casefold() == str(existing).casefold() else [path]
 
 
 def _to_topic(topic: "SystemTopic") -> Topic:

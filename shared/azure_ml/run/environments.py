@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import yaml
 
-from shared.azure_ml.run.packages import IncludedFile, Specification, Unread, parse_conda, parse_pip, to_label
+from shared.azure_ml.run.package_lines import IncludedFile, Specification, Unread, parse_conda, parse_pip, to_label
 from shared.http.rest import Json
 from shared.model import AssetId, Environment, Package
 from shared.places.uris import AssetReference, parse_reference
@@ -48,9 +48,9 @@ def parse_environment(environment: object) -> Environment | None:
     found += others
     if not listed and not notes:
         rest = "other packages" if others else "packages"
-        notes.append(f"Defined by {_tell_origin(described)}; Azure ML does not list its {rest}.")
+        notes.append(f"Defined by {_describe_origin(described)}; Azure ML does not list its {rest}.")
     packages = _unite(item for item in found if isinstance(item, Package))
-    notes += _tell_gaps(found)
+    notes += _describe_gaps(found)
     return Environment(asset, packages=packages if listed or packages else None, notes=" ".join(notes))
 
 
@@ -65,7 +65,7 @@ def _read_id(environment: Json) -> AssetId | None:
     return AssetId("environments", name, str(version) if isinstance(version, str | int) else "")
 
 
-def _tell_origin(described: Json) -> str:
+def _describe_origin(described: Json) -> str:
     python, docker, build = (_object(described.get(member)) for member in ("python", "docker", "build"))
     if docker.get("baseDockerfile") or docker.get("buildContext") or build:
         return "a Dockerfile"
@@ -77,7 +77,7 @@ def _tell_origin(described: Json) -> str:
     return f"the image {to_label(image) if image else 'it names'}"
 
 
-def _tell_gaps(found: Sequence[Specification]) -> Iterator[str]:
+def _describe_gaps(found: Sequence[Specification]) -> Iterator[str]:
     files = _enumerate(item.name for item in found if isinstance(item, IncludedFile))
     if files:
         yield f"It includes files which are not in the record: {files}."
@@ -93,7 +93,7 @@ def _enumerate(labels: Iterable[str]) -> str:
 
 
 def _read_document(value: object) -> object:
-    """Read JSON or YAML text; what is no text stays as it is."""
+    """Read JSON or YAML text; any other value is returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -101,15 +101,15 @@ def _read_document(value: object) -> object:
     except (ValueError, RecursionError):
         pass
     try:
-        # It makes nothing but texts, lists and mappings of them, which is safer still than the safe loader:
-        # that one takes `3.10` for 3.1, and fails on dates and tags in ways of their own.
+        # It returns only texts, lists and mappings of them, which is safer than the safe loader:
+        # that one reads `3.10` as 3.1, and fails on dates and tags in ways of its own.
         return yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
 
 
 def _list_conda(dependencies: object) -> Iterator[Specification]:
-    """Yield what the lines of a conda file ask for: conda's own first, so that pip has the last word."""
+    """Yield what the lines of a conda file ask for: conda's own first, so that pip overrides them."""
     lines = sorted(_list_lines(dependencies), key=lambda line: line[0] == "pip")
     for manager, line in lines:
         if manager not in _PARSERS or not isinstance(line, str):
@@ -122,7 +122,7 @@ def _list_conda(dependencies: object) -> Iterator[Specification]:
 
 
 def _list_lines(dependencies: object) -> Iterator[tuple[str, object]]:
-    """Yield each line with the manager it is for; a list that YAML's aliases repeat is read once."""
+    """Yield each line with its package manager; a list that YAML's aliases repeat is read once."""
     pending: list[tuple[str, object]] = [("conda", dependencies)]
     seen: set[int] = set()
     while pending:
@@ -142,7 +142,7 @@ def _list_lines(dependencies: object) -> Iterator[tuple[str, object]]:
 
 
 def _list_r(section: Json) -> Iterator[Specification]:
-    """Yield the packages of an R environment; the token of a private repository stays behind."""
+    """Yield the packages of an R environment, without the token of a private repository."""
     if _is_true(section.get("userManaged")):
         return
     if version := _text(section.get("rVersion")):
@@ -199,7 +199,7 @@ def _either(one: Package, other: Package) -> Package:
 
 
 def _unread(value: object) -> Unread:
-    """Name something by its kind alone: what is inside it may be a token."""
+    """Describe something by its type alone: its value may be a token."""
     return Unread(to_label(value) if isinstance(value, str) else f"an entry of type {type(value).__name__}")
 
 

@@ -1,0 +1,95 @@
+"""`lineage diff` and `lineage audit`: what model versions were made of, compared, or archived for an auditor."""
+
+import json
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from questions.diff import Difference
+
+
+@click.command(short_help="What changed between two model versions.")
+@click.argument("before")
+@click.argument("after")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def diff(*, before: str, after: str, as_json: bool) -> None:
+    """
+    Compare the data, settings, packages and metrics of two model versions.
+
+    BEFORE and AFTER are qualifiedNames, or names such as `creditrisk_model:1`. Source data and versions of data assets
+    are compared, not what is in between; the settings of earlier runs than the one that made the model begin with
+    the run's name.
+
+    Example: lineage diff creditrisk_model:1 creditrisk_model:2
+    """
+    from cli.session import open_reading_services
+    from questions.diff import diff as find_differences
+    from questions.draw import differences_json
+    from questions.find import find_asset
+    from questions.walk import Walker
+
+    services = open_reading_services()
+    walker = Walker(services.lineage)
+    one, other = (find_asset(services.catalog, each).guid for each in (before, after))
+    differences = find_differences(walker, one, other)
+    if as_json:
+        document = differences_json(walker.asset(one), walker.asset(other), differences)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(walker.asset(one).name, walker.asset(other).name, differences)))
+
+
+def _lines(before: str, after: str, differences: "Sequence[Difference]") -> "Iterator[str]":
+    from questions.diff import SECTIONS
+
+    yield f"{before} -> {after}"
+    for section in SECTIONS:
+        group = [each for each in differences if each.section == section]
+        yield f"{section}: {'nothing changed' if not group else ''}".rstrip()
+        for each in group:
+            if not each.before:
+                yield f"  + {each.name}: {each.after}"
+            elif not each.after:
+                yield f"  - {each.name}: {each.before}"
+            else:
+                yield f"  ~ {each.name}: {each.before} -> {each.after}"
+
+
+@click.command(short_help="Write all that is known of a model version, with hashes, into one archive.")
+@click.argument("model")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The zip archive to write.")
+def audit(*, model: str, out: Path) -> None:
+    """
+    Write an archive of what a model version was made of and where it went, as the catalog has it now.
+
+    It holds the lineage, runs, settings, metrics and packages, the events they were published for, what each edge is
+    based on, how data was found in the catalog, and `manifest.json` with the SHA-256 hash of every file. The hash of
+    the manifest is printed: keep it elsewhere.
+
+    MODEL is a qualifiedName, or a name and version such as `creditrisk_model:2`.
+
+    Example: lineage audit creditrisk_model:2 --out creditrisk_model-2.zip
+    """
+    from cli.session import open_reading_services
+    from questions.audit import MANIFEST, gather, write_bundle
+    from questions.find import find_asset
+    from questions.walk import Walker
+    from shared.catalog.kinds import MODEL
+
+    services = open_reading_services()
+    walker = Walker(services.lineage)
+    guid = find_asset(services.catalog, model).guid
+    files = gather(walker, guid, services.ledger)
+    asset = walker.asset(guid)
+    if asset.type_name != MODEL:
+        raise click.UsageError(f"{model} is no model version but a {asset.type_name}")
+    try:
+        hashes = write_bundle(out, asset, files, at=services.now(), version=version("aml-purview-lineage"))
+    except FileExistsError as error:
+        raise click.UsageError(f"{out} exists already; an audit never replaces one") from error
+    for name, digest in hashes.items():
+        click.echo(f"{digest}  {name}" if name != MANIFEST else f"{digest}  {name} (keep this one)")

@@ -1,0 +1,1 @@
+"""What Azure Resource Manager answers about a workspace."""

@@ -1,0 +1,147 @@
+"""A run and what went in and out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from emulator.azure_ml.content.assets import Tags
+
+TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
+
+# Kinds of runs a scenario can hold, and the runType run history gives each.
+RUN_TYPES: Mapping[str, str | None] = {
+    "command": "azureml.scriptrun",
+    "pipeline": "azureml.PipelineRun",
+    "step": "azureml.StepRun",
+    "sweep": "hyperdrive",
+    "trial": "azureml.scriptrun",
+    "automl": "automl",
+    "automl_child": None,
+    "spark": "azureml.scriptrun",
+    "import": "azureml.scriptrun",
+    "batch": "azureml.PipelineRun",
+    "batch_scoring": "azureml.StepRun",
+    "mlflow": None,
+    "other": None,
+}
+ORCHESTRATORS = frozenset({"pipeline", "sweep", "automl", "batch"})
+UNDEFINED = ORCHESTRATORS | {"mlflow", "other"}
+STEPS = frozenset({"step", "batch_scoring"})
+
+WIRE_TYPES = {
+    "uri_file": "UriFile",
+    "uri_folder": "UriFolder",
+    "mltable": "MLTable",
+    "custom_model": "CustomModel",
+    "mlflow_model": "MLFlowModel",
+    "triton_model": "TritonModel",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """
+    One input of a run.
+
+    ``asset_id`` is what run history shows, ``job_uri`` what the ARM job was
+    given, ``path`` where the bytes are. ``source`` names the run and output
+    that feeds it inside a pipeline.
+    """
+
+    type: str
+    asset_id: str
+    job_uri: str
+    path: str
+    source: tuple[str, str] | None = None
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a model rather than data."""
+        return self.type.endswith("_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a run; ``template`` still has the literal ``${{name}}`` that stands for the run id."""
+
+    type: str
+    asset_id: str
+    template: str
+    registered_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedDataset:
+    """
+    A v1 dataset as a run names it; one that was registered has an id and a version of its own besides.
+
+    Without a datastore nobody knows any more where it lies.
+    """
+
+    saved_id: str
+    registered_id: str | None = None
+    registered_version: str | None = None
+    datastore: str | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedInput:
+    """Data that the code of a run logged with MLflow as an input."""
+
+    name: str
+    source_type: str
+    source: object
+    context: str = ""
+    digest: str = "0f1e2d3c"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution, as far as lineage can see it."""
+
+    id: str
+    kind: str
+    run_type: str | None
+    experiment: str
+    experiment_id: str
+    status: str
+    display_name: str
+    parent: str | None
+    root: str
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, Output]
+    parameters: Tags
+    metrics: Mapping[str, tuple[float, ...]]
+    params: Tags
+    environment: str | None
+    command: str | None
+    component: str | None
+    tags: Tags
+    properties: Tags
+    settings: Mapping[str, object]
+    created: datetime
+    start: datetime
+    end: datetime
+    created_by: str
+    reused_from: str | None = None
+    description: str | None = None
+    input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
+    output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    logged_inputs: tuple[LoggedInput, ...] = ()
+
+    @property
+    def container(self) -> str:
+        """Name the data container; a reused step has the one of the run it reuses."""
+        return f"dcid.{self.reused_from or self.id}"
+
+    @property
+    def orchestrates(self) -> bool:
+        """Whether it only starts other runs."""
+        return self.kind in ORCHESTRATORS
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether run history says how it was submitted; nothing was where code only logged to MLflow."""
+        return self.kind not in UNDEFINED

@@ -1,0 +1,1 @@
+"""What the workspace's own host answers: run history, artifacts, data."""

@@ -1,0 +1,1 @@
+"""Misbehaviour of the services: scripted, by rate, and the answers that show it."""

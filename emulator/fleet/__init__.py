@@ -1,0 +1,1 @@
+"""Generated scenarios: many runs in three workspaces, and one long pipeline."""

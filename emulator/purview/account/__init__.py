@@ -1,0 +1,1 @@
+"""The account's collections, and what Purview's administrative services share."""

@@ -1,0 +1,1 @@
+"""The Atlas v2 API over HTTP: paths, requests, rights and answers."""

@@ -1,0 +1,1 @@
+"""Entities of the catalog: read, written, related, searched."""

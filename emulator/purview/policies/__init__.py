@@ -1,0 +1,1 @@
+"""The policy store: roles and who has them in which collection."""

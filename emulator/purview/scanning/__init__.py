@@ -1,0 +1,1 @@
+"""The scanning service, and the assets that a scan writes."""

@@ -1,0 +1,278 @@
+"""Turns the asset ids and URIs that runs name into data: registered assets, models, places in storage."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+from shared.azure_ml.run.declared_columns import parse_schema
+from shared.azure_ml.run.inputs_outputs import SAVED, Binding, list_bindings
+from shared.azure_ml.run.records import Record
+from shared.azure_ml.services.sdk import SdkClient
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
+from shared.cache import Cache
+from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.http.rest import Json
+from shared.model import AssetId, Data, DataAsset, Datastore, Location, ModelVersion, Unresolved, WorkspaceId
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
+from shared.redaction import redact_text
+
+_FILE_TYPES = frozenset({"urifile", "uri_file"})
+
+
+class DataReader:
+    """Reads the data of one workspace. Assets, datastores and v1 data sets come from the cache for a while."""
+
+    def __init__(self, record: WorkspaceRecord, api: WorkspaceApi, sdk: SdkClient, cache: Cache) -> None:
+        self._record = record
+        self._api = api
+        self._sdk = sdk
+        self._cache = cache
+
+    def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
+        """
+        Find the data that each binding's asset id refers to, of many runs at once.
+
+        What the run definition declares is free; the rest costs one request for data and one for models,
+        however many there are. What cannot be placed comes back as Unresolved.
+        """
+        bindings = [binding for of_run in bindings_by_run.values() for binding in of_run]
+        writers: dict[str, set[str]] = {}
+        for run_id, of_run in bindings_by_run.items():
+            for binding in of_run:
+                if binding.is_output:
+                    writers.setdefault(binding.asset_id, set()).add(run_id)
+        found: dict[str, Data] = {}
+        for binding in bindings:
+            if binding.asset_id not in found and (data := self._from_reference(binding, writers)):
+                found[binding.asset_id] = data
+        found.update(self._ask_where([binding for binding in bindings if binding.asset_id not in found]))
+        return found
+
+    def place_saved(self, bindings: Iterable[Binding]) -> Iterator[Binding]:
+        """
+        Yield the bindings, those by saved ids of v1 with the URIs of that data set, one or several.
+
+        Costs one request for each saved id that is not in the cache. A data set that cannot be read keeps its saved
+        id as its name.
+
+        Raises:
+            ServiceUnavailableError
+        """
+        for binding in bindings:
+            uris = self._saved_uris(binding.asset_id) if binding.asset_id.startswith(SAVED) else ()
+            for number, uri in enumerate(uris):
+                name = f"{binding.name}[{number}]" if number else binding.name
+                yield replace(binding, name=name, asset_id=uri)
+            if not uris:
+                yield binding
+
+    def get_model(self, asset: AssetId, *, fresh: bool = False) -> ModelVersion:
+        """
+        Return a registered model version.
+
+        Raises:
+            RecordNotFoundError: there is no such version.
+        """
+        if asset.registry:
+            return ModelVersion(asset)  # a registry has its own clients; the name says enough
+        key = (self._record.workspace.id, asset)
+        if fresh:
+            self._cache.put(key, self._sdk.get_model(asset))
+        return self._cache.get(key, lambda: self._sdk.get_model(asset))
+
+    def get_model_or_name(self, asset: AssetId) -> ModelVersion:
+        """Return a model version, or only its name if it is gone: the run or deployment that used it still did."""
+        try:
+            return self.get_model(asset)
+        except RecordNotFoundError:
+            return ModelVersion(asset)
+
+    def locate(self, uri: str, *, data_type: str = "") -> Location | None:
+        """Place a URI in storage, or return None if it names no place that can be known without asking."""
+        if "${{" in uri:
+            return None  # a template is no place until its run has filled it in
+        reference = parse_reference(uri)
+        match reference:
+            case Location(url, is_folder):
+                location = Location(self._by_service(url), is_folder)
+            case DatastorePath() if self.is_here(reference):
+                datastore = self._datastore(reference.datastore)
+                location = to_location(
+                    reference,
+                    datastore,
+                    self._record.workspace.id,
+                    hierarchical_accounts=self._hierarchical_accounts(),
+                )
+            case _:
+                return None
+        if data_type:
+            return replace(location, is_folder=data_type.casefold() not in _FILE_TYPES)
+        return location
+
+    def _saved_uris(self, asset_id: str) -> tuple[str, ...]:
+        uris = self._cache.get((self._record.workspace.id, asset_id), lambda: self._read_saved(asset_id))
+        # If one of them is in another workspace, the whole data set keeps its saved id.
+        return uris if all(map(self._is_known, uris)) else ()
+
+    def _read_saved(self, asset_id: str) -> tuple[str, ...]:
+        try:
+            return list_saved_uris(self._api.get_saved_dataset(asset_id.removeprefix(SAVED)))
+        except (RecordNotFoundError, RequestRefusedError, AccessDeniedError, UnreadableAnswerError):
+            return ()
+
+    def _is_known(self, uri: str) -> bool:
+        reference = parse_reference(uri)
+        return isinstance(reference, Location) or (isinstance(reference, DatastorePath) and self.is_here(reference))
+
+    def _from_reference(self, binding: Binding, writers: Mapping[str, Collection[str]]) -> Data | None:
+        reference = parse_reference(binding.asset_id)
+        match reference:
+            case AssetReference(asset, workspace) if not self.is_here(reference):
+                return Unresolved(binding.asset_id, *((workspace, asset) if isinstance(workspace, WorkspaceId) else ()))
+            case AssetReference() if reference.is_anonymous:
+                return self.locate(binding.declared_uri, data_type=binding.data_type)
+            case AssetReference(asset) if asset.kind == "models":
+                return self.get_model_or_name(asset)
+            case AssetReference(asset):
+                return self._data_asset(asset, binding, writers.get(binding.asset_id))
+        located = self.locate(binding.asset_id, data_type=binding.data_type)
+        return located or Unresolved(redact_text(binding.asset_id.partition("?")[0]))
+
+    def _data_asset(self, asset: AssetId, binding: Binding, writers: Collection[str] | None) -> DataAsset:
+        if asset.registry:
+            return DataAsset(asset, location=None)
+        try:
+            found = self._cache.get((self._record.workspace.id, asset), lambda: self._read_data(asset))
+        except RecordNotFoundError:
+            # Gone, but the run did use it, and its definition may still say where it was stored.
+            location = self.locate(binding.declared_uri, data_type=binding.data_type)
+            found = DataAsset(asset, location, datastore=location.datastore if location else None)
+        if writers:  # a path that only looks like one of Azure ML's (`azureml/raw/…`) carries no id of a writer
+            by_run = found.location is not None and found.location.run_id in writers
+        else:
+            by_run = self._is_output_of_its_run(found)
+        return replace(found, registered_by_run=by_run)
+
+    def _read_data(self, asset: AssetId) -> DataAsset:
+        found, uri, tags = self._sdk.get_data(asset)
+        location = self.locate(uri, data_type=found.data_type)
+        columns, notes = parse_schema(tags)
+        datastore = location.datastore if location else None
+        return replace(found, location=location, datastore=datastore, columns=columns, notes=notes)
+
+    def _is_output_of_its_run(self, asset: DataAsset) -> bool:
+        """Whether the run whose id the path carries registered this asset; a person may have done so afterwards."""
+        if asset.location is None or not asset.location.run_id:
+            return False
+        run_id = asset.location.run_id
+        outputs = self._cache.get(
+            (self._record.workspace.id, "outputs", run_id), lambda: self._registered_outputs(run_id)
+        )
+        return asset.id in outputs
+
+    def _registered_outputs(self, run_id: str) -> frozenset[AssetId]:
+        try:
+            record = Record.from_json(self._api.get_run(run_id))
+        except RecordNotFoundError:
+            return frozenset()
+        references = (parse_reference(binding.asset_id) for binding in list_bindings(record) if binding.is_output)
+        return frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
+
+    def _ask_where(self, unresolved: Iterable[Binding]) -> dict[str, Data]:
+        by_kind: dict[str, list[str]] = {"data": [], "models": []}
+        types: dict[str, str] = {}
+        for binding in unresolved:
+            reference = parse_reference(binding.asset_id)
+            kind = reference.asset.kind if isinstance(reference, AssetReference) else "data"
+            if binding.asset_id not in types:
+                by_kind["models" if kind == "models" else "data"].append(binding.asset_id)
+            types[binding.asset_id] = binding.data_type
+        uris = {
+            **(self._api.resolve_data(by_kind["data"]) if by_kind["data"] else {}),
+            **(self._api.resolve_models(by_kind["models"]) if by_kind["models"] else {}),
+        }
+        return {
+            asset_id: self.locate(uris.get(asset_id, ""), data_type=data_type) or Unresolved(asset_id)
+            for asset_id, data_type in types.items()
+        }
+
+    def _by_service(self, url: str) -> str:
+        """Return a URL without secrets, of the service under which Purview scans the account."""
+        parts = urlsplit(url)
+        account, _, rest = parts.netloc.partition(".")
+        if account in self._hierarchical_accounts() and rest.startswith("blob."):
+            url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
+        return redact_text(url).rstrip("/")
+
+    def _datastore(self, name: str) -> Datastore:
+        """Return a datastore; of one that cannot be read, its name."""
+        listed = self.datastores()
+        if name in listed:
+            return listed[name]
+        return self._cache.get((self._record.workspace.id, "datastores", name), lambda: self._get_datastore(name))
+
+    def datastores(self) -> Mapping[str, Datastore]:
+        """Return the datastores of the workspace by name, as far as they can be listed."""
+        return self._cache.get((self._record.workspace.id, "datastores"), self._list_datastores)
+
+    def _hierarchical_accounts(self) -> frozenset[str]:
+        """Return the accounts that Purview scans as ADLS Gen2: the default one if it says so, and every known lake."""
+        lakes = {store.account for store in self.datastores().values() if store.kind == "AzureDataLakeGen2"}
+        return self._record.hierarchical_accounts | lakes
+
+    def _list_datastores(self) -> Mapping[str, Datastore]:
+        try:
+            return self._sdk.list_datastores()
+        except RecordNotFoundError:
+            return {}  # one unreadable datastore fails the whole list; then each is read by its name
+
+    def _get_datastore(self, name: str) -> Datastore:
+        try:
+            return self._sdk.get_datastore(name)
+        except RecordNotFoundError:
+            return Datastore(name, kind="")
+
+    def is_here(self, reference: Reference) -> bool:
+        workspace = getattr(reference, "workspace", None)
+        return workspace in (None, self._record.workspace.id) or (
+            isinstance(workspace, str) and workspace.casefold() == self._record.guid.casefold()
+        )
+
+
+def list_saved_uris(body: Json) -> tuple[str, ...]:
+    """
+    Return where a data set of v1 is read from; nothing if it does not say so in a known form.
+
+    Of the data flow in it: azureml.data._dataset_persistence of azureml-core 1.61.
+
+    >>> list_saved_uris({"dataPath": {"datastoreName": "lake", "relativePath": "raw/a.csv"}})
+    ('azureml://datastores/lake/paths/raw/a.csv',)
+    """
+    try:
+        if body.get("dataflowJson"):
+            return tuple(_uris_of_block(json.loads(body["dataflowJson"])["blocks"][0]))
+        path = body.get("dataPath") or {}
+        return (f"azureml://datastores/{path['datastoreName']}/paths/{path['relativePath']}",)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return ()
+
+
+def _uris_of_block(block: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    arguments: Mapping[str, object] = block["arguments"]
+    match block["type"], arguments:
+        case "Microsoft.DPrep.GetDatastoreFilesBlock", {"datastores": list(datastores)}:
+            yield from map(_uri_in_datastore, datastores)
+        case "Microsoft.DPrep.GetDatastoreFilesBlock", {"datastore": datastore}:  # of the first versions
+            yield _uri_in_datastore(datastore)
+        case "Microsoft.DPrep.GetFilesBlock", {"path": {"resourceDetails": list(details)}}:
+            yield from (str(detail["path"]) for detail in details)
+
+
+def _uri_in_datastore(datastore: Mapping[str, str]) -> str:
+    workspace = (
+        f"subscriptions/{datastore['subscription']}/resourcegroups/{datastore['resourceGroup']}"
+        f"/workspaces/{datastore['workspaceName']}"
+    )
+    path = str(datastore["path"]).lstrip("/")
+    return f"azureml://{workspace}/datastores/{datastore['datastoreName']}/paths/{path}"

@@ -1,0 +1,198 @@
+"""Reads what tags declare of columns: the schema of a data asset, and the column mappings of a run or of its file."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.model import Column, ColumnMapping
+from shared.places.datasets import DatasetName, is_event, list_column_edges
+from shared.redaction import redact_text
+from shared.validation import below, check_kind, objects, take
+
+SCHEMA_TAG = "lineage.schema"
+"""A tag of a data asset that declares its columns, in order. JSON: `[{"name": "loanAmount", "type": "double"}]`"""
+MOST_COLUMNS = 1_000
+"""Columns that are recorded; each is an entity of the catalog."""
+COLUMN_MAPPING_TAG = "lineage.column_mapping"
+"""
+A tag in which a run declares what became of its columns: an OpenLineage event, or JSON of our own:
+`[{"input": "loan", "output": "prepared_data", "columns": {"loanAmount": "amount"}}]`
+"""
+COLUMN_MAPPING_ARTIFACT_TAG = "lineage.column_mapping_artifact"
+"""A tag that names a file which the run logged, with the same in it: `lineage/column_mapping.json`, say."""
+_NAMED_IN_NOTE = 5
+"""Unresolved data sets that a note names; a Spark job may have touched hundreds."""
+_LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a run declares about its columns; `notes` say what of it could not be used, and why."""
+
+    mappings: tuple[ColumnMapping, ...] = ()
+    notes: str = ""
+
+
+def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+    """
+    Read what a run declares; costs one request if it names a file, otherwise none.
+
+    What cannot be read does not fail the run: nothing of it is mapped, and the notes, which its author sees, say
+    why. A 403 is treated likewise: an identity may read the run but not its files.
+
+    Args:
+        read_file: reads a file of the run by its path.
+
+    Raises:
+        ServiceUnavailableError: the file cannot be read just now.
+    """
+    found = []
+    if text := tags.get(COLUMN_MAPPING_TAG):
+        found.append(parse_column_mappings(str(text), f"tag {COLUMN_MAPPING_TAG}", datasets))
+    if path := str(tags.get(COLUMN_MAPPING_ARTIFACT_TAG) or "").strip("/ "):
+        found.append(_parse_file(path, datasets, read_file))
+    mappings = dict.fromkeys(mapping for each in found for mapping in each.mappings)
+    return Declared(tuple(mappings), " ".join(each.notes for each in found if each.notes))
+
+
+def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Declared:
+    """
+    Read mappings out of JSON or JSON lines, each item in our form or in OpenLineage's.
+
+    Args:
+        where: the tag or file that holds the text, for people.
+    """
+    try:
+        items = list(_items(text))
+        own = [_parse_own(item, at, where) for at, item in items if not is_event(item)]
+        edges = [edge for at, item in items if is_event(item) for edge in list_column_edges(item, at)]
+    except (ValueError, RecursionError) as error:
+        return Declared(notes=_unreadable(where, str(error)))
+    inputs = datasets.find_inputs(edge.source for edge in edges)
+    outputs = datasets.find_outputs(edge.sink for edge in edges)
+    columns: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for edge in edges:
+        if (source := inputs[edge.source]) and (sink := outputs[edge.sink]):
+            columns.setdefault((source, sink), set()).add((redact_text(edge.field), redact_text(edge.column)))
+    unresolved = {dataset for found in (inputs, outputs) for dataset, name in found.items() if name is None}
+    translated = (
+        ColumnMapping(source, sink, tuple(sorted(pairs)), source=f"declared: OpenLineage in {where}")
+        for (source, sink), pairs in sorted(columns.items())
+    )
+    silent = bool(items) and not own and not edges
+    notes = [
+        f"The OpenLineage events in {where} say nothing of columns." if silent else "",
+        _note_on(unresolved, where) if unresolved else "",
+    ]
+    return Declared((*own, *translated), " ".join(filter(None, notes)))
+
+
+def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield what the text holds, each with its path: an event, a list of events or mappings, or one in each line."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    try:
+        read = json.loads(text)
+    except ValueError:
+        if len(lines) < 2 or not _is_object(lines[0][1]):
+            raise
+        for number, line in lines:
+            at = f"line {number}"
+            try:
+                yield at, check_kind(json.loads(line), dict, at)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{at}: {error}") from error
+        return
+    if isinstance(read, dict) and is_event(read):
+        yield "", read
+        return
+    for index, item in enumerate(check_kind(read, list, "")):
+        yield f"[{index}]", check_kind(item, dict, f"[{index}]")
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping:
+    columns = take(item, "columns", dict, at)
+    path = below(at, "columns")
+    pairs = {(redact_text(source), redact_text(take(columns, source, str, path))) for source in columns}
+    return ColumnMapping(
+        redact_text(take(item, "input", str, at)),
+        redact_text(take(item, "output", str, at)),
+        tuple(sorted(pairs)),
+        source=f"declared: {where}",
+    )
+
+
+def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+    where = f"artifact {redact_text(path)}"
+    if ".." in re.split(r"[/\\]", path):
+        return Declared(notes=_unreadable(where, "the path leads out of the run's files"))
+    try:
+        text = read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return Declared(notes=_unreadable(where, "is not text in UTF-8"))
+    except (RecordNotFoundError, RequestRefusedError, AccessDeniedError, UnreadableAnswerError) as error:
+        return Declared(notes=_unreadable(where, str(error)))
+    return parse_column_mappings(text, where, datasets)
+
+
+def _unreadable(where: str, why: str) -> str:
+    return f"The column mapping in {where} cannot be read: {redact_text(why)[:_LONGEST_NOTE].rstrip('.')}."
+
+
+def _note_on(unresolved: Iterable[DatasetName], where: str) -> str:
+    """Name data of which columns are declared, but which the run neither reads nor writes as far as Azure ML knows."""
+    names = sorted({redact_text(dataset.label) for dataset in unresolved})
+    more = f" and {len(names) - _NAMED_IN_NOTE} more" if len(names) > _NAMED_IN_NOTE else ""
+    named = ", ".join(name[:_LONGEST_NOTE] for name in names[:_NAMED_IN_NOTE])
+    return f"Columns are not mapped for data that is no such input or output of the run ({where}): {named}{more}."
+
+
+def parse_schema(tags: Mapping[str, object]) -> tuple[tuple[Column, ...], str]:
+    """
+    Read the schema tag of a data asset.
+
+    Returns:
+        The columns, and a sentence saying what is wrong with the tag ("" if nothing is). A bad tag does not fail the
+        run: the asset has no schema, and the sentence goes to its notes, which its author sees.
+
+    >>> parse_schema({"lineage.schema": '[{"name": "loanAmount", "type": "double"}]'})
+    ((Column(name='loanAmount', data_type='double'),), '')
+    >>> parse_schema({"lineage.schema": '[{"type": "double"}]'})[1]
+    'Tag lineage.schema cannot be read: [0].name: is missing.'
+    """
+    text = tags.get(SCHEMA_TAG)
+    if not text:
+        return (), ""
+    try:
+        items = check_kind(json.loads(str(text)), list, "")
+        columns = tuple(_parse_column(item, at) for at, item in objects(items, ""))
+        _check_together(columns)
+    except (ValueError, RecursionError) as error:
+        return (), f"Tag {SCHEMA_TAG} cannot be read: {redact_text(str(error)).rstrip('.')}."
+    return columns, ""
+
+
+def _parse_column(item: Mapping[str, object], at: str) -> Column:
+    name = take(item, "name", str, at)
+    if not name:
+        raise ValueError(f"{at}.name: is empty")
+    return Column(redact_text(name), redact_text(take(item, "type", str, at)) if "type" in item else "")
+
+
+def _check_together(columns: tuple[Column, ...]) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise ValueError(f"it has {len(columns)} columns, more than {MOST_COLUMNS}")
+    seen: set[str] = set()
+    for number, column in enumerate(columns):
+        if column.name in seen:
+            raise ValueError(f"[{number}].name: is a column that was named before")
+        seen.add(column.name)

@@ -1,0 +1,240 @@
+"""Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+
+from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.run.declared_columns import read_declared
+from shared.azure_ml.run.inputs_outputs import Binding, list_bindings, read_logged_inputs
+from shared.azure_ml.run.records import Record, RootFacts, to_run
+from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.azure_ml.services.sdk import SdkClient
+from shared.azure_ml.services.workspace_api import WorkspaceApi
+from shared.cache import Cache
+from shared.errors import RecordNotFoundError, RequestRefusedError, RunNotSettledError
+from shared.http.rest import Json
+from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
+
+_ENDING = frozenset({"running", "finalizing"})
+"""Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTreeReader:
+    """Reads trees of runs of one workspace; names who submitted a run only if `owners` is true."""
+
+    workspace: Workspace
+    api: WorkspaceApi
+    sdk: SdkClient
+    data: DataReader
+    cache: Cache
+    owners: bool
+
+    def read(self, run_id: str, *, orchestrates: bool, experiments: Mapping[str, str]) -> RunTree:
+        """Return the whole tree that a run belongs to; see `Resolver.get_run_tree`."""
+        with ThreadPoolExecutor(max_workers=1) as beside:  # for requests that do not depend on each other
+            datastores = beside.submit(copy_context().run, self.data.datastores)
+            records = _read_records(self.api, run_id, orchestrates=orchestrates)
+            datastores.result()
+            logged = beside.submit(copy_context().run, _read_mlflow, self.api, records)
+            bindings = {
+                record.run_id: tuple(self.data.place_saved(list_bindings(record))) for record in records.settled
+            }
+            data = self.data.resolve(bindings)
+            mlflow = logged.result()
+        settings, notes = _read_settings(self.sdk, records.root)
+        answers = _Answers(
+            bindings=bindings,
+            data=data,
+            mlflow=mlflow,
+            settings=settings,
+            notes=notes,
+            experiments=experiments,
+            root=RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments)),
+        )
+        runs = [self._to_run(record, answers) for record in records.settled]
+        return RunTree(
+            workspace=self.workspace,
+            root_id=records.root.run_id,
+            root_status=records.root.status,
+            runs=tuple(sorted(runs, key=lambda run: run.id)),
+            represented_by=records.represented_by,
+        )
+
+    def _to_run(self, record: Record, answers: "_Answers") -> Run:
+        run_id = record.run_id
+        inputs, outputs = answers.ports(run_id, are_outputs=False), answers.ports(run_id, are_outputs=True)
+        mlflow = answers.mlflow.get(run_id)
+        logged = read_logged_inputs(
+            mlflow, inputs, self.data, lambda bindings: self.data.resolve({run_id: bindings}), answers.data.values()
+        )
+        inputs += logged.ports
+        experiment = self._experiment_of(record, answers.experiments)
+        datasets = RunDatasets(run_id, inputs, outputs, self.data)
+        declared = read_declared(record.tags, datasets, partial(self.api.get_file, record.container))
+        return to_run(
+            record,
+            experiment=experiment,
+            inputs=inputs,
+            outputs=outputs,
+            mlflow=mlflow,
+            best=answers.mlflow.get(record.best_child_id),
+            settings=answers.settings,
+            notes=(answers.notes, logged.notes, declared.notes),
+            column_mappings=declared.mappings,
+            root=answers.root,
+            owners=self.owners,
+        )
+
+    def _experiment_of(self, record: Record, known: Mapping[str, str]) -> str:
+        experiment_id = record.experiment_id
+        key = (self.workspace.id, "experiment", experiment_id)
+        return known.get(experiment_id) or self.cache.get(key, lambda: self.api.get_experiment_name(experiment_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """
+    What the services answered about the runs of a tree.
+
+    Attributes:
+        bindings, mlflow: by the id of the run.
+        data: by the asset id of the binding.
+        settings, notes: of the root's job.
+        experiments: names by id, as far as they were known before.
+    """
+
+    bindings: Mapping[str, Sequence[Binding]]
+    data: Mapping[str, Data]
+    mlflow: Mapping[str, Json]
+    settings: Mapping[str, str]
+    notes: str
+    experiments: Mapping[str, str]
+    root: RootFacts
+
+    def ports(self, run_id: str, *, are_outputs: bool) -> list[Port]:
+        return [
+            Port(binding.name, self.data[binding.asset_id], binding.field)
+            for binding in self.bindings[run_id]
+            if binding.is_output is are_outputs
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _TreeRecords:
+    """A root's record, the records of the runs below it that ended, and which run represents which."""
+
+    root: Record
+    settled: tuple[Record, ...]
+    represented_by: Mapping[str, str]
+
+
+def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _TreeRecords:
+    """
+    Find a run's root and everything below it that ended; of a run without a pipeline that is the root alone.
+
+    Raises:
+        RecordNotFoundError: there is no such run.
+        RunNotSettledError: the pipeline has completed but a step of it lags behind.
+    """
+    asked = None if orchestrates else Record.from_json(api.get_run(run_id))
+    root_id = asked.root_id if asked else run_id
+    root = asked if asked and asked.run_id == root_id else None
+    if asked and not root:
+        root = Record.from_json(api.get_run(root_id))
+    if root and not root.is_pipeline:
+        return _TreeRecords(root, (root,), {} if run_id == root_id else {run_id: root_id})
+    return _read_pipeline(api, root_id, asked=asked, root=root)
+
+
+def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
+    children = {child.run_id: child for child in _walk(api, root_id)}
+    ended = [child for child in children.values() if child.status.casefold() in SETTLED]
+    if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in ended}:
+        ended.append(children[asked.run_id])  # a model names the step that produced it before that step has ended
+    answers = api.get_runs(
+        [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
+    )
+    if root is None:
+        root = Record.from_json(answers.pop(root_id) if root_id in answers else api.get_run(root_id))
+    if root.root_id != root_id:  # the event called a nested pipeline its root
+        return _read_pipeline(api, root.root_id, asked=asked, root=None)
+    if root.status.casefold() in SUCCEEDED:
+        for child in children.values():
+            if child.status.casefold() in _ENDING:
+                raise RunNotSettledError(f"run {root_id} is {root.status}, its step {child.run_id} {child.status}")
+    records = {child.run_id: _record_of(api, child, answers) for child in ended}
+    represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
+    settled = {record.run_id: record for record in records.values()}
+    if asked and asked.run_id != root_id and asked.parent_id in settled:
+        represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+    return _TreeRecords(root, tuple(settled.values()), represented_by)
+
+
+def _record_of(api: WorkspaceApi, child: Record, answers: Mapping[str, Json]) -> Record:
+    """
+    Return the full record of a step, or of the run it reuses.
+
+    A record that the batch left out is read alone. If there is none any more, the step keeps its place in the lineage
+    with what the list of children said, which is neither inputs nor outputs.
+    """
+    run_id = child.reused_run_id or child.run_id
+    try:
+        return Record.from_json(answers[run_id] if run_id in answers else api.get_run(run_id))
+    except RecordNotFoundError:
+        return child
+
+
+def _walk(api: WorkspaceApi, run_id: str) -> Iterator[Record]:
+    """Yield the runs below a pipeline that are not pipelines, through nested ones; a sweep's trials are left out."""
+    pipelines = [run_id]  # a list and no recursion: pipelines nest deeper than Python's stack
+    while pipelines:
+        for body in api.list_children(pipelines.pop()):
+            child = Record(metadata=body, definition={})
+            if child.is_pipeline:
+                pipelines.append(child.run_id)
+            else:
+                yield child
+
+
+def _read_mlflow(api: WorkspaceApi, records: _TreeRecords) -> dict[str, Json]:
+    """Return MLflow's view of the runs of a tree, and of the trials they chose, by the id of the run."""
+    if not records.root.is_pipeline:
+        # What a sweep or AutoML found is logged by its best child.
+        chosen = filter(None, (records.root.run_id, records.root.best_child_id))
+        return {run_id: found for run_id in chosen if (found := _get_mlflow_run(api, run_id))}
+    # A reused step logged its metrics below the root it first ran under.
+    roots = {(record.experiment_id, record.root_id) for record in records.settled}
+    # A sweep among the steps may have thousands of trials: of those, the best one is kept.
+    wanted = {run_id for record in records.settled for run_id in (record.run_id, record.best_child_id)}
+    return {
+        run_id: run
+        for experiment_id, root_id in sorted(roots)
+        for run in api.search_mlflow_runs(experiment_id, root_id)
+        if (run_id := str(run["info"]["run_id"])) in wanted
+    }
+
+
+def _get_mlflow_run(api: WorkspaceApi, run_id: str) -> Json | None:
+    try:
+        return api.get_mlflow_run(run_id)
+    except RecordNotFoundError:
+        return None  # a run that MLflow does not know has logged nothing
+
+
+def _read_settings(sdk: SdkClient, root: Record) -> tuple[dict[str, str], str]:
+    """
+    Read what only the job of an AutoML or sweep run knows: such a root has no run definition.
+
+    Returns:
+        The settings, and a sentence if they cannot be read, which must not cost the run its lineage.
+    """
+    if root.is_pipeline or root.definition:
+        return {}, ""
+    try:
+        return sdk.get_job_settings(root.run_id), ""
+    except (RequestRefusedError, RecordNotFoundError) as error:
+        return {}, f"The settings of this run cannot be read: {error}"

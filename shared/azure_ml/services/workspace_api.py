@@ -1,0 +1,201 @@
+"""The services of one workspace over REST: its record, run history, MLflow, data, models and the files runs logged."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from shared.azure_ml.shapes import LIST, METADATA, MLFLOW_RUN, OBJECT, RUN_DATA, TEXT, check_shape
+from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.http.rest import Json, RestClient
+from shared.model import Workspace, WorkspaceId
+
+BATCH = 200
+"""Runs or assets in one request. The services' own limits are not documented; a refused batch is halved."""
+LARGEST_FILE = 1024 * 1024
+"""Bytes of a file that is read; a column mapping has a few thousand."""
+_PAGE = 500
+_ARM_VERSION = "2024-10-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    """A workspace with the address of its services."""
+
+    workspace: Workspace
+    guid: str
+    api_url: str
+    hierarchical_accounts: frozenset[str]
+    """The default storage account, if it has a hierarchical namespace."""
+
+
+def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
+    """
+    Read the workspace and ask its discovery address for the host of its services (2 requests).
+
+    The host is discovered, not built from the region: a private-link workspace has one of its own.
+    """
+    body = rest.get(f"{arm_endpoint}{workspace.arm_id}", params={"api-version": _ARM_VERSION})
+    check_shape(body, {"name!": TEXT, "properties!": OBJECT, "properties.discoveryUrl!": TEXT})
+    properties = body["properties"]
+    discovery = str(properties["discoveryUrl"])
+    api = str(rest.get(discovery, anonymous=True)["api"])
+    if urlsplit(api).scheme != "https":
+        raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
+    account = str(properties.get("storageAccount") or "").rpartition("/")[2]
+    return WorkspaceRecord(
+        workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),
+        guid=str(properties["workspaceId"]),
+        api_url=api,
+        hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
+    )
+
+
+class WorkspaceApi:
+    """
+    The reads that azure-ai-ml's public API cannot do: inputs and outputs of any run, many runs in one request.
+
+    Methods may raise what RestClient raises. Wire shapes: azure-rest-api-specs, RunHistory v1.0 and Artifact
+    2019-08-01; of v1's data sets azureml-core 1.61, `SavedDatasetDto`.
+    """
+
+    def __init__(self, rest: RestClient, api_url: str, workspace: WorkspaceId) -> None:
+        self._rest = rest
+        self._api = api_url.rstrip("/")
+        self._workspace = workspace.arm_id
+
+    def get_run(self, run_id: str) -> Json:
+        """Return `{"runMetadata": …, "runDefinition": … | None}` of one run."""
+        found = self._rest.post(self._url("history", "rundata"), _selection(run_id))
+        check_shape(found, RUN_DATA)
+        return found
+
+    def get_runs(self, run_ids: Sequence[str]) -> dict[str, Json]:
+        """Return what get_run does for many runs; a run the service has no answer for is left out."""
+        found: dict[str, Json] = {}
+        for answer in _in_batches(run_ids, self._get_batch):
+            check_shape(answer, {"successfulResults": OBJECT, "successfulResults.*!": OBJECT})
+            found.update(answer.get("successfulResults") or {})
+        for run_id, body in found.items():
+            check_shape(body, RUN_DATA, at=f"successfulResults.{run_id}")
+        return found
+
+    def list_children(self, run_id: str) -> Iterator[Json]:
+        """Yield the records of a run's direct children, all pages; their inputs and outputs are always null."""
+        first = self._url("history", f"runs/{quote(run_id, safe='')}/children")
+        url, params = first, dict[str, str]()
+        while True:
+            page = self._rest.get(url, params=params)
+            check_shape(page, {"value": LIST, "value.*!": OBJECT, "continuationToken": TEXT, "nextLink": TEXT})
+            for child in page.get("value") or []:
+                check_shape(child, METADATA, at="value")
+                yield child
+            token, link = page.get("continuationToken"), page.get("nextLink")
+            if link and _same_host(str(link), first):
+                url, params = str(link), {}
+            elif token:
+                url, params = first, {"continuationToken": str(token)}
+            else:
+                return
+
+    def get_experiment_name(self, experiment_id: str) -> str:
+        answer = self._rest.get(self._url("history", f"experimentids/{quote(experiment_id, safe='')}"))
+        check_shape(answer, {"name!": TEXT})
+        return str(answer["name"])
+
+    def resolve_data(self, asset_ids: Sequence[str]) -> dict[str, str]:
+        """Return the URI of each data asset id; an id that does not resolve is left out."""
+        return self._resolve("data", "dataversion/batchGetResolvedUris", "uri", asset_ids)
+
+    def resolve_models(self, asset_ids: Sequence[str]) -> dict[str, str]:
+        """Return the path of each model asset id; an id that does not resolve is left out."""
+        return self._resolve("modelregistry", "models/batchGetResolvedUris", "path", asset_ids)
+
+    def get_saved_dataset(self, saved_id: str) -> Json:
+        """Return a data set of v1 by its saved id."""
+        return self._rest.get(self._url("dataset", f"saveddatasets/{quote(saved_id, safe='')}"))
+
+    def get_file(self, container: str, path: str) -> bytes:
+        """
+        Return what is in a file that a run logged. Needs `metadata/artifacts/read`, a part of the reader role.
+
+        Args:
+            container: the run's `dataContainerId`.
+            path: as it was logged, `lineage/column_mapping.json`.
+
+        Raises:
+            RecordNotFoundError: the run logged no such file.
+            UnreadableAnswerError: it is larger than LARGEST_FILE.
+        """
+        url = self._url("artifact", f"artifacts/ExperimentRun/{quote(container, safe='')}/content", version="v2.0")
+        return self._rest.get_content(url, params={"path": quote(path, safe="")}, largest=LARGEST_FILE)
+
+    def get_mlflow_run(self, run_id: str) -> Json:
+        """Return MLflow's view of one run: last metrics and parameters."""
+        url = self._url("mlflow", "api/2.0/mlflow/runs/get", version="v2.0")
+        answer = self._rest.get(url, params={"run_id": run_id})
+        check_shape(answer, {"run!": OBJECT})
+        check_shape(answer["run"], MLFLOW_RUN, at="run")
+        return dict(answer["run"])
+
+    def search_mlflow_runs(self, experiment_id: str, root_run_id: str) -> Iterator[Json]:
+        """Yield MLflow's view of every run below a root."""
+        url = self._url("mlflow", "api/2.0/mlflow/runs/search", version="v2.0")
+        body: Json = {
+            "experiment_ids": [experiment_id],
+            "filter": f"tags.`mlflow.rootRunId` = '{root_run_id}'",
+            "max_results": _PAGE,
+        }
+        while True:
+            page = self._rest.post(url, body)
+            check_shape(page, {"runs": LIST, "runs.*!": OBJECT, "next_page_token": TEXT})
+            for run in page.get("runs") or []:
+                check_shape(run, {**MLFLOW_RUN, "info!": OBJECT, "info.run_id!": TEXT}, at="runs")
+                yield run
+            token = page.get("next_page_token")
+            if not token:
+                return
+            body = {**body, "page_token": token}
+
+    def _resolve(self, service: str, operation: str, member: str, asset_ids: Sequence[str]) -> dict[str, str]:
+        url = self._url(service, operation)
+        found: dict[str, str] = {}
+        for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
+            check_shape(answer, {"values": OBJECT})
+            for asset_id, value in (answer.get("values") or {}).items():
+                if isinstance(value, Mapping) and value.get(member):
+                    found[asset_id] = str(value[member])
+        return found
+
+    def _get_batch(self, run_ids: Sequence[str]) -> Json:
+        requests = {run_id: _selection(run_id) for run_id in run_ids}
+        return self._rest.post(self._url("history", "batchrundata"), {"requests": requests})
+
+    def _url(self, service: str, operation: str, *, version: str = "v1.0") -> str:
+        return f"{self._api}/{service}/{version}{self._workspace}/{operation}"
+
+
+def _in_batches(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> Iterator[Json]:
+    for start in range(0, len(ids), BATCH):
+        yield from _ask_or_halve(ids[start : start + BATCH], ask)
+
+
+def _ask_or_halve(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> Iterator[Json]:
+    try:
+        answer = ask(ids)
+    except (RequestRefusedError, RecordNotFoundError):
+        if len(ids) == 1:
+            return  # this one has no answer; the others may have one
+        middle = len(ids) // 2
+        yield from _ask_or_halve(ids[:middle], ask)
+        yield from _ask_or_halve(ids[middle:], ask)
+    else:
+        yield answer
+
+
+def _selection(run_id: str) -> Json:
+    return {"runId": run_id, "selectRunMetadata": True, "selectRunDefinition": True, "selectJobSpecification": False}
+
+
+def _same_host(link: str, url: str) -> bool:
+    # The token goes where the link points, so a link to elsewhere is not followed.
+    return urlsplit(link).netloc == urlsplit(url).netloc
