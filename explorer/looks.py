@@ -40,7 +40,7 @@ def kind_of(type_name: str) -> Kind:
 
 
 def list_looks() -> list[tuple[str, str]]:
-    """Return family and icon of every kind, also of those that only their name tells."""
+    """Return family and icon of every kind, also of those that only their name describes."""
     kinds = (*KINDS.values(), *_SEVERAL.values(), kind_in_catalog(""))
     return sorted({(kind.family, kind.icon) for kind in kinds})
 
