@@ -1,4 +1,4 @@
-"""How kinds are drawn: their icons, and the kinds of nodes that stand for several entities."""
+"""How kinds are drawn: their icons, and the kinds of nodes that are several entities."""
 
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ _SEVERAL = {
     PIPELINE: Kind(PIPELINE, Role.PROCESS, "pipeline", "stack", "run", super_type=PROCESS),
     MORE: Kind(MORE, Role.DATA, "more", "dots", "link"),
 }
-"""What stands for several entities; the catalog has no such types."""
+"""Nodes that are several entities; the catalog has no such types."""
 
 ICONS = {
     "play": '<circle cx="12" cy="12" r="9"/><path d="M10 8.5v7l5.5-3.5z"/>',
@@ -40,7 +40,7 @@ def kind_of(type_name: str) -> Kind:
 
 
 def list_looks() -> list[tuple[str, str]]:
-    """Return family and icon of every kind, also of those that only their name describes."""
+    """Return family and icon of every kind, also of types that the table does not have."""
     kinds = (*KINDS.values(), *_SEVERAL.values(), kind_in_catalog(""))
     return sorted({(kind.family, kind.icon) for kind in kinds})
 

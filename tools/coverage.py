@@ -22,7 +22,7 @@ from shared.catalog.kinds import (
     list_ours,
 )
 from shared.model import Location
-from shared.places.table import RULES, names_of
+from shared.places.platforms import PLATFORMS, place_of
 from tests.references.naming_table import Row, read_rows
 from tests.worlds.golden_case import GRADES, Case, case_names
 
@@ -102,10 +102,10 @@ def list_ends(lineage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _filled(nodes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Name the attributes that are filled beyond what every thing of the type has, and what stands in for others."""
+    """Name the attributes that are filled beyond what every thing of the type has, and what placeholders are for."""
     filled: dict[str, set[str]] = defaultdict(set)
     for node in nodes:
-        # What a run has of a batch endpoint is its own to tell; of a datastore it is the address.
+        # What a run has of a batch endpoint is its own; of a datastore it is the address.
         own = {"endpoint"} if node["type"] == STEP else set()
         names = {_attribute(key) for key in set(node.get("attributes", {})) - (_ALWAYS - own)}
         if node["type"] == OTHER_DATA:
@@ -120,10 +120,10 @@ def _names() -> str:
     """Count the rows of the naming table by platform and grade, and list what no public source shows."""
     rows = read_rows()
     platforms: dict[str, list[Row]] = {
-        name: [] for name in (*_OF_NO_PLATFORM.values(), *(rule.platform for rule in RULES))
+        name: [] for name in (*_OF_NO_PLATFORM.values(), *(each.platform for each in PLATFORMS))
     }
     for row in rows:
-        platforms[_OF_NO_PLATFORM.get(row.group) or names_of(Location(row.name)).platform].append(row)
+        platforms[_OF_NO_PLATFORM.get(row.group) or place_of(Location(row.name)).platform].append(row)
     unverified = Counter(source for row in rows for source in row.sources if source.grade == "unverified")
     return "\n".join(
         [

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from shared.catalog import qualified_names
-from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, as_json, attributes
 from shared.catalog.kinds import (
     COLUMN,
     DATA_ASSET,
@@ -34,22 +34,17 @@ from shared.model import (
 from shared.places.matching import (
     Match,
     MatchKind,
-    is_stranger,
-    place_of,
-    place_of_stranger,
+    is_unresolved,
+    place_of_unresolved,
     registered_from,
 )
-from shared.places.names import Names
-from shared.places.table import names_of
+from shared.places.place import Place
+from shared.places.platforms import place_of
 
 Matches = Mapping[Ref, Match]
 """What the catalog holds for each place a run tree touches."""
 
 _STUDIO = "https://ml.azure.com"
-UNSCANNED = "unscanned"
-"""Label of a placeholder: Purview has not scanned this data yet."""
-UNRESOLVED = "unresolved"
-"""Label of data that Azure ML named but could not place."""
 
 
 def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
@@ -77,8 +72,8 @@ def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
     match data:
         case Location():
             return place_of(data).ref
-        case DataAsset() | Unresolved() if is_stranger(data):
-            return place_of_stranger(workspace, data).ref
+        case DataAsset() | Unresolved() if is_unresolved(data):
+            return place_of_unresolved(workspace, data).ref
     return None
 
 
@@ -106,8 +101,8 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
     """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
     match data:
         case Location():
-            yield from build_placeholder(names_of(data), matches)
-        case DataAsset() | Unresolved() if is_stranger(data):
+            yield from build_placeholder(place_of(data), matches)
+        case DataAsset() | Unresolved() if is_unresolved(data):
             yield from _stranger(workspace, data, matches)
         case DataAsset():
             yield from _data_asset(workspace, data, matches)
@@ -189,21 +184,21 @@ def _in_workspace(workspace: Workspace) -> dict[str, str | bool]:
     }
 
 
-def build_placeholder(names: Names, matches: Matches) -> Iterator[Entity]:
-    """Yield what stands for a place that no scan has found; nothing for one that was found."""
-    match = matches[Ref(names.type_name, names.qualified_name)]
+def build_placeholder(place: Place, matches: Matches) -> Iterator[Entity]:
+    """Yield the placeholder of a place that no scan has found; nothing for one that was found."""
+    match = matches[place.ref]
     if match.kind is not MatchKind.PLACEHOLDER:
         return  # a scan made it, and a scan looks after it
     name = str(match.ref.qualified_name).rpartition("/")[2]
     if match.ref.type_name != OTHER_DATA:
         # Files and folders tell which they are; a Power BI dataset has no such attribute.
-        is_file = {} if names.platform == "Power BI" else {"isFile": not names.is_folder}
+        is_file = {} if place.platform == "Power BI" else {"isFile": not place.is_folder}
         yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
-    elif names.exact:
-        stands_for = f"Stands for data of type {names.scanned_types[0]}" if names.scanned_types else "Stands for data"
+    elif place.exact:
+        stands_for = f"Stands for data of type {place.scanned_types[0]}" if place.scanned_types else "Stands for data"
         yield Entity(
             match.ref,
-            attributes(name, description=f"{stands_for} that Purview has not scanned yet ({names.platform})."),
+            attributes(name, description=f"{stands_for} that Purview has not scanned yet ({place.platform})."),
             labels=(UNSCANNED,),
         )
     else:
@@ -211,7 +206,7 @@ def build_placeholder(names: Names, matches: Matches) -> Iterator[Entity]:
 
 
 def _stranger(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:
-    match = matches[place_of_stranger(workspace.id, data).ref]
+    match = matches[place_of_unresolved(workspace.id, data).ref]
     if match.kind is not MatchKind.PLACEHOLDER:
         return  # the catalog knows it from better days
     if isinstance(data, DataAsset) and data.id.registry:
@@ -254,7 +249,7 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
         yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
     yield from _schema(ref, asset)
     if location := registered_from(asset):
-        yield from build_placeholder(names_of(location), matches)
+        yield from build_placeholder(place_of(location), matches)
         source = evidence_of_data(
             workspace.id,
             location,

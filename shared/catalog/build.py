@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
-    UNSCANNED,
     Matches,
     build_data,
     build_environment,
@@ -20,7 +19,7 @@ from shared.catalog.assets import (
 )
 from shared.catalog.column_mapping import column_mapping_attributes
 from shared.catalog.downstream import NOTHING, Downstream, Feed
-from shared.catalog.entities import Entity, Evidence, Ref, as_json, attributes, ends
+from shared.catalog.entities import UNSCANNED, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.catalog.kinds import (
     DEPLOYMENT,
     ENDPOINT,
@@ -182,7 +181,7 @@ def _build_power_bi(workspace: WorkspaceId, data: Data, matches: Matches, downst
 
 
 def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterator[Entity]:
-    """Yield each dataset and each report once, fed from all that lead to it, with the first that says so."""
+    """Yield each dataset and each report once, fed from all that lead to it, with the field of the first."""
     upstream: dict[Ref, dict[Ref, Evidence]] = {}
     for feed in feeds:
         dataset, *report = (place.ref for place in places_of_feed(feed))
@@ -190,7 +189,7 @@ def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterato
         for target in report:
             fed = Evidence(matches[dataset].ref, is_output=False, field=feed.report_field)
             upstream.setdefault(target, {}).setdefault(fed.end, fed)
-    # The place and not what stands for it now: the name must stay when a scan has been there.
+    # The place and not the entity matched now: the name must stay the same after a scan.
     name = (source.place or source.end).qualified_name
     for target, inputs in upstream.items():
         match = matches[target]
@@ -215,7 +214,7 @@ def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[E
 def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.outputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        # A registered output at a path of its own choosing: whoever reads the path must find the run that wrote it.
+        # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)

@@ -8,17 +8,18 @@ from shared.catalog.assets import Matches, ref_of_data
 from shared.catalog.entities import VALUE_LIMIT, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import ColumnMapping, Data, DataAsset, Location, Port, Run, RunTree, WorkspaceId
-from shared.places.matching import MatchKind, place_of, registered_from
+from shared.places.matching import MatchKind, registered_from
+from shared.places.platforms import place_of
 
 Scanned = Mapping[QualifiedName, tuple[str, ...]]
 """The names of columns that the catalog has of scanned data."""
 INFERRED = "inferred: "
-"""How the source of a mapping starts that nobody declared."""
+"""How the source of a mapping starts that is not declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """Names of columns, and what says so."""
+    """Names of columns, and where they come from."""
 
     columns: frozenset[str]
     source: str
@@ -44,8 +45,8 @@ def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: S
     """
     Add a mapping for each input and output with columns of equal names, unless the run declares one for the two.
 
-    Names are compared as they stand: nobody says that `ID` and `id` are one column. The two are told apart by what
-    the catalog has of them: data that a run reads through two ports is mapped once.
+    Names are compared exactly: `ID` and `id` may be two columns. Inputs and outputs are compared by their entities in
+    the catalog: data that a run reads through two ports is mapped once.
     """
     sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
     mapped = {(sources.get(mapping.input), sinks.get(mapping.output)) for mapping in run.column_mappings}

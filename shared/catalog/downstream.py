@@ -8,18 +8,17 @@ from typing import Any
 
 from shared.errors import ConfigurationError
 from shared.model import AssetId, Location, WorkspaceId
-from shared.places.table import names_of
+from shared.places import platforms
 from shared.redaction import redact_text
 
 FIELDS = ("asset", "path", "workspace", "dataset", "report")
 _ASSET = re.compile(r"[^\s:/@]+")
-_IN_CONTAINER = re.compile(r"(?:abfss?|wasbs?)://(?P<container>[^@/:]+)@(?P<host>[^/@]+)(?P<path>/.*|)", re.IGNORECASE)
 _GLOB = re.compile(r"\*|\?(?![^/]*=)")
 _IN_POWER_BI = {
     field: re.compile(rf"(?P<url>https://[\w.-]+/groups/[^/?#\s]+/{kind}/[^/?#\s]+)(?:[/?#]\S*)?", re.IGNORECASE)
     for field, kind in (("dataset", "datasets"), ("report", "reports"))
 }
-"""What follows the id is a page of it, or how somebody came there."""
+"""What follows the id is a page of it, or how a person came there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Feed:
     A Power BI dataset that is fed from some data, and the report on it, if any, by URL.
 
     Attributes:
-        dataset_field, report_field: what says so, for people.
+        dataset_field, report_field: where that comes from, for people.
     """
 
     dataset: str
@@ -59,13 +58,13 @@ class DownstreamEntry:
         return self.workspace is None or (self.workspace == workspace and not asset.registry)
 
     def takes_place(self, names: frozenset[str]) -> bool:
-        """Whether one of the names is a name of the place, or lies below one."""
+        """Whether one of the names is a name of the place, or below one."""
         return any(name == place or name.startswith(f"{place}/") for name in names for place in self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Downstream:
-    """A mapping from data to Power BI that somebody wrote down, in its order."""
+    """The entries of a `downstream.yaml`, in its order."""
 
     entries: tuple[DownstreamEntry, ...] = ()
 
@@ -77,24 +76,13 @@ class Downstream:
 
     def of_location(self, location: Location) -> Iterator[Feed]:
         """Yield what a place feeds."""
-        names = list_names(location) if self.entries else frozenset()
+        names = platforms.place_of(location).names if self.entries else frozenset()
         for entry in self.entries:
             if entry.takes_place(names):
                 yield entry.feed
 
 
 NOTHING = Downstream()
-
-
-def list_names(location: Location) -> frozenset[str]:
-    """
-    Return every name that a scanner may have for a place, without a slash at the end.
-
-    >>> sorted(list_names(Location("https://a.dfs.core.windows.net/fs/x/", is_folder=True)))
-    ['https://a.blob.core.windows.net/fs/x', 'https://a.dfs.core.windows.net/fs/x']
-    """
-    names = names_of(location)
-    return frozenset(name.rstrip("/") for name in (*(each.name for each in names.exact), names.qualified_name))
 
 
 def read_downstream(file: Path) -> Downstream:
@@ -193,15 +181,12 @@ class _Entry:
             return None
 
     def _path(self, text: str) -> frozenset[str]:
-        match = _IN_CONTAINER.fullmatch(text)
-        url = f"https://{match['host']}/{match['container']}{match['path']}" if match else text
-        # Whether it is a file or a folder the URL does not say; the two may be spelt differently.
-        either = (Location(url), Location(url, is_folder=True))
-        if _GLOB.search(url):
+        location = platforms.read(text)
+        if _GLOB.search(text):
             self.problems.append(f"path: {redact_text(text)!r} is a pattern; give the folder, which means all below it")
-        elif not any(names_of(location).exact for location in either):
+        elif location is None or not platforms.place_of(location).exact:
             self.problems.append(f"path: {redact_text(text)!r} is no place that Purview scans; give a storage URL")
-        return frozenset[str]().union(*map(list_names, either))
+        return platforms.names_of(location) if location else frozenset()
 
     def _power_bi(self, field: str, text: str) -> str:
         match = _IN_POWER_BI[field].fullmatch(text)

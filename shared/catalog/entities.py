@@ -9,6 +9,10 @@ from typing import Any, Self
 
 from shared.catalog.qualified_names import QualifiedName
 
+UNSCANNED = "unscanned"
+"""Label of a placeholder: Purview has not scanned this data yet."""
+UNRESOLVED = "unresolved"
+"""Label of data that Azure ML named but could not place."""
 VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
 NAME_LIMIT = 4_000
@@ -31,9 +35,9 @@ class Evidence:
     Attributes:
         end: what is at the other end of the edge.
         is_output: the data flows to `end`, not from it.
-        field: what says so: a member of Azure ML's answers, a tag, a line of a file; for people.
-        inferred: nobody says so outright; it follows from the field.
-        place: what was looked up in the catalog for the data, if anything; its match tells the rest.
+        field: where it comes from: a member of Azure ML's answers, a tag, a line of a file; for people.
+        inferred: the field does not state it; it follows from it.
+        place: what was looked up in the catalog for the data, if anything; its match has the rest.
     """
 
     end: Ref
@@ -43,7 +47,7 @@ class Evidence:
     place: Ref | None = None
 
     def to_json(self) -> dict[str, object]:
-        """Spell it as the ledger keeps it."""
+        """Format it as the ledger keeps it."""
         return {
             "end": [self.end.type_name, self.end.qualified_name],
             "is_output": self.is_output,
@@ -72,9 +76,9 @@ class Entity:
         attributes: text or flags by Atlas attribute name, `name` among them; empty ones are left out, never null.
         parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write), or
             that describes it, as a schema does.
-        inputs, outputs: of a process; None means that this entity says nothing about them.
+        inputs, outputs: of a process; None leaves them as they are.
         labels: given on creation only, as Atlas has it.
-        evidence: why its edges are there. The catalog is not told, the ledger is.
+        evidence: why its edges exist. It goes to the ledger, not to the catalog.
     """
 
     ref: Ref
@@ -114,7 +118,7 @@ def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:
 
 
 def as_json(values: Mapping[str, object]) -> str:
-    """Spell a mapping as one attribute value; "" if it is empty. What makes it too long is left out, and that said."""
+    """Format a mapping as one attribute value; "" if it is empty. What makes it too long is replaced by a note."""
     # NaN and infinity, which a diverged training logs, are no JSON numbers.
     kept = {
         key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()

@@ -1,58 +1,46 @@
 """Builds the entities of a run that OpenLineage told of. Pure: the same run gives the same entities."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.catalog import qualified_names
-from shared.catalog.assets import UNRESOLVED, UNSCANNED, Matches, build_placeholder
+from shared.catalog.assets import Matches, build_placeholder
 from shared.catalog.column_mapping import spell_column_mappings
-from shared.catalog.entities import Entity, Evidence, Ref, attributes, ends
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
-from shared.openlineage.columns import Dataset
-from shared.openlineage.incoming_places import locate, place_of_dataset
 from shared.openlineage.job_run import JobRun
-from shared.places.matching import MatchKind, Place
-from shared.places.table import names_of
+from shared.places.datasets import DatasetName
+from shared.places.matching import MatchKind, place_of_dataset
+from shared.places.place import Place
+from shared.places.platforms import from_openlineage, place_of
 
 DECLARED = "declared: OpenLineage (facet columnLineage)"
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Under which names a data set may be in the catalog: its own first, and those that are the same data."""
-
-    own: Place
-    others: tuple[Place, ...]
-
-    def choose(self, matches: Matches) -> Place:
-        """Take its own name if that is in the catalog, else another that is; else its own."""
-        found = (place for place in (self.own, *self.others) if matches[place.ref].kind is not MatchKind.PLACEHOLDER)
-        return next(found, self.own)
-
-
-def names_of_data(run: JobRun) -> dict[Dataset, Names]:
-    """Tell of each input and output under which names to look it up."""
+def places_of_data(run: JobRun) -> dict[DatasetName, tuple[Place, ...]]:
+    """Return where to look up each input and output: under its own name first, then under others of the same data."""
     symlinks = run.symlinks or {}
     return {
-        dataset: Names(
-            place_of_dataset(dataset, run.id.namespace),
-            tuple(place_of_dataset(each, run.id.namespace) for each in symlinks.get(dataset, ())),
-        )
+        dataset: tuple(place_of_dataset(each, run.id.namespace) for each in (dataset, *symlinks.get(dataset, ())))
         for dataset in dict.fromkeys((*run.inputs, *run.outputs))
     }
 
 
-def list_places_of(names: Mapping[Dataset, Names]) -> tuple[Place, ...]:
+def choose(places: Sequence[Place], matches: Matches) -> Place:
+    """Take the first place that the catalog has, else the first."""
+    return next((place for place in places if matches[place.ref].kind is not MatchKind.PLACEHOLDER), places[0])
+
+
+def list_places_of(data: Mapping[DatasetName, Sequence[Place]]) -> tuple[Place, ...]:
     """Return every place to look up, each once, in the order of qualifiedNames."""
-    places = {place.ref: place for each in names.values() for place in (each.own, *each.others)}
+    places = {place.ref: place for each in data.values() for place in each}
     return tuple(places[ref] for ref in sorted(places))
 
 
-def build_job_run(run: JobRun, names: Mapping[Dataset, Names], matches: Matches) -> tuple[Entity, ...]:
+def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matches: Matches) -> tuple[Entity, ...]:
     """Build the step, the experiment that its job is, and whatever stands for data that no scan has found."""
     key = qualified_names.of_job_run(run.id.namespace, run.id.run_id)
-    places = {dataset: each.choose(matches) for dataset, each in names.items()}
+    places = {dataset: choose(each, matches) for dataset, each in data.items()}
     namespace = Ref(WORKSPACE, qualified_names.of_job_namespace(run.id.namespace))
     experiment = Ref(EXPERIMENT, qualified_names.of_job(run.id.namespace, run.job))
     evidence = [
@@ -65,9 +53,9 @@ def build_job_run(run: JobRun, names: Mapping[Dataset, Names], matches: Matches)
         for is_output, side in ((False, run.inputs), (True, run.outputs))
         for dataset in side
     ]
-    mapping, problem = _column_mapping(run, {data: matches[place.ref].ref for data, place in places.items()})
+    mapping, problem = _column_mapping(run, {dataset: matches[place.ref].ref for dataset, place in places.items()})
     entities = [
-        *(entity for dataset, place in places.items() for entity in _stand_in(dataset, place, matches)),
+        *(entity for dataset, place in places.items() for entity in _placeholder(dataset, place, matches)),
         # No experiment is in the catalog without a workspace; what holds these jobs together is their namespace.
         Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage tells of.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),
@@ -97,12 +85,12 @@ def build_job_run(run: JobRun, names: Mapping[Dataset, Names], matches: Matches)
     return tuple(by_ref[ref] for ref in sorted(by_ref, key=lambda ref: (ref.qualified_name, ref.type_name)))
 
 
-def _stand_in(dataset: Dataset, place: Place, matches: Matches) -> Iterator[Entity]:
+def _placeholder(dataset: DatasetName, place: Place, matches: Matches) -> Iterator[Entity]:
     match = matches[place.ref]
     if match.kind is not MatchKind.PLACEHOLDER:
         return
-    if location := locate(dataset):  # chosen for want of anything that was found: its own place
-        yield from build_placeholder(names_of(location), matches)
+    if location := from_openlineage(dataset):  # chosen for want of anything that was found: its own place
+        yield from build_placeholder(place_of(location), matches)
         return
     name = dataset.name.rstrip("/").rpartition("/")[2] or dataset.name
     is_ours = place.ref.qualified_name.startswith("azureml://")
@@ -111,8 +99,8 @@ def _stand_in(dataset: Dataset, place: Place, matches: Matches) -> Iterator[Enti
     yield Entity(match.ref, attributes(name, description=description), labels=(UNSCANNED if is_ours else UNRESOLVED,))
 
 
-def _column_mapping(run: JobRun, refs: Mapping[Dataset, Ref]) -> tuple[dict[str, str], str]:
-    pairs: dict[tuple[Dataset, Dataset], set[tuple[str, str]]] = {}
+def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[str, str], str]:
+    pairs: dict[tuple[DatasetName, DatasetName], set[tuple[str, str]]] = {}
     strangers: set[str] = set()
     by_name = _by_any_name(run)
     for sink, edges in (run.edges or {}).items():
@@ -134,12 +122,12 @@ def _column_mapping(run: JobRun, refs: Mapping[Dataset, Ref]) -> tuple[dict[str,
     return spelt, " ".join(filter(None, (problem, _strange(strangers))))
 
 
-def _by_any_name(run: JobRun) -> dict[Dataset, Dataset]:
+def _by_any_name(run: JobRun) -> dict[DatasetName, DatasetName]:
     others = {name: dataset for dataset, names in (run.symlinks or {}).items() for name in names}
     return {**others, **{dataset: dataset for dataset in run.inputs}}
 
 
-def _port(dataset: Dataset) -> str:
+def _port(dataset: DatasetName) -> str:
     return f"{dataset.namespace} {dataset.name}"
 
 

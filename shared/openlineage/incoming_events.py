@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from shared.errors import MalformedEventError
 from shared.model import to_utc_text
-from shared.openlineage.columns import Dataset, list_column_edges
 from shared.openlineage.incoming import TYPES, compact_run_event
 from shared.openlineage.job_run import TERMINAL, JobRunId, Part, PartDataset
+from shared.places.datasets import DatasetName, list_column_edges
 from shared.validation import check_kind, objects, take
 
 REFOLD = "urn:lineage:reconcile"
@@ -139,7 +139,7 @@ def _datasets(event: Mapping[str, object], side: str) -> Iterator[PartDataset]:
         )
         edges = list_column_edges({"outputs": [item]}) if side == "outputs" else ()
         yield PartDataset(
-            Dataset(_text(item, "namespace", path), _text(item, "name", path)),
+            DatasetName(_text(item, "namespace", path), _text(item, "name", path)),
             tuple(_symlinks(facets, path)),
             columns,
             tuple((edge.column, edge.source, edge.field) for edge in edges),
@@ -147,11 +147,11 @@ def _datasets(event: Mapping[str, object], side: str) -> Iterator[PartDataset]:
         )
 
 
-def _symlinks(facets: Mapping[str, object], at: str) -> Iterator[Dataset]:
+def _symlinks(facets: Mapping[str, object], at: str) -> Iterator[DatasetName]:
     facet = _optional(facets, "symlinks", f"{at}.facets")
     path = f"{at}.facets.symlinks.identifiers"
     for where, item in objects(_list(facet, "identifiers", f"{at}.facets.symlinks"), path):
-        yield Dataset(_text(item, "namespace", where), _text(item, "name", where))
+        yield DatasetName(_text(item, "namespace", where), _text(item, "name", where))
 
 
 def _is_written(item: Mapping[str, object]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from shared.openlineage.columns import Dataset
+from shared.places.datasets import DatasetName
 
 TERMINAL = frozenset({"COMPLETE", "FAIL", "ABORT"})
 _STATUS = {"COMPLETE": "Completed", "FAIL": "Failed", "ABORT": "Canceled"}
@@ -19,7 +19,7 @@ class JobRunId:
     run_id: str
 
 
-Edge = tuple[str, Dataset, str]
+Edge = tuple[str, DatasetName, str]
 """A column of an output, and the data set and column it was made from."""
 
 
@@ -34,8 +34,8 @@ class PartDataset:
         written: the event says that something arrived there.
     """
 
-    dataset: Dataset
-    symlinks: tuple[Dataset, ...] = ()
+    dataset: DatasetName
+    symlinks: tuple[DatasetName, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     edges: tuple[Edge, ...] = ()
     written: bool = False
@@ -43,10 +43,10 @@ class PartDataset:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
         return cls(
-            Dataset(**body["dataset"]),
-            tuple(Dataset(**each) for each in body["symlinks"]),
+            DatasetName(**body["dataset"]),
+            tuple(DatasetName(**each) for each in body["symlinks"]),
             tuple((name, kind) for name, kind in body["columns"]),
-            tuple((column, Dataset(**source), field) for column, source, field in body["edges"]),
+            tuple((column, DatasetName(**source), field) for column, source, field in body["edges"]),
             body["written"],
         )
 
@@ -82,7 +82,7 @@ class Part:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """
-        >>> part = Part("", "START", at="2026-07-01T10:00:00+00:00", inputs=(PartDataset(Dataset("n", "m")),))
+        >>> part = Part("", "START", at="2026-07-01T10:00:00+00:00", inputs=(PartDataset(DatasetName("n", "m")),))
         >>> Part.from_json(part.to_json()) == part
         True
         """
@@ -114,11 +114,11 @@ class JobRun:
     repository: str = ""
     branch: str = ""
     version: str = ""
-    inputs: tuple[Dataset, ...] = ()
-    outputs: tuple[Dataset, ...] = ()
-    symlinks: Mapping[Dataset, tuple[Dataset, ...]] | None = None
-    columns: Mapping[Dataset, tuple[tuple[str, str], ...]] | None = None
-    edges: Mapping[Dataset, tuple[Edge, ...]] | None = None
+    inputs: tuple[DatasetName, ...] = ()
+    outputs: tuple[DatasetName, ...] = ()
+    symlinks: Mapping[DatasetName, tuple[DatasetName, ...]] | None = None
+    columns: Mapping[DatasetName, tuple[tuple[str, str], ...]] | None = None
+    edges: Mapping[DatasetName, tuple[Edge, ...]] | None = None
     completed: bool = False
 
     @property
@@ -181,8 +181,8 @@ def _first(words: Iterable[str]) -> str:
     return min((word for word in words if word), default="")
 
 
-def _gather(pairs: Iterable[tuple[Dataset, Any]]) -> dict[Dataset, tuple[Any, ...]]:
-    found: dict[Dataset, set[Any]] = {}
+def _gather(pairs: Iterable[tuple[DatasetName, Any]]) -> dict[DatasetName, tuple[Any, ...]]:
+    found: dict[DatasetName, set[Any]] = {}
     for dataset, value in pairs:
         found.setdefault(dataset, set()).add(value)
     return {dataset: tuple(sorted(values)) for dataset, values in sorted(found.items())}

@@ -1,4 +1,4 @@
-"""Sends lineage out as OpenLineage: to a file, to the log, or to whoever receives it over HTTP."""
+"""Sends lineage out as OpenLineage: to a file, to the log, or to a receiver over HTTP."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from shared.catalog.entities import Entity
 from shared.errors import RequestRefusedError, ServiceUnavailableError
 from shared.http.errors import to_error
 from shared.http.sign_in import get_token
-from shared.openlineage.outgoing_events import Told, to_run_events
+from shared.openlineage.outgoing_events import ProcessEvents, to_run_events
 from shared.ports import Announcement
 from shared.redaction import redact_text
 
@@ -40,7 +40,7 @@ class OpenLineageOutlet:
         self._transport = transport
         self._target = target
         self._lock = Lock()
-        # Short waits here, long ones by the queue: if the receiver says how long, that is for the queue to know.
+        # Short waits here, long ones by the queue, which also waits as long as a receiver asks for.
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass_soon),
             wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=5, jitter=0.5),
@@ -49,7 +49,7 @@ class OpenLineageOutlet:
             reraise=True,
         )
 
-    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Told]:
+    def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[ProcessEvents]:
         return to_run_events(entities, at=at)
 
     def send(self, announcement: Announcement) -> None:

@@ -37,7 +37,7 @@ from shared.openlineage.outgoing_facets import (
     read_json,
     tags_of,
 )
-from shared.openlineage.outgoing_names import to_dataset_name
+from shared.places.platforms import to_openlineage
 
 _STATES = {
     "completed": RunState.COMPLETE,
@@ -51,13 +51,13 @@ _VERSIONS = re.compile(r"/versions/[^/#]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProcessEvents:
     """
     The events about one process.
 
     Attributes:
-        fingerprints: of the process, and of each data set of which more than the name is told; by qualifiedName. They
-            change when something else is said, and not if only the time differs that the process itself does not tell.
+        fingerprints: of the process, and of each data set of which more than the name is sent; by qualifiedName. They
+            change with the content, and not if only the time differs that the process itself does not have.
     """
 
     process: QualifiedName
@@ -67,13 +67,13 @@ class Told:
 
 def to_run_events(
     entities: Iterable[Entity], *, at: datetime, written: Mapping[QualifiedName, datetime] | None = None
-) -> tuple[Told, ...]:
+) -> tuple[ProcessEvents, ...]:
     """
-    Tell of each process among entities that reads or writes something.
+    Build the events about each process among entities that reads or writes something.
 
     Args:
-        entities: the processes, and what is known of what stands around them.
-        at: the time of events about processes that tell none themselves, as a registration does not.
+        entities: the processes, and what is known of the entities around them.
+        at: the time of events about processes that have none themselves, as a registration does not.
         written: when the catalog last wrote a process, where that is known; comes before `at`.
     """
     known = {entity.ref.qualified_name: entity for entity in entities}
@@ -81,16 +81,18 @@ def to_run_events(
     processes = sorted((each for each in known.values() if each.inputs or each.outputs), key=lambda each: each.ref)
     times = written or {}
     return tuple(
-        _tell(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
+        _build(process, known, datasets, packages, times.get(process.ref.qualified_name, at)) for process in processes
     )
 
 
-def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime) -> Told:
+def _build(
+    process: Entity, known: Known, datasets: Datasets, packages: dict[Ref, list[Entity]], at: datetime
+) -> ProcessEvents:
     ended, started = _time(process, "ended_at"), _time(process, "started_at")
     columns = columns_of(process)
     end = RunEvent(
         eventType=_state(process),
-        eventTime=_spell(ended or at),
+        eventTime=_format(ended or at),
         run=Run(run_id_of(process), facets=dict(_run_facets(process, known, packages))),
         job=Job(*_job(process), facets=dict(_job_facets(process))),
         inputs=[datasets.input(ref) for ref in _data(process.inputs)],
@@ -100,14 +102,14 @@ def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref,
     start = [
         RunEvent(
             eventType=RunState.START,
-            eventTime=_spell(started),
+            eventTime=_format(started),
             run=Run(run_id_of(process), facets=dict(_parent(process))),
             job=Job(*_job(process), facets=dict(_job_facets(process))),
             producer=PRODUCER,
         )
         for started in ([started] if started else [])
     ]
-    return Told(
+    return ProcessEvents(
         process.ref.qualified_name, (*start, end), _fingerprints(process, start, end, is_timed=ended is not None)
     )
 
@@ -115,18 +117,18 @@ def _tell(process: Entity, known: Known, datasets: Datasets, packages: dict[Ref,
 def _fingerprints(
     process: Entity, start: Sequence[RunEvent], end: RunEvent, *, is_timed: bool
 ) -> dict[QualifiedName, str]:
-    """Keep what is told of data apart from what is told of the process: not every plan knows all the data around it."""
-    told: dict[QualifiedName, object] = {}
-    said = Serde.to_dict(end)
-    for dataset in (*said["inputs"], *said["outputs"]):
+    """Keep what is sent of data apart from what is sent of the process: not every plan knows all the data around it."""
+    sent: dict[QualifiedName, object] = {}
+    last = Serde.to_dict(end)
+    for dataset in (*last["inputs"], *last["outputs"]):
         mapped = dataset["facets"].pop("columnLineage", None)
         facets, dataset["facets"] = dataset["facets"], {"columnLineage": mapped}
         if ASSET_FACET in facets:
-            told[QualifiedName(facets[ASSET_FACET]["qualifiedName"])] = facets
+            sent[QualifiedName(facets[ASSET_FACET]["qualifiedName"])] = facets
     if not is_timed:
-        del said["eventTime"]
-    told[process.ref.qualified_name] = [*map(Serde.to_dict, start), said]
-    return {name: hashlib.sha256(Serde.to_json({"": each}).encode()).hexdigest()[:32] for name, each in told.items()}
+        del last["eventTime"]
+    sent[process.ref.qualified_name] = [*map(Serde.to_dict, start), last]
+    return {name: hashlib.sha256(Serde.to_json({"": each}).encode()).hexdigest()[:32] for name, each in sent.items()}
 
 
 def run_id_of(process: Entity) -> str:
@@ -159,7 +161,7 @@ def _job(process: Entity) -> tuple[str, str]:
     parsed = parse(process.ref.qualified_name)
     if parsed and parsed.namespace:
         return parsed.namespace, str(process.attributes["name"])
-    named = to_dataset_name(process.ref.qualified_name)
+    named = to_openlineage(process.ref.qualified_name)
     if process.ref.type_name != STEP:
         return named.namespace, _VERSIONS.sub("", named.name)
     values = process.attributes
@@ -220,7 +222,7 @@ def _parent(process: Entity) -> Iterator[tuple[str, RunFacet]]:
     parsed, pipeline = parse(process.ref.qualified_name), str(process.attributes.get("pipeline_run_id") or "")
     if parsed and parsed.workspace and pipeline:
         root = of_run(parsed.workspace, pipeline)
-        namespace = to_dataset_name(root).namespace
+        namespace = to_openlineage(root).namespace
         yield (
             "parent",
             parent_run.ParentRunFacet(
@@ -285,5 +287,5 @@ def _time(process: Entity, attribute: str) -> datetime | None:
     return value.astimezone(UTC) if value.tzinfo else None
 
 
-def _spell(value: datetime) -> str:
+def _format(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Tells in facets of the standard what the catalog knows of data."""
+"""Describes data in facets of the standard, and what those have no words for in two of ours (docs/openlineage/)."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,16 @@ from openlineage.client.facet_v2 import (
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE, kind_of
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.outgoing_names import Named, to_dataset_name
-from shared.places.table import origin_of
+from shared.places.datasets import DatasetName
+from shared.places.platforms import origin, to_openlineage
 
 PRODUCER = "urn:aml-purview-lineage"
-"""Who says so. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
+"""Who sends it. The project has no address on the web that would stay, and one that leads nowhere would be made up."""
 _VERSION = "1-0-0"
 PROCESS_FACET, ASSET_FACET = "azureml_process", "azureml_asset"
 """The keys of the two facets in an event."""
 Known = Mapping[QualifiedName, Entity]
-"""Whatever is known of the entities around a process."""
+"""The entities around a process, as far as they are known."""
 TAGS_FROM = "AZURE_ML"
 _ELSEWHERE = frozenset({"description", "owner", "tags", "columnMapping"})
 """Attributes that a facet of the standard has."""
@@ -52,7 +52,7 @@ class AzuremlProcessRunFacet(RunFacet):
         packages: in its environment.
     """
 
-    qualifiedName: str  # noqa: N815 - spelt as the standard spells members of facets
+    qualifiedName: str  # noqa: N815 - in the case of the standard's members
     typeName: str  # noqa: N815
     attributes: dict[str, Any]
     settings: dict[str, Any] | None = None
@@ -79,7 +79,7 @@ class AzuremlAssetDatasetFacet(DatasetFacet):
 
 class Datasets:
     """
-    Data as events tell of it.
+    Data as events describe it.
 
     Args:
         known: the entities that facets are made of; of data that is not among them an event has the name alone.
@@ -93,11 +93,11 @@ class Datasets:
                 self._columns.setdefault(schema, []).append(entity)
 
     def input(self, ref: Ref) -> InputDataset:
-        named = to_dataset_name(ref.qualified_name)
+        named = to_openlineage(ref.qualified_name)
         return InputDataset(named.namespace, named.name, facets=dict(self._facets(ref)))
 
     def output(self, ref: Ref, columns: "ColumnMapping") -> OutputDataset:
-        named, facets = to_dataset_name(ref.qualified_name), dict(self._facets(ref))
+        named, facets = to_openlineage(ref.qualified_name), dict(self._facets(ref))
         if fields := columns.get(named):
             facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(fields=fields, producer=PRODUCER)
         return OutputDataset(named.namespace, named.name, facets=facets)
@@ -105,7 +105,9 @@ class Datasets:
     def _facets(self, ref: Ref) -> Iterator[tuple[str, DatasetFacet]]:
         if of_type := kind_of(ref.type_name).openlineage:
             yield "datasetType", dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=of_type, producer=PRODUCER)
-        if ref.type_name.endswith("_resource_set") and (folder := _folder_of(ref.qualified_name)):
+        if ref.type_name.endswith("_resource_set") and (location := origin(ref.qualified_name)):
+            # The folder whose files a scan made a set of, which is what Spark and others call the same data.
+            folder = to_openlineage(QualifiedName(location.url))
             identifier = symlinks_dataset.Identifier(folder.namespace, folder.name, type="LOCATION")
             yield "symlinks", symlinks_dataset.SymlinksDatasetFacet(identifiers=[identifier], producer=PRODUCER)
         entity = self._known.get(ref.qualified_name)
@@ -141,12 +143,6 @@ class Datasets:
         )
 
 
-def _folder_of(resource_set: QualifiedName) -> Named | None:
-    """Name the folder whose files a scan made a set of, which is what Spark and others call the same data."""
-    origin = origin_of(resource_set)
-    return to_dataset_name(QualifiedName(origin.url)) if origin else None
-
-
 def _schema(columns: list[Entity]) -> schema_dataset.SchemaDatasetFacet:
     fields = [
         schema_dataset.SchemaDatasetFacetFields(
@@ -157,7 +153,7 @@ def _schema(columns: list[Entity]) -> schema_dataset.SchemaDatasetFacet:
     return schema_dataset.SchemaDatasetFacet(fields=fields, producer=PRODUCER)
 
 
-ColumnMapping = dict[Named, dict[str, column_lineage_dataset.Fields]]
+ColumnMapping = dict[DatasetName, dict[str, column_lineage_dataset.Fields]]
 """Output → its column → the columns it was made from."""
 
 
@@ -178,7 +174,7 @@ def columns_of(process: Entity) -> ColumnMapping:
     return mapping
 
 
-def _mappings(text: str) -> Iterator[tuple[Named, Named, list[tuple[str, str]]]]:
+def _mappings(text: str) -> Iterator[tuple[DatasetName, DatasetName, list[tuple[str, str]]]]:
     for each in read_json(text, list):
         match each:
             case {"DatasetMapping": {"Source": str(source), "Sink": str(sink)}, "ColumnMapping": list(columns)}:
@@ -187,7 +183,7 @@ def _mappings(text: str) -> Iterator[tuple[Named, Named, list[tuple[str, str]]]]
                     for pair in columns
                     if isinstance(pair, dict) and pair.keys() >= {"Source", "Sink"}
                 ]
-                yield to_dataset_name(QualifiedName(source)), to_dataset_name(QualifiedName(sink)), pairs
+                yield to_openlineage(QualifiedName(source)), to_openlineage(QualifiedName(sink)), pairs
 
 
 def tags_of(entity: Entity) -> dict[str, str]:
@@ -196,7 +192,7 @@ def tags_of(entity: Entity) -> dict[str, str]:
 
 
 def other_attributes(entity: Entity) -> dict[str, Any]:
-    """Return what no facet of the standard tells."""
+    """Return the attributes that no facet of the standard has."""
     return {name: value for name, value in sorted(entity.attributes.items()) if name not in _ELSEWHERE}
 
 

@@ -1,1 +1,1 @@
-"""How Purview's scanners name data outside Azure ML: one rule a platform, and the table of them."""
+"""Data outside Azure ML: one class a platform says how its URIs are read and what Purview and OpenLineage call it."""

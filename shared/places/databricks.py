@@ -1,7 +1,8 @@
-"""Names of what Databricks holds: tables of the Hive metastore and of Unity Catalog, jobs, notebooks."""
+"""Databricks: tables of the Hive metastore and of Unity Catalog, jobs, notebooks."""
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from shared.catalog.kinds import (
     DATABRICKS_JOB,
@@ -14,8 +15,11 @@ from shared.catalog.kinds import (
 )
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.places.address import Address
-from shared.places.names import Candidate, Names
+from shared.places.datasets import DatasetName
+from shared.places.place import Place, Platform
+from shared.places.sql import Database
+from shared.places.urls import Url, by_extension
+from shared.redaction import redact_url
 
 HIVE = "hive_metastore"
 _WORKSPACE = r"[^/@]+\.(?:azuredatabricks|databricks\.azure)\.[a-z]+"
@@ -30,103 +34,96 @@ _OBJECTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class HiveMetastore:
+class HiveMetastore(Platform):
     """A table of a workspace's own metastore: `{database}.{table}@{workspace host}`."""
 
     platform: str = "Databricks Hive metastore"
 
-    def takes(self, address: Address) -> bool:
-        if not address.scheme:
-            return _HIVE_NAME.match(address.text) is not None
-        in_hive = len(address.segments) == 3 and address.segments[0].lower() == HIVE
-        return address.scheme == "databricks" and _is_workspace(address.hostname) and in_hive
+    def takes(self, url: Url) -> bool:
+        if not url.scheme:
+            return _HIVE_NAME.match(url.text) is not None
+        in_hive = len(url.segments) == 3 and url.segments[0].lower() == HIVE
+        return url.scheme == "databricks" and _is_workspace(url.hostname) and in_hive
 
-    def name(self, address: Address) -> Names:
-        match = _HIVE_NAME.match(address.text)
-        database, table = match.group("database", "table") if match else address.segments[1:]
-        host = match["host"].lower() if match else address.hostname
+    def names(self, url: Url) -> Place:
+        match = _HIVE_NAME.match(url.text)
+        database, table = match.group("database", "table") if match else url.segments[1:]
+        host = match["host"].lower() if match else url.hostname
         names = dict.fromkeys((f"{database}.{table}@{host}", f"{database}.{table}".lower() + f"@{host}"))
-        rules = ("exact table", "exact table, in lower case")
-        return Names(
-            self.platform,
-            QualifiedName(next(iter(names))),
-            scanned_types=(HIVE_TABLE,),
-            exact=tuple(Candidate(QualifiedName(name), rule) for name, rule in zip(names, rules, strict=False)),
-            note=address.note,
-        )
+        exact = zip(names, ("exact table", "exact table, in lower case"), strict=False)
+        return self.place(url, next(iter(names)), types=(HIVE_TABLE,), exact=exact)
 
-    def origin(self, address: Address) -> Location | None:
-        match = _HIVE_NAME.match(address.text)
+    def origin(self, url: Url) -> Location | None:
+        match = _HIVE_NAME.match(url.text)
         if match is None:
             return None
         return Location(f"databricks://{match['host']}/{HIVE}/{match['database']}/{match['table']}")
 
+    def to_openlineage(self, name: QualifiedName) -> DatasetName | None:
+        match = re.fullmatch(r"([^./@:]+)\.([^/@:]+)@([^/@:]+)", name)
+        return DatasetName(f"hive://{match[3]}", f"{match[1]}.{match[2]}") if match else None
+
+    def from_openlineage(self, dataset: DatasetName) -> Location | None:
+        host = dataset.source.partition(":")[0]
+        if dataset.scheme != "hive" or not _is_workspace(host.lower()) or dataset.name.count(".") != 1:
+            return None
+        return by_extension(redact_url(f"databricks://{host}/{HIVE}/{dataset.name.replace('.', '/')}"))
+
 
 @dataclass(frozen=True, slots=True)
-class UnityCatalog:
+class UnityCatalog(Database):
     """
     A table of Unity Catalog, for which two forms are known and neither is confirmed: both are tried.
 
-    The first, `databricks://catalogs/{c}/schemas/{s}/tables/{t}`, can be made from any address; the second,
+    The first, `databricks://catalogs/{c}/schemas/{s}/tables/{t}`, can be made from any URL; the second,
     `databricks://{metastore}/{c}/{s}/{t}`, only from one that begins with the metastore.
     """
 
     platform: str = "Databricks Unity Catalog"
+    schemes: ClassVar[tuple[str, ...]] = ("databricks", "unitycatalog", "spark")
 
-    def takes(self, address: Address) -> bool:
-        return address.scheme == "databricks" and (_parts(address) is not None)
+    def takes(self, url: Url) -> bool:
+        return url.scheme == "databricks" and _parts(url) is not None
 
-    def name(self, address: Address) -> Names:
-        catalog, schema, table = _parts(address) or ("", "", "")
+    def names(self, url: Url) -> Place:
+        catalog, schema, table = _parts(url) or ("", "", "")
         name = f"databricks://catalogs/{catalog}/schemas/{schema}/tables/{table}"
-        exact = [Candidate(QualifiedName(name), "exact table by catalog, schema and table")]
-        if address.host != "catalogs":
-            by_metastore = QualifiedName(f"databricks://{address.host}/{catalog}/{schema}/{table}")
-            exact.append(Candidate(by_metastore, "exact table by metastore"))
-        return Names(
-            self.platform,
-            exact[0].name,
-            scanned_types=(DATABRICKS_TABLE,),
-            exact=tuple(exact),
-            note=address.note,
-        )
+        exact = {name: "exact table by catalog, schema and table"}
+        if url.host != "catalogs":
+            exact[f"databricks://{url.host}/{catalog}/{schema}/{table}"] = "exact table by metastore"
+        return self.place(url, name, types=(DATABRICKS_TABLE,), exact=exact.items())
 
-    def origin(self, address: Address) -> Location | None:
-        return Location(address.text)
+    def connect(self, connection: str) -> tuple[str, str] | None:
+        """Read the host alone: what follows it is a default schema, which a table's name overrides."""
+        connected = Database.connect(self, connection)
+        return (re.sub(r":\d+$", "", connected[0]), "") if connected else None
 
 
 @dataclass(frozen=True, slots=True)
-class DatabricksWorkspace:
+class DatabricksWorkspace(Platform):
     """A workspace and what runs in it: `databricks://{workspace host}/jobs/{id}/tasks/{key}`, `…/notebooks/{path}`."""
 
     platform: str = "Databricks workspace"
 
-    def takes(self, address: Address) -> bool:
-        return address.scheme == "databricks" and _is_workspace(address.hostname)
+    def takes(self, url: Url) -> bool:
+        return url.scheme == "databricks" and _is_workspace(url.hostname)
 
-    def name(self, address: Address) -> Names:
-        name = QualifiedName("/".join((f"databricks://{address.hostname}", *address.segments)))
-        keys = ("notebooks",) if address.segments[:1] == ("notebooks",) else address.segments[::2]
+    def names(self, url: Url) -> Place:
+        name = "/".join((f"databricks://{url.hostname}", *url.segments))
+        keys = ("notebooks",) if url.segments[:1] == ("notebooks",) else url.segments[::2]
         type_name = _OBJECTS.get(keys)
-        return Names(
-            self.platform,
-            name,
-            scanned_types=(type_name,) if type_name else (),
-            exact=(Candidate(name, "exact object of the workspace"),) if type_name else (),
-            note=address.note,
-        )
-
-    def origin(self, address: Address) -> Location | None:
-        return Location(address.text)
+        if type_name is None:
+            return self.place(url, name)
+        return self.place(url, name, types=(type_name,), exact=((name, "exact object of the workspace"),))
 
 
 def _is_workspace(host: str) -> bool:
     return re.fullmatch(_WORKSPACE, host) is not None
 
 
-def _parts(address: Address) -> tuple[str, str, str] | None:
-    """Read catalog, schema and table out of either form, or of an address by the workspace."""
-    match (address.host, *address.segments):
+def _parts(url: Url) -> tuple[str, str, str] | None:
+    """Read catalog, schema and table out of either form, or of a URL by the workspace."""
+    match (url.host, *url.segments):
         case ("catalogs", catalog, "schemas", schema, "tables", table):
             return catalog, schema, table
         case (host, catalog, schema, table) if host != "catalogs" and catalog not in ("jobs", "notebooks"):
@@ -134,4 +131,4 @@ def _parts(address: Address) -> tuple[str, str, str] | None:
     return None
 
 
-DATABRICKS_RULES = (HiveMetastore(), UnityCatalog(), DatabricksWorkspace())
+DATABRICKS = (HiveMetastore(), UnityCatalog(), DatabricksWorkspace())

@@ -1,4 +1,4 @@
-"""Names of what Microsoft Fabric holds: OneLake files and tables, lakehouses, warehouses, and Power BI."""
+"""Microsoft Fabric: OneLake files and tables, lakehouses, warehouses, and Power BI."""
 
 import re
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ from shared.catalog.kinds import (
     Role,
     kind_of,
 )
-from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.places.address import Address
-from shared.places.names import Candidate, Names
+from shared.places.place import Place, Platform
+from shared.places.urls import Url, decode_braces
 
 _ONELAKE = re.compile(r"(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)\.fabric\.microsoft\.com")
 _APP = "app.fabric.microsoft.com"
@@ -48,7 +47,7 @@ _TABLE_BREAK = "%252F"
 
 
 @dataclass(frozen=True, slots=True)
-class OneLake:
+class OneLake(Platform):
     """
     A file or a table by its OneLake path.
 
@@ -58,102 +57,84 @@ class OneLake:
 
     platform: str = "Fabric OneLake"
 
-    def takes(self, address: Address) -> bool:
-        return address.scheme == "https" and _ONELAKE.fullmatch(address.host) is not None
+    def takes(self, url: Url) -> bool:
+        return url.scheme == "https" and _ONELAKE.fullmatch(url.host) is not None
 
-    def name(self, address: Address) -> Names:
-        found = _tables(address)
-        if found:
-            return Names(
-                self.platform,
-                found[0].name,
-                scanned_types=tuple(
-                    FABRIC_WAREHOUSE_TABLE if "/warehouses/" in candidate.name else FABRIC_LAKEHOUSE_TABLE
-                    for candidate in found
-                ),
-                exact=found,
-                note=address.note,
+    def names(self, url: Url) -> Place:
+        if found := _tables(url):
+            types = (
+                _TYPES_IN_APP["warehouses/schemas/tables" if "/warehouses/" in name else "lakehouses/tables"]
+                for name, _ in found
             )
-        name = QualifiedName(f"https://{address.host}" + (f"/{address.path}" if address.path else ""))
-        kind = "folder" if address.is_folder else "file"
-        return Names(
-            self.platform,
+            return self.place(url, found[0][0], types=tuple(types), exact=found)
+        name = f"https://{url.host}" + (f"/{url.path}" if url.path else "")
+        rule = f"exact {'folder' if url.is_folder else 'file'} by its OneLake path"
+        return self.place(
+            url,
             name,
-            scanned_types=(FABRIC_LAKEHOUSE_PATH,),
-            is_folder=address.is_folder,
-            exact=(
-                Candidate(name, f"exact {kind} by its OneLake path"),
-                Candidate(QualifiedName(f"{name}/"), f"exact {kind} by its OneLake path with trailing slash"),
-            ),
-            note=address.note,
+            types=(FABRIC_LAKEHOUSE_PATH,),
+            is_folder=url.is_folder,
+            exact=((name, rule), (f"{name}/", f"{rule} with trailing slash")),
         )
 
-    def origin(self, address: Address) -> Location | None:
-        name = address.text.replace("%7B", "{").replace("%7D", "}")
+    def origin(self, url: Url) -> Location | None:
+        name = decode_braces(url.text)
         return Location(name.removesuffix("/"), is_folder=name.endswith("/"))
 
 
 @dataclass(frozen=True, slots=True)
-class FabricItem:
+class FabricItem(Platform):
     """An item of a Fabric workspace, or a table in it, by the URL that Purview names it by."""
 
     platform: str = "Fabric"
 
-    def takes(self, address: Address) -> bool:
-        return address.scheme == "https" and address.host == _APP and address.segments[:1] == ("groups",)
+    def takes(self, url: Url) -> bool:
+        return url.scheme == "https" and url.host == _APP and url.segments[:1] == ("groups",)
 
-    def name(self, address: Address) -> Names:
-        name = QualifiedName("/".join((f"https://{_APP}", *address.segments)))
-        type_name = _TYPES_IN_APP.get("/".join(address.segments[2::2]))
-        is_whole = len(address.segments) % 2 == 0
-        return Names(
-            self.platform,
-            name,
-            scanned_types=(type_name,) if type_name and is_whole else (),
-            exact=(Candidate(name, "exact item"),),
-            note=address.note,
+    def names(self, url: Url) -> Place:
+        name = "/".join((f"https://{_APP}", *url.segments))
+        type_name = _TYPES_IN_APP.get("/".join(url.segments[2::2]))
+        is_whole = len(url.segments) % 2 == 0
+        return self.place(
+            url, name, types=(type_name,) if type_name and is_whole else (), exact=((name, "exact item"),)
         )
 
-    def origin(self, address: Address) -> Location | None:
-        match address.segments:
+    def origin(self, url: Url) -> Location | None:
+        match url.segments:
             case ("groups", workspace, "lakehouses", item, "tables", table):
                 path = table.replace(_TABLE_BREAK, "/")
                 return Location(f"https://onelake.dfs.fabric.microsoft.com/{workspace}/{item}/Tables/{path}", True)
-        return Location(address.text)
+        return Location(url.text)
 
 
 @dataclass(frozen=True, slots=True)
-class PowerBi:
+class PowerBi(Platform):
     """Something in a Power BI workspace, by its URL; what follows the id is a page of it, not another thing."""
 
     platform: str = "Power BI"
 
-    def takes(self, address: Address) -> bool:
-        match (address.host, *address.segments):
+    def takes(self, url: Url) -> bool:
+        match (url.host, *url.segments):
             case (host, "groups", _, kind, _, *_):
-                return address.scheme == "https" and host == _POWER_BI and kind in _TYPES_IN_POWER_BI
+                return url.scheme == "https" and host == _POWER_BI and kind in _TYPES_IN_POWER_BI
         return False
 
-    def name(self, address: Address) -> Names:
-        name = QualifiedName("/".join((f"https://{_POWER_BI}", *address.segments[:4])))
-        kind = _TYPES_IN_POWER_BI[address.segments[2]]
-        return Names(
-            self.platform,
+    def names(self, url: Url) -> Place:
+        name = "/".join((f"https://{_POWER_BI}", *url.segments[:4]))
+        kind = _TYPES_IN_POWER_BI[url.segments[2]]
+        return self.place(
+            url,
             name,
-            scanned_types=(kind,),
+            types=(kind,),
             # A process of the scanner's is never ours to write: it would lose the inputs it has.
             stands_alone=kind_of(kind).role is not Role.PROCESS,
-            exact=(Candidate(name, f"exact {kind_of(kind).word}"),),
-            note=address.note,
+            exact=((name, f"exact {kind_of(kind).word}"),),
         )
 
-    def origin(self, address: Address) -> Location | None:
-        return Location(address.text)
 
-
-def _tables(address: Address) -> tuple[Candidate, ...]:
-    """List the names of the table that a OneLake path leads to or into; none if it leads to no table."""
-    match address.segments:
+def _tables(url: Url) -> tuple[tuple[str, str], ...]:
+    """List the names of the table that a OneLake path leads to or into, and why; none if it leads to no table."""
+    match url.segments:
         case (workspace, item, folder, *rest) if folder.lower() == "tables" and rest:
             item, _, kind = item.partition(".")
             if not (_GUID.fullmatch(workspace) and _GUID.fullmatch(item)):
@@ -164,16 +145,16 @@ def _tables(address: Address) -> tuple[Candidate, ...]:
     where = "table that the path leads into" if into else "exact table"
     root = f"https://{_APP}/groups/{workspace}"
     name = f"{schema}{_TABLE_BREAK}{table}" if schema else table
-    candidates = [Candidate(QualifiedName(f"{root}/lakehouses/{item}/tables/{name}"), f"{where} of a lakehouse")]
+    names = [(f"{root}/lakehouses/{item}/tables/{name}", f"{where} of a lakehouse")]
     if schema:
-        warehouse = QualifiedName(f"{root}/warehouses/{item}/schemas/{schema}/tables/{table}")
-        candidates.append(Candidate(warehouse, f"{where} of a warehouse"))
-    return tuple(reversed(candidates)) if kind.lower() == "warehouse" else tuple(candidates)
+        warehouse = f"{root}/warehouses/{item}/schemas/{schema}/tables/{table}"
+        names.append((warehouse, f"{where} of a warehouse"))
+    return tuple(reversed(names)) if kind.lower() == "warehouse" else tuple(names)
 
 
 def _split(path: list[str]) -> tuple[str, str, bool]:
     """
-    Tell schema and table from what lies in the table's folder: a file has an extension, a log a leading underscore.
+    Return schema, table, and whether the path leads into it: a file has an extension, a log a leading underscore.
 
     >>> _split(["dbo", "loan"]), _split(["loan", "part-0.parquet"]), _split(["dbo", "loan", "_delta_log"])
     (('dbo', 'loan', False), ('', 'loan', True), ('dbo', 'loan', True))
@@ -186,4 +167,4 @@ def _split(path: list[str]) -> tuple[str, str, bool]:
     return (names[0] if len(names) == 2 else ""), names[-1], len(path) > len(names)
 
 
-FABRIC_RULES = (OneLake(), FabricItem(), PowerBi())
+FABRIC = (OneLake(), FabricItem(), PowerBi())

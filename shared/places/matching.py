@@ -1,4 +1,4 @@
-"""Which entities outside our own names a run tree touches, and under which names a catalog may already hold them."""
+"""Places that data is stored in: which ones a run tree touches, what the catalog holds for them, and the match."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,15 @@ from enum import StrEnum
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream, Feed
-from shared.catalog.entities import Ref
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, Ref
 from shared.catalog.kinds import OTHER_DATA, POWER_BI_DATASET, POWER_BI_REPORT
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
-from shared.places.names import Names
-from shared.places.table import names_of
+from shared.places import platforms
+from shared.places.datasets import DatasetName
+from shared.places.place import Place
+from shared.places.platforms import place_of
+from shared.ports import Catalog, Found
 
 POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
 """Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
@@ -39,64 +42,7 @@ class Match:
     rule: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Something to look up. `ref` is what we would create; the candidates are names, likeliest first.
-
-    A place without candidates is not looked up: nobody but us can have put it into the catalog.
-
-    Attributes:
-        rules: candidate → why it is tried, for people.
-        scanned_types: the types of a scan, where what we create has another: both may then be there under one name.
-        unfound: why there is nothing but a placeholder, if it comes to that.
-    """
-
-    ref: Ref
-    exact: tuple[QualifiedName, ...] = ()
-    resource_sets: tuple[QualifiedName, ...] = ()
-    rules: Mapping[QualifiedName, str] = field(default_factory=dict, compare=False)
-    scanned_types: tuple[str, ...] = ()
-    unfound: str = ""
-
-
-def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
-    """
-    Tell how to look up a storage location.
-
-    What one of `own_runs` wrote below its own id is not looked up: no scan was there before the run ended.
-
-    >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_id="r"), own_runs=["r"]).exact
-    ()
-    """
-    names = names_of(location)
-    ref = Ref(names.type_name, names.qualified_name)
-    if location.run_id in own_runs:
-        return Place(ref, unfound=_noted("placeholder: its run wrote it just now, no scan has been there", names.note))
-    return Place(
-        ref,
-        exact=tuple(candidate.name for candidate in names.exact),
-        resource_sets=tuple(candidate.name for candidate in names.resource_sets),
-        rules={each.name: _noted(each.rule, names.note) for each in (*names.resource_sets, *names.exact)},
-        scanned_types=names.scanned_types if ref.type_name == OTHER_DATA else (),
-        unfound=_why_unfound(names),
-    )
-
-
-def _why_unfound(names: Names) -> str:
-    if not names.exact:
-        return _noted("placeholder: Purview scans no such place", names.note)
-    why = f"placeholder: nothing scanned under {names.qualified_name}"
-    if names.scanned_types and not names.stands_alone:
-        why += f"; a {OTHER_DATA} stands in for the {names.scanned_types[0]}, which only a scan can write"
-    return _noted(why, names.note)
-
-
-def _noted(rule: str, note: str) -> str:
-    return f"{rule} ({note})" if note else rule
-
-
-def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
+def place_of_unresolved(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
     """
     Tell how to look up data of which we know no more than the name.
 
@@ -114,7 +60,32 @@ def place_of_stranger(workspace: WorkspaceId, data: DataAsset | Unresolved) -> P
     )
 
 
-def is_stranger(data: Data) -> bool:
+def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
+    """
+    Return how to look up what OpenLineage names. What cannot be placed is kept under the namespace of the job.
+
+    >>> place_of_dataset(DatasetName("abfss://fs@acct.dfs.core.windows.net", "/raw/a.csv"), "ns").ref.qualified_name
+    'https://acct.dfs.core.windows.net/fs/raw/a.csv'
+    >>> place_of_dataset(DatasetName("file", "/tmp/a.csv"), "synapse").ref.qualified_name
+    'openlineage://synapse/unresolved/file/tmp/a.csv'
+    """
+    if dataset.scheme == "azureml":
+        name = QualifiedName(dataset.label)
+        return Place(
+            Ref(OTHER_DATA, name),
+            exact=(name,),
+            rules={name: "an asset of Azure ML, by its name"},
+            unfound="placeholder: no lineage of Azure ML has this name",
+        )
+    if location := platforms.from_openlineage(dataset):
+        return place_of(location)
+    return Place(
+        Ref(OTHER_DATA, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
+        unfound="placeholder: the name means something where the job ran only",
+    )
+
+
+def is_unresolved(data: Data) -> bool:
     """Whether nothing but the name of some data is known."""
     return isinstance(data, Unresolved) or (
         isinstance(data, DataAsset) and data.location is None and data.datastore is None
@@ -191,6 +162,43 @@ def _power_bi_place(type_name: str, url: str) -> Place:
     return Place(Ref(type_name, name), (name,), rules={name: "exact"}, unfound=f"nothing scanned under {name}")
 
 
+def find_scanned(
+    catalog: Catalog, places: Iterable[Place], *, others: Iterable[QualifiedName] = ()
+) -> tuple[Mapping[QualifiedName, Found], Mapping[QualifiedName, Ref]]:
+    """
+    Look up all names of some places, and names of other things along with them.
+
+    One name may have two entities, a placeholder of ours and what a scan made under its own type; a look-up by the
+    supertype gives either. So names under which it gives a placeholder are looked up by the types of a scan too, which
+    costs a request a type, and nothing where no placeholder is in the catalog.
+
+    Returns:
+        What the catalog has under each name, and which of that a scan has put there.
+    """
+    wanted = list(places)
+    names = [name for place in wanted for name in (*place.exact, *place.resource_sets)]
+    found = catalog.find(sorted({*names, *others}))
+    hidden: dict[str, set[QualifiedName]] = {}
+    for place in wanted:
+        for type_name in place.hidden_types:
+            hidden.setdefault(type_name, set()).update(
+                name for name in place.exact if name in found and found[name].ref.type_name == OTHER_DATA
+            )
+    scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
+    for name in set().union(*hidden.values()):
+        scanned.pop(name, None)  # no scanner writes this type, whatever has become of the label
+    for type_name, behind in sorted(hidden.items()):
+        if behind:
+            for name, item in catalog.find(sorted(behind), type_name=type_name).items():
+                scanned.setdefault(name, item.ref)
+    return found, scanned
+
+
+def is_scanned(found: Found) -> bool:
+    """Whether a scan or a person has written an entity; our own placeholders are ours to write."""
+    return found.touched or not {UNSCANNED, UNRESOLVED} & set(found.labels)
+
+
 def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
     """Choose for each place the entity that stands for it: exact, else resource set, else a placeholder."""
     return {place.ref: _match(place, scanned) for place in places}
@@ -205,8 +213,8 @@ def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
 
 
 def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str], downstream: Downstream) -> Iterator[Place]:
-    if is_stranger(data) and isinstance(data, DataAsset | Unresolved):
-        yield place_of_stranger(workspace, data)
+    if is_unresolved(data) and isinstance(data, DataAsset | Unresolved):
+        yield place_of_unresolved(workspace, data)
     if isinstance(data, Location):
         yield place_of(data, own_runs=own_runs)
     if isinstance(data, DataAsset) and (location := registered_from(data)):

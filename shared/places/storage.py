@@ -1,4 +1,4 @@
-"""Names of files and folders in Azure Storage: ADLS Gen2, Blob, Files, and ADLS Gen1."""
+"""Azure Storage: files and folders in ADLS Gen2, Blob, Files, and ADLS Gen1."""
 
 import re
 from collections.abc import Iterator
@@ -18,12 +18,15 @@ from shared.catalog.kinds import (
 )
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.places.address import Address, spellings
-from shared.places.names import Candidate, Names
+from shared.places.datasets import DatasetName, path_name
+from shared.places.place import Place, Platform
+from shared.places.urls import SPARK_PARTITIONS, Url, by_extension, decode_braces, path_variants, without_query
 
 _HOST = re.compile(r"^[^.]+\.(?:[^.]+\.)?(?P<service>dfs|blob|file)\.(?:core|storage)\.")
-"""An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is none."""
-SPARK_PARTITIONS = "{SparkPartitions}"
+"""An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is not one."""
+_CONTAINER = re.compile(
+    r"(?:abfss?|wasbs?)://(?P<container>[^@/:]+)@(?P<host>[^/@]+)(?:/(?P<path>.*))?", re.IGNORECASE | re.DOTALL
+)
 _PART_FILE = re.compile(r"^part-\d+")
 _NUMBER = re.compile(r"^\d+$")
 _GUID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
@@ -31,88 +34,104 @@ _REPLACERS = re.compile(r"\{(?:SparkPartitions|GUID|N|Year|Month|Day|Hour|Minute
 
 
 @dataclass(frozen=True, slots=True)
-class AzureStorage:
+class AzureStorage(Platform):
     """
     One service of Azure Storage.
 
     Attributes:
         types: what a scan makes of an account, of a container, of a folder and of a file.
+        driver: the scheme of the Hadoop driver for it, by which OpenLineage knows the data.
         other: the service under which the same account may have been scanned instead.
         stands_alone: whether files and folders may be written without their parents.
     """
 
-    platform: str
     service: str
     types: tuple[str, str, str, str]
+    driver: str = ""
     other: str = ""
     stands_alone: bool = False
 
-    def takes(self, address: Address) -> bool:
-        match = _HOST.match(address.host)
-        return match is not None and match["service"] == self.service and address.scheme in ("http", "https")
+    def takes(self, url: Url) -> bool:
+        match = _HOST.match(url.host)
+        return match is not None and match["service"] == self.service and url.scheme in ("http", "https")
 
-    def name(self, address: Address) -> Names:
-        depth = min(len(address.segments), 2)
-        # A scan tells files from folders; where Azure ML could not, the other type is as good a candidate.
-        types = self.types[depth : depth + 1] if depth < 2 else self._types_of_path(address)
-        return Names(
-            self.platform,
-            _url(address.host, address.path),
-            scanned_types=types,
+    def read(self, uri: Url) -> Location | None:
+        """Read a URL of the service, or the form of the Hadoop drivers, whose host is any that they reach."""
+        if match := _CONTAINER.fullmatch(uri.text):
+            path = without_query(match["path"] or "")
+            url = f"https://{match['host']}/{match['container']}/{path}"
+            return Location(url.rstrip("/"), is_folder=url.endswith("/"))
+        return Platform.read(self, uri)
+
+    def names(self, url: Url) -> Place:
+        depth = min(len(url.segments), 2)
+        return self.place(
+            url,
+            _url(url.host, url.path),
+            # A scan knows files from folders; where Azure ML could not, the other type is as good a candidate.
+            types=self.types[depth : depth + 1] if depth < 2 else self._types_of_path(url),
             stands_alone=self.stands_alone and depth == 2,
-            is_folder=address.is_folder,
-            exact=tuple(self._exact(address, depth)),
-            resource_sets=tuple(self._resource_sets(address)),
-            note=address.note,
+            is_folder=url.is_folder,
+            exact=self._exact(url, depth),
+            resource_sets=self._resource_sets(url),
         )
 
-    def origin(self, address: Address) -> Location | None:
-        *folders, last = address.text.removesuffix("/").split("/")
+    def origin(self, url: Url) -> Location | None:
+        *folders, last = url.text.removesuffix("/").split("/")
         if last == SPARK_PARTITIONS:
-            return Location(_without_codes("/".join(folders)), is_folder=True)
-        if _REPLACERS.search(address.text):
+            return Location(decode_braces("/".join(folders)), is_folder=True)
+        if _REPLACERS.search(url.text):
             return None  # a set of files; which ones is not in its name
-        return Location(_without_codes(address.text.removesuffix("/")), is_folder=address.text.endswith("/"))
+        return _back(url)
 
-    def _types_of_path(self, address: Address) -> tuple[str, ...]:
+    def to_openlineage(self, name: QualifiedName) -> DatasetName | None:
+        match = re.fullmatch(rf"https://([^/@]+\.{self.service}\.[^/@]+)/([^/@]+)(.*)", name, re.DOTALL)
+        if not match or not self.driver:
+            return None
+        return DatasetName(f"{self.driver}://{match[2]}@{match[1]}", path_name(match[3]))
+
+    def from_openlineage(self, dataset: DatasetName) -> Location | None:
+        location = self.read(Url.of(Location(dataset.label)))
+        return by_extension(location.url) if location else None
+
+    def _types_of_path(self, url: Url) -> tuple[str, ...]:
         folder, file = self.types[2:]
-        return tuple(dict.fromkeys((folder, file) if address.is_folder else (file, folder)))
+        return tuple(dict.fromkeys((folder, file) if url.is_folder else (file, folder)))
 
-    def _exact(self, address: Address, depth: int) -> Iterator[Candidate]:
-        kind = ("account", "container", "folder" if address.is_folder else "file")[depth]
-        for host, how in self._hosts(address, f"exact {kind}"):
-            for path, spelling in spellings(address.path):
-                rule = f"{how}, {spelling}" if spelling else how
-                name = _url(host, path)
-                yield Candidate(name, rule)
+    def _exact(self, url: Url, depth: int) -> Iterator[tuple[str, str]]:
+        kind = ("account", "container", "folder" if url.is_folder else "file")[depth]
+        for host, how in self._hosts(url, f"exact {kind}"):
+            for path, variant in path_variants(url.path):
+                rule = f"{how}, {variant}" if variant else how
+                yield _url(host, path), rule
                 if depth == 2:
-                    yield Candidate(QualifiedName(f"{name}/"), f"{rule} with trailing slash")
+                    yield f"{_url(host, path)}/", f"{rule} with trailing slash"
 
-    def _resource_sets(self, address: Address) -> Iterator[Candidate]:
+    def _resource_sets(self, url: Url) -> Iterator[tuple[str, str]]:
         """Yield sets that a scan may have made of a folder of part files, or of files that differ in numbers."""
-        if len(address.segments) < 2:
+        if len(url.segments) < 2:
             return
-        for host, how in self._hosts(address, ""):
+        for host, how in self._hosts(url, ""):
             end = f", {how}" if how else ""
-            if address.is_folder:
-                yield Candidate(_url(host, f"{address.path}/{SPARK_PARTITIONS}"), f"Spark partitions{end}")
+            if url.is_folder:
+                yield _url(host, f"{url.path}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
                 continue
-            folder, _, file = address.path.rpartition("/")
+            folder, _, file = url.path.rpartition("/")
             if _PART_FILE.match(file) and "/" in folder:
-                yield Candidate(_url(host, f"{folder}/{SPARK_PARTITIONS}"), f"Spark partitions{end}")
-            pattern = _to_pattern(address.path)
-            if pattern != address.path:
-                yield Candidate(_url(host, pattern), f"resource set{end}")
+                yield _url(host, f"{folder}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
+            pattern = _to_pattern(url.path)
+            if pattern != url.path:
+                yield _url(host, pattern), f"resource set{end}"
 
-    def _hosts(self, address: Address, own: str) -> Iterator[tuple[str, str]]:
-        yield address.host, own
+    def _hosts(self, url: Url, own: str) -> Iterator[tuple[str, str]]:
+        yield url.host, own
         if self.other:
-            other = address.host.replace(f".{self.service}.", f".{self.other}.", 1)
+            other = url.host.replace(f".{self.service}.", f".{self.other}.", 1)
             yield other, f"{self.other} host of the same account"
 
 
 @dataclass(frozen=True, slots=True)
-class AdlsGen1:
+class AdlsGen1(Platform):
     """
     Azure Data Lake Storage Gen1, retired: what a scan wrote before is met again under the store's own URL.
 
@@ -121,28 +140,25 @@ class AdlsGen1:
 
     platform: str = "ADLS Gen1"
 
-    def takes(self, address: Address) -> bool:
-        return address.scheme == "adl" and bool(address.host)
+    def takes(self, url: Url) -> bool:
+        return url.scheme == "adl" and bool(url.host)
 
-    def name(self, address: Address) -> Names:
-        name = QualifiedName(f"adl://{address.host}" + (f"/{address.path}" if address.path else ""))
-        kind = "folder" if address.is_folder else "file"
-        exact = (
-            Candidate(name, f"exact {kind}"),
-            Candidate(QualifiedName(f"{name}/"), f"exact {kind} with trailing slash"),
-        )
-        return Names(self.platform, name, is_folder=address.is_folder, exact=exact, note=address.note)
+    def names(self, url: Url) -> Place:
+        name = f"adl://{url.host}" + (f"/{url.path}" if url.path else "")
+        kind = "folder" if url.is_folder else "file"
+        exact = ((name, f"exact {kind}"), (f"{name}/", f"exact {kind} with trailing slash"))
+        return self.place(url, name, is_folder=url.is_folder, exact=exact)
 
-    def origin(self, address: Address) -> Location | None:
-        return Location(_without_codes(address.text.removesuffix("/")), is_folder=address.text.endswith("/"))
+    def origin(self, url: Url) -> Location | None:
+        return _back(url)
 
 
-def _url(host: str, path: str) -> QualifiedName:
-    return QualifiedName(f"https://{host}" + (f"/{path}" if path else ""))
+def _url(host: str, path: str) -> str:
+    return f"https://{host}" + (f"/{path}" if path else "")
 
 
-def _without_codes(name: str) -> str:
-    return name.replace("%7B", "{").replace("%7D", "}")
+def _back(url: Url) -> Location:
+    return Location(decode_braces(url.text.removesuffix("/")), is_folder=url.text.endswith("/"))
 
 
 def _to_pattern(path: str) -> str:
@@ -161,11 +177,12 @@ def _to_replacer(segment: str) -> str:
     return "{N}" if _NUMBER.match(segment) else "{GUID}" if _GUID.match(segment) else segment
 
 
-STORAGE_RULES = (
+STORAGE = (
     AzureStorage(
         "ADLS Gen2",
         "dfs",
         (ADLS_SERVICE, ADLS_FILESYSTEM, ADLS_PATH, ADLS_PATH),
+        driver="abfss",
         other="blob",
         stands_alone=True,
     ),
@@ -173,6 +190,7 @@ STORAGE_RULES = (
         "Blob",
         "blob",
         (BLOB_SERVICE, BLOB_CONTAINER, BLOB_PATH, BLOB_PATH),
+        driver="wasbs",
         other="dfs",
         stands_alone=True,
     ),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from shared.catalog import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
-from shared.places.connections import url_of_connection
-from shared.redaction import redact_url
+from shared.places import platforms
+from shared.places.urls import without_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class AssetReference:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether AML made the name up for data that nobody registered."""
+        """Whether AML made the name up for data that no one registered."""
         return _ANONYMOUS.match(self.asset.name) is not None
 
 
@@ -42,24 +42,16 @@ class RunOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
-    """A storage or public URL, its query and user already stripped."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Opaque:
     """A form that names no place (a v1 saved-dataset id, say)."""
 
     text: str
 
 
-Reference = AssetReference | DatastorePath | RunOutput | Url | Opaque
+Reference = AssetReference | DatastorePath | RunOutput | Location | Opaque
 
 _ANONYMOUS = re.compile(r"^azureml_.+_(?:input_data|output_data|output_mlflow_log_model)_.+$")
-_KIND = r"(?P<kind>data|models|environments|datasets)"
-_VERSIONED = rf"{_KIND}/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
+_VERSIONED = r"(?P<kind>data|models|environments|datasets)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _ARM = (
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<workspace>[^/]+)"
@@ -69,32 +61,42 @@ _LONG = (
 )
 _DATASTORE = r"datastores/(?P<datastore>[^/]+)/(?:paths/)?(?P<path>.*)"
 
-_FORMS = tuple(
-    re.compile(f"^{pattern}$", re.IGNORECASE)
-    for pattern in (
-        rf"{_ARM}/{_VERSIONED}",
-        rf"{_ARM}/{_DATASTORE}",
-        rf"azureml://locations/[^/]+/workspaces/(?P<guid>[^/]+)/{_VERSIONED}",
-        rf"azureml://registries/(?P<registry>[^/]+)/{_VERSIONED}",
-        rf"{_LONG}/{_DATASTORE}",
-        rf"{_LONG}/{_VERSIONED}",
-        rf"azureml://{_VERSIONED}",
-        rf"azureml://workspaces/(?P<guid>[^/]+)/{_DATASTORE}",
-        rf"azureml://{_DATASTORE}",
-        r"azureml://jobs/(?P<run>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/(?P<path>.*))?",
-        r"runs:/(?P<run>[^/]+)(?:/(?P<path>.*))?",
-        r"aml://artifact/ExperimentRun/dcid\.(?P<run>[^/]+)(?:/(?P<path>.*))?",
-        r"(?:abfss?|wasbs?)://(?P<container>[^@/]+)@(?P<host>[^/]+)/?(?P<path>.*)",
-        r"(?P<jdbc>jdbc:.+)",
-        # Other schemes that Purview has names for, and its name of a Hive table, which has no scheme.
-        r"(?P<url>(?:https?|adl|mssql(?:\+\w+)?|postgres(?:ql)?(?:\+\w+)?|mysql(?:\+\w+)?|databricks)://.+)",
-        r"(?P<url>[^./@:\s]+\.[^/@:\s]+@[^/@\s]+\.(?:azuredatabricks|databricks\.azure)\.[a-z]+)",
-    )
-)
-_SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:/@]+):(?P<version>[^:/@]+)$")
-
+_SHORT = re.compile(r"^(?!jdbc:)(?:azureml:)?(?P<name>[^:/@]+):(?P<version>[^:/@]+)$", re.IGNORECASE)
 _ARTIFACTS = re.compile(r"(?:^|/)ExperimentRun/dcid\.(?P<run>[^/]+)(?P<rest>/.*)?$")
 _DEFAULT_OUTPUT = re.compile(r"^azureml/(?P<run>[^/]+)/(?P<output>[^/]+)(?:/|$)")
+
+
+def _asset(parts: Mapping[str, str | None]) -> Reference:
+    kind = str(parts["kind"]).lower().replace("datasets", "data")
+    asset = AssetId(kind, str(parts["name"]), str(parts["version"]), parts.get("registry") or "")
+    return AssetReference(asset, _workspace(parts))
+
+
+def _datastore_path(parts: Mapping[str, str | None]) -> Reference:
+    return DatastorePath(str(parts["datastore"]), parts["path"] or "", _workspace(parts))
+
+
+def _run_output(parts: Mapping[str, str | None]) -> Reference:
+    return RunOutput(str(parts["run"]), parts.get("output") or "", parts["path"] or "")
+
+
+_FORMS = tuple(
+    (re.compile(f"^{start}{end}$", re.IGNORECASE), to_reference)
+    for start, end, to_reference in (
+        (_ARM, f"/{_VERSIONED}", _asset),
+        (_ARM, f"/{_DATASTORE}", _datastore_path),
+        (r"azureml://locations/[^/]+/workspaces/(?P<guid>[^/]+)", f"/{_VERSIONED}", _asset),
+        (r"azureml://registries/(?P<registry>[^/]+)", f"/{_VERSIONED}", _asset),
+        (_LONG, f"/{_DATASTORE}", _datastore_path),
+        (_LONG, f"/{_VERSIONED}", _asset),
+        ("azureml:/", f"/{_VERSIONED}", _asset),
+        (r"azureml://workspaces/(?P<guid>[^/]+)", f"/{_DATASTORE}", _datastore_path),
+        ("azureml:/", f"/{_DATASTORE}", _datastore_path),
+        ("azureml:/", r"/jobs/(?P<run>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/(?P<path>.*))?", _run_output),
+        ("runs:", r"/(?P<run>[^/]+)(?:/(?P<path>.*))?", _run_output),
+        ("aml:/", r"/artifact/ExperimentRun/dcid\.(?P<run>[^/]+)(?:/(?P<path>.*))?", _run_output),
+    )
+)
 
 
 def parse_reference(text: str, *, kind: str = "data") -> Reference:
@@ -107,46 +109,16 @@ def parse_reference(text: str, *, kind: str = "data") -> Reference:
     DatastorePath(datastore='lake', path='raw/a.csv', workspace=None)
     >>> parse_reference("azureml:churn:3", kind="models").asset.version
     '3'
-    >>> parse_reference("abfss://fs@acct.dfs.core.windows.net/raw/a.csv")
-    Url(url='https://acct.dfs.core.windows.net/fs/raw/a.csv')
+    >>> parse_reference("abfss://fs@acct.dfs.core.windows.net/raw/a.csv").url
+    'https://acct.dfs.core.windows.net/fs/raw/a.csv'
     """
-    for form in _FORMS:
-        match = form.match(text)
-        if match:
-            return _to_reference(match.groupdict())
+    for form, to_reference in _FORMS:
+        if match := form.match(text):
+            return to_reference(match.groupdict())
+    if location := platforms.read(text):
+        return location
     short = _SHORT.match(text)
-    if short:
-        return AssetReference(AssetId(kind, short["name"], short["version"]))
-    return Opaque(text)
-
-
-def _to_reference(parts: Mapping[str, str | None]) -> Reference:
-    workspace = _workspace(parts)
-    path = parts.get("path") or ""
-    if version := parts.get("version"):
-        kind = str(parts["kind"]).lower().replace("datasets", "data")
-        return AssetReference(AssetId(kind, str(parts["name"]), version, parts.get("registry") or ""), workspace)
-    if datastore := parts.get("datastore"):
-        return DatastorePath(datastore, path, workspace)
-    if run := parts.get("run"):
-        return RunOutput(run, parts.get("output") or "", path)
-    if host := parts.get("host"):
-        return Url(f"https://{host}/{parts['container']}/{_without_query(path)}")
-    if jdbc := parts.get("jdbc"):
-        url = url_of_connection(jdbc)
-        return Url(url) if url else Opaque(jdbc)
-    return Url(redact_url(str(parts["url"])))
-
-
-def _without_query(path: str) -> str:
-    """
-    Cut the query off a path; a question mark without `=` after it is part of a glob.
-
-    >>> _without_query("raw/a.csv?sv=1&sig=x"), _without_query("raw/part-??.csv")
-    ('raw/a.csv', 'raw/part-??.csv')
-    """
-    head, _, query = path.partition("?")
-    return head if "=" in query else path
+    return AssetReference(AssetId(kind, short["name"], short["version"])) if short else Opaque(text)
 
 
 def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
@@ -189,7 +161,7 @@ def to_location(
         hierarchical_accounts: accounts known to have a hierarchical namespace; Purview scans them as ADLS Gen2
             whatever kind of datastore leads there.
     """
-    path = _without_query(reference.path).strip("/")
+    path = without_query(reference.path).strip("/")
     base = _base_url(datastore, workspace, hierarchical=datastore.account in hierarchical_accounts)
     return Location(
         url=f"{base}/{path}" if path else base,

@@ -25,8 +25,7 @@ from shared.model import (
     RunTree,
     WorkspaceId,
 )
-from shared.places.matching import list_places, match_places, places_by_run
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, list_places, match_places, places_by_run
 from shared.ports import Catalog, Found, RunSource
 from shared.publishing.plan import (
     PUBLISHED,

@@ -6,11 +6,10 @@ from datetime import datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.incoming_entities import build_job_run, list_places_of, names_of_data
+from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent
 from shared.openlineage.job_run import JobRun, Part, fold
-from shared.places.matching import match_places
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned, match_places
 from shared.ports import Catalog
 from shared.publishing.plan import PUBLISHED, SKIPPED, About, Plan, Skip, explain, find_changed, row_of
 from shared.publishing.plan_azure_ml import STALE
@@ -47,14 +46,14 @@ class JobRunPlanner:
         run = fold(self.event.run, (*known, *((self.event.part,) if self.event.part else ())))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(run, SKIPPED, reason=reason),), (key,))
-        names = names_of_data(run)
-        places = list_places_of(names)
+        data = places_of_data(run)
+        places = list_places_of(data)
         remembered = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in remembered]
         looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
         matches = {**remembered, **looked_up}
-        entities = build_job_run(run, names, matches)
-        touched = {each.choose(matches).ref for each in names.values()}
+        entities = build_job_run(run, data, matches)
+        touched = {choose(each, matches).ref for each in data.values()}
         row = replace(
             self._row(run, PUBLISHED),
             matches=explain({ref: match for ref, match in matches.items() if ref in touched}),

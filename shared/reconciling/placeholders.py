@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog.assets import UNSCANNED
-from shared.catalog.entities import Ref
+from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
-from shared.places.matching import Match, MatchKind, Place, match_places, place_of
-from shared.places.scanned import find_scanned, is_scanned
-from shared.places.table import origin_of
+from shared.places import platforms
+from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
+from shared.places.place import Place
 from shared.ports import Catalog, Listed
 from shared.reconciling.synthetic_events import event_about, event_about_job_run
 from shared.state.ports import Row, State
@@ -64,7 +63,7 @@ class PlaceholderReplacer:
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = [
             replace(place, ref=found[name].ref)
-            if (name := place.ref.qualified_name) in found and not place.scanned_types
+            if (name := place.ref.qualified_name) in found and not place.hidden_types
             else place
             for place in places
         ]
@@ -83,9 +82,9 @@ class PlaceholderReplacer:
         """Remove placeholders that no process uses; until then they stay."""
         some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
         found = self.catalog.find(some)
-        # Beside a stand-in there may be what a scan made, under the same name and another type.
-        stand_ins = [name for name in some if self._orphans[name] == OTHER_DATA]
-        found = {**found, **(self.catalog.find(stand_ins, type_name=OTHER_DATA) if stand_ins else {})}
+        # Beside a placeholder there may be what a scan made, under the same name and another type.
+        placeholders = [name for name in some if self._orphans[name] == OTHER_DATA]
+        found = {**found, **(self.catalog.find(placeholders, type_name=OTHER_DATA) if placeholders else {})}
         for name in some:
             orphan = found.get(name)
             type_name = self._orphans.pop(name)
@@ -115,7 +114,7 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 def _place_of(name: QualifiedName) -> Place:
     """Return how to look up a place again; whether it is a folder is not in its name."""
-    place = place_of(replace(origin_of(name) or Location(name), is_folder=True))
+    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=True))
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
-from shared.catalog.assets import UNSCANNED
-from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.entities import UNSCANNED, Entity, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError
 from shared.ports import Catalog

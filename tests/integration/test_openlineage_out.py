@@ -18,7 +18,8 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.http.rest import build_session
 from shared.http.sign_in import EmulatorCredential
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
-from shared.openlineage.outgoing_names import Named, to_qualified_name
+from shared.places.datasets import DatasetName
+from shared.places.platforms import to_openlineage
 from tests.harness.app import WS, App, outcomes, run_completed
 from tests.harness.openlineage_receiver import open_receiver
 from tests.references.openlineage_standard import check_event
@@ -50,32 +51,34 @@ def ask(app: App, *words: str) -> Result:
     return CliRunner().invoke(cli, words, env={**os.environ, **app.emulator.environment(storage)})
 
 
-def edges_of(events: list[Event]) -> set[tuple[str, str]]:
-    """Return the edges between data and processes, by qualifiedName."""
+def edges_of(events: list[Event]) -> set[tuple[DatasetName, DatasetName]]:
+    """Return the edges between data and processes."""
     edges = set()
     for event in events:
-        process = event["run"]["facets"].get("azureml_process", {}).get("qualifiedName", "")
+        process = to_openlineage(
+            QualifiedName(event["run"]["facets"].get("azureml_process", {}).get("qualifiedName", ""))
+        )
         edges |= {(_name(each), process) for each in event.get("inputs", ())}
         edges |= {(process, _name(each)) for each in event.get("outputs", ())}
     return edges
 
 
-def _name(dataset: Event) -> str:
-    return to_qualified_name(Named(dataset["namespace"], dataset["name"]))
+def _name(dataset: Event) -> DatasetName:
+    return DatasetName(dataset["namespace"], dataset["name"])
 
 
-def edges_in_catalog(app: App) -> set[tuple[str, str]]:
+def edges_in_catalog(app: App) -> set[tuple[DatasetName, DatasetName]]:
     """Return those of the catalog, without settings, metrics and packages, which are told of the run."""
     graph = app.graph(f"{WS}/models/creditrisk_model/versions/2")
     return {
-        (edge["from"], edge["to"])
+        (to_openlineage(QualifiedName(edge["from"])), to_openlineage(QualifiedName(edge["to"])))
         for edge in graph["edges"]
         if not any(TOLD_OF_THE_RUN.search(end) for end in edge.values())
     }
 
 
 def test_events_told_as_it_happened_have_every_edge_of_the_catalog(app: App) -> None:
-    """By the names of the catalog; and each follows the standard."""
+    """By the names of OpenLineage; and each follows the standard."""
     events = told(app)
     for event in events:
         check_event(event)

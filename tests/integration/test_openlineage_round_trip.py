@@ -16,14 +16,16 @@ from shared.bootstrap import Services
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.outgoing_events import to_run_events
-from shared.openlineage.outgoing_names import Named, to_qualified_name
+from shared.places.datasets import DatasetName
+from shared.places.matching import place_of_dataset
+from shared.places.platforms import to_openlineage
 from shared.purview.reader import Asset
 from shared.settings import Settings
 from tests.harness.app import AT_ONCE, App
 from tests.worlds.openlineage_events import receive_openlineage
 
-Flow = tuple[frozenset[str], frozenset[str]]
-"""What a run read and what it wrote, by qualifiedName."""
+Flow = tuple[frozenset[DatasetName], frozenset[DatasetName]]
+"""What a run read and what it wrote."""
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +56,12 @@ def flows_told(events: list[dict[str, Any]]) -> dict[str, Flow]:
     }
 
 
-def _names(datasets: list[dict[str, Any]]) -> frozenset[str]:
+def _names(datasets: list[dict[str, Any]]) -> frozenset[DatasetName]:
     return frozenset(map(_name, datasets))
 
 
-def _name(dataset: dict[str, Any]) -> str:
-    return to_qualified_name(Named(dataset["namespace"], dataset["name"]))
+def _name(dataset: dict[str, Any]) -> DatasetName:
+    return DatasetName(dataset["namespace"], dataset["name"])
 
 
 def take_in(services: Services, events: list[dict[str, Any]]) -> None:
@@ -87,8 +89,8 @@ def flows_in(services: Services, events: list[dict[str, Any]]) -> dict[str, Flow
     }
 
 
-def _ends(step: Asset, side: str) -> frozenset[str]:
-    return frozenset(str(each.qualified_name) for each in step.related.get(side, ()))
+def _ends(step: Asset, side: str) -> frozenset[DatasetName]:
+    return frozenset(to_openlineage(QualifiedName(str(each.qualified_name))) for each in step.related.get(side, ()))
 
 
 def test_lineage_told_and_taken_in_again_is_the_same(events: list[dict[str, Any]], elsewhere: Services) -> None:
@@ -103,7 +105,7 @@ def test_what_came_in_goes_out_as_the_same_runs_of_the_same_jobs(
 ) -> None:
     """And reads and writes the same data under the same names."""
     take_in(elsewhere, events)
-    found = elsewhere.catalog.find([QualifiedName(_name(events[-1]["outputs"][0]))])
+    found = elsewhere.catalog.find([place_of_dataset(_name(events[-1]["outputs"][0]), "").ref.qualified_name])
     connected = read_connected(Walker(elsewhere.lineage), next(iter(found.values())).guid, limit=1_000)
     told = to_run_events(connected.entities, at=elsewhere.now(), written=connected.written)
     again = [json.loads(Serde.to_json(event)) for each in told for event in each.events]
@@ -132,7 +134,12 @@ def test_columns_told_and_taken_in_again_are_the_same(events: list[dict[str, Any
     }
     take_in(elsewhere, events)
     found = {
-        (mapping["DatasetMapping"]["Source"], pair["Source"], mapping["DatasetMapping"]["Sink"], pair["Sink"])
+        (
+            to_openlineage(mapping["DatasetMapping"]["Source"]),
+            pair["Source"],
+            to_openlineage(mapping["DatasetMapping"]["Sink"]),
+            pair["Sink"],
+        )
         for step in steps_in(elsewhere, events).values()
         for mapping in json.loads(step.attributes.get("columnMapping", "[]"))
         for pair in mapping["ColumnMapping"]

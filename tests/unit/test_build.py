@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalog.assets import UNRESOLVED, UNSCANNED, build_model
+from shared.catalog.assets import build_model
 from shared.catalog.build import build_endpoint, build_run_tree
-from shared.catalog.entities import VALUE_LIMIT, Entity, Evidence, Ref
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, VALUE_LIMIT, Entity, Evidence, Ref
 from shared.catalog.kinds import CONTAINMENTS, list_ours
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import (

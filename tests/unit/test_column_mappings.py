@@ -36,7 +36,7 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
-from shared.places.uris import DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import DatastorePath, Reference, parse_reference, to_location
 
 WORKSPACE = WorkspaceId("s", "rg", "ws")
 LAKE = Datastore("lake", "AzureDataLakeGen2", account="acct", container="fs", endpoint="core.windows.net")
@@ -57,8 +57,8 @@ class FakePlaces:
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
         match parse_reference(uri):
-            case Url(url):
-                return Location(url.rstrip("/"))
+            case Location(url):
+                return Location(url)
             case DatastorePath(name) as path:
                 self.asked.append(name)
                 return to_location(path, LAKE if name == LAKE.name else Datastore(name, ""), WORKSPACE)
@@ -211,6 +211,9 @@ SQL = Location("mssql://srv.database.windows.net/db/dbo/Loan")
         (Location("mssql://srv.database.windows.net/db/dbo/a.b"), "mssql://srv.database.windows.net", "db.dbo.a\\.b"),
         (Location("postgresql://h:5432/db/public/loan"), "postgres://h:5432", "db.public.loan"),
         (Location("mysql://h.mysql.database.azure.com/db/loan"), "mysql://h.mysql.database.azure.com:3306", "db.loan"),
+        (SQL, "sqlserver://srv.database.windows.net:1433;database=db", "dbo.Loan"),
+        (Location("https://adx.kusto.windows.net/db/loan"), "azurekusto://adx.kusto.windows.net", "db/loan"),
+        (Location("db.loan@adb-1.2.azuredatabricks.net"), "hive://adb-1.2.azuredatabricks.net", "db.loan"),
         (asset("loan:1"), "azureml", "loan:1"),
         (asset("loan:1"), "azureml://", "data/loan/versions/1"),
         (asset("loan:1"), "azureml://subscriptions/s/resourcegroups/rg/workspaces/ws", "data/loan/versions/1"),

@@ -2,10 +2,14 @@
 
 import pytest
 
-from shared.places.connections import table_of_connection, url_of_connection
-from shared.places.uris import Opaque, Url, parse_reference
+from shared.model import Location
+from shared.places.datasets import DatasetName
+from shared.places.platforms import from_openlineage, read
+from shared.places.uris import Opaque, parse_reference
 
 SQL = "jdbc:sqlserver://srv.database.windows.net:1433"
+SOURCE = "sqlserver://srv.database.windows.net:1433"
+"""The same as a data source of OpenLineage."""
 
 
 @pytest.mark.parametrize(
@@ -18,18 +22,19 @@ SQL = "jdbc:sqlserver://srv.database.windows.net:1433"
 )
 def test_user_and_password_of_a_connection_are_not_read(text: str) -> None:
     """The address of the data is the server and the database."""
-    assert parse_reference(text) == Url("mssql://srv.database.windows.net:1433/db")
+    assert parse_reference(text) == Location("mssql://srv.database.windows.net:1433/db")
 
 
-@pytest.mark.parametrize("text", ["jdbc:oracle:thin:@host:1521:db", "jdbc:", "mssql://host/db"])
-def test_connection_of_an_unknown_kind_has_no_address(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["jdbc:oracle:thin:@host:1521:db", "jdbc:", "jdbc:postgresql://user:s3cret@host/db", "jdbc:mysql://u@host"]
+)
+def test_connection_of_an_unknown_form_has_no_place(text: str) -> None:
     """Nothing is guessed."""
-    assert url_of_connection(text) == ""
-    assert table_of_connection(text, "t") is None
+    assert read(text) is None
 
 
 def test_unknown_connection_is_opaque() -> None:
-    """It names a place that nobody here can read."""
+    """It names a place that cannot be read."""
     assert parse_reference("jdbc:oracle:thin:@host") == Opaque("jdbc:oracle:thin:@host")
 
 
@@ -45,11 +50,6 @@ def test_unknown_connection_is_opaque() -> None:
 )
 def test_table_lies_in_the_connections_database_unless_it_names_its_own(table: str, path: str) -> None:
     """Quoted names keep their dots; a schema that is not given is not guessed."""
-    location = table_of_connection(f"{SQL};database=db", table)
+    location = from_openlineage(DatasetName(f"{SOURCE};database=db", table))
     assert location is not None
     assert location.url == f"mssql://srv.database.windows.net:1433/{path}"
-
-
-def test_connection_without_a_table_is_no_table() -> None:
-    """Which one was read is not known."""
-    assert table_of_connection(f"{SQL};database=db", "") is None

@@ -27,7 +27,7 @@ PURE = (
     "shared.catalog.build",
     "shared.publishing.plan_azure_ml",
     "shared.publishing.engine",
-    "shared.openlineage.outgoing_names",
+    "shared.places.uris",
 )
 
 

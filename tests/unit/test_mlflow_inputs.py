@@ -10,7 +10,7 @@ from shared.azure_ml.run.inputs_outputs import Binding, LoggedInputs, read_logge
 from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
 from tests.unit.examples import LAKE, LAKE_URL, WORKSPACE_ID, at, data_asset
 
 CHURN = data_asset("churn", at("raw/churn/"))
@@ -31,7 +31,7 @@ class FakePlaces:
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
         match parse_reference(uri):
-            case Url(url):
+            case Location(url):
                 return Location(url)
             case DatastorePath() as reference:
                 return to_location(reference, LAKE, WORKSPACE_ID)

@@ -6,12 +6,16 @@ from hypothesis import strategies as st
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.places.table import names_of
+from shared.places.platforms import place_of
 from tests.unit.examples import LAKE_URL
 
 
 def exact(location: Location) -> list[QualifiedName]:
-    return [candidate.name for candidate in names_of(location).exact]
+    return list(place_of(location).exact)
+
+
+def name(url: str, *, is_folder: bool = False) -> str:
+    return place_of(Location(url, is_folder)).ref.qualified_name
 
 
 @pytest.mark.parametrize(
@@ -47,25 +51,25 @@ def exact(location: Location) -> list[QualifiedName]:
 )
 def test_file_is_named_as_purview_normalises_it(url: str, expected: str) -> None:
     """Purview's rules of asset normalisation, so that a scan finds our entity instead of making a second one."""
-    assert names_of(Location(url)).qualified_name == expected
+    assert name(url) == expected
 
 
 @pytest.mark.parametrize("url", [f"{LAKE_URL}/raw", f"{LAKE_URL}/raw/", f"{LAKE_URL}//raw//"])
 def test_folder_is_named_without_a_trailing_slash(url: str) -> None:
     """One folder, one name."""
-    assert names_of(Location(url, is_folder=True)).qualified_name == f"{LAKE_URL}/raw"
+    assert name(url, is_folder=True) == f"{LAKE_URL}/raw"
 
 
 def test_folder_with_a_dot_keeps_its_case() -> None:
     """`v1.A` is no file extension."""
-    assert names_of(Location(f"{LAKE_URL}/v1.A", is_folder=True)).qualified_name == f"{LAKE_URL}/v1.A"
+    assert name(f"{LAKE_URL}/v1.A", is_folder=True) == f"{LAKE_URL}/v1.A"
 
 
 @given(st.text(max_size=30), st.booleans())
 def test_normalised_name_is_normal(path: str, is_folder: bool) -> None:
     """Normalising twice is the same as once, or the name would change with every hand it passes through."""
-    once = names_of(Location(f"{LAKE_URL}/{path}", is_folder))
-    assert names_of(Location(once.qualified_name, once.is_folder)).qualified_name == once.qualified_name
+    once = place_of(Location(f"{LAKE_URL}/{path}", is_folder))
+    assert name(once.ref.qualified_name, is_folder=once.is_folder) == once.ref.qualified_name
 
 
 @pytest.mark.parametrize(
@@ -83,13 +87,13 @@ def test_normalised_name_is_normal(path: str, is_folder: bool) -> None:
 )
 def test_type_follows_from_the_host(url: str, type_name: str) -> None:
     """Purview's own types for the storage it scans, ours for the rest."""
-    assert names_of(Location(url)).type_name == type_name
+    assert place_of(Location(url)).ref.type_name == type_name
 
 
 def test_onelake_is_not_taken_for_adls() -> None:
     """Its host has `.dfs.` in it, but Purview catalogues OneLake under Fabric's own types and names."""
     url = "https://onelake.dfs.fabric.microsoft.com/ws-guid/item-guid/Files/a.csv"
-    assert names_of(Location(url)).type_name == "custom_dataset"
+    assert place_of(Location(url)).ref.type_name == "custom_dataset"
 
 
 def test_exact_candidates_try_both_hosts_with_and_without_slash() -> None:
@@ -116,8 +120,7 @@ def test_host_like_text_in_the_path_is_left_alone() -> None:
 
 def test_resource_set_candidates_are_spark_partitions_on_both_hosts() -> None:
     """A folder of part files is one resource set to Purview."""
-    names = names_of(Location(f"{LAKE_URL}/raw", is_folder=True))
-    assert [candidate.name for candidate in names.resource_sets] == [
+    assert list(place_of(Location(f"{LAKE_URL}/raw", is_folder=True)).resource_sets) == [
         "https://contosolake.dfs.core.windows.net/fs/raw/{SparkPartitions}",
         "https://contosolake.blob.core.windows.net/fs/raw/{SparkPartitions}",
     ]

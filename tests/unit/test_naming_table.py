@@ -14,8 +14,8 @@ from shared.catalog import qualified_names
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Datastore, Location
-from shared.places.connections import table_of_connection
-from shared.places.table import RULES, names_of, origin_of
+from shared.places.datasets import DatasetName
+from shared.places.platforms import PLATFORMS, from_openlineage, origin, place_of
 from shared.places.uris import AssetReference, parse_reference
 from tests.references.naming_table import Row, read_rows, read_sources
 from tests.unit.examples import WORKSPACE, WORKSPACE_ID
@@ -72,7 +72,9 @@ class _Assets(SimpleNamespace):
 
 def place(uri: str) -> Location | None:
     connection, separator, table = uri.partition(" | ")
-    return table_of_connection(connection, table) if separator else reader().locate(uri)
+    if not separator:
+        return reader().locate(uri)
+    return from_openlineage(DatasetName(connection.removeprefix("jdbc:"), table))  # a connection is its data source
 
 
 def other_host(name: str) -> str:
@@ -126,9 +128,9 @@ def test_every_source_is_that_of_a_row() -> None:
 
 
 def test_every_platform_has_rows() -> None:
-    """A rule without a row would be tested by nobody."""
+    """A platform without a row would not be tested."""
     located = [place(row.uri) for row in PLACES]
-    assert {names_of(each).platform for each in located if each} == {rule.platform for rule in RULES}
+    assert {place_of(each).platform for each in located if each} == {each.platform for each in PLATFORMS}
 
 
 @each(OWN)
@@ -153,8 +155,8 @@ def test_place_has_the_type_and_the_name_that_a_scanner_gives_it(row: Row) -> No
     """So that a scan meets our entity, or we the scan's."""
     located = place(row.uri)
     assert located is not None
-    names = names_of(located)
-    assert ((*names.scanned_types, OTHER_DATA)[0], names.qualified_name) == (row.type_name, row.name)
+    found = place_of(located)
+    assert ((*found.scanned_types, OTHER_DATA)[0], found.ref.qualified_name) == (row.type_name, row.name)
 
 
 @each(PLACES)
@@ -162,22 +164,22 @@ def test_candidates_come_in_order(row: Row) -> None:
     """The likeliest name first, none twice, and each with the reason it is tried."""
     located = place(row.uri)
     assert located is not None
-    names = names_of(located)
-    assert [candidate.name for candidate in names.exact] == candidates_of(row)
-    assert [candidate.name for candidate in names.resource_sets] == sets_of(row)
-    assert all(candidate.rule for candidate in (*names.exact, *names.resource_sets))
+    found = place_of(located)
+    assert list(found.exact) == candidates_of(row)
+    assert list(found.resource_sets) == sets_of(row)
+    assert all(found.rules[name] for name in (*found.exact, *found.resource_sets))
 
 
 @each(PLACES)
 def test_name_leads_back_to_the_place_where_that_is_defined(row: Row) -> None:
     """And from there to the same name."""
-    origin = origin_of(QualifiedName(row.name))
-    assert (origin.url if origin else "") == row.back
-    if origin:
+    back = origin(QualifiedName(row.name))
+    assert (back.url if back else "") == row.back
+    if back:
         located = place(row.uri)
         assert located is not None
-        kind = names_of(located).is_folder
-        assert names_of(Location(origin.url, is_folder=kind)).qualified_name in {row.name, *candidates_of(row)}
+        again = place_of(Location(back.url, is_folder=place_of(located).is_folder))
+        assert again.ref.qualified_name in {row.name, *candidates_of(row)}
 
 
 @each(PLACES)
@@ -193,4 +195,4 @@ def test_only_types_known_to_stand_alone_are_written(row: Row) -> None:
         "powerbi_dashboard",
         "powerbi_dataflow",
     }
-    assert names_of(located).type_name == (row.type_name if row.type_name in alone else OTHER_DATA)
+    assert place_of(located).ref.type_name == (row.type_name if row.type_name in alone else OTHER_DATA)

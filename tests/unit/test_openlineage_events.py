@@ -15,7 +15,7 @@ from shared.catalog.build import build_endpoint, build_run_tree
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Column, Deployment, Endpoint, Environment, Package, Run
-from shared.openlineage.outgoing_events import Told, to_run_events
+from shared.openlineage.outgoing_events import ProcessEvents, to_run_events
 from tests.harness.fakes import NOON
 from tests.unit.examples import WORKSPACE, WS, at, data_asset, model, run, tree, unscanned
 
@@ -35,26 +35,26 @@ def entities_of(*runs: Run, root_id: str = "", models: Iterable[str] = ()) -> tu
     return build_run_tree(whole, matches=unscanned(whole), models={runs[0].id: made})
 
 
-def told_of(name: str, entities: Iterable[Entity]) -> Told:
+def events_of(name: str, entities: Iterable[Entity]) -> ProcessEvents:
     return next(each for each in to_run_events(entities, at=NOON) if each.process == f"{WS}/{name}")
 
 
-def spelt(event: RunEvent) -> dict[str, Any]:
+def as_json(event: RunEvent) -> dict[str, Any]:
     return json.loads(Serde.to_json(event))  # type: ignore[no-any-return]
 
 
 def last(name: str, entities: Iterable[Entity]) -> dict[str, Any]:
-    return spelt(told_of(name, entities).events[-1])
+    return as_json(events_of(name, entities).events[-1])
 
 
 def last_of(process: Entity) -> dict[str, Any]:
-    (told,) = to_run_events([process], at=NOON)
-    return spelt(told.events[-1])
+    (sent,) = to_run_events([process], at=NOON)
+    return as_json(sent.events[-1])
 
 
-def test_run_is_told_as_a_start_and_an_end_at_its_own_times() -> None:
+def test_run_is_sent_as_a_start_and_an_end_at_its_own_times() -> None:
     """In UTC, to the millisecond."""
-    start, end = map(spelt, told_of("runs/train", entities_of(TRAIN)).events)
+    start, end = map(as_json, events_of("runs/train", entities_of(TRAIN)).events)
     assert [start["eventType"], start["eventTime"]] == ["START", "2026-07-01T10:00:00.123Z"]
     assert [end["eventType"], end["eventTime"]] == ["COMPLETE", "2026-07-01T10:30:00.000Z"]
     assert start["run"]["runId"] == end["run"]["runId"]
@@ -80,9 +80,9 @@ def test_status_of_a_run_is_the_type_of_its_last_event(status: str, event_type: 
     assert last("runs/train", entities_of(replace(TRAIN, status=status)))["eventType"] == event_type
 
 
-def test_process_without_times_is_told_once_at_the_time_given() -> None:
-    """No time is made up: a registration tells none, so there is no start, and the end is when it was published."""
-    (event,) = map(spelt, told_of("data/loan/versions/1/registration", entities_of(TRAIN)).events)
+def test_process_without_times_is_sent_once_at_the_time_given() -> None:
+    """No time is made up: a registration has none, so there is no start, and the end is when it was published."""
+    (event,) = map(as_json, events_of("data/loan/versions/1/registration", entities_of(TRAIN)).events)
     assert [event["eventType"], event["eventTime"]] == ["COMPLETE", "2026-07-01T12:00:00.000Z"]
 
 
@@ -110,13 +110,13 @@ def test_job_is_the_step_of_an_experiment(each: Run, root: str, job: str) -> Non
 
 def test_step_of_a_pipeline_names_the_pipeline_as_its_parent() -> None:
     """On both events; the pipeline is no entity, so its job is the experiment."""
-    for event in map(spelt, told_of("runs/train", entities_of(TRAIN, root_id="pipe")).events):
+    for event in map(as_json, events_of("runs/train", entities_of(TRAIN, root_id="pipe")).events):
         parent = event["run"]["facets"]["parent"]
         assert parent["run"]["runId"] == str(uuid.uuid5(uuid.NAMESPACE_URL, f"{WS}/runs/pipe"))
         assert parent["job"] == {"namespace": WS, "name": "churn", "facets": {}}
 
 
-def test_settings_metrics_and_packages_are_told_of_the_run_and_are_no_data() -> None:
+def test_settings_metrics_and_packages_describe_the_run_and_are_no_data() -> None:
     """The standard has no words for them, so a facet of ours does."""
     packages = (Package("numpy", version="2.0.0", specifier="==2.0.0", language="Python"),)
     environment = Environment(AssetId("environments", "env", "1"), packages)
@@ -130,7 +130,7 @@ def test_settings_metrics_and_packages_are_told_of_the_run_and_are_no_data() -> 
     assert names == ["data/loan/versions/1", "scores"]
 
 
-def test_data_is_told_in_facets_of_the_standard() -> None:
+def test_data_is_described_in_facets_of_the_standard() -> None:
     """Schema, version, tags and documentation; what has no facet there is in ours."""
     asset = replace(
         data_asset("loan", at("loan.csv"), team="risk"),
@@ -154,7 +154,7 @@ def test_data_is_told_in_facets_of_the_standard() -> None:
 @pytest.mark.parametrize(
     ("file", "names"), [("raw/{SparkPartitions}", ["raw"]), ("raw/{N}.csv", [])], ids=["folder", "pattern"]
 )
-def test_set_of_files_is_told_by_its_folder_too(file: str, names: list[str]) -> None:
+def test_set_of_files_is_known_by_its_folder_too(file: str, names: list[str]) -> None:
     """Spark calls it so; which files a pattern stands for is not in its name."""
     data = Ref("azure_datalake_gen2_resource_set", QualifiedName(f"https://lake.dfs.core.windows.net/fs/{file}"))
     process = Entity(Ref("ProcessWithColumnMapping", QualifiedName("p://x/y")), {"name": "p"}, inputs=(data,))
@@ -198,13 +198,13 @@ def test_column_mapping_of_another_writer_that_cannot_be_read_maps_nothing(text:
 
 
 @pytest.mark.parametrize(
-    ("repository", "told"),
+    ("repository", "sent"),
     [("https://github.com/contoso/churn.git", True), ("git@github.com:contoso/churn.git", False)],
 )
-def test_source_code_is_told_where_it_has_a_url(repository: str, told: bool) -> None:
+def test_source_code_is_sent_where_it_has_a_url(repository: str, sent: bool) -> None:
     """The facet wants one; otherwise the repository stays among the attributes."""
     event = last("runs/train", entities_of(replace(TRAIN, git_repository=repository, git_commit="abc")))
-    assert ("sourceCodeLocation" in event["job"]["facets"]) == told
+    assert ("sourceCodeLocation" in event["job"]["facets"]) == sent
     assert event["run"]["facets"]["azureml_process"]["attributes"]["git_repository"] == repository
 
 
@@ -235,7 +235,7 @@ def test_data_that_is_not_known_changes_no_fingerprint_of_the_process() -> None:
         *entities,
         *build_endpoint(Endpoint(WORKSPACE, "e", "Managed", deployments=(Deployment("b", (model("churn"),)),))),
     ]
-    without, with_model = told_of("runs/train", entities).fingerprints, told_of("runs/train", known).fingerprints
+    without, with_model = events_of("runs/train", entities).fingerprints, events_of("runs/train", known).fingerprints
     assert without.items() <= with_model.items()
     assert with_model.keys() - without.keys() == {f"{WS}/models/churn/versions/1"}
 
@@ -244,7 +244,7 @@ def test_data_that_is_not_known_changes_no_fingerprint_of_the_process() -> None:
     "change", [{"status": "Failed"}, {"ended_at": "2026-07-01T11:00:00Z"}, {"metrics": {"AUC": 0.9}}]
 )
 def test_other_content_has_another_fingerprint(change: dict[str, Any]) -> None:
-    """Also where it is told in a facet of ours alone."""
-    before = told_of("runs/train", entities_of(TRAIN)).fingerprints
-    after = told_of("runs/train", entities_of(replace(TRAIN, **change))).fingerprints
+    """Also where it is in a facet of ours alone."""
+    before = events_of("runs/train", entities_of(TRAIN)).fingerprints
+    after = events_of("runs/train", entities_of(replace(TRAIN, **change))).fingerprints
     assert before[QualifiedName(f"{WS}/runs/train")] != after[QualifiedName(f"{WS}/runs/train")]

@@ -1,4 +1,4 @@
-"""Names of data in OpenLineage: as its conventions have them, and back without loss."""
+"""Names of data in OpenLineage: as its conventions have them, each for one entity, and back."""
 
 import pytest
 from hypothesis import given
@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from openlineage.client.naming import dataset as standard
 
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.columns import Dataset
-from shared.openlineage.incoming_places import place_of_dataset
-from shared.openlineage.outgoing_names import Named, to_dataset_name, to_qualified_name
+from shared.places.datasets import DatasetName
+from shared.places.matching import place_of_dataset
+from shared.places.platforms import to_openlineage
 
 WS = "azureml://subscriptions/s/resourcegroups/rg/workspaces/ws"
 LAKE, BLOB = "abfss://fs@lake.dfs.core.windows.net", "wasbs://data@acct.blob.core.windows.net"
@@ -89,27 +89,28 @@ _ROOTS = st.sampled_from(
 
 
 @pytest.mark.parametrize(("qualified_name", "namespace", "name"), TABLE)
-def test_name_is_spelt_as_the_conventions_have_it_and_leads_back(
-    qualified_name: str, namespace: str, name: str
-) -> None:
+def test_name_is_as_the_conventions_have_it(qualified_name: str, namespace: str, name: str) -> None:
     """One row for each form that the catalog has."""
-    named = to_dataset_name(QualifiedName(qualified_name))
-    assert named == Named(namespace, name)
-    assert to_qualified_name(named) == qualified_name
+    assert to_openlineage(QualifiedName(qualified_name)) == DatasetName(namespace, name)
 
 
-@given(_ROOTS, st.lists(_SEGMENT, min_size=1, max_size=4), st.sampled_from(["", "/"]))
-def test_any_name_leads_back_to_the_entity(root: str, segments: list[str], end: str) -> None:
-    """Dots, backslashes, spaces, percent and number signs included."""
-    name = QualifiedName(root + "/".join(segments) + end)
-    assert to_qualified_name(to_dataset_name(name)) == name
+@given(
+    _ROOTS,
+    st.lists(_SEGMENT, min_size=1, max_size=4),
+    st.lists(st.sampled_from(["/", ".", "\\", "\\.", "//", "%2F", " "]), min_size=3, max_size=3),
+)
+def test_no_two_entities_share_a_name(root: str, segments: list[str], joints: list[str]) -> None:
+    """Dots, backslashes, spaces, percent and number signs included, whether they join segments or are within one."""
+    whole = {root + joint.join(segments) + end for joint in ("/", *joints) for end in ("", "/", "//")}
+    mixed = {root + "".join(map("".join, zip(segments, [*joints, ""], strict=False)))}
+    names = whole | mixed
+    assert len({to_openlineage(QualifiedName(name)) for name in names}) == len(names)
 
 
 COMES_IN_OTHERWISE = {
     "https://lake.dfs.core.windows.net/fs/raw/": "looked up with and without the slash",
     "https://lake.dfs.core.windows.net/fs/": "looked up with and without the slash",
     "https://lake.dfs.core.windows.net/fs/raw/{SparkPartitions}": "looked up by its folder, which is a symlink of it",
-    "https://lake.dfs.core.windows.net/fs/a%20b/c#d": "what follows a number sign is no path of a URL",
     "https://example.com/x?y=1": "queries may hold secrets",
     WS: "no data",
     "somewhere/else": "means something to one catalog only",
@@ -123,7 +124,7 @@ def test_name_that_went_out_is_looked_up_under_the_same_name_when_it_comes_in(
     qualified_name: str, namespace: str, name: str
 ) -> None:
     """So that lineage told here and taken in there meets at the same data."""
-    place = place_of_dataset(Dataset(namespace, name), "job")
+    place = place_of_dataset(DatasetName(namespace, name), "job")
     assert qualified_name in (place.ref.qualified_name, *place.exact)
 
 
@@ -142,5 +143,5 @@ def test_name_that_went_out_is_looked_up_under_the_same_name_when_it_comes_in(
 )
 def test_names_are_those_of_the_standards_own_classes(qualified_name: str, theirs: standard.DatasetNaming) -> None:
     """They know fewer clouds than we do, so they are a judge here and not a tool."""
-    named = to_dataset_name(QualifiedName(qualified_name))
+    named = to_openlineage(QualifiedName(qualified_name))
     assert (named.namespace, named.name) == (theirs.get_namespace(), theirs.get_name())

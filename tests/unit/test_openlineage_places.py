@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared.catalog.qualified_names import QualifiedName
-from shared.openlineage.columns import Dataset
-from shared.openlineage.incoming_places import place_of_dataset
-from shared.openlineage.outgoing_names import to_dataset_name
+from shared.places.datasets import DatasetName
+from shared.places.matching import place_of_dataset
+from shared.places.platforms import to_openlineage
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WS = re.compile(r"^WS(?=/|$)")
@@ -64,7 +64,7 @@ PROCESSES = (
 )
 def test_name_of_the_standard_leads_to_the_name_in_the_catalog(namespace: str, name: str, qualified_name: str) -> None:
     """As https://openlineage.io/docs/spec/naming has them, and as older listeners spelt them."""
-    assert place_of_dataset(Dataset(namespace, name), "jobs").ref.qualified_name == qualified_name
+    assert place_of_dataset(DatasetName(namespace, name), "jobs").ref.qualified_name == qualified_name
 
 
 def test_what_we_tell_others_leads_back_to_where_it_came_from() -> None:
@@ -77,6 +77,6 @@ def test_what_we_tell_others_leads_back_to_where_it_came_from() -> None:
     }
     assert len(names) > 100
     for name in sorted(names):
-        told = to_dataset_name(name)
-        place = place_of_dataset(Dataset(told.namespace, told.name), "jobs")
+        told = to_openlineage(name)
+        place = place_of_dataset(told, "jobs")
         assert name in {place.ref.qualified_name, *place.exact, *place.resource_sets}, (name, told, place)

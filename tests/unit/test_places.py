@@ -9,14 +9,14 @@ from shared.model import AssetId, Data, DataAsset, Location, Unresolved, Workspa
 from shared.places.matching import (
     Match,
     MatchKind,
-    Place,
     list_feeds,
     list_places,
     match_places,
-    place_of,
     places_of_feed,
     registered_from,
 )
+from shared.places.place import Place
+from shared.places.platforms import place_of
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, WS, at, data_asset, model, run, tree
 
 DFS = "https://contosolake.dfs.core.windows.net/fs"

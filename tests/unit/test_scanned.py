@@ -1,19 +1,18 @@
-"""What a scan has put into the catalog is told from the stand-ins of ours that may hide it."""
+"""What a scan has put into the catalog is told from placeholders of ours that may hide it."""
 
 from collections.abc import Sequence
 
-from shared.catalog.assets import UNSCANNED
-from shared.catalog.entities import Ref
+from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
-from shared.places.matching import place_of
-from shared.places.scanned import find_scanned
+from shared.places.matching import find_scanned
+from shared.places.platforms import place_of
 from shared.ports import ASSET, Found
 from tests.harness.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")
 PLACE = place_of(Location(TABLE))
-STAND_IN = Found(Ref("custom_dataset", TABLE), "1", labels=(UNSCANNED,))
+PLACEHOLDER = Found(Ref("custom_dataset", TABLE), "1", labels=(UNSCANNED,))
 SCANNED = Found(Ref("azure_sql_view", TABLE), "2")
 
 
@@ -30,19 +29,19 @@ class TwoOfAName(FakeCatalog):
         return {item.ref.qualified_name: item for item in here if item.ref.qualified_name in names}
 
 
-def test_scan_that_a_stand_in_hides_is_found_by_its_type() -> None:
-    """Otherwise a stand-in would keep the edges for ever."""
-    _, scanned = find_scanned(TwoOfAName(STAND_IN, SCANNED), [PLACE])
+def test_scan_that_a_placeholder_hides_is_found_by_its_type() -> None:
+    """Otherwise a placeholder would keep the edges for ever."""
+    _, scanned = find_scanned(TwoOfAName(PLACEHOLDER, SCANNED), [PLACE])
     assert scanned == {TABLE: SCANNED.ref}
 
 
-def test_stand_in_alone_is_no_scan_even_without_its_label() -> None:
+def test_placeholder_alone_is_no_scan_even_without_its_label() -> None:
     """No scanner writes a custom_dataset, whatever a steward has done to it."""
-    _, scanned = find_scanned(TwoOfAName(Found(STAND_IN.ref, "1")), [PLACE])
+    _, scanned = find_scanned(TwoOfAName(Found(PLACEHOLDER.ref, "1")), [PLACE])
     assert scanned == {}
 
 
-def test_nothing_more_is_asked_where_there_is_no_stand_in() -> None:
+def test_nothing_more_is_asked_where_there_is_no_placeholder() -> None:
     """The usual case costs one request, as ever."""
     catalog = TwoOfAName(SCANNED)
     assert find_scanned(catalog, [PLACE])[1] == {TABLE: SCANNED.ref}

@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.model import AssetId, Datastore, WorkspaceId
+from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.places.uris import (
     AssetReference,
     DatastorePath,
     Opaque,
     Reference,
     RunOutput,
-    Url,
     is_run_log,
     parse_reference,
     run_of_path,
@@ -84,11 +83,11 @@ def data(name: str, version: str, registry: str = "") -> AssetId:
         ("runs:/cmd_1/outputs/model", RunOutput("cmd_1", "", "outputs/model")),
         ("runs:/cmd_1", RunOutput("cmd_1", "", "")),
         # 9: storage and public URLs
-        ("https://acct.blob.core.windows.net/c/p/ref.csv", Url("https://acct.blob.core.windows.net/c/p/ref.csv")),
-        ("wasbs://c@acct.blob.core.windows.net/p/a.csv", Url("https://acct.blob.core.windows.net/c/p/a.csv")),
-        ("abfss://fs@acct.dfs.core.windows.net/p/a.csv", Url("https://acct.dfs.core.windows.net/fs/p/a.csv")),
-        ("abfs://fs@acct.dfs.core.windows.net", Url("https://acct.dfs.core.windows.net/fs/")),
-        ("http://example.com/iris.csv", Url("http://example.com/iris.csv")),
+        ("https://acct.blob.core.windows.net/c/p/ref.csv", Location("https://acct.blob.core.windows.net/c/p/ref.csv")),
+        ("wasbs://c@acct.blob.core.windows.net/p/a.csv", Location("https://acct.blob.core.windows.net/c/p/a.csv")),
+        ("abfss://fs@acct.dfs.core.windows.net/p/a.csv", Location("https://acct.dfs.core.windows.net/fs/p/a.csv")),
+        ("abfs://fs@acct.dfs.core.windows.net", Location("https://acct.dfs.core.windows.net/fs", is_folder=True)),
+        ("http://example.com/iris.csv", Location("http://example.com/iris.csv")),
         # 10: batch endpoint outputs
         (f"{ARM_ID}/datastores/lake/paths/azureml/x/score/", DatastorePath("lake", "azureml/x/score/", WORKSPACE_ID)),
         # 11: v1
@@ -133,7 +132,7 @@ def test_workspace_of_a_reference_is_lower_case_and_its_asset_is_not() -> None:
 )
 def test_secret_in_a_url_is_not_read(text: str) -> None:
     """A shared access signature or a user says who may read, not where it lies."""
-    assert parse_reference(text) == Url("https://acct.blob.core.windows.net/c/a.csv")
+    assert parse_reference(text) == Location("https://acct.blob.core.windows.net/c/a.csv")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +256,7 @@ def test_punctuation_of_a_file_name_is_part_of_the_place(path: str) -> None:
 def test_colon_in_the_first_folder_of_an_abfss_url_is_part_of_the_place() -> None:
     """What looks like a scheme after the host is a folder."""
     text = "abfss://fs@acct.dfs.core.windows.net/run:1/a.csv"
-    assert parse_reference(text) == Url("https://acct.dfs.core.windows.net/fs/run:1/a.csv")
+    assert parse_reference(text) == Location("https://acct.dfs.core.windows.net/fs/run:1/a.csv")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from shared.cache import Cache
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Datastore, Location, ModelVersion, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Reference, Url, parse_reference, to_location
+from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
 from shared.redaction import redact_text
 
 _FILE_TYPES = frozenset({"urifile", "uri_file"})
@@ -94,8 +94,8 @@ class DataReader:
             return None  # a template is no place until its run has filled it in
         reference = parse_reference(uri)
         match reference:
-            case Url(url):
-                location = self._from_url(url)
+            case Location(url, is_folder):
+                location = Location(self._by_service(url), is_folder)
             case DatastorePath() if self.is_here(reference):
                 datastore = self._datastore(reference.datastore)
                 location = to_location(
@@ -123,7 +123,7 @@ class DataReader:
 
     def _is_known(self, uri: str) -> bool:
         reference = parse_reference(uri)
-        return isinstance(reference, Url) or (isinstance(reference, DatastorePath) and self.is_here(reference))
+        return isinstance(reference, Location) or (isinstance(reference, DatastorePath) and self.is_here(reference))
 
     def _from_reference(self, binding: Binding, writers: Mapping[str, Collection[str]]) -> Data | None:
         reference = parse_reference(binding.asset_id)
@@ -197,12 +197,13 @@ class DataReader:
             for asset_id, data_type in types.items()
         }
 
-    def _from_url(self, url: str) -> Location:
+    def _by_service(self, url: str) -> str:
+        """Return a URL without secrets, of the service under which Purview scans the account."""
         parts = urlsplit(url)
         account, _, rest = parts.netloc.partition(".")
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
-        return Location(redact_text(url).rstrip("/"), is_folder=url.endswith("/"))
+        return redact_text(url).rstrip("/")
 
     def _datastore(self, name: str) -> Datastore:
         """Return a datastore; of one that cannot be read, its name."""

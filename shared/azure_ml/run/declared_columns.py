@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.model import Column, ColumnMapping
-from shared.openlineage.columns import Dataset, is_event, list_column_edges
+from shared.places.datasets import DatasetName, is_event, list_column_edges
 from shared.redaction import redact_text
 from shared.validation import below, check_kind, objects, take
 
@@ -148,7 +148,7 @@ def _unreadable(where: str, why: str) -> str:
     return f"The column mapping in {where} cannot be read: {redact_text(why)[:_LONGEST_NOTE].rstrip('.')}."
 
 
-def _note_on(unresolved: Iterable[Dataset], where: str) -> str:
+def _note_on(unresolved: Iterable[DatasetName], where: str) -> str:
     """Name data of which columns are declared, but which the run neither reads nor writes as far as Azure ML knows."""
     names = sorted({redact_text(dataset.label) for dataset in unresolved})
     more = f" and {len(names) - _NAMED_IN_NOTE} more" if len(names) > _NAMED_IN_NOTE else ""

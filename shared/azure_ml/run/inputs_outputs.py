@@ -3,15 +3,15 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_datasets import Places
-from shared.catalog.downstream import list_names
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Location, Port, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Url, is_run_log, parse_reference
+from shared.places.platforms import names_of
+from shared.places.uris import AssetReference, DatastorePath, is_run_log, parse_reference
 from shared.redaction import redact_text
 
 SAVED = "saveddatasets/"
@@ -170,7 +170,7 @@ def _address_of(dataset: Mapping[str, object]) -> str:
 def _is_place(address: str, places: Places) -> bool:
     reference = parse_reference(address)
     match reference:
-        case Url():
+        case Location():
             return True
         case DatastorePath(name):  # each unknown name would cost a request
             return places.is_here(reference) and name in places.datastores()
@@ -207,7 +207,7 @@ def _keys(data: Data) -> set[str]:
     """Return what identifies some data; not every source says whether it is a folder, so both names count."""
     match data:
         case Location():
-            return {name for is_folder in (False, True) for name in list_names(replace(data, is_folder=is_folder))}
+            return set(names_of(data))
         case DataAsset():
             return {repr(data.id)} | (_keys(data.location) if data.location else set())
         case Unresolved():

@@ -1,4 +1,4 @@
-"""An address of data, taken apart and normalised as Purview normalises what its scanners write."""
+"""URLs of data, read without secrets, taken apart, and normalised as Purview normalises what its scanners write."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,10 @@ from typing import Self
 from urllib.parse import unquote
 
 from shared.model import Location
+from shared.redaction import redact_url
 
+SPARK_PARTITIONS = "{SparkPartitions}"
+"""What a scan has at the end of the name of a set of part files; they are in one folder."""
 _QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
 """A query has a `=`; a question mark without one is a glob."""
 _GLOB = re.compile(r"[*?]")
@@ -16,14 +19,14 @@ _PERCENT_ENCODED = re.compile(r"(?:%(?!7B|7D|2F|25)[0-9A-F]{2})+", re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class Url:
     """
     Scheme and host in lower case, segments trimmed and none empty, no query, no user.
 
     Attributes:
         text: what it was read from.
         host: with the port, if one is given.
-        glob: the segments from the first one with a `*` or `?` on; an address ends before them, in a folder.
+        glob: the segments from the first one with a `*` or `?` on; the URL ends before them, in a folder.
     """
 
     text: str
@@ -36,7 +39,7 @@ class Address:
     @classmethod
     def of(cls, location: Location) -> Self:
         """
-        >>> Address.of(Location("HTTPS://Acct.dfs.core.windows.net/fs//raw/ *.csv")).segments
+        >>> Url.of(Location("HTTPS://Acct.dfs.core.windows.net/fs//raw/ *.csv")).segments
         ('fs', 'raw')
         """
         scheme, separator, rest = location.url.partition("://")
@@ -75,7 +78,7 @@ class Address:
 
         Source: Purview, "Asset normalization"; literal braces are encoded so that they cannot look like replacers.
 
-        >>> Address.of(Location("https://a.dfs.core.windows.net/fs/Raw/a{1}.CSV")).path
+        >>> Url.of(Location("https://a.dfs.core.windows.net/fs/Raw/a{1}.CSV")).path
         'fs/Raw/a%7B1%7D.csv'
         """
         segments = list(self.segments)
@@ -85,14 +88,18 @@ class Address:
         return "/".join(segments).replace("{", "%7B").replace("}", "%7D")
 
 
-def spellings(path: str) -> Iterator[tuple[str, str]]:
+def decode_braces(name: str) -> str:
+    return name.replace("%7B", "{").replace("%7D", "}")
+
+
+def path_variants(path: str) -> Iterator[tuple[str, str]]:
     """
-    Yield a path as it is and, if percent signs or spaces leave a doubt, as the other side would spell it, with why.
+    Yield a path as it is and, if percent signs or spaces leave a doubt, as the other side would write it, with why.
 
     Azure ML gives some paths percent-encoded (URLs) and others not (paths of datastores); what a scanner keeps of
     either is documented for braces alone.
 
-    >>> list(spellings("raw/a%20b.csv"))
+    >>> list(path_variants("raw/a%20b.csv"))
     [('raw/a%20b.csv', ''), ('raw/a b.csv', 'percent-decoded')]
     """
     yield path, ""
@@ -101,3 +108,31 @@ def spellings(path: str) -> Iterator[tuple[str, str]]:
         yield decoded, "percent-decoded"
     elif " " in path:
         yield path.replace(" ", "%20"), "percent-encoded"
+
+
+def without_query(path: str) -> str:
+    """
+    Cut the query off a path; a question mark without `=` after it is part of a glob.
+
+    >>> without_query("raw/a.csv?sv=1&sig=x"), without_query("raw/part-??.csv")
+    ('raw/a.csv', 'raw/part-??.csv')
+    """
+    head, _, query = path.partition("?")
+    return head if "=" in query else path
+
+
+def read_url(url: str) -> Location:
+    """
+    Read a URL without user, query and fragment; a slash at the end marks a folder.
+
+    >>> read_url("https://user:pw@host/path/?sig=x")
+    Location(url='https://host/path', is_folder=True, run_id='', datastore=None)
+    """
+    url = redact_url(url)
+    return Location(url.rstrip("/"), is_folder=url.endswith("/"))
+
+
+def by_extension(url: str) -> Location:
+    """Read a URL of which no one says whether it is a folder: what has no extension is one, and a set of part files."""
+    folder = url.removesuffix(f"/{SPARK_PARTITIONS}")
+    return Location(folder, is_folder=folder != url or "." not in url.rstrip("/").rpartition("/")[2])

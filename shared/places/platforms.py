@@ -1,0 +1,145 @@
+"""The table of platforms, and what it says of data: read a URI, name a place, to OpenLineage and back, its origin."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from shared.catalog.qualified_names import QualifiedName
+from shared.model import Location
+from shared.places.databricks import DATABRICKS
+from shared.places.datasets import DatasetName, path_name
+from shared.places.fabric import FABRIC
+from shared.places.place import Place, Platform, noted
+from shared.places.sql import DATABASES
+from shared.places.storage import STORAGE
+from shared.places.urls import Url, by_extension, read_url
+from shared.redaction import redact_url
+
+NO_URI = "atlas"
+"""OpenLineage's namespace of the few names in a catalog that are not URIs."""
+_READ = re.compile(r"(?:https?|mysql|databricks)://.+", re.IGNORECASE)
+_URI = re.compile(
+    r"(azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+|azureml://registries/[^/]+"
+    r"|[A-Za-z][A-Za-z0-9+.-]*://[^/]*)(.*)",
+    re.DOTALL,
+)
+"""A namespace, which of our own names is the workspace or the registry, and what follows it."""
+_NAMESPACE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]+(?:/.*)?", re.IGNORECASE)
+_LOCAL = frozenset({"file", "dbfs"})
+"""Schemes of places that mean something on one machine or in one workspace only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere(Platform):
+    """A place that Purview does not scan: a public URL, a datastore of an unknown kind."""
+
+    platform: str = "elsewhere"
+
+    def takes(self, url: Url) -> bool:
+        return True
+
+    def read(self, uri: Url) -> Location | None:
+        return read_url(uri.text) if _READ.fullmatch(uri.text) else None
+
+    def names(self, url: Url) -> Place:
+        name = f"{url.scheme}://{url.host}" + (f"/{url.path}" if url.path else "") if url.scheme else url.text
+        return self.place(url, name, is_folder=url.is_folder)
+
+    def origin(self, url: Url) -> Location | None:
+        return None
+
+    def to_openlineage(self, name: QualifiedName) -> DatasetName | None:
+        """Name what no convention is about: scheme and authority, then the path, as they ask for in general."""
+        uri = _URI.fullmatch(name)
+        return DatasetName(uri[1], path_name(uri[2])) if uri else DatasetName(NO_URI, name)
+
+    def from_openlineage(self, dataset: DatasetName) -> Location | None:
+        """Go back, except from an asset of Azure ML, and from what means something on one machine only."""
+        if not _NAMESPACE.fullmatch(dataset.namespace) or dataset.scheme in ("azureml", *_LOCAL):
+            return None
+        return by_extension(redact_url(f"{dataset.scheme}://{dataset.source}/{dataset.name.lstrip('/')}"))
+
+
+PLATFORMS: tuple[Platform, ...] = (*STORAGE, *DATABASES, *DATABRICKS, *FABRIC, Elsewhere())
+"""The first that takes a place names it, and the first that has an answer gives it."""
+
+
+def read(uri: str) -> Location | None:
+    """
+    Read a URI that Azure ML or a user gives for data; None if it names no place.
+
+    >>> read("abfss://fs@acct.dfs.core.windows.net/raw/a.csv").url
+    'https://acct.dfs.core.windows.net/fs/raw/a.csv'
+    >>> read("jdbc:sqlserver://srv.database.windows.net:1433;database=db;user=me;password=pw").url
+    'mssql://srv.database.windows.net:1433/db'
+    """
+    url = Url.of(Location(uri))
+    return next((location for platform in PLATFORMS if (location := platform.read(url))), None)
+
+
+def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
+    """
+    Return what a scanner calls a place, and under which names to look it up.
+
+    What one of `own_runs` wrote below its own id is not looked up: no scan was there before the run ended.
+
+    >>> place_of(Location("https://Acct.dfs.core.windows.net/fs/Raw//a{1}.CSV")).ref.qualified_name
+    'https://acct.dfs.core.windows.net/fs/Raw/a%7B1%7D.csv'
+    >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_id="r"), own_runs=["r"]).exact
+    ()
+    """
+    url = Url.of(location)
+    place = _taking(url).names(url)
+    if location.run_id not in own_runs:
+        return place
+    unfound = noted("placeholder: its run wrote it just now, no scan has been there", url)
+    return replace(place, exact=(), resource_sets=(), rules={}, unfound=unfound)
+
+
+def names_of(location: Location) -> frozenset[str]:
+    """
+    Return every name that a scanner may have for a place, whether that is a file or a folder.
+
+    >>> sorted(names_of(Location("https://a.dfs.core.windows.net/fs/x/")))
+    ['https://a.blob.core.windows.net/fs/x', 'https://a.dfs.core.windows.net/fs/x']
+    """
+    return place_of(location).names | place_of(replace(location, is_folder=True)).names
+
+
+def origin(name: QualifiedName) -> Location | None:
+    """
+    Go back from a name that a scanner may have written to the place; None where that is not defined.
+
+    >>> origin(QualifiedName("https://a.dfs.core.windows.net/fs/raw/{SparkPartitions}")).url
+    'https://a.dfs.core.windows.net/fs/raw'
+    """
+    url = Url.of(Location(name))
+    return _taking(url).origin(url)
+
+
+def to_openlineage(name: QualifiedName) -> DatasetName:
+    """
+    Name an entity of the catalog as the naming conventions of OpenLineage have it; no two share a name.
+
+    Spec: https://openlineage.io/docs/spec/naming
+
+    >>> to_openlineage(QualifiedName("https://lake.dfs.core.windows.net/fs/raw/loan.csv"))
+    DatasetName(namespace='abfss://fs@lake.dfs.core.windows.net', name='raw/loan.csv')
+    >>> to_openlineage(QualifiedName("mssql://sql.database.windows.net/credit/dbo/loan"))
+    DatasetName(namespace='sqlserver://sql.database.windows.net:1433', name='credit.dbo.loan')
+    """
+    return next(dataset for platform in PLATFORMS if (dataset := platform.to_openlineage(name)))
+
+
+def from_openlineage(dataset: DatasetName) -> Location | None:
+    """
+    Place data that OpenLineage names; None if that is an asset of Azure ML, or means something on one machine only.
+
+    >>> from_openlineage(DatasetName("sqlserver://sql.database.windows.net:1433", "credit.dbo.loan")).url
+    'mssql://sql.database.windows.net:1433/credit/dbo/loan'
+    """
+    return next((location for platform in PLATFORMS if (location := platform.from_openlineage(dataset))), None)
+
+
+def _taking(url: Url) -> Platform:
+    return next(platform for platform in PLATFORMS if platform.takes(url))
