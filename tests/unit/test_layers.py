@@ -79,7 +79,7 @@ def test_what_the_explorer_shows_is_made_without_dash() -> None:
     knowing = {
         path for path, name in imports("explorer") if name.partition(".")[0] in ("dash", "dash_cytoscape", "flask")
     }
-    assert {path for path in knowing if not path.startswith("explorer/parts/")} == {
+    assert {path for path in knowing if not path.startswith("explorer/components/")} == {
         "explorer/app.py",
         "explorer/server.py",
     }
