@@ -105,7 +105,7 @@ def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
         ({"raw": gzip.compress(b" " * (BODY_LIMIT + 1)), "encoding": "gzip"}, 413, "the body has more than"),
         ({"raw": b"{}", "encoding": "br"}, 415, "Content-Encoding: send gzip"),
         ({"body": "x"}, 400, "body: is a JSON str"),
-        ({"body": {"id": "x"}}, 400, "body: is no OpenLineage event"),
+        ({"body": {"id": "x"}}, 400, "body: is not an OpenLineage event"),
         (
             {"body": run_event("START", namespace="other")},
             403,
