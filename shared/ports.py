@@ -149,10 +149,10 @@ class Catalog(Protocol):
 
 class Announcement(Protocol):
     """
-    What others are told of one process.
+    What is sent to others about one process.
 
     Attributes:
-        fingerprints: by qualifiedName, of all it says; what was told under the same fingerprints before is no news.
+        fingerprints: by qualifiedName, of all it says; what was sent with the same fingerprints before is not sent again.
         events: in the shape that the outlet which made them sends.
     """
 
@@ -167,15 +167,15 @@ class Announcement(Protocol):
 
 
 class Outlet(Protocol):
-    """Others who are told of lineage, in the words of a standard of theirs."""
+    """Sends lineage to others, in the format of a standard."""
 
     def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
-        """Tell of each process among entities; `at` is the time of what tells none itself."""
+        """Describe each process among entities; `at` is the time of what has none itself."""
         ...
 
     def send(self, announcement: Announcement) -> None:
         """
-        Tell others, who may have been told before.
+        Send it, also if it was sent before.
 
         May raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
         """
