@@ -152,7 +152,7 @@ class Announcement(Protocol):
     What is sent to others about one process.
 
     Attributes:
-        fingerprints: by qualifiedName, of all it says; what was sent with the same fingerprints before is not sent again.
+        fingerprints: by qualifiedName, of all it says; what was sent with the same ones before is not sent again.
         events: in the shape that the outlet which made them sends.
     """
 
