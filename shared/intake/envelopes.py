@@ -14,7 +14,7 @@ from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
 from shared.intake.event_types import identifying_members, keep_names, members_read
-from shared.openlineage.incoming import TYPES, compact_run_event
+from shared.openlineage.incoming_events import TYPES, compact_run_event
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 

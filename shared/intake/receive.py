@@ -17,7 +17,7 @@ from shared.errors import TerminalError
 from shared.intake.allow_list import AllowList
 from shared.intake.envelopes import compact_event, is_openlineage, redact_event
 from shared.intake.message import OPENLINEAGE, MessageBody, dead_letter
-from shared.openlineage.incoming import compact_run_event, take_apart
+from shared.openlineage.incoming_events import compact_run_event, split_large_event
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Queue, State
 
@@ -110,7 +110,7 @@ def list_messages(
         return () if message is None else (message,)
     compact = compact_run_event(members)
     received_at = now().isoformat(timespec="milliseconds")
-    pieces = take_apart(compact, _fits)
+    pieces = split_large_event(compact, _fits)
     if pieces is None:
         whole = MessageBody(json.dumps(compact), operation_id or uuid.uuid4().hex, source, received_at, closes=closes)
         dead_letter(
