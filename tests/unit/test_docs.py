@@ -74,9 +74,25 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """By their path in the repository, with `*` and without an ending if they like."""
+    folders = "benchmarks|cli|docs|emulator|explorer|functions|infra|questions|samples|shared|tests|tools"
+    for path in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text(encoding="utf-8")):
+        name = path.rstrip("/")
+        assert [*ROOT.glob(name), *ROOT.glob(f"{name}.*")], path
+
+
 def test_every_make_target_that_is_documented_exists() -> None:
     """Across all pages."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for page in PAGES:
         for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8")):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page.name, target)
+
+
+@pytest.mark.parametrize("folder", ["harness", "worlds", "references"])
+def test_every_module_that_tests_share_is_in_their_map(folder: str) -> None:
+    """In tests/README.md, with what to use it for."""
+    named = set(re.findall(r"`(?:\w+/)?(\w+)`", (ROOT / "tests/README.md").read_text()))
+    assert {path.stem for path in (ROOT / "tests" / folder).glob("[a-z]*")} <= named

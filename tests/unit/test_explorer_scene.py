@@ -3,12 +3,11 @@
 import pytest
 
 from explorer.address import Address
-from explorer.elements import to_elements
-from explorer.exports import scene_to_csv, scene_to_mermaid
+from explorer.formats import scene_to_csv, scene_to_mermaid, to_elements
 from explorer.looks import kind_of
 from explorer.node import node_of
-from explorer.paging import EDGES, PAGE
 from explorer.reading import Reading
+from explorer.reduction import EDGES, PAGE
 from explorer.scene import Scene, make_scene
 from tests.unit.plain_catalog import METRICS, MODEL, RUN, PlainCatalog
 
