@@ -30,12 +30,12 @@ class Envelope:
     data: Mapping[str, object]
 
 
-_OF_OPENLINEAGE = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
-_OF_EVENT_GRID = frozenset({"topic", "specversion", "data", "subject"})
 _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "data")
 _ENVELOPE_IDENTITY = frozenset(
     {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
 )
+_OPENLINEAGE_OWN = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
+_NOT_OPENLINEAGE = frozenset({"topic", "specversion", "data", "subject"})
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
 
 
@@ -46,9 +46,9 @@ def is_openlineage(event: object) -> bool:
     >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
     (True, False)
     """
-    if not isinstance(event, dict) or not _OF_EVENT_GRID.isdisjoint(event):
+    if not isinstance(event, dict) or not _NOT_OPENLINEAGE.isdisjoint(event):
         return False
-    return not _OF_OPENLINEAGE.isdisjoint(event) or (
+    return not _OPENLINEAGE_OWN.isdisjoint(event) or (
         isinstance(event.get("eventType"), str) and event["eventType"] in TYPES
     )
 
@@ -65,7 +65,7 @@ def split_events(body: str) -> list[str]:
     """
     Split one delivery into the events in it, each as JSON text.
 
-    A body that is not JSON, or an item that is no object, stays as it is: it becomes a dead letter of its own.
+    A body that is not JSON, or an item that is not an object, stays as it is: it becomes a dead letter of its own.
     """
     try:
         delivery = json.loads(body)
@@ -139,9 +139,9 @@ def _redact_members(event: Mapping[str, object]) -> dict[str, object]:
 
 def compact_event(event: object) -> object:
     """
-    Keep of an event what is ever read of it, and nothing else: a few hundred bytes, whatever tags and properties weigh.
+    Keep only the members of an event that are read: a few hundred bytes, however large its tags and properties are.
 
-    Whatever is there of the kept members stays as it came, so that a malformed event is still seen to be malformed.
+    Kept members stay as they came, so that a malformed event is still seen to be malformed.
 
     >>> compact_event({"id": "e", "data": {"runId": "r", "runProperties": {"big": "x", "azureml.runsource": "s"}}})
     {'id': 'e', 'data': {'runId': 'r', 'runProperties': {'azureml.runsource': 's'}}}
@@ -191,7 +191,7 @@ def _read_members(body: str) -> dict[str, object]:
     if not isinstance(raw, dict):
         raise MalformedEventError("body", f"is a JSON {type(raw).__name__}, not an event")
     members = lower_first(raw)
-    if "specVersion" in members:  # so spelt in AML's own CloudEvents examples
+    if "specVersion" in members:  # as in AML's own CloudEvents examples
         members["specversion"] = members.pop("specVersion")
     return members
 

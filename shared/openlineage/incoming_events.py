@@ -53,10 +53,10 @@ _EVENT: Shape = {
 
 def compact_run_event(event: Mapping[str, object]) -> dict[str, object]:
     """
-    Keep of an event what is ever read of it: plans, Spark's properties and whatever else it carries are dropped.
+    Keep only the members of an event that are read: plans, Spark's properties and others are dropped.
 
-    Whatever is there of the kept members stays as it came, so that a malformed event is still seen to be malformed.
-    The name of a column is no name of a secret: what is known to be a column, `api_key` say, is kept.
+    Kept members stay as they came, so that a malformed event is still seen to be malformed. The name of a column does
+    not mark a secret: what is known to be a column, `api_key` say, is kept.
 
     >>> compact_run_event({"eventType": "START", "run": {"runId": "r", "facets": {"spark.logicalPlan": {}}}})
     {'eventType': 'START', 'run': {'runId': 'r', 'facets': {}}}
@@ -189,7 +189,7 @@ def why_skipped(body: str) -> str:
     """Say why an event is skipped because it is about no run; "" if it is about one."""
     event = _read(body)
     if "run" not in event and "eventType" not in event and not {"job", "dataset"}.isdisjoint(event):
-        return f"an OpenLineage event about a {'job' if 'job' in event else 'dataset'} tells of no run"
+        return f"an OpenLineage event about a {'job' if 'job' in event else 'dataset'} reports no run"
     return ""
 
 
@@ -213,7 +213,7 @@ def _read(body: str) -> Mapping[str, object]:
         event = json.loads(body)
         json.dumps(event, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise MalformedEventError("body", f"holds what is no character ({error.reason})") from error
+        raise MalformedEventError("body", f"is not valid Unicode ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise MalformedEventError("body", f"is not JSON ({error})") from error
     if not isinstance(event, dict):
@@ -225,7 +225,7 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
     checked(event, _EVENT)
     event_type, time, run_id = event["eventType"], _time(event["eventTime"]), _run_id(event["run"], "run")
     if event_type not in TYPES:
-        raise ValueError(f"eventType: is none of {', '.join(sorted(TYPES))}")
+        raise ValueError(f"eventType: is not one of {', '.join(sorted(TYPES))}")
     job, parent = event["job"], _at(event, "run", "facets", "parent")
     spark = _SPARK in str(event.get("producer") or "")
     owner, unit, job_name, namespaces = JobRunId(job["namespace"], run_id), "", job["name"], {job["namespace"]}
@@ -294,7 +294,7 @@ def _run_id(run: Mapping[str, Any], at: str) -> str:
     try:
         return str(uuid.UUID(run["runId"]))
     except ValueError as error:
-        raise ValueError(f"{at}.runId: is no UUID") from error
+        raise ValueError(f"{at}.runId: is not a UUID") from error
 
 
 def _time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Publishes what planners plan and notes it in the ledger: whatever it is about, in the same order."""
+"""Publishes what planners plan and notes it in the ledger, always in the same order."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -76,7 +76,7 @@ class Publisher:
         Bring the catalog up to date with what the event is about. Doing so twice changes nothing more.
 
         Args:
-            force: write everything and look everything up again, whatever the ledger says.
+            force: write everything and look everything up again, also what the ledger has as unchanged.
         """
         planner = self._planner_of(event)
         planner.add_fact()
