@@ -239,7 +239,7 @@ class Platform(ABC):
         very, sets = ({QualifiedName(each): rule for each, rule in names} for names in (exact, resource_sets))
         unfound = f"placeholder: nothing scanned under {name}" if very else NOT_SCANNED
         if very and types and not stands_alone:
-            unfound += f"; a {OTHER_DATA} stands in for the {types[0]}, which only a scan can write"
+            unfound += f"; it is a {OTHER_DATA}, since only a scan can write the type {types[0]}"
         return Place(
             ref,
             exact=tuple(very),
