@@ -1,4 +1,4 @@
-# The two commands a newcomer needs are `make demo` and `make test`; both set up .venv first, once.
+# The commands a newcomer needs are `make demo`, `make check` and `make test`; each sets up .venv first, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,13 +17,23 @@ INSTALL := $(BIN)/uv pip install --quiet
 AZURITE := node_modules/azurite/package.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
 
-.PHONY: demo test package deployed sample picture scan azurite lint format bench soak lock lock-check clean
+# Containers tend to forbid it, and then each of the hundreds of processes compiles what it imports again.
+export PYTHONDONTWRITEBYTECODE :=
+# Workers that are done take tests from those that are not.
+TESTS := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+FAST := -m "not servers" tests/unit tests/contract tests/recipes shared
+
+.PHONY: demo check test package deployed sample picture scan azurite lint format bench soak lock lock-check clean
 
 demo: $(READY)
 	@$(BIN)/lineage demo --out out
 
+# What one runs after each change: in process or in SQLite, no Azurite, no browser, nothing that takes minutes.
+check: $(READY)
+	$(TESTS) $(FAST)
+
 test: $(READY) $(DEPLOYED) azurite
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(TESTS)
 
 # What a deployment sends, as build/package and build/package.zip, and what it imports.
 package: $(READY) $(DEPLOYED)

@@ -16,7 +16,7 @@ from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
-    from shared.ports import Found
+    from shared.catalog.entities import Found
 
 _Answer = TypeVar("_Answer")
 HITS = 20

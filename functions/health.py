@@ -1,4 +1,4 @@
-"""Tells whether the app is alive, and whether what it needs can be reached."""
+"""Answers whether the app is alive, and whether what it needs can be reached."""
 
 import json
 

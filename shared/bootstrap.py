@@ -59,7 +59,7 @@ def services() -> "Services":
 
 
 def to_message(message: "func.QueueMessage") -> Message:
-    """Translate what the Functions host hands over, which host.json tells to hand over as it is."""
+    """Translate a message of the Functions host, which does not decode it (host.json)."""
     body = decode_body(message.get_body().decode("utf-8", errors="replace"))
     return Message(message.id or "", body, message.dequeue_count or 1, message.pop_receipt or "")
 

@@ -5,27 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import ASSET, Entity, Found
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """
-    An entity the catalog has.
-
-    Attributes:
-        outputs: those of a process.
-        touched: somebody else than its creator has written it since, as a scan does.
-    """
-
-    ref: Ref
-    guid: str
-    outputs: tuple[Ref, ...] = ()
-    labels: tuple[str, ...] = ()
-    name: str = ""
-    touched: bool = False
 
 
 class RunSource(Protocol):
@@ -109,10 +91,6 @@ class Upserted(Protocol):
 
     @property
     def rejections(self) -> Mapping[QualifiedName, str]: ...
-
-
-ASSET = "Asset"
-"""The supertype of data and processes alike."""
 
 
 class Catalog(Protocol):

@@ -1,13 +1,45 @@
-"""Fixtures that more than one kind of test needs."""
+"""Fixtures that more than one kind of test needs, and the marker of those tests that `make check` leaves out."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from emulator import azurite
 from emulator.azurite import Azurite
 from emulator.server import Emulator
+
+SERVERS = frozenset({"azurite_server", "chromium"})
+"""Fixtures that start a server or look for one; a test that uses one of them has the marker `servers`."""
+PROGRAMS = ("azurite.js", "chromium", "google-chrome", "playwright")
+_running: list[pytest.Item] = []
+
+
+def pytest_configure() -> None:
+    """Refuse for good to start Azurite or a browser in a test that `make check` runs."""
+    sys.addaudithook(_check_start)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that asks for a server."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note which test runs, its fixtures included."""
+    _running[:] = [item]
+    return (yield)
+
+
+def _check_start(event: str, args: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen" and _running and not _running[0].get_closest_marker("servers"):
+        command = str(args[1])
+        if any(program in command for program in PROGRAMS):
+            raise RuntimeError(f"{_running[0].nodeid} has no marker `servers`, but starts {command}")
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from dash import html
 from explorer.components.buttons import Component, button
 from explorer.looks import kind_of
 from questions.find import AmbiguousAssetError, AssetNotFoundError
+from shared.catalog.entities import Found
 from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
-from shared.ports import Found
 
 
 @dataclass(frozen=True, slots=True)

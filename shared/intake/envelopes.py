@@ -10,7 +10,7 @@ from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
 from shared.intake.event_types import identifying_members, keep_names, members_read
-from shared.openlineage.incoming import compact_run_event, is_openlineage
+from shared.openlineage.incoming_events import compact_run_event, is_openlineage
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from shared.errors import TerminalError
 from shared.intake.envelopes import compact_event, redact_event
-from shared.intake.message import MessageBody
-from shared.intake.outcomes import dead_letter
-from shared.openlineage.incoming import compact_run_event, is_openlineage, take_apart
+from shared.intake.message import MessageBody, dead_letter
+from shared.openlineage.incoming_events import compact_run_event, is_openlineage, split_large_event
 from shared.state.ports import DeadLetters, Queue
 
 MESSAGE_LIMIT = 32 * 1024
@@ -96,7 +95,7 @@ def list_messages(
         return () if message is None else (message,)
     compact = compact_run_event(members)
     received_at = now().isoformat(timespec="milliseconds")
-    pieces = take_apart(compact, _fits)
+    pieces = split_large_event(compact, _fits)
     if pieces is None:
         whole = MessageBody(json.dumps(compact), operation_id or uuid.uuid4().hex, source, received_at, closes=closes)
         dead_letter(

@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.intake.allow_list import AllowList
 from shared.intake.message import OPENLINEAGE
 from shared.intake.receive import RefusedBodyError, enqueue
-from shared.openlineage.incoming import is_openlineage
+from shared.openlineage.incoming_events import is_openlineage
 from shared.redaction import redact_text
 from shared.state.ports import State
 

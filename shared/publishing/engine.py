@@ -39,8 +39,8 @@ class Publisher:
     The publish use case, of Azure ML's events, of runs that OpenLineage reports, and of marks.
 
     May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
-    written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. Others
-    are told last, of what the catalog has; if that fails, what is written stays written, and publishing again sends
+    written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. What
+    the catalog has is sent to others last; if that fails, what is written stays written, and publishing again sends
     the rest. AnnouncementRefusedError: the receiver refused an event.
     """
 

@@ -57,7 +57,7 @@ class Plan:
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
         rows_need_lease: rows may be noted under the lease only, since they add up what several events say.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
-        announced_at: the time of what has none itself, for others to be told of; None if they are not.
+        announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
     """
 
     subject: str

@@ -9,7 +9,7 @@ from shared.catalog.assets import build_model, ref_of_model
 from shared.catalog.build import build_endpoint, build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import Entity, Evidence, Ref
+from shared.catalog.entities import Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RunNotSettledError
@@ -26,7 +26,7 @@ from shared.model import (
     WorkspaceId,
 )
 from shared.places.matching import find_scanned, list_places, match_places, places_by_run
-from shared.ports import Catalog, Found, RunSource
+from shared.ports import Catalog, RunSource
 from shared.publishing.plan import (
     PUBLISHED,
     SKIPPED,

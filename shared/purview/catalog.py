@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.ports import ASSET, Found
 from shared.purview.classifications import classifications_above
 from shared.purview.reader import GUIDS, LineageReader, present
 from shared.purview.transport import PurviewClient, unique_attribute_queries

@@ -57,7 +57,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "azurite"])
+@pytest.fixture(params=["sqlite", pytest.param("azurite", marks=pytest.mark.servers)])
 def reopen(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Open]:
     """Every adapter in turn; each call opens the same store once more."""
     opened: list[State] = []

@@ -495,7 +495,7 @@ def test_deeply_nested_event_ends_as_any_other(deployment: Deployment, member: s
     assert line["outcome"] == ("dead_lettered" if member == "runId" else "published")
 
 
-def test_nesting_beyond_every_parser_harms_nobody(deployment: Deployment) -> None:
+def test_nesting_beyond_every_parser_does_no_harm(deployment: Deployment) -> None:
     """Refused before our code, and the next event is taken."""
     body = b"[" * 100_000 + b"]" * 100_000
     headers = {"aeg-event-type": "Notification"}

@@ -185,7 +185,7 @@ def test_package_is_small(package: Package) -> None:
     assert 100_000 < package.size < SIZE_LIMIT
 
 
-def test_whatever_lies_about_in_the_working_folder_is_not_sent(working_folder: Path, package: Package) -> None:
+def test_stray_files_in_the_working_folder_are_not_sent(working_folder: Path, package: Package) -> None:
     """Settings, secrets, state, environments and build output, at the root and below."""
     assert list_files(working_folder) == list(package.files)
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
-from shared.ports import ASSET, Found
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)

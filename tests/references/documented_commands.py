@@ -10,6 +10,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sa
 RUN_BY = {
     "make azurite": "Makefile",
     "make bench": "tests/integration/test_benchmarks.py",
+    "make check": "Makefile",
     "make demo": "tests/e2e/test_demo.py",
     "make format": ".ci/run",
     "make lint": ".ci/run",

@@ -1,5 +1,6 @@
 """Announcing: after the catalog, each news at least once whatever fails, and nothing that was told before."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AnnouncementRefusedError, EntityRejectedError, RequestRefusedError, ServiceUnavailableError
+from shared.intake.allow_list import AllowList, read_job_event
 from shared.intake.event_types import EndpointSubject, ModelSubject, RunSubject, Subject
 from shared.model import AssetId, Deployment, Endpoint
+from shared.openlineage.incoming_events import RunEvent
 from shared.openlineage.outgoing_events import to_run_events
 from shared.ports import Announcement
 from shared.publishing.announce import Announcer
@@ -22,6 +25,7 @@ from shared.state.sqlite import SqliteLedger
 from shared.state.sqlite_database import Database
 from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import WORKSPACE, WS, answers, at, data_asset, event, model, run, tree, ws
+from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, data, run_event
 
 TRAIN = run(
     "train", inputs={"loan": data_asset("loan", at("loan.csv"))}, outputs={"out": at("out/")}, metrics={"A": 1.0}
@@ -62,7 +66,12 @@ class Desk:
 
     def publish(self, subject: Subject, *, force: bool = False, time: datetime = NOON) -> list[str]:
         """Publish, and return what was told because of it, whatever became of it."""
-        publisher = Publisher(
+        before = len(self.outlet.told)
+        self.publisher().publish(event(subject, time=time), force=force)
+        return sorted(self.outlet.told[before:])
+
+    def publisher(self) -> Publisher:
+        return Publisher(
             self.source,
             self.catalog,
             self.ledger,
@@ -70,9 +79,6 @@ class Desk:
             now=lambda: NOON,
             announcer=Announcer(self.outlet, self.ledger),
         )
-        before = len(self.outlet.told)
-        publisher.publish(event(subject, time=time), force=force)
-        return sorted(self.outlet.told[before:])
 
     def fails(self, subject: Subject, error: type[Exception]) -> str:
         with pytest.raises(error) as raised:
@@ -89,6 +95,15 @@ def test_what_was_published_is_told(desk: Desk) -> None:
     """Each process once; of what has no time of its own, at the time of the event."""
     assert desk.publish(TRAINED) == ["data/loan/versions/1/registration", "runs/train"]
     assert set(desk.outlet.at) == {NOON}
+
+
+def test_run_that_came_in_as_openlineage_is_not_sent_out(desk: Desk) -> None:
+    """Its sender may be the receiver."""
+    came_in = run_event("COMPLETE", inputs=[data(RAW)], outputs=[data(PREPARED)])
+    read = read_job_event(json.dumps(came_in), AllowList((), (NAMESPACE,)))
+    assert isinstance(read, RunEvent)
+    assert desk.publisher().publish(read).outcome == "published"
+    assert desk.outlet.told == []
 
 
 def test_unchanged_content_is_not_told_again(desk: Desk) -> None:

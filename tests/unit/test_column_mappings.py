@@ -12,10 +12,10 @@ from shared.azure_ml.run.declared_columns import (
     COLUMN_MAPPING_ARTIFACT_TAG,
     COLUMN_MAPPING_TAG,
     Declared,
+    RunDatasets,
     parse_column_mappings,
     read_declared,
 )
-from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.errors import (
     AccessDeniedError,
     LineageError,

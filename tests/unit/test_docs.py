@@ -80,3 +80,10 @@ def test_every_make_target_that_is_documented_exists() -> None:
     for page in PAGES:
         for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8")):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page.name, target)
+
+
+@pytest.mark.parametrize("folder", ["harness", "worlds", "references"])
+def test_every_module_that_tests_share_is_in_their_map(folder: str) -> None:
+    """In tests/README.md, with what to use it for."""
+    named = set(re.findall(r"`(?:\w+/)?(\w+)`", (ROOT / "tests/README.md").read_text()))
+    assert {path.stem for path in (ROOT / "tests" / folder).glob("[a-z]*")} <= named

@@ -19,13 +19,15 @@ import requests
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
-from emulator.azurite import Azurite, AzuriteError, missing
+from emulator.azurite import Azurite, AzuriteError
 from emulator.event_grid.sender import Sender
 from emulator.functions_host.outputs import messages
 from emulator.functions_host.queues import QueueOptions, decode
 from emulator.functions_host.routes import compile_template
 from emulator.functions_host.timers import check_schedule
 from emulator.functions_host.webhook import Call, Webhook
+from shared.settings import Azurite as AzuriteSetting
+from tests.harness.storage import empty
 
 ROOT = Path(__file__).parents[2]
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -224,13 +226,11 @@ def event(data: object) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="module")
-def storage() -> Iterator[str]:
-    """Azurite's connection string."""
-    if reason := missing():
-        (pytest.fail if os.environ.get("LINEAGE_TESTS_SKIP_NOTHING") == "1" else pytest.skip)(reason)
-    with Azurite() as azurite:
-        yield azurite.connection_string
+@pytest.fixture
+def storage(azurite_server: Azurite) -> str:
+    """Azurite's connection string, without a message of another test in the app's own queue."""
+    empty(AzuriteSetting(azurite_server.base_port))
+    return azurite_server.connection_string
 
 
 @pytest.fixture
@@ -445,7 +445,6 @@ def test_our_app_has_exactly_these_functions_and_takes_an_event(storage: str, tm
     """The app as deployed boots in the genuine runtime, and an event it receives is in its queue."""
     environment = {**os.environ, "LineageStorage": storage, "RECONCILE_SCHEDULE": "0 */15 * * * *"}
     with QueueClient.from_connection_string(storage, "lineage-requests") as client:
-        client.create_queue()
         with hosted(ROOT, environment, "--no-queues") as process:
             status = process.notify("receive_event", {"runId": "r1"}, traceparent=TRACEPARENT)
             live = requests.get(f"{process.url}/api/health/live", timeout=20).status_code

@@ -94,6 +94,13 @@ def test_only_bootstrap_and_the_adapters_know_the_adapters() -> None:
     assert {path for path in knowing if not path.startswith("shared/state/")} == {"shared/bootstrap.py"}
 
 
+def test_azure_ml_is_resolved_without_the_catalog_and_its_services_without_runs() -> None:
+    """The catalog's entities are built from what was resolved, and a run is resolved from what the services answer."""
+    later = ("shared.catalog", "shared.openlineage", "shared.publishing")
+    assert [found for found in imports("shared/azure_ml") if found[1].startswith(later)] == []
+    assert [found for found in imports("shared/azure_ml/services") if found[1].startswith("shared.azure_ml.run")] == []
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_pure_core_loads_no_sdk(module: str) -> None:
     """Nor any HTTP library."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.azure_ml.run.inputs_outputs import Binding, LoggedInputs, read_logged_inputs
-from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
+from shared.azure_ml.services.workspace_api import MLFLOW_RUN, check_answer
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
 from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
@@ -60,7 +60,7 @@ def read(
     known: Sequence[Data] = (),
 ) -> LoggedInputs:
     mlflow = {"inputs": {"dataset_inputs": list(items)}}
-    check_shape(mlflow, MLFLOW_RUN)
+    check_answer(mlflow, MLFLOW_RUN)
     places = places or FakePlaces()
     return read_logged_inputs(mlflow, inputs, places, places.resolve, known)
 
@@ -180,4 +180,4 @@ def test_run_that_logged_nothing_has_no_such_inputs(mlflow: dict[str, Any] | Non
 def test_answer_of_another_shape_is_refused_by_the_name_of_its_field(inputs: object, field: str) -> None:
     """It is not read as if nothing had been logged."""
     with pytest.raises(UnreadableAnswerError, match=f"^{field}: "):
-        check_shape({"inputs": inputs}, MLFLOW_RUN, at="run")
+        check_answer({"inputs": inputs}, MLFLOW_RUN, at="run")
