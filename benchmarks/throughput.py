@@ -12,8 +12,7 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
-from shared.http.rest import build_session
-from shared.http.sign_in import EmulatorCredential
+from shared.http.rest import EmulatorCredential, build_session
 from shared.intake.message import EVENT_GRID
 from shared.intake.receive import receive_event
 from shared.purview.transport import SCOPE

@@ -234,7 +234,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.http.sign_in import EmulatorCredential
+            from shared.http.rest import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

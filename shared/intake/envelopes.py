@@ -10,7 +10,7 @@ from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
 from shared.intake.event_types import identifying_members, keep_names, members_read
-from shared.openlineage.incoming_events import compact_run_event, is_openlineage
+from shared.openlineage.incoming_events import TYPES, compact_run_event
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 
@@ -30,7 +30,31 @@ _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "dat
 _ENVELOPE_IDENTITY = frozenset(
     {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
 )
+_OPENLINEAGE_OWN = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
+_NOT_OPENLINEAGE = frozenset({"topic", "specversion", "data", "subject"})
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
+
+
+def is_openlineage(event: object) -> bool:
+    """
+    Whether something is meant as an OpenLineage event, however wrong it may be; Event Grid's have an eventType too.
+
+    >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
+    (True, False)
+    """
+    if not isinstance(event, dict) or not _NOT_OPENLINEAGE.isdisjoint(event):
+        return False
+    return not _OPENLINEAGE_OWN.isdisjoint(event) or (
+        isinstance(event.get("eventType"), str) and event["eventType"] in TYPES
+    )
+
+
+def is_openlineage_body(body: str) -> bool:
+    """Whether a message holds what is meant as an OpenLineage event."""
+    try:
+        return is_openlineage(json.loads(body))
+    except (ValueError, RecursionError):
+        return False
 
 
 def split_events(body: str) -> list[str]:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import TerminalError
-from shared.intake.envelopes import compact_event, redact_event
+from shared.intake.envelopes import compact_event, is_openlineage, redact_event
 from shared.intake.message import MessageBody, dead_letter
-from shared.openlineage.incoming_events import compact_run_event, is_openlineage, split_large_event
+from shared.openlineage.incoming_events import compact_run_event, split_large_event
 from shared.state.ports import DeadLetters, Queue
 
 MESSAGE_LIMIT = 32 * 1024

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from shared.intake.allow_list import AllowList
+from shared.intake.envelopes import is_openlineage
 from shared.intake.message import OPENLINEAGE
 from shared.intake.receive import RefusedBodyError, enqueue
-from shared.openlineage.incoming_events import is_openlineage
 from shared.redaction import redact_text
 from shared.state.ports import State
 

@@ -18,8 +18,6 @@ TYPES = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"})
 REFOLD = "urn:lineage:reconcile"
 """The producer of events that say nothing but that a run is to be published again."""
 _SPARK = "/integration/spark"
-_OWN = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
-_OF_OTHERS = frozenset({"topic", "specversion", "data", "subject"})
 _DESCRIPTION_LIMIT = 2_000
 """Characters of a job's documentation; the rest is left out, so that it costs no event its place in the queue."""
 
@@ -51,26 +49,6 @@ _EVENT: Shape = {
     "outputs": [{**_DATASET, "outputFacets?": {"outputStatistics": {"rowCount": object, "size": object}}}],
 }
 """All that is ever read of an event: what is not in here is dropped when it comes in."""
-
-
-def is_openlineage(event: object) -> bool:
-    """
-    Whether something is meant as an OpenLineage event, however wrong it may be; Event Grid's have an eventType too.
-
-    >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
-    (True, False)
-    """
-    if not isinstance(event, dict) or not _OF_OTHERS.isdisjoint(event):
-        return False
-    return not _OWN.isdisjoint(event) or (isinstance(event.get("eventType"), str) and event["eventType"] in TYPES)
-
-
-def is_openlineage_body(body: str) -> bool:
-    """Whether a message holds what is meant as an OpenLineage event."""
-    try:
-        return is_openlineage(json.loads(body))
-    except (ValueError, RecursionError):
-        return False
 
 
 def compact_run_event(event: Mapping[str, object]) -> dict[str, object]:

@@ -1,10 +1,11 @@
 """Reads lineage and whole entities out of Microsoft Purview, many to a request, for whoever asks about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.purview.transport import PurviewClient
@@ -142,6 +143,48 @@ class LineageReader:
             middle = len(guids) // 2
             return {**self._get(guids[:middle]), **self._get(guids[middle:])}
         return {str(each["guid"]): Asset.parse(each) for each in body.get("entities") or [] if _is_active(each)}
+
+
+Read = Callable[[Collection[str]], Mapping[str, Asset]]
+"""Reads whole entities by guid."""
+
+
+def classifications_of(assets: Iterable[Asset], read: Read) -> dict[str, tuple[str, ...]]:
+    """
+    Return the names of the classifications that data has, those of its columns included, by guid.
+
+    A table has columns, a file a schema that has them; what is not classified is left out.
+    """
+    listed = list(assets)
+    schemas = read({each.guid for asset in listed for each in asset.related.get(SCHEMA_ATTRIBUTE, ())})
+    columns_of = {
+        asset.guid: {
+            each.guid
+            for holder in (
+                asset,
+                *(schemas[one.guid] for one in asset.related.get(SCHEMA_ATTRIBUTE, ()) if one.guid in schemas),
+            )
+            for each in holder.related.get("columns", ())
+        }
+        for asset in listed
+    }
+    columns = read({guid for guids in columns_of.values() for guid in guids})
+    found = {
+        asset.guid: {
+            *asset.classifications,
+            *(name for guid in columns_of[asset.guid] if guid in columns for name in columns[guid].classifications),
+        }
+        for asset in listed
+    }
+    return {guid: tuple(sorted(names)) for guid, names in found.items() if names}
+
+
+def classifications_above(reader: LineageReader, guid: str) -> frozenset[str]:
+    """Return the classifications of an entity and of all that one request for lineage finds upstream of it."""
+    lineage = reader.get_lineage(guid, INPUT)
+    assets = reader.get_assets(sorted({guid, *lineage.assets}))
+    found = classifications_of(assets.values(), lambda guids: reader.get_assets(sorted(guids)))
+    return frozenset(name for names in found.values() for name in names)
 
 
 def _is_active(entity: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from pyapacheatlas.core.util import AtlasResponse
 
 from shared.errors import LineageError, ServiceUnavailableError
 from shared.http.errors import to_error
-from shared.http.sign_in import get_token
+from shared.http.rest import get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"

@@ -17,8 +17,7 @@ from shared.intake.receive import MESSAGE_LIMIT
 from shared.intake.receive_openlineage import BODY_LIMIT, EVENT_LIMIT
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
 from tests.harness.fakes import FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID
 from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
