@@ -1,4 +1,8 @@
-"""Reads what Event Grid delivers: either schema, single or in an array, any casing of keys, live or dead-lettered."""
+"""
+Reads what Event Grid delivers: either schema, single or in an array, any casing of keys, live or dead-lettered.
+
+Events of OpenLineage, which come through the same queue, are recognised here, and read by `shared.openlineage`.
+"""
 
 import json
 from collections.abc import Collection, Mapping
@@ -26,12 +30,12 @@ class Envelope:
     data: Mapping[str, object]
 
 
+_OF_OPENLINEAGE = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
+_OF_EVENT_GRID = frozenset({"topic", "specversion", "data", "subject"})
 _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "data")
 _ENVELOPE_IDENTITY = frozenset(
     {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
 )
-_OPENLINEAGE_OWN = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
-_NOT_OPENLINEAGE = frozenset({"topic", "specversion", "data", "subject"})
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
 
 
@@ -42,9 +46,9 @@ def is_openlineage(event: object) -> bool:
     >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
     (True, False)
     """
-    if not isinstance(event, dict) or not _NOT_OPENLINEAGE.isdisjoint(event):
+    if not isinstance(event, dict) or not _OF_EVENT_GRID.isdisjoint(event):
         return False
-    return not _OPENLINEAGE_OWN.isdisjoint(event) or (
+    return not _OF_OPENLINEAGE.isdisjoint(event) or (
         isinstance(event.get("eventType"), str) and event["eventType"] in TYPES
     )
 

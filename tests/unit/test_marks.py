@@ -29,7 +29,7 @@ class Desk:
         source = FakeRunSource(
             answers(
                 tree(run("train", outputs={"out": at("out/")})),
-                **{"model churn:1": model("churn"), "maker churn:1": "train"},
+                **{"model churn:1": model("churn"), "producer churn:1": "train"},
             )
         )
         self.catalog, self.ledger, self.leases = FakeCatalog(), SqliteLedger(database), SqliteLeases(database)
