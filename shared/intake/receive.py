@@ -176,7 +176,7 @@ def receive_openlineage(
 
 def _decompress(body: bytes, encoding: str) -> bytes:
     how = encoding.strip().casefold()
-    # Whatever stands in front of the app may have undone it, and left the header as it was.
+    # A proxy in front of the app may have decompressed it, and left the header as it was.
     if how in ("", "identity") or (how == "gzip" and not body.startswith(_GZIP)):
         plain = body
     elif how == "gzip":
