@@ -43,7 +43,7 @@ class PurviewCatalog:
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         """
-        Look up entities by qualifiedName, whatever their type, as many to a request as fit into a URL.
+        Look up entities of any type by qualifiedName, as many to a request as fit into a URL.
 
         A look-up by a type includes its subtypes; of a type that the catalog does not know there is nothing. Unlike
         search, this sees what was written a moment ago.
