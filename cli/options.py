@@ -97,4 +97,4 @@ def moment(text: str) -> datetime:
         read = datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{text!r} is no time; give 2026-07-01 or 2026-07-01T12:00:00+02:00") from error
+        raise click.BadParameter(f"{text!r} is not a time; give 2026-07-01 or 2026-07-01T12:00:00+02:00") from error

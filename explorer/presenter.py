@@ -25,7 +25,7 @@ _MIN_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What stands in the middle of the page: elements, or a message instead of them."""
+    """The middle of the page: elements, or a message instead of them."""
 
     elements: list[dict[str, Any]]
     toolbar: list[Component]
@@ -65,7 +65,7 @@ class Presenter:
             return [remark(f"{trouble.title}. {trouble.advice}")]
 
     def picture(self, query: str) -> Picture:
-        """Return what stands in the middle of the page."""
+        """Return what the middle of the page shows."""
         address = Address.parse(query)
         try:
             if not address.asset:

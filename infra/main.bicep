@@ -38,7 +38,7 @@ param systemTopicNames string = ''
 ])
 param eventDestination string = 'function'
 
-@description('NCRONTAB schedule (six fields) on which the app looks for what no event told.')
+@description('NCRONTAB schedule (six fields) on which the app looks for missed events.')
 param reconcileSchedule string = '0 */15 * * * *'
 
 @minValue(1)
@@ -77,7 +77,7 @@ param privateNetwork bool = false
 @description('Address space of the virtual network, at least a /24.')
 param networkAddressPrefix string = '10.90.0.0/24'
 
-@description('Object id of the user or group that operates the app: it may read status, replay and backfill. Empty grants nobody.')
+@description('Object id of the user or group that operates the app: it may read status, replay and backfill. Empty for none.')
 param operatorPrincipalId string = ''
 
 @description('What operatorPrincipalId is.')
@@ -428,7 +428,7 @@ output LINEAGE_GIVEN_TOPIC_NAMES string = join(givenTopics, ',')
 @description('Whether only the virtual network leads to storage and Purview.')
 output LINEAGE_PRIVATE_NETWORK bool = privateNetwork
 
-@description('Object id of who operates the app; empty for nobody.')
+@description('Object id of who operates the app; empty for none.')
 output LINEAGE_OPERATOR_ID string = operatorPrincipalId
 
 @description('What LINEAGE_OPERATOR_ID is.')

@@ -147,7 +147,7 @@ def scan_lake(
     def read_lake() -> Json:
         lake = management.arm.get(lake_id, STORAGE_ACCOUNTS)
         if not lake["properties"].get("isHnsEnabled"):
-            raise RequestRefusedError(f"{name} is no data lake: it has no hierarchical namespace", status=0)
+            raise RequestRefusedError(f"{name} is not a data lake: it has no hierarchical namespace", status=0)
         return lake
 
     def plan_role() -> PlannedChange | str:

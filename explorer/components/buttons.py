@@ -39,7 +39,7 @@ def button(
     Args:
         at: where on the page it is, so that two that do the same differ.
         label: what a screen reader says where `words` are not enough.
-        pressed: whether a toggle is on; None for what is no toggle.
+        pressed: whether a toggle is on; None for what is not a toggle.
     """
     more = wild(data_do=verb, data_value=value, data_key=f"{at} {verb} {value}")
     if label:

@@ -57,7 +57,7 @@ def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matc
     entities = [
         *(entity for dataset, place in places.items() for entity in _placeholder(dataset, place, matches)),
         # No experiment is in the catalog without a workspace; what holds these jobs together is their namespace.
-        Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage tells of.")),
+        Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage reports.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),
         Entity(
             Ref(STEP, key),

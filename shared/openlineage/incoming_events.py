@@ -18,8 +18,6 @@ TYPES = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"})
 REFOLD = "urn:lineage:reconcile"
 """The producer of events that say nothing but that a run is to be published again."""
 _SPARK = "/integration/spark"
-_OWN = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
-_OF_OTHERS = frozenset({"topic", "specversion", "data", "subject"})
 _DESCRIPTION_LIMIT = 2_000
 """Characters of a job's documentation; the rest is left out, so that it costs no event its place in the queue."""
 
@@ -53,32 +51,12 @@ _EVENT: Shape = {
 """All that is ever read of an event: what is not in here is dropped when it comes in."""
 
 
-def is_openlineage(event: object) -> bool:
-    """
-    Whether something is meant as an OpenLineage event, however wrong it may be; Event Grid's have an eventType too.
-
-    >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
-    (True, False)
-    """
-    if not isinstance(event, dict) or not _OF_OTHERS.isdisjoint(event):
-        return False
-    return not _OWN.isdisjoint(event) or (isinstance(event.get("eventType"), str) and event["eventType"] in TYPES)
-
-
-def is_openlineage_body(body: str) -> bool:
-    """Whether a message holds what is meant as an OpenLineage event."""
-    try:
-        return is_openlineage(json.loads(body))
-    except (ValueError, RecursionError):
-        return False
-
-
 def compact_run_event(event: Mapping[str, object]) -> dict[str, object]:
     """
-    Keep of an event what is ever read of it: plans, Spark's properties and whatever else it carries are dropped.
+    Keep only the members of an event that are read: plans, Spark's properties and others are dropped.
 
-    Whatever is there of the kept members stays as it came, so that a malformed event is still seen to be malformed.
-    The name of a column is no name of a secret: what is known to be a column, `api_key` say, is kept.
+    Kept members stay as they came, so that a malformed event is still seen to be malformed. The name of a column does
+    not mark a secret: what is known to be a column, `api_key` say, is kept.
 
     >>> compact_run_event({"eventType": "START", "run": {"runId": "r", "facets": {"spark.logicalPlan": {}}}})
     {'eventType': 'START', 'run': {'runId': 'r', 'facets': {}}}
@@ -211,7 +189,7 @@ def why_skipped(body: str) -> str:
     """Say why an event is skipped because it is about no run; "" if it is about one."""
     event = _read(body)
     if "run" not in event and "eventType" not in event and not {"job", "dataset"}.isdisjoint(event):
-        return f"an OpenLineage event about a {'job' if 'job' in event else 'dataset'} tells of no run"
+        return f"an OpenLineage event about a {'job' if 'job' in event else 'dataset'} reports no run"
     return ""
 
 
@@ -235,7 +213,7 @@ def _read(body: str) -> Mapping[str, object]:
         event = json.loads(body)
         json.dumps(event, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise MalformedEventError("body", f"holds what is no character ({error.reason})") from error
+        raise MalformedEventError("body", f"is not valid Unicode ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise MalformedEventError("body", f"is not JSON ({error})") from error
     if not isinstance(event, dict):
@@ -247,7 +225,7 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
     checked(event, _EVENT)
     event_type, time, run_id = event["eventType"], _time(event["eventTime"]), _run_id(event["run"], "run")
     if event_type not in TYPES:
-        raise ValueError(f"eventType: is none of {', '.join(sorted(TYPES))}")
+        raise ValueError(f"eventType: is not one of {', '.join(sorted(TYPES))}")
     job, parent = event["job"], _at(event, "run", "facets", "parent")
     spark = _SPARK in str(event.get("producer") or "")
     owner, unit, job_name, namespaces = JobRunId(job["namespace"], run_id), "", job["name"], {job["namespace"]}
@@ -316,7 +294,7 @@ def _run_id(run: Mapping[str, Any], at: str) -> str:
     try:
         return str(uuid.UUID(run["runId"]))
     except ValueError as error:
-        raise ValueError(f"{at}.runId: is no UUID") from error
+        raise ValueError(f"{at}.runId: is not a UUID") from error
 
 
 def _time(text: str) -> datetime:

@@ -7,8 +7,6 @@ from typing import Any
 
 from shared.validation import Shape, below, checked
 
-_MEMBERS = frozenset({"eventType", "eventTime", "schemaURL", "producer", "run", "job", "inputs", "outputs"})
-"""Members of an event, none of which our own form has."""
 _NAMED: dict[str, Shape] = {"namespace!": str, "name!": str}
 _FACET: Shape = {"fields!": {"*!": {"inputFields!": [{**_NAMED, "field!": str}]}}}
 _PART = re.compile(r"(?:\[([^\]]+)\]|\"([^\"]+)\"|`([^`]+)`)(?=\.|$)|((?:\\.|[^.\\])+)", re.DOTALL)
@@ -80,10 +78,6 @@ class ColumnEdge:
     field: str
     sink: DatasetName
     column: str
-
-
-def is_event(item: Mapping[str, object]) -> bool:
-    return not _MEMBERS.isdisjoint(item)
 
 
 def list_column_edges(event: Mapping[str, Any], at: str = "") -> Iterator[ColumnEdge]:

@@ -187,7 +187,7 @@ def find_scanned(
             )
     scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
     for name in set().union(*hidden.values()):
-        scanned.pop(name, None)  # no scanner writes this type, whatever has become of the label
+        scanned.pop(name, None)  # no scanner writes this type, also if the label is gone
     for type_name, behind in sorted(hidden.items()):
         if behind:
             for name, item in catalog.find(sorted(behind), type_name=type_name).items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.catalog import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.places import platforms
-from shared.places.urls import without_query
+from shared.places.place import without_query
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class JobRunPlanner:
         )
         changed = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, rows_need_lease=True)
+        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, from_facts=True)
 
     @property
     def _key(self) -> QualifiedName:

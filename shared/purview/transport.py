@@ -14,7 +14,7 @@ from pyapacheatlas.core.util import AtlasResponse
 
 from shared.errors import LineageError, ServiceUnavailableError
 from shared.http.errors import to_error
-from shared.http.sign_in import get_token
+from shared.http.rest import get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
@@ -203,3 +203,9 @@ def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
         size += len(part) + 1
     if parts:
         yield "&".join(parts)
+
+
+def active_links(listed: object) -> list[Mapping[str, Any]]:
+    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
+    items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
+    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]

@@ -3,8 +3,11 @@
 import copy
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +16,9 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-_Key = tuple[str, str, str, int]
+from shared.errors import LineageError
+
+Key = tuple[str, str, str, int]
 """Method, URL, body, and how many times the workspace had changed before."""
 _Path = tuple[str | int, ...]
 _READ_BY_THE_SDK = ("data", "models", "datastores", "jobs", "onlineEndpoints", "batchEndpoints")
@@ -41,7 +46,7 @@ _KINDS = frozenset(
 class Mutation:
     """One field of one answer that is dropped, null or of another type; `path` leads to it."""
 
-    key: _Key
+    key: Key
     path: _Path
     how: str
     shape: tuple[object, ...]
@@ -86,19 +91,27 @@ class Tape(BaseAdapter):
 
     Attributes:
         epoch: how many times the workspace has changed; the same request is answered otherwise then.
-        change: what is done to each answer that is played back.
-        used: the keys of what was asked for.
+        change: what is done to the body of an answer that is played back, but never to a file of people's.
+        changed: the one answer that this is done to, if it is one.
     """
 
     behind: BaseAdapter
-    recording: bool = True
+    recording: bool = False
     epoch: int = 0
-    answers: dict[_Key, tuple[int, Any]] = field(default_factory=dict)
-    change: Callable[[_Key, Any], Any] = lambda _, body: body
+    answers: dict[Key, tuple[int, Any]] = field(default_factory=dict)
+    change: Callable[[Any], Any] | None = None
+    changed: Key | None = None
+    _asked: threading.local = field(default_factory=threading.local)
+
+    def forget(self) -> None:
+        """Begin with another workspace."""
+        self.answers, self.change, self.changed = {}, None, None
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
         key = (str(request.method), str(request.url), body, self.epoch)
+        if (asked := getattr(self._asked, "keys", None)) is not None:
+            asked.add(key)
         if self.recording:
             response = self.behind.send(request, *args, **kwargs)
             self.answers[key] = (response.status_code, _read(response))
@@ -106,17 +119,67 @@ class Tape(BaseAdapter):
         if key not in self.answers:  # what is asked for only because of the change
             return self.behind.send(request, *args, **kwargs)
         status, answer = self.answers[key]
-        return _response(request, status, self.change(key, answer))
+        if self.change and (key == self.changed if self.changed else "/artifacts/" not in key[1]):
+            answer = self.change(answer)
+        return _response(request, status, answer)
 
     def close(self) -> None:
         self.behind.close()
 
-    def mutations(self) -> Iterator[Mutation]:
-        """Yield each change of each field of each answer."""
-        for key, (status, body) in self.answers.items():
-            if status == 200:
-                for path, shape in _fields(body, (), (_operation_of(key),)):
-                    yield from (Mutation(key, path, how, (*shape, how)) for how in ("drop", "null", "retype"))
+    @contextmanager
+    def asked(self) -> Iterator[set[Key]]:
+        """Note what this thread asks for meanwhile."""
+        self._asked.keys = set[Key]()
+        yield self._asked.keys
+        self._asked.keys = None
+
+
+class Remembering:
+    """
+    A client whose answers are kept while nothing is changed, and given again while one answer is that it did not need.
+
+    What it answers to a changed body goes all the way through the client, and what it has not been asked before.
+    """
+
+    def __init__(self, client: object, tape: Tape) -> None:
+        self._client, self._tape = client, tape
+        self._kept: dict[tuple[object, ...], tuple[set[Key], Callable[[], Any]]] = {}
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return partial(self._ask, method)
+
+    def _ask(self, method: str, *args: object, **options: object) -> Any:
+        ask = partial(getattr(self._client, method), *args, **options)
+        question = (method, repr(args), repr(options), self._tape.epoch)
+        if self._tape.change:
+            keys, answer = self._kept.get(question, (set(), ask))
+            return answer() if self._tape.changed and self._tape.changed not in keys else ask()
+        with self._tape.asked() as keys:
+            try:
+                value = ask()
+            except LineageError as error:
+                self._kept[question] = keys, partial(_raise, error)
+                raise
+        self._kept[question] = keys, _again(value)
+        return value
+
+
+def _raise(error: LineageError) -> None:
+    raise error.with_traceback(None)
+
+
+def _again(value: Any) -> Callable[[], Any]:
+    """Return what gives a value again, a new one each time if it is JSON, which its reader may change."""
+    if isinstance(value, dict):
+        with suppress(TypeError):
+            return partial(json.loads, json.dumps(value))
+    return lambda: value
+
+
+def mutations_of(key: Key, body: object) -> Iterator[Mutation]:
+    """Yield each change of each field of an answer."""
+    for path, shape in _fields(body, (), (_operation_of(key),)):
+        yield from (Mutation(key, path, how, (*shape, how)) for how in ("drop", "null", "retype"))
 
 
 def with_extras(body: Any, *, named_by_people: bool = False) -> Any:
@@ -138,7 +201,7 @@ def _is_named_by_people(name: str, value: object) -> bool:
     return name in _NAMED_BY_PEOPLE or name in _TEXTS
 
 
-def _operation_of(key: _Key) -> str:
+def _operation_of(key: Key) -> str:
     """Tell which operation of which service answered."""
     path = urlsplit(key[1]).path
     service, _, rest = path.partition("/subscriptions/")

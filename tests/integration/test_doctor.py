@@ -63,7 +63,7 @@ class Ground:
         return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
 
     def token(self, credential: type) -> None:
-        self.patch.setattr("shared.http.sign_in.EmulatorCredential", credential)
+        self.patch.setattr("shared.http.rest.EmulatorCredential", credential)
 
     def roles_of_caller(self, *roles: str) -> None:
         """Let the catalog ask for roles, and give the caller these at the root and none below."""

@@ -15,8 +15,7 @@ from click.testing import CliRunner, Result
 from cli.main import cli
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
-from shared.http.rest import build_session
-from shared.http.sign_in import EmulatorCredential
+from shared.http.rest import EmulatorCredential, build_session
 from shared.openlineage.outgoing import ATTEMPTS, open_outlet
 from shared.places.datasets import DatasetName
 from shared.places.platforms import to_openlineage

@@ -22,7 +22,7 @@ from shared.places.platforms import to_openlineage
 from shared.purview.reader import Asset
 from shared.settings import Settings
 from tests.harness.app import AT_ONCE, App
-from tests.worlds.openlineage_events import receive_openlineage
+from tests.worlds.openlineage_events import post_openlineage
 
 Flow = tuple[frozenset[DatasetName], frozenset[DatasetName]]
 """What a run read and what it wrote."""
@@ -65,7 +65,7 @@ def _name(dataset: dict[str, Any]) -> DatasetName:
 
 
 def take_in(services: Services, events: list[dict[str, Any]]) -> None:
-    status, answer = receive_openlineage(services, json.dumps(events).encode())
+    status, answer = post_openlineage(services, json.dumps(events).encode())
     assert status == 200, answer
     reports = list(drain(services, local_queue(services), redelivery=AT_ONCE))
     assert not [report.outcome.reason for report in reports if report.failed]

@@ -109,7 +109,7 @@ def test_a_bundle_never_replaces_another(published: App, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("audit", "loan.csv", "--out", "{folder}/x.zip"), "is no model version"),
+        (("audit", "loan.csv", "--out", "{folder}/x.zip"), "is not a model version"),
         (("packages", "scikit-learn <<1"), "REQUIREMENT"),
         (("packages", "scikit-learn[extra]"), "only a name and versions"),
         (("impact", "nobody-knows-it"), "finds no asset named"),

@@ -13,8 +13,7 @@ from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import parse_event
 from shared.publishing.engine import Publisher
 from shared.state.ports import Lease
-from shared.state.sqlite import SqliteLeases
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]

@@ -15,7 +15,7 @@ from emulator.merge import merge
 from shared.azure_ml.services import workspace_api
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
-from shared.purview.upsert import BATCH
+from shared.purview.catalog import BATCH
 from tests.harness.app import run_completed
 from tests.worlds.golden_case import WORKSPACE_ID, base_workspace
 

@@ -14,9 +14,8 @@ from shared.model import Location, Port
 from shared.places import platforms
 from shared.places.datasets import DatasetName, join_table, split_table
 from shared.places.matching import Match, MatchKind, find_scanned, match_places, place_of_dataset
-from shared.places.place import Place, Platform
+from shared.places.place import Place, Platform, Url
 from shared.places.uris import parse_reference
-from shared.places.urls import Url
 from tests.recipes.platform_places import (
     in_docs,
     in_rows,

@@ -21,8 +21,7 @@ from shared.openlineage.outgoing_events import to_run_events
 from shared.ports import Announcement
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
-from shared.state.sqlite import SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLedger
 from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import WORKSPACE, WS, answers, at, data_asset, event, model, run, tree, ws
 from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, data, run_event

@@ -16,7 +16,7 @@ from shared.errors import (
 )
 from shared.intake.deliver import Patience
 from shared.intake.message import REPLAY, MessageBody
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database
 from tests.harness.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk
 from tests.unit.examples import ws

@@ -15,8 +15,7 @@ from shared.intake.allow_list import AllowList, read_job_event
 from shared.openlineage.incoming_events import RunEvent
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import PUBLISHED, SKIPPED, Skip
-from shared.state.sqlite import SqliteLeases, SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FreeLeases
 from tests.worlds.openlineage_events import (
     BORROWER,

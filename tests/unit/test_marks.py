@@ -12,8 +12,7 @@ from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
 from shared.publishing.plan_marks import ARCHIVED, DELETED, Mark
-from shared.state.sqlite import SqliteLeases, SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource
 from tests.unit.examples import answers, at, event, model, run, tree, ws
 from tests.unit.test_announce import FakeOutlet
@@ -30,7 +29,7 @@ class Desk:
         source = FakeRunSource(
             answers(
                 tree(run("train", outputs={"out": at("out/")})),
-                **{"model churn:1": model("churn"), "maker churn:1": "train"},
+                **{"model churn:1": model("churn"), "producer churn:1": "train"},
             )
         )
         self.catalog, self.ledger, self.leases = FakeCatalog(), SqliteLedger(database), SqliteLeases(database)

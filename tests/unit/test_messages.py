@@ -29,8 +29,7 @@ from shared.model import WorkspaceId
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Outcome
 from shared.state.ports import Message
-from shared.state.sqlite import SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLedger
 from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases
 from tests.unit.examples import ARM_ID, WORKSPACE_ID, answers, at, event_grid, run, tree, ws
 

@@ -13,12 +13,10 @@ from functions import openlineage
 from shared import bootstrap
 from shared.bootstrap import Services
 from shared.intake.message import OPENLINEAGE, MessageBody
-from shared.intake.receive import MESSAGE_LIMIT
-from shared.intake.receive_openlineage import BODY_LIMIT, EVENT_LIMIT
+from shared.intake.receive import BODY_LIMIT, EVENT_LIMIT, MESSAGE_LIMIT
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
 from tests.harness.fakes import FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID
 from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
@@ -106,7 +104,7 @@ def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
         ({"raw": gzip.compress(b" " * (BODY_LIMIT + 1)), "encoding": "gzip"}, 413, "the body has more than"),
         ({"raw": b"{}", "encoding": "br"}, 415, "Content-Encoding: send gzip"),
         ({"body": "x"}, 400, "body: is a JSON str"),
-        ({"body": {"id": "x"}}, 400, "body: is no OpenLineage event"),
+        ({"body": {"id": "x"}}, 400, "body: is not an OpenLineage event"),
         (
             {"body": run_event("START", namespace="other")},
             403,

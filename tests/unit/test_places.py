@@ -230,7 +230,7 @@ def test_match_says_which_rule_led_to_it(location: Location, name: str, expected
         (
             "mssql://srv.database.windows.net/db/dbo/loan",
             "placeholder: nothing scanned under mssql://srv.database.windows.net/db/dbo/loan; "
-            "a custom_dataset stands in for the azure_sql_table, which only a scan can write",
+            "it is a custom_dataset, since only a scan can write the type azure_sql_table",
         ),
     ],
 )

@@ -20,8 +20,7 @@ from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Outcome, Plan, Skip
 from shared.publishing.plan_azure_ml import FEW
-from shared.state.sqlite import SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLedger
 from tests.harness.fakes import NOON, FakeCatalog, FakeClock, FakeRunSource, FakeWritten, FreeLeases
 from tests.unit.examples import LAKE_URL, WORKSPACE, WS, answers, at, data_asset, event, model, run, short, tree, ws
 

@@ -13,8 +13,7 @@ from shared.publishing.engine import Publisher
 from shared.publishing.lease import LEASE
 from shared.publishing.plan import Outcome
 from shared.state.ports import Lease
-from shared.state.sqlite import SqliteLeases, SqliteLedger
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 

@@ -14,7 +14,7 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.readiness import Dependency, check_readiness
+from shared.readiness import Probe, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
@@ -48,7 +48,7 @@ def fail(services: Services, name: str, error: Exception) -> None:
 
 def test_everything_right_is_told_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
-    assert check_readiness(lambda: services) == [Dependency("settings"), *(Dependency(name) for name in PROBES)]
+    assert check_readiness(lambda: services) == [Probe("settings"), *(Probe(name) for name in PROBES)]
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -81,7 +81,7 @@ def test_bad_settings_are_the_only_check() -> None:
     """Without them there is nothing to ask; every bad one is named."""
     problems = ["PURVIEW_ENDPOINT: is not set", "LINEAGE_STORAGE: is not set"]
     (check,) = check_readiness(failing(ConfigurationError(problems)))
-    assert check == Dependency("settings", "\n".join(problems))
+    assert check == Probe("settings", "\n".join(problems))
 
 
 def test_readiness_changes_nothing(services: Services) -> None:

@@ -14,8 +14,7 @@ from shared.intake.receive import MESSAGE_LIMIT, RefusedBodyError
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_events
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
 from tests.harness.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID, cloud_event, event_grid
 

@@ -15,7 +15,7 @@ from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError
-from shared.http.sign_in import get_token
+from shared.http.rest import get_token
 from shared.purview.transport import SCOPE
 
 _ROLE = (

@@ -136,7 +136,7 @@ class _Reader:
             return {}
         artifacts = artifacts_path(f"dcid.{run_id}")
         default = self._anonymous(f"azureml_{run_id}_output_data_default", "uri_folder", artifacts)
-        # Jobs and definitions spell this one path without "paths/" and the last slash.
+        # Jobs and definitions write this one path without "paths/" and the last slash.
         template = artifacts.replace("/paths/", "/").removesuffix("/")
         outputs = {"default": Output("uri_folder", default, template)}
         for name, entry in (node.get("outputs") or {}).items():

@@ -9,7 +9,7 @@ from typing import Any, Self
 from shared.azure_ml.run.inputs_outputs import WorkspacePlaces
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.model import Column, ColumnMapping, Data, DataAsset, Location, Port, Unresolved
-from shared.places.datasets import DatasetName, is_event, list_column_edges
+from shared.places.datasets import DatasetName, list_column_edges
 from shared.places.platforms import from_openlineage, names_of, place_of
 from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_reference
 from shared.redaction import redact_text
@@ -30,6 +30,10 @@ _OWN: Shape = {"columns!": {"*!": str}, "input!": str, "output!": str}
 _NAMED_IN_NOTE = 5
 """Unresolved data sets that a note names; a Spark job may have touched hundreds."""
 _LONGEST_NOTE = 500
+
+
+_OF_AN_EVENT = frozenset({"eventType", "eventTime", "schemaURL", "producer", "run", "job", "inputs", "outputs"})
+"""Members of an OpenLineage event, none of which our own form has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ def parse_column_mappings(text: str, where: str, datasets: "RunDatasets") -> Dec
     """
     try:
         items = list(_items(text))
-        own = [_parse_own(item, at, where) for at, item in items if not is_event(item)]
-        edges = [edge for at, item in items if is_event(item) for edge in list_column_edges(item, at)]
+        own = [_parse_own(item, at, where) for at, item in items if not _is_event(item)]
+        edges = [edge for at, item in items if _is_event(item) for edge in list_column_edges(item, at)]
     except (ValueError, RecursionError) as error:
         return Declared(notes=_unreadable(where, str(error)))
     inputs = datasets.find_inputs(edge.source for edge in edges)
@@ -109,7 +113,7 @@ def _items(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             except json.JSONDecodeError as error:
                 raise ValueError(f"{at}: {error}") from error
         return
-    if isinstance(read, dict) and is_event(read):
+    if isinstance(read, dict) and _is_event(read):
         yield "", read
         return
     for index, item in enumerate(checked(read, [dict])):
@@ -289,3 +293,7 @@ def _location(data: Data) -> Location | None:
     if isinstance(data, DataAsset):
         return data.location
     return data if isinstance(data, Location) else None
+
+
+def _is_event(item: Mapping[str, object]) -> bool:
+    return not _OF_AN_EVENT.isdisjoint(item)
