@@ -1,4 +1,4 @@
-"""Reads lineage and whole entities out of Microsoft Purview, many to a request, for whoever asks about them."""
+"""Reads lineage, whole entities and their classifications out of Microsoft Purview, many to a request."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +87,7 @@ class Asset:
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """
-    What one request for lineage told.
+    What one request for lineage returned.
 
     Attributes:
         edges: pairs of guids; data flows from the first to the second.
