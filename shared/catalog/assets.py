@@ -98,7 +98,7 @@ def build_workspace(workspace: Workspace) -> Entity:
 
 
 def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
-    """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
+    """Yield the entity of some data and those it needs beside it: datastore, registration."""
     match data:
         case Location():
             yield from build_placeholder(place_of(data), matches)

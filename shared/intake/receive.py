@@ -176,7 +176,7 @@ def receive_openlineage(
 
 def _decompress(body: bytes, encoding: str) -> bytes:
     how = encoding.strip().casefold()
-    # Whatever stands in front of the app may have undone it, and left the header as it was.
+    # A proxy in front of the app may have decompressed it, and left the header as it was.
     if how in ("", "identity") or (how == "gzip" and not body.startswith(_GZIP)):
         plain = body
     elif how == "gzip":
@@ -212,7 +212,7 @@ def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
     if not isinstance(event, dict):
         return 400, f"body: is a JSON {type(event).__name__}, not an event"
     if not is_openlineage(event):
-        return 400, "body: is no OpenLineage event: it has neither run nor job nor dataset"
+        return 400, "body: is not an OpenLineage event: it has neither run nor job nor dataset"
     if not allowed.jobs:
         return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
     job = event.get("job")

@@ -14,7 +14,7 @@ from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
 from cli.admin.checks.machine import Resolve, resolve
 from cli.admin.doctor import examine
 from cli.main import cli as lineage
-from cli.options import BY_QUEUE, Deployment
+from cli.options import BY_QUEUE, AppDeployment
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
 from emulator.server import Emulator
@@ -25,7 +25,7 @@ from tests.harness.callers import Caller
 from tests.harness.storage import empty
 from tests.worlds.azure_resources import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
 
-DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
+DEPLOYMENT = AppDeployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
 CALLER = "00000000-0000-4000-8000-0000000000ee"
 """Whom the emulator takes the bearer of an opaque token for."""
 FORBIDDEN = {
@@ -52,7 +52,7 @@ class Ground:
     emulator: Emulator
     environ: dict[str, str]
     patch: pytest.MonkeyPatch
-    deployment: Deployment = DEPLOYMENT
+    deployment: AppDeployment = DEPLOYMENT
     resolve: Resolve = resolve
 
     @property
@@ -215,7 +215,7 @@ def app_without_roles(ground: Ground) -> None:
 
 def nobody_signed_in(ground: Ground) -> None:
     ground.token(NobodyCredential)
-    ground.deployment = Deployment()
+    ground.deployment = AppDeployment()
 
 
 def function_that_does_not_answer(ground: Ground) -> None:
@@ -422,7 +422,7 @@ def test_doctor_works_before_there_is_anything(emulator: Emulator) -> None:
     """It checks what it can, says what each other check waits for, and names every setting that is missing."""
     control = emulator.environment()
     environ = {name: control[name] for name in ("LINEAGE_CREDENTIAL", "LINEAGE_ARM_ENDPOINT", "LINEAGE_CA_BUNDLE")}
-    findings = examine(environ, Deployment(), resolve=resolve)
+    findings = examine(environ, AppDeployment(), resolve=resolve)
     assert set(problems(findings)) == {"settings"}
     for name in ("PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"):
         assert f"{name}: is not set" in problems(findings)["settings"].detail

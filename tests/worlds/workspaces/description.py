@@ -52,7 +52,7 @@ class OfRegistry:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PublicFile:
     """A file at a public address."""
 
     url: str
@@ -65,7 +65,7 @@ class OfAnotherWorkspace:
     label: str
 
 
-Source = Path | Asset | OutputOf | Model | OfRegistry | Address | OfAnotherWorkspace
+Source = Path | Asset | OutputOf | Model | OfRegistry | PublicFile | OfAnotherWorkspace
 
 
 @dataclass(frozen=True, slots=True)

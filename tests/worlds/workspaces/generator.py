@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tests.worlds.workspaces import names
 from tests.worlds.workspaces.description import (
-    Address,
     Asset,
     Endpoint,
     Model,
@@ -18,6 +17,7 @@ from tests.worlds.workspaces.description import (
     OutputOf,
     Path,
     Place,
+    PublicFile,
     RegisteredData,
     RegisteredModel,
     Run,
@@ -187,7 +187,7 @@ class _Making:
         return st.one_of(st.builds(Path, places, forms), st.builds(Path, by_url, st.just("abfss")))
 
     def _addresses(self) -> st.SearchStrategy[Source]:
-        return names.addresses.map(lambda path: Address(f"https://example.org/{path}"))
+        return names.addresses.map(lambda path: PublicFile(f"https://example.org/{path}"))
 
     def _written(self, *, all_types: bool = False) -> list[tuple[Run, Output]]:
         """List what runs wrote and completed; models only if asked for."""

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tests.worlds.workspaces.description import (
-    Address,
     Asset,
     Endpoint,
     Model,
@@ -14,6 +13,7 @@ from tests.worlds.workspaces.description import (
     OutputOf,
     Path,
     Place,
+    PublicFile,
     Run,
     Source,
     Workspace,
@@ -122,7 +122,7 @@ def _source(source: Source) -> dict[str, str]:
             return {"asset": asset_uri(REGISTRY, "data", label), "type": "uri_folder"}
         case OfRegistry(kind, label):
             return {"model": asset_uri(REGISTRY, kind, label), "type": "custom_model"}
-        case Address(url):
+        case PublicFile(url):
             return {"uri": url, "type": "uri_file"}
         case OfAnotherWorkspace(label):
             return {"asset": asset_uri(ANOTHER, "data", label), "type": "uri_folder"}
