@@ -283,7 +283,7 @@ def test_path_below_a_run_id_names_the_run(path: str, run_id: str) -> None:
     ],
 )
 def test_run_is_read_from_a_path_that_names_it(path: str, run: str | None) -> None:
-    """The path of a model's files is the most exact witness of who made it."""
+    """The path of a model's files is the most exact evidence of the run that produced it."""
     assert run_of_path(path) == run
 
 
