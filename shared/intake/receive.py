@@ -212,7 +212,7 @@ def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
     if not isinstance(event, dict):
         return 400, f"body: is a JSON {type(event).__name__}, not an event"
     if not is_openlineage(event):
-        return 400, "body: is no OpenLineage event: it has neither run nor job nor dataset"
+        return 400, "body: is not an OpenLineage event: it has neither run nor job nor dataset"
     if not allowed.jobs:
         return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
     job = event.get("job")

@@ -118,8 +118,8 @@ def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[
     )
     sources = {_port(dataset): refs[dataset] for dataset in run.inputs}
     sinks = {_port(dataset): refs[dataset] for dataset in run.outputs}
-    text, problem = format_column_mappings(mappings, sources, sinks)
-    return text, " ".join(filter(None, (problem, _note_on(unread))))
+    formatted, problem = format_column_mappings(mappings, sources, sinks)
+    return formatted, " ".join(filter(None, (problem, _note_on(unread))))
 
 
 def _by_any_name(run: JobRun) -> dict[DatasetName, DatasetName]:

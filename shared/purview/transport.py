@@ -132,9 +132,8 @@ class PurviewClient(AtlasClient):
                 timeout=_TIMEOUTS,
             )
         except requests.RequestException as error:
-            advice = (
-                " Is its authority in LINEAGE_CA_BUNDLE?" if isinstance(error, requests.exceptions.SSLError) else ""
-            )
+            is_trust = isinstance(error, requests.exceptions.SSLError)
+            advice = " Is its authority in LINEAGE_CA_BUNDLE?" if is_trust else ""
             words = redact_text(str(error))
             raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {words}.{advice}") from error
         if not response.ok:
@@ -205,3 +204,9 @@ def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
         size += len(part) + 1
     if parts:
         yield "&".join(parts)
+
+
+def active_links(listed: object) -> list[Mapping[str, Any]]:
+    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
+    items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
+    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]

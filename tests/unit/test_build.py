@@ -133,12 +133,12 @@ def test_data_outside_catalogued_storage_is_a_custom_dataset() -> None:
     )
 
 
-def test_table_that_no_scan_found_gets_a_stand_in() -> None:
+def test_table_that_no_scan_found_gets_a_placeholder() -> None:
     """Purview takes a table only with its schema, and that only with its database: nothing we could make up."""
     url = "mssql://srv.database.windows.net/db/dbo/loan"
-    stand_in = build(run("prep", inputs={"loan": Location(url)}))[url]
-    assert (stand_in.ref.type_name, stand_in.labels) == ("custom_dataset", (UNSCANNED,))
-    assert "azure_sql_table that Purview has not scanned yet" in str(stand_in.attributes["description"])
+    placeholder = build(run("prep", inputs={"loan": Location(url)}))[url]
+    assert (placeholder.ref.type_name, placeholder.labels) == ("custom_dataset", (UNSCANNED,))
+    assert "azure_sql_table that Purview has not scanned yet" in str(placeholder.attributes["description"])
 
 
 def test_glob_gets_a_placeholder_of_its_folder() -> None:
