@@ -26,7 +26,7 @@ _READER = "Storage Blob Data Reader"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """A planned change: its description, the action, and the command for an administrator if the goal's does not fit."""
+    """Its description, the action, and the command for an administrator if the goal's does not fit."""
 
     words: str
     act: Callable[[], object]
