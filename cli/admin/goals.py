@@ -26,7 +26,7 @@ _READER = "Storage Blob Data Reader"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """What is to be changed, in words; the act; and the command for others, where it is not that of the goal."""
+    """Its description, the action, and the command for an administrator if the goal's does not fit."""
 
     words: str
     act: Callable[[], object]
@@ -36,7 +36,7 @@ class PlannedChange:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What became of a goal.
+    How a goal ended.
 
     Attributes:
         state: `unchanged`, `planned` (in a dry run), `done`, `later` (the app does it by itself), `skipped` (it is not

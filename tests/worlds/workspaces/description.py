@@ -14,7 +14,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Data that nobody registered, at a place; `form` says how the run spelt it."""
+    """Data that is not registered, at a place; `form` says how the run names it."""
 
     place: Place
     form: str = "datastore"
@@ -119,7 +119,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredData:
-    """A data asset that somebody registered from a place by hand."""
+    """A data asset that a person registered from a place by hand."""
 
     label: str
     place: Place

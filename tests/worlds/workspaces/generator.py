@@ -1,4 +1,4 @@
-"""Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events that tell of them."""
+"""Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events about them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -218,7 +218,7 @@ class _Making:
         written = [pair for pair in self._written() if not pair[1].registers]
         if written and self.chance():
             run, output = self.draw(st.sampled_from(written))
-            # Whoever reused the step may register what it found; then only the place tells who wrote it.
+            # A run that reused the step may register what it found; then only the place says who wrote it.
             named = [each.id for each in self.runs if run.id in (each.id, each.reuses)]
             named += [self._root_of(each) for each in self.runs if run.id in (each.id, each.reuses)]
             named += [] if output.place else [""]
