@@ -82,7 +82,7 @@ def measure_backfill(runs: int = RUNS) -> Table:
 def run_backfill(runs: int, *, sample: int = SAMPLE) -> Backfilled:
     """Backfill a generated workspace, interrupting the command three times, and compare a sample of its runs."""
     with running_emulator(f"fleet:{runs}") as emulated, tempfile.TemporaryDirectory() as folder:
-        _start_anew(emulated.control, runs)
+        _start_again(emulated.control, runs)
         services = emulated.services(Path(folder) / "backfilled.sqlite")
         start = time.monotonic()
         attempts = _Attempts(emulated, Path(folder) / "backfilled.sqlite", runs)
@@ -91,13 +91,13 @@ def run_backfill(runs: int, *, sample: int = SAMPLE) -> Backfilled:
         events = list(_events(emulated.control))
         chosen = _choose(services, events, sample)
         backfilled = _read(services, chosen)
-        _start_anew(emulated.control, runs)
-        told = emulated.services(Path(folder) / "told.sqlite")
-        for number, event in enumerate(_of_runs_or_models(told, events, chosen)):
-            told.deliveries.handle(Message(str(number), event, 1, ""))
-        expected = _read(told, chosen)
+        _start_again(emulated.control, runs)
+        by_events = emulated.services(Path(folder) / "by_events.sqlite")
+        for number, event in enumerate(_of_runs_or_models(by_events, events, chosen)):
+            by_events.deliveries.handle(Message(str(number), event, 1, ""))
+        expected = _read(by_events, chosen)
         services.state.close()
-        told.state.close()
+        by_events.state.close()
     differing = [name for name in chosen if backfilled.get(name) is None or backfilled[name] != expected.get(name)]
     growth = attempts.last_mb - attempts.halfway_mb
     return Backfilled(summary, attempts.interruptions, attempts.peak_mb, growth, seconds, len(chosen), differing)
@@ -153,13 +153,13 @@ class _Attempts:
             rss = watched.memory_info().rss / 2**20
         except psutil.NoSuchProcess:
             return
-        if rss:  # none of a process that has ended and waits to be told of
+        if rss:  # 0 for a process that has ended and that its parent has not waited for
             self.last_mb, self.peak_mb = rss, max(rss, self.peak_mb)
         if not self.halfway_mb and self._written >= self._runs / 2:
             self.halfway_mb = self.last_mb
 
 
-def _start_anew(control: Control, runs: int) -> None:
+def _start_again(control: Control, runs: int) -> None:
     control.use("fleet", runs=runs, seed=_SEED, shape="single")
 
 
@@ -202,9 +202,9 @@ def _read(services: Services, names: Sequence[QualifiedName]) -> dict[QualifiedN
             {"guid": each["guid"], "typeName": each["typeName"], "attributes": each["attributes"]}
             for each in answer["entities"]
         ]
-    told = normalise({"runs": entities, "others": stubs})
-    assert isinstance(told, dict)  # noqa: S101 - as given
-    runs: dict[QualifiedName, object] = told["runs"]
+    comparable = normalise({"runs": entities, "others": stubs})
+    assert isinstance(comparable, dict)  # noqa: S101 - as given
+    runs: dict[QualifiedName, object] = comparable["runs"]
     return runs
 
 

@@ -58,7 +58,7 @@ class Bench:
         return costs[0], costs[1]
 
     def _prepare(self, steps: int, latency_ms: int) -> Services:
-        """Start the chain anew with the types installed."""
+        """Start the chain again with the types installed."""
         self.control.use("chain", steps=steps)
         folder = tempfile.mkdtemp(dir=Path(self.environment["LINEAGE_CA_BUNDLE"]).parent)
         services = Services(Settings.from_env({**self.environment, "LINEAGE_STORAGE": f"sqlite:///{folder}/state"}))

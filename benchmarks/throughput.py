@@ -12,8 +12,7 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
-from shared.http.rest import build_session
-from shared.http.sign_in import EmulatorCredential
+from shared.http.rest import EmulatorCredential, build_session
 from shared.intake.message import EVENT_GRID
 from shared.intake.receive import receive_event
 from shared.purview.transport import SCOPE
@@ -26,7 +25,7 @@ _SEED = 3
 
 
 def measure_throughput(events: int = EVENTS) -> Table:
-    """Measure at every latency; each event is a run that no other event tells of, so it is one payload."""
+    """Measure at every latency; each event is about another run, so it is one payload."""
     table = Table(title=f"{events} completed runs, one payload each; one worker, its concurrency as configured")
     for heading in (
         "ms a\nrequest",
@@ -49,13 +48,13 @@ def measure_throughput(events: int = EVENTS) -> Table:
 
 
 def _completed_runs(emulated: Emulated, count: int) -> list[str]:
-    _start_anew(emulated, count)
+    _start_again(emulated, count)
     bodies = (event for _, body in emulated.control.events() for event in (body if isinstance(body, list) else [body]))
     completed = {each["subject"]: json.dumps(each) for each in bodies if each["eventType"].endswith("RunCompleted")}
     return list(completed.values())[:count]
 
 
-def _start_anew(emulated: Emulated, count: int) -> None:
+def _start_again(emulated: Emulated, count: int) -> None:
     emulated.control.latency(0)
     emulated.control.use("fleet", runs=2 * count, seed=_SEED, shape="single")
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +78,7 @@ def _record_payloads(emulated: Emulated, events: Sequence[str], state: Path) -> 
 
 def _post_bare(emulated: Emulated, payloads: Sequence[bytes], latency: int) -> float:
     """Post payloads one after the other on one connection and return how many a second, without those of warming up."""
-    _start_anew(emulated, len(payloads))
+    _start_again(emulated, len(payloads))
     session = build_session(emulated.environment["LINEAGE_CA_BUNDLE"])
     session.headers.update(
         {"Authorization": f"Bearer {EmulatorCredential().get_token(SCOPE).token}", "Content-Type": "application/json"}
@@ -97,7 +96,7 @@ def _post_bare(emulated: Emulated, payloads: Sequence[bytes], latency: int) -> f
 
 def _publish(hosted: Hosted, events: Sequence[str], latency: int) -> tuple[float, dict[str, float]]:
     """Return events a second, and each process's CPU time in ms an event."""
-    _start_anew(hosted.emulated, len(events))
+    _start_again(hosted.emulated, len(events))
     messages = [to_message(event) for event in events]
     hosted.put(messages[:WARM_UP])
     hosted.wait_until_empty()

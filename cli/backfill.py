@@ -116,8 +116,7 @@ def _publish_here(services: "Services") -> "Deliver":
     from shared.intake.message import BACKFILL
     from shared.intake.receive import receive_event
     from shared.publishing.plan import CAME_BACK, DEAD_LETTERED
-    from shared.state.sqlite import SqliteQueue
-    from shared.state.sqlite_database import Database
+    from shared.state.sqlite import Database, SqliteQueue
 
     def handle(message: "Message") -> "Outcome":
         return _handle(services, message)

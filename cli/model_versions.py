@@ -86,7 +86,7 @@ def audit(*, model: str, out: Path) -> None:
     files = gather(walker, guid, services.ledger)
     asset = walker.asset(guid)
     if asset.type_name != MODEL:
-        raise click.UsageError(f"{model} is no model version but a {asset.type_name}")
+        raise click.UsageError(f"{model} is not a model version but a {asset.type_name}")
     try:
         hashes = write_bundle(out, asset, files, at=services.now(), version=version("aml-purview-lineage"))
     except FileExistsError as error:

@@ -46,7 +46,7 @@ class Batch:
 @click.option("--undelivered", is_flag=True, help="Replay what Event Grid could not deliver to the app.")
 @click.option("--since", type=moment, help="With --dead-letters or --undelivered: only those stored since then.")
 @click.option("--direct", is_flag=True, help="Publish here and now instead of putting the events on the queue.")
-@click.option("--force", is_flag=True, help="With --direct: write everything again, whatever was written before.")
+@click.option("--force", is_flag=True, help="With --direct: write everything again, also what has not changed.")
 @click.option("--dry-run", is_flag=True, help="Print what publishing would change; write nothing anywhere.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def replay(

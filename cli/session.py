@@ -17,8 +17,7 @@ from shared.publishing.plan import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.state.ports import Message
-from shared.state.sqlite import SqliteQueue, open_state
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteQueue, open_state
 
 DIRECT_REDELIVERY = Redelivery(max_attempts=3, first_delay=timedelta(seconds=1))
 """Here a person waits, so a message is tried less often and sooner than in the Functions host."""

@@ -41,7 +41,7 @@ def main() -> int:
             "ca_bundle": emulator.ca_bundle,
             "env": emulator.environment(),
         }
-        print(json.dumps(first_line), flush=True)  # noqa: T201  (the contract with whoever started us)
+        print(json.dumps(first_line), flush=True)  # noqa: T201  (the contract with the process that started us)
         stop.wait()
     return 0
 

@@ -37,7 +37,7 @@ class Azurite:
     """
     Blobs, queues and tables in memory, on three ports of 127.0.0.1 that follow one another.
 
-    Use it as a context manager. The storage SDKs try again for up to a minute when nobody listens: a client that
+    Use it as a context manager. The storage SDKs try again for up to a minute when nothing listens: a client that
     outlives this context takes that long to fail.
     """
 
@@ -91,7 +91,7 @@ class Azurite:
             while time.monotonic() < deadline:
                 ended = process.poll()
                 printed = (directory / "output").read_text(errors="replace")
-                # Listening alone proves nothing: it may be somebody else, who had the port before us.
+                # Listening alone proves nothing: it may be another process, which had the port before us.
                 if printed.count("successfully listening") == 3 and all(map(_listens, self._ports())):
                     self._running = stack.pop_all()
                     return

@@ -34,7 +34,7 @@ async def json_object(request: web.Request) -> Mapping[str, object]:
 
 
 def known(body: Mapping[str, object], *keys: str) -> Mapping[str, object]:
-    """Refuse members that nobody reads."""
+    """Refuse members that are not read."""
     unknown = body.keys() - set(keys)
     if unknown:
         raise ValueError(f"unknown members: {sorted(unknown)}")

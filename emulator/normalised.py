@@ -1,4 +1,4 @@
-"""What a catalog holds, told without guids and times: two of them that mean the same are then equal."""
+"""What a catalog holds, without guids and times: two of them that mean the same are then equal."""
 
 import json
 from typing import Any

@@ -46,7 +46,7 @@ class Scenario:
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Read a scenario as the command line spells it.
+        Read a scenario as the command line writes it.
 
         >>> Scenario.parse("chain:100").steps, Scenario.parse("fleet:100").runs
         (100, 100)

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from emulator.request_log import CONTROL, PURVIEW, service_of
 
-# Whoever sends an opaque token, or one that does not say who it is.
+# The caller of an opaque token, or of one that does not say who it is.
 DEFAULT_PRINCIPAL = "00000000-0000-4000-8000-0000000000ee"
 
 ARM_AUDIENCES = (

@@ -1,10 +1,12 @@
-"""The page's address: everything that says what is shown, so that a reload or a link shows the same."""
+"""The page's address, which says all that is shown: a link shows the same; and what each button does to it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-from explorer.filters import Filter
+from explorer.reduction import Filter, page_behind, pipeline_of
 
 BOTH, UP, DOWN, ALL = "both", "up", "down", "all"
 MODES = (BOTH, UP, DOWN, ALL)
@@ -13,6 +15,7 @@ CLOSED, DETAILS, LIST, COMPARE = "", "details", "list", "compare"
 TABS = (CLOSED, DETAILS, LIST, COMPARE)
 _KEPT = ("mode", "fold", "hide", "status", "since", "until")
 """What stays when another asset is put in the middle."""
+_OPPOSITE = {"open": "shut", "shut": "open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +107,104 @@ class Address:
         then = tuple(each for each in now if each != value) if value in now else (*now, value)
         changed: dict[str, Any] = {name: then, "page": 0}
         return replace(self, **changed)
+
+
+def act(address: Address, verb: str, value: str) -> Address:
+    """
+    Return where a verb (of a button, a gesture or a field) leads; one that is not known leads nowhere.
+
+    >>> act(Address(asset="m", start="a"), "mode", "up").to_query()
+    '?asset=m&mode=up&start=a'
+    """
+    return _VERBS[verb](address, value) if verb in _VERBS else address
+
+
+def _with(address: Address, **changed: Any) -> Address:
+    return replace(address, **changed)
+
+
+def _mode(address: Address, value: str) -> Address:
+    return replace(address, mode=value, page=0, open=(), shut=()) if value in MODES else address
+
+
+def _tab(address: Address, value: str) -> Address:
+    return replace(address, tab=value) if value in TABS else address
+
+
+def _select(address: Address, value: str) -> Address:
+    page = page_behind(value)
+    if page is not None:
+        return replace(address, page=page)
+    return replace(address, select=value, against="", tab=DETAILS)
+
+
+def _centre(address: Address, value: str) -> Address:
+    return address.centred(value) if value else address
+
+
+def _side(name: str) -> Callable[[Address, str], Address]:
+    def turn(address: Address, value: str) -> Address:
+        other = _OPPOSITE[name]
+        mine, theirs = getattr(address, name), getattr(address, other)
+        # What opened a side is undone by shutting it, and pressing twice undoes too.
+        if value in theirs:
+            return _with(address, **{other: tuple(each for each in theirs if each != value)})
+        if value in mine:
+            return _with(address, **{name: tuple(each for each in mine if each != value)})
+        return _with(address, **{name: (*mine, value)})
+
+    return turn
+
+
+def _fold(address: Address, value: str) -> Address:
+    """Fold some pipelines, given as one id a line; unfold all with ""."""
+    ids = tuple(value.splitlines())
+    return replace(address, fold=tuple(dict.fromkeys([*address.fold, *ids])) if ids else (), page=0)
+
+
+def _unfold(address: Address, value: str) -> Address:
+    pipeline = pipeline_of(value) or value
+    return replace(address, fold=tuple(each for each in address.fold if each != pipeline), select="", page=0)
+
+
+def _path(name: str) -> Callable[[Address, str], Address]:
+    return lambda address, value: _with(address, **{name: value}, page=0)
+
+
+def _day(name: str) -> Callable[[Address, str], Address]:
+    return lambda address, value: _with(address, **{name: _as_day(value)}, page=0)
+
+
+def _as_day(text: str) -> str:
+    """
+    >>> _as_day("2026-07-01"), _as_day("last week")
+    ('2026-07-01', '')
+    """
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        return ""
+
+
+_VERBS: Mapping[str, Callable[[Address, str], Address]] = {
+    "centre": _centre,
+    "select": _select,
+    "mode": _mode,
+    "tab": _tab,
+    "open": _side("open"),
+    "shut": _side("shut"),
+    "fold": _fold,
+    "unfold": _unfold,
+    "start": _path("start"),
+    "end": _path("end"),
+    "no_path": lambda address, _: replace(address, start="", end=""),
+    "hide": lambda address, value: address.toggled("hide", value),
+    "status": lambda address, value: address.toggled("status", value),
+    "no_filter": lambda address, _: replace(address, hide=(), status=(), since="", until="", page=0),
+    "since": _day("since"),
+    "until": _day("until"),
+    "page": lambda address, value: replace(address, page=int(value) if value.isdecimal() else 0),
+    "against": lambda address, value: replace(address, against=value, tab=COMPARE),
+    "view": lambda address, value: replace(address, view=value),
+    "home": lambda address, value: Address(view=value),
+}

@@ -1,4 +1,4 @@
-"""The Dash application: which part of the page answers to what."""
+"""The Dash application: which component of the page answers to which change."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +9,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from explorer.address import HEALTH, Address
-from explorer.page import Page
-from explorer.parts.frame import GRAPH, frame
+from explorer.components.frame import GRAPH, frame
+from explorer.presenter import Presenter
 from explorer.reading import Reading
 
 _FILES = {"mermaid": "lineage.mmd", "csv": "lineage.csv"}
@@ -28,10 +28,10 @@ def build_app(reading: Reading) -> Dash:
         suppress_callback_exceptions=True,
     )
     app.layout = frame()
-    page = Page(reading)
-    _register_moves(app, page)
-    _register_views(app, page)
-    _register_exports(app, page)
+    presenter = Presenter(reading)
+    _register_moves(app, presenter)
+    _register_views(app, presenter)
+    _register_exports(app, presenter)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("lineage", "dress"),
         Output(GRAPH, "stylesheet"),
@@ -41,7 +41,7 @@ def build_app(reading: Reading) -> Dash:
     return app
 
 
-def _register_moves(app: Dash, page: Page) -> None:
+def _register_moves(app: Dash, presenter: Presenter) -> None:
     @app.callback(
         Output("location", "search"),
         Output("refreshed", "data"),
@@ -53,7 +53,7 @@ def _register_moves(app: Dash, page: Page) -> None:
     def _move(gesture: Mapping[str, str], query: str | None, refreshed: int) -> Any:
         verb, value = gesture["do"], gesture["value"]
         before = query or ""
-        after = page.move(before, verb, value)
+        after = presenter.move(before, verb, value)
         if verb == "refresh":
             return no_update, refreshed + 1
         if after == before:
@@ -62,10 +62,10 @@ def _register_moves(app: Dash, page: Page) -> None:
 
     @app.callback(Output("suggestions", "children"), Input("words", "data"), prevent_initial_call=True)
     def _suggest(words: str | None) -> Any:
-        return page.suggestions(words or "")
+        return presenter.suggestions(words or "")
 
 
-def _register_views(app: Dash, page: Page) -> None:
+def _register_views(app: Dash, presenter: Presenter) -> None:
     @app.callback(
         Output(GRAPH, "elements"),
         Output("toolbar", "children"),
@@ -80,7 +80,7 @@ def _register_views(app: Dash, page: Page) -> None:
         address = Address.parse(query or "")
         if address.view == HEALTH:
             return no_update, [], None, True, no_update
-        picture = page.picture(query or "")
+        picture = presenter.picture(query or "")
         now = [address.picture.to_query(), refreshed]
         elements = no_update if drawn == now else picture.elements
         return elements, picture.toolbar, picture.message, picture.message is not None, now
@@ -92,8 +92,8 @@ def _register_views(app: Dash, page: Page) -> None:
         Input("refreshed", "data"),
     )
     def _explain(query: str | None, _refreshed: int) -> Any:
-        parts = page.panel(query or "")
-        return parts, not parts
+        children = presenter.panel(query or "")
+        return children, not children
 
     @app.callback(
         Output("health", "children"),
@@ -104,11 +104,11 @@ def _register_views(app: Dash, page: Page) -> None:
     )
     def _look_after(query: str | None, _refreshed: int) -> Any:
         if Address.parse(query or "").view != HEALTH:
-            return [], True, page.views(query or "")
-        return page.health(), False, page.views(query or "")
+            return [], True, presenter.views(query or "")
+        return presenter.health(), False, presenter.views(query or "")
 
 
-def _register_exports(app: Dash, page: Page) -> None:
+def _register_exports(app: Dash, presenter: Presenter) -> None:
     @app.callback(
         Output("download", "data"),
         Output(GRAPH, "generateImage"),
@@ -120,7 +120,7 @@ def _register_exports(app: Dash, page: Page) -> None:
     def _export(taken: Mapping[str, str], query: str | None, theme: str) -> Any:
         kind = taken["kind"]
         if kind in _FILES:
-            text = page.export(query or "", kind)
+            text = presenter.export(query or "", kind)
             return {"content": text, "filename": _FILES[kind], "type": "text/plain"}, no_update
         options = {"full": True, "scale": 2, "bg": "#0b1220" if theme == "dark" else "#ffffff"}
         return no_update, {"type": kind, "action": "download", "filename": "lineage", "options": options}

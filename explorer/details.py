@@ -101,7 +101,7 @@ def _guids(asset: Asset, direction: str) -> tuple[str, ...]:
 
 
 def _texts(text: object) -> tuple[tuple[str, str], ...]:
-    """Read the JSON object that an attribute holds; what is none is shown as it is."""
+    """Read the JSON object that an attribute holds; anything else is shown as it is."""
     try:
         members = json.loads(str(text or "{}"))
     except ValueError:

@@ -21,7 +21,7 @@ class Node:
     What is drawn as one box.
 
     Attributes:
-        key: a guid, or what `folding` and `paging` call the node that stands for several.
+        key: a guid, or what `reduction` calls the node that stands for several.
         time: when it ran or was made, ISO 8601, or "".
         pipeline: the id of the pipeline that it is a step of, or "".
         placeholder: the label that says why it is one, or "".

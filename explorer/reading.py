@@ -1,4 +1,4 @@
-"""What a session of the page has read, so that nothing is read twice before somebody asks to refresh."""
+"""What a session of the page has read, so that nothing is read twice before a refresh."""
 
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
@@ -16,7 +16,7 @@ from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
-    from shared.ports import Found
+    from shared.catalog.entities import Found
 
 _Answer = TypeVar("_Answer")
 HITS = 20
@@ -61,12 +61,12 @@ class Reading:
             return self._walker.read(guids)
 
     def met(self, guids: Iterable[str]) -> dict[str, Asset]:
-        """Return assets that a walk met, with whatever is known of them; no request."""
+        """Return assets that a walk met, with all that is known of them; no request."""
         with self._lock:
             return {guid: self._walker.asset(guid) for guid in guids}
 
     def walk(self, starts: Collection[str], direction: str, *, limit: int) -> "nx.DiGraph[str]":
-        """Return what lies in one direction of assets, and stop once about `limit` are known."""
+        """Return what is in one direction of assets, and stop once about `limit` are known."""
         with self._lock:
             return self._walker.walk(starts, direction, limit=limit)
 
@@ -76,7 +76,7 @@ class Reading:
             return self._walker.walk_all(guid, limit=limit)
 
     def search(self, words: str) -> tuple["Found", ...]:
-        """Return the first hits for words that somebody is typing, also while a long lineage is being read."""
+        """Return the first hits for words that are being typed, also while a long lineage is being read."""
         with self._searching:
             return self._once(("search", words), lambda: tuple(self._services.catalog.search(words, limit=HITS)[:HITS]))
 

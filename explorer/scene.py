@@ -1,24 +1,29 @@
 """Makes the picture that an address asks for: read, fold, filter, page."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import networkx as nx
 
 from explorer.address import ALL, BOTH, DOWN, UP, Address
-from explorer.filters import leave_out
-from explorer.folding import fold, list_pipelines
 from explorer.node import Node, node_of, with_nodes
-from explorer.paging import PAGE, Page, page_behind, turn_to
-from explorer.paths import Between, find_between
 from explorer.reading import Reading
+from explorer.reduction import PAGE, GraphPage, fold, leave_out, list_pipelines, page_behind, turn_to
 from shared.catalog.kinds import METRICS
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 READ = 1_000
-"""Entities that are read of a lineage before somebody turns to a later page; so many are read whole, too."""
+"""Entities that are read of a lineage before a later page is asked for; so many are read whole, too."""
 _DIRECTIONS = {"up": INPUT, "down": OUTPUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The nodes and edges of all paths from one node to another."""
+
+    nodes: frozenset[str] = frozenset()
+    edges: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Scene:
     """
 
     centre: Asset
-    page: Page
+    page: GraphPage
     total: int
     partial: bool
     kinds: Mapping[str, int]
@@ -128,3 +133,29 @@ def _read_what_is_drawn(reading: Reading, graph: "nx.DiGraph[str]") -> None:
     members = [key for key in graph if page_behind(key) is None and not node_of(graph, key).members]
     for guid, asset in reading.read(members).items():
         graph.nodes[guid]["node"] = Node.of(asset)
+
+
+def find_between(graph: "nx.DiGraph[str]", first: str, second: str) -> Between:
+    """
+    Return what is on any path from one node to another, whichever of them comes first.
+
+    >>> chain = nx.DiGraph([("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")])
+    >>> sorted(find_between(chain, "c", "a").edges)
+    [('a', 'b'), ('a', 'c'), ('b', 'c')]
+    """
+    if first not in graph or second not in graph or first == second:
+        return Between()
+    for source, target in ((first, second), (second, first)):
+        after = nx.descendants(graph, source) | {source}
+        if target in after:
+            nodes = frozenset(after & (nx.ancestors(graph, target) | {target}))
+            return Between(nodes, frozenset(_edges_between(graph, nodes, source, target)))
+    return Between()
+
+
+def _edges_between(
+    graph: "nx.DiGraph[str]", nodes: frozenset[str], source: str, target: str
+) -> Iterator[tuple[str, str]]:
+    for one, other in graph.subgraph(nodes).edges:
+        if one != target and other != source:
+            yield one, other

@@ -1,4 +1,4 @@
-"""Serves the page on loopback, to this machine's browser and nobody else."""
+"""Serves the page on loopback, to this machine's browser only."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tells whether the app is alive, and whether what it needs can be reached."""
+"""Answers whether the app is alive, and whether what it needs can be reached."""
 
 import json
 
@@ -21,7 +21,7 @@ def ready(req: func.HttpRequest) -> func.HttpResponse:
     from shared import bootstrap
     from shared.readiness import check_readiness
 
-    checks = check_readiness(bootstrap.services)
-    body = json.dumps({check.name: check.problem or "ok" for check in checks})
-    status = 503 if any(check.problem for check in checks) else 200
+    probes = check_readiness(bootstrap.services)
+    body = json.dumps({probe.name: probe.problem or "ok" for probe in probes})
+    status = 503 if any(probe.problem for probe in probes) else 200
     return func.HttpResponse(body, status_code=status, mimetype="application/json")

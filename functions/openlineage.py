@@ -27,12 +27,11 @@ def openlineage_batch(req: func.HttpRequest) -> func.HttpResponse:
 
 def _receive(req: func.HttpRequest) -> func.HttpResponse:
     from shared import bootstrap
-    from shared.intake.receive import RefusedBodyError
-    from shared.intake.receive_openlineage import receive_events
+    from shared.intake.receive import RefusedBodyError, receive_openlineage
 
     services = bootstrap.services()
     try:
-        status, answer = receive_events(
+        status, answer = receive_openlineage(
             req.get_body(),
             encoding=req.headers.get("content-encoding", ""),
             allowed=services.allowed,

@@ -33,7 +33,7 @@ def receive_event(event: func.EventGridEvent, message: func.Out[str], context: f
 
 
 def _to_raw(event: func.EventGridEvent | func.CloudEvent) -> dict[str, object]:
-    """Undo the decoding: which class comes goes by the payload, whatever the annotation, and one parser reads both."""
+    """Undo the decoding: the payload and not the annotation decides which class comes, and one parser reads both."""
     if isinstance(event, func.CloudEvent):
         members = {
             "specversion": event.specversion,

@@ -17,7 +17,7 @@ param givenTopicNames string
 @description('Object id of the app\'s identity.')
 param identityId string
 
-@description('Object id of the user or group that operates the app; empty for nobody.')
+@description('Object id of the user or group that operates the app; empty for none.')
 param operatorPrincipalId string
 
 @description('What operatorPrincipalId is.')

@@ -38,7 +38,7 @@ param systemTopicNames string = ''
 ])
 param eventDestination string = 'function'
 
-@description('NCRONTAB schedule (six fields) on which the app looks for what no event told.')
+@description('NCRONTAB schedule (six fields) on which the app looks for missed events.')
 param reconcileSchedule string = '0 */15 * * * *'
 
 @minValue(1)
@@ -77,7 +77,7 @@ param privateNetwork bool = false
 @description('Address space of the virtual network, at least a /24.')
 param networkAddressPrefix string = '10.90.0.0/24'
 
-@description('Object id of the user or group that operates the app: it may read status, replay and backfill. Empty grants nobody.')
+@description('Object id of the user or group that operates the app: it may read status, replay and backfill. Empty for none.')
 param operatorPrincipalId string = ''
 
 @description('What operatorPrincipalId is.')
@@ -108,7 +108,7 @@ param openLineageJobs string = ''
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
 
-@description('What the token for that URL is asked for, such as api://{application}/.default; empty to send none.')
+@description('OAuth scope of the token sent to that URL, such as api://{application}/.default; empty to send none.')
 param openLineageScope string = ''
 
 @minValue(1)
@@ -428,7 +428,7 @@ output LINEAGE_GIVEN_TOPIC_NAMES string = join(givenTopics, ',')
 @description('Whether only the virtual network leads to storage and Purview.')
 output LINEAGE_PRIVATE_NETWORK bool = privateNetwork
 
-@description('Object id of who operates the app; empty for nobody.')
+@description('Object id of who operates the app; empty for none.')
 output LINEAGE_OPERATOR_ID string = operatorPrincipalId
 
 @description('What LINEAGE_OPERATOR_ID is.')

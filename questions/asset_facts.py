@@ -40,7 +40,7 @@ def version_of(package: Asset) -> str:
 
 
 def _texts(text: object) -> dict[str, str]:
-    """Read a JSON object out of an attribute; what is none is shown as it is."""
+    """Read a JSON object out of an attribute; anything else is shown as it is."""
     if not text:
         return {}
     try:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from shared.catalog.entities import Found
 from shared.catalog.qualified_names import QualifiedName, in_our_case
 from shared.errors import LineageError
-from shared.ports import Found
 from shared.purview.reader import Asset
 
 _VERSIONS_AHEAD = 20

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from questions.asset_facts import is_data
 from questions.walk import Walker, order
 from shared.catalog.kinds import DATA_ASSET, MODEL, PACKAGES, STEP
-from shared.purview.classifications import Read, classifications_of
-from shared.purview.reader import INPUT, Asset
+from shared.purview.reader import INPUT, Asset, Read, classifications_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def services() -> "Services":
 
 
 def to_message(message: "func.QueueMessage") -> Message:
-    """Translate what the Functions host hands over, which host.json tells to hand over as it is."""
+    """Translate a message of the Functions host, which host.json keeps from decoding it."""
     body = decode_body(message.get_body().decode("utf-8", errors="replace"))
     return Message(message.id or "", body, message.dequeue_count or 1, message.pop_receipt or "")
 
@@ -234,7 +234,7 @@ class Services:
     @cached_property
     def credential(self) -> "TokenCredential":
         if self.settings.credential == "emulator":
-            from shared.http.sign_in import EmulatorCredential
+            from shared.http.rest import EmulatorCredential
 
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential

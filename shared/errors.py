@@ -4,7 +4,7 @@ LineageError
   TransientError            a retry may help: the message comes back
     ServiceUnavailableError   429, 408, 5xx, timeout, cut connection
     AccessDeniedError         401, 403: most often a role that has not propagated yet
-    RunNotSettledError        the event overtook the record it speaks of
+    RunNotSettledError        the event arrived before the record it is about
     LeaseHeldError            another worker is publishing the same, or took over from us
   TerminalError             a retry cannot help: the message is dead-lettered
     MalformedEventError       a field is missing or wrong
@@ -14,7 +14,7 @@ LineageError
     RequestRefusedError       a service refused the request itself (another 4xx)
     UnreadableAnswerError     a service answered in a shape we do not know
     EntityRejectedError       the catalog refused an entity
-    AnnouncementRefusedError  whoever is told of lineage refused to hear it; the catalog has it
+    AnnouncementRefusedError  the OpenLineage receiver rejected an event; the catalog has the lineage
   ConfigurationError        an app setting is missing or wrong; names every bad one at once
 """
 
@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 
 class LineageError(Exception):
-    """The base of them all; `reason` is the word that dead letters and logs group by."""
+    """The base of all errors; `reason` is the word that dead letters and logs group by."""
 
     @property
     def reason(self) -> str:
@@ -82,7 +82,7 @@ class ForeignJobError(TerminalError):
 
 
 class RecordNotFoundError(TerminalError):
-    """Azure ML does not have what the event speaks of (deleted, or never there)."""
+    """Azure ML does not have what the event is about: it was deleted, or never existed."""
 
 
 class RequestRefusedError(TerminalError):
@@ -107,7 +107,7 @@ class EntityRejectedError(TerminalError):
 
 
 class AnnouncementRefusedError(TerminalError):
-    """Others refused what they were told of some processes; `refusals` maps each qualifiedName to their words."""
+    """The OpenLineage receiver rejected events; `refusals` maps the qualifiedName of each process to its answer."""
 
     def __init__(self, refusals: Mapping[str, str]) -> None:
         first, *more = sorted(refusals.items())

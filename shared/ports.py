@@ -5,27 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import ASSET, Entity, Found
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """
-    An entity the catalog has.
-
-    Attributes:
-        outputs: those of a process.
-        touched: somebody else than its creator has written it since, as a scan does.
-    """
-
-    ref: Ref
-    guid: str
-    outputs: tuple[Ref, ...] = ()
-    labels: tuple[str, ...] = ()
-    name: str = ""
-    touched: bool = False
 
 
 class RunSource(Protocol):
@@ -62,7 +44,7 @@ class Listed:
     Attributes:
         kind: `run` (a root run), `model` (a version of one) or `endpoint`.
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
-        may_have_steps: it is a pipeline, or it is not known that it is none.
+        may_have_steps: it is a pipeline, or it is unknown whether it is one.
     """
 
     kind: str
@@ -102,17 +84,13 @@ class Inventory(Protocol):
 
 
 class Upserted(Protocol):
-    """What became of entities: the guid of each one written, the catalog's words for each one refused."""
+    """The result of a write: the guid of each entity written, the catalog's answer for each one refused."""
 
     @property
     def guids(self) -> Mapping[QualifiedName, str]: ...
 
     @property
     def rejections(self) -> Mapping[QualifiedName, str]: ...
-
-
-ASSET = "Asset"
-"""The supertype of data and processes alike."""
 
 
 class Catalog(Protocol):
@@ -149,11 +127,11 @@ class Catalog(Protocol):
 
 class Announcement(Protocol):
     """
-    What others are told of one process.
+    The OpenLineage events about one process.
 
     Attributes:
-        fingerprints: by qualifiedName, of all it says; what was told under the same fingerprints before is no news.
-        events: in the shape that the outlet which made them sends.
+        fingerprints: by qualifiedName, of all it says; what was sent with the same fingerprints is not sent again.
+        events: in the form that the outlet which made them sends.
     """
 
     @property
@@ -167,15 +145,15 @@ class Announcement(Protocol):
 
 
 class Outlet(Protocol):
-    """Others who are told of lineage, in the words of a standard of theirs."""
+    """A receiver of lineage outside the catalog, in the form of a standard."""
 
     def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
-        """Tell of each process among entities; `at` is the time of what tells none itself."""
+        """Build the events about each process among entities; `at` is the time of those that have none."""
         ...
 
     def send(self, announcement: Announcement) -> None:
         """
-        Tell others, who may have been told before.
+        Send events, which may have been sent before.
 
         May raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
         """

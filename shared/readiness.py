@@ -13,7 +13,7 @@ _UNKNOWN = QualifiedName("azureml://readiness")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Probe:
     """One thing the app needs; `problem` is "" if it is right."""
 
     name: str
@@ -29,24 +29,24 @@ class Ports(Protocol):
     def catalog(self) -> Catalog: ...
 
 
-def check_readiness(open_ports: Callable[[], Ports]) -> list[Check]:
+def check_readiness(open_ports: Callable[[], Ports]) -> list[Probe]:
     """Check settings, queue, dead letters, ledger and, by one look-up with a token, the catalog."""
     try:
         ports = open_ports()
     except LineageError as error:
-        return [Check("settings", str(error))]
-    probes: dict[str, Callable[[], object]] = {
+        return [Probe("settings", str(error))]
+    calls: dict[str, Callable[[], object]] = {
         "queue": lambda: ports.state.queue.count(),
         "dead_letters": lambda: ports.state.dead_letters.get("readiness"),
         "ledger": lambda: ports.state.ledger.get_rows([_UNKNOWN]),
         "catalog": lambda: ports.catalog.find([_UNKNOWN]),
     }
-    return [Check("settings"), *(_check(name, probe) for name, probe in probes.items())]
+    return [Probe("settings"), *(_probe(name, call) for name, call in calls.items())]
 
 
-def _check(name: str, probe: Callable[[], object]) -> Check:
+def _probe(name: str, call: Callable[[], object]) -> Probe:
     try:
-        probe()
+        call()
     except LineageError as error:
-        return Check(name, f"{error.reason}: {error}")
-    return Check(name)
+        return Probe(name, f"{error.reason}: {error}")
+    return Probe(name)

@@ -38,7 +38,7 @@ _LINK = re.compile(
 )
 _HOST = re.compile(r"(?:[\w.~-]*|\[[0-9a-f:.]+\])(?::\d*)?", re.IGNORECASE)
 _REPOSITORY_USER = re.compile(r"(?<=\+)[^\s/@+]{1,500}@(?=[\w.-]{1,255}:)")
-"""As in `git+user@host:path`, which is no URL."""
+"""As in `git+user@host:path`, which is not a URL."""
 _CHANNEL_TOKEN = re.compile(r"/t/[^/]+")
 """Where the URL of a private conda channel carries its token."""
 _JSON_PAIR = re.compile(
@@ -48,7 +48,7 @@ _JSON_PAIR = re.compile(
 
 def is_secret_key(key: str) -> bool:
     """
-    Tell whether a tag, parameter or property of this name is likely to hold a secret.
+    Return whether a tag, parameter or property of this name is likely to hold a secret.
 
     >>> is_secret_key("api_key"), is_secret_key("PGPASSWORD"), is_secret_key("accessToken"), is_secret_key("max_tokens")
     (True, True, True, False)

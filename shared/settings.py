@@ -54,14 +54,14 @@ class Settings:
         arm_endpoint: base URL of Azure Resource Manager.
         credential: `default` or `emulator`.
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
-        owners: whether to tell who submitted runs and made assets, which is personal data.
+        owners: whether to write who submitted runs and made assets, which is personal data.
         classification_labels: whether labels say which classified data a model, endpoint or prediction was made of.
         infer_columns: whether equal column names of known schemas make a column mapping.
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
         openlineage_out: where lineage goes as OpenLineage: `console`, `file:///path`, a URL, or "" for nowhere.
-        openlineage_scope: for what the receiver's bearer token is asked; "" to send none.
+        openlineage_scope: OAuth scope of the token sent to the receiver; "" to send none.
         telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
-        openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may tell of; one that ends in `*` stands
+        openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may report; one that ends in `*` stands
             for all that begin so. Empty: nothing is taken.
     """
 
@@ -165,7 +165,9 @@ class _Reader:
         values = tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
         for value in values:
             if value == "*":
-                self.problems.append(f"{name}: '*' would let anybody in; give namespaces, or how they begin, as name*")
+                self.problems.append(
+                    f"{name}: '*' would accept every sender; give namespaces, or how they begin, as name*"
+                )
         return values
 
     def storage(self, name: str) -> Path | StorageAccount | Azurite:

@@ -1,8 +1,8 @@
 """
-What the app tells of its work: requests and seconds for the line of each outcome, OpenTelemetry's metrics and spans.
+What the app reports about its work: requests and seconds for the line of each outcome, and OpenTelemetry data.
 
-Only OpenTelemetry's API is used, which does nothing until somebody exports: in Azure the Functions worker does, to
-Application Insights; on a laptop `start_console` does.
+Only OpenTelemetry's API is used, which does nothing without an exporter: in Azure that is the Functions worker, to
+Application Insights; on a laptop `start_console`.
 """
 
 import time
@@ -114,7 +114,7 @@ def record_outcome(outcome: str, *, reason: str, source: str, seconds_since_even
 
 
 def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:
-    """Tell how much of a workspace (its ARM id) is in the catalog."""
+    """Report how much of a workspace (its ARM id) is in the catalog."""
     _coverage.set(percent, {"workspace": workspace})
     _gaps.set(gaps, {"workspace": workspace})
 

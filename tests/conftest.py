@@ -85,7 +85,7 @@ def _no_cloud_left_behind() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let goldens be written anew; what they hold is then reviewed like code."""
+    """Let goldens be written again; what they hold is then reviewed like code."""
     parser.addoption("--update-golden", action="store_true", help="write the goldens instead of only comparing")
 
 

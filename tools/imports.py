@@ -14,8 +14,8 @@ def third_party(files: Iterable[Path], own: Iterable[str]) -> dict[str, Normaliz
     """
     Map what files import of others to the distribution that has it, None where none that is installed has.
 
-    A name is as short as tells one distribution from another: `requests`, but `azure.storage.blob`, since a namespace
-    such as `azure` belongs to nobody. What only type checkers import counts too.
+    A name is as short as distinguishes distributions: `requests`, but `azure.storage.blob`, since a namespace such as
+    `azure` belongs to no distribution. What only type checkers import counts too.
 
     Args:
         own: the top-level names of the code itself.
@@ -42,7 +42,7 @@ def _owners(module: str, members: tuple[str, ...]) -> Iterator[tuple[str, Normal
     parts = module.split(".")
     prefixes = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
     owned = next((prefix for prefix in prefixes if prefix in _installed()), None)
-    # `from opentelemetry import trace`: the namespace is nobody's, its member is somebody's.
+    # `from opentelemetry import trace`: the namespace has no distribution, its member has one.
     names = [owned] if owned else [f"{module}.{member}" for member in members] or [module]
     yield from ((name, _installed().get(name)) for name in names)
 

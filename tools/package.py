@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build"
 FILES = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("functions", "shared")
-"""What the app consists of, Python files in the folders; anything else is a file that somebody left lying about."""
+"""What the app consists of, Python files in the folders; anything else is a stray file."""
 OPTIONAL = ("downstream.yaml",)
-"""What whoever deploys may put beside them."""
+"""What the deploying person may put beside them."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the same files give the same zip, byte for byte."""
 
@@ -55,7 +55,7 @@ def list_files(root: Path) -> list[str]:
     """
     List what a deployment from this folder would send, sorted.
 
-    Like azd and Core Tools this takes whatever lies in the folder: neither git nor .gitignore is asked.
+    Like azd and Core Tools this takes all files in the folder: neither git nor .gitignore is asked.
     """
     ignored = GitIgnoreSpec.from_lines((root / ".funcignore").read_text(encoding="utf-8").splitlines())
     return sorted(_walk(root, ignored))

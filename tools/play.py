@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(json.dumps(report, ensure_ascii=False) if given.json else to_text(report), flush=True)  # noqa: T201
                 with _settings(case, emulator, storage):
                     exit_code = max([exit_code, *(_run(command) for command in given.then)])
-            except Exception as error:  # noqa: BLE001 - a person wrote the case, and whatever is wrong with it is said
+            except Exception as error:  # noqa: BLE001 - a person wrote the case, so every mistake in it is reported
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 print(f"{path}: {kind}{error}", file=sys.stderr)  # noqa: T201
                 exit_code = max(exit_code, FAILED)

@@ -54,15 +54,15 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         folder, runs=runs, seed=options.seed, storage_rate=options.storage_rate, longest_life=options.life
     ) as deployment:
         events = read_events(deployment.control)
-        told = make_events(max(20, options.deliveries // 10), seed=options.seed)
+        job_events = make_events(max(20, options.deliveries // 10), seed=options.seed)
         _say(f"{runs} root runs with {len(events)} events in three workspaces")
         deployment.start_faults(options.rate)
         deployment.start_killing()
         chance = random.Random(f"order {options.seed}")  # noqa: S311 - an order, not a secret
-        notebooks = chance.sample([*told, *told], 2 * len(told))
-        send(deployment.lineage_url, notebooks[: len(told)])
+        notebooks = chance.sample([*job_events, *job_events], 2 * len(job_events))
+        send(deployment.lineage_url, notebooks[: len(job_events)])
         delivered = _deliver(deployment, events, options, deadline)
-        send(deployment.lineage_url, notebooks[len(told) :])
+        send(deployment.lineage_url, notebooks[len(job_events) :])
         while deployment.kills < options.kills and time.monotonic() < deadline:
             delivered += _deliver(deployment, events, options, deadline, count=30)
         deployment.stop_killing()
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         accounts.problems += [f"a replay did not help: {letter.reason}: {letter.detail}" for letter in left]
         actual = deployment.control.state()["purview"]
         deployment.control.use("fleet", runs=runs, seed=options.seed)
-        expected = publish_cleanly(deployment.control, deployment.environment, [*events, *told])
+        expected = publish_cleanly(deployment.control, deployment.environment, [*events, *job_events])
         accounts.problems += compare_catalogs(actual, expected)
         table = _to_table(accounts, delivered, deployment, injected, time.monotonic() - started, options.seed)
     Console(width=120).print(table)
@@ -131,7 +131,7 @@ def _wait_until_idle(deployment: Deployment, deadline: float) -> None:
 
 
 def _replay_hopeful(deployment: Deployment) -> None:
-    """Replay what was set aside because of faults and kills, as somebody on call would."""
+    """Replay what was dead-lettered because of faults and kills, as an engineer on call would."""
     services = deployment.services
     for letter in services.dead_letters.list_open():
         if letter.reason not in HOPELESS:

@@ -1,4 +1,4 @@
-"""What Event Grid delivers in a soak: a fleet's events, many times over, with some that nobody can publish."""
+"""What Event Grid delivers in a soak: a fleet's events, many times over, with some that can never be published."""
 
 import json
 import random
@@ -30,7 +30,7 @@ def plan_deliveries(events: Sequence[Event], *, count: int, seed: int) -> Iterat
     Yield bursts that hold at least `count` deliveries in all: every event at least once, in any order.
 
     Half of the bursts are one pipeline's events together, as its end brings them. The first holds one of each kind that
-    nobody can publish.
+    can never be published.
     """
     chance = random.Random(f"deliveries {seed}")  # noqa: S311 - an order, not a secret
     deliveries = [*events, *(chance.choice(events) for _ in range(max(0, count - len(events))))]
@@ -73,5 +73,5 @@ def _odd(kind: str, name: str) -> Event:
 
 
 def to_text(event: Event) -> str:
-    """Spell an event."""
+    """Build an event."""
     return json.dumps(event)

@@ -33,10 +33,10 @@ def _notebook(number: int, chance: random.Random) -> Iterator[Event]:
         run = str(uuid.UUID(int=chance.getrandbits(128)))
         inputs, output = [f"raw/{number}.csv", f"prepared/{number}/{job - 1}"][: job + 1], f"prepared/{number}/{job}"
         fails = job == 1 and number % 3 == 0
-        spell = partial(_event, run=run, job=f"{name}.write_{job}", parent=(application, name))
-        yield spell("START", inputs=inputs)
-        yield spell("FAIL" if fails else "COMPLETE", inputs=inputs, outputs=[output])
-        yield spell("FAIL" if fails else "COMPLETE", outputs=[output])
+        event = partial(_event, run=run, job=f"{name}.write_{job}", parent=(application, name))
+        yield event("START", inputs=inputs)
+        yield event("FAIL" if fails else "COMPLETE", inputs=inputs, outputs=[output])
+        yield event("FAIL" if fails else "COMPLETE", outputs=[output])
     yield _event("FAIL" if number % 3 == 0 else "COMPLETE", application, name, minute=59)
 
 

@@ -35,7 +35,7 @@ class Accounts:
 
 
 def settle_accounts(folder: Path, letters: Sequence[DeadLetter], *, delivered: int) -> Accounts:
-    """Hold what was accepted against what the publishers said and what lies in the dead letters."""
+    """Compare what was accepted with the outcomes that publishers logged and with the dead letters."""
     accounts = Accounts()
     accepted = {
         MessageBody.parse(line["body"], message_id="").operation_id for line in _lines(folder / "accepted.jsonl")

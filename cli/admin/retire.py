@@ -12,7 +12,7 @@ from shared.catalog.kinds import COLUMN, CONTAINMENTS, KINDS, SCHEMA, kind_of
 from shared.catalog.qualified_names import QualifiedName
 
 if TYPE_CHECKING:
-    from shared.ports import Found
+    from shared.catalog.entities import Found
     from shared.purview.catalog import PurviewCatalog
 
 PREFIX = "pyapacheatlas://"

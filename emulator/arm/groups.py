@@ -1,4 +1,4 @@
-"""Resource groups: where a resource lives, and how its id is spelled."""
+"""Resource groups: where a resource lives, and the format of its id."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class Group:
 
     @property
     def id(self) -> str:
-        """Spell the ARM id."""
+        """Return the ARM id."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.name}"
 
     def resource_id(self, kind: str, name: str) -> str:
         """
-        Spell the id of a resource.
+        Return the id of a resource.
 
         >>> Group("s", "g").resource_id("Microsoft.Storage/storageAccounts", "a")
         '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a'

@@ -44,7 +44,7 @@ class _Count:
 
 @dataclass(slots=True)
 class Metrics:
-    """Counts, each so many minutes before whoever asks."""
+    """Counts, each so many minutes before the request."""
 
     _counts: list[_Count] = field(default_factory=list)
 

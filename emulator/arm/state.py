@@ -44,7 +44,7 @@ class Arm:
         self.merge(seed)
 
     def merge(self, fragment: Mapping[str, Any]) -> None:
-        """Add to the state; a bad fragment raises ValueError. A topic that is named again starts anew."""
+        """Add to the state; a bad fragment raises ValueError. A topic that is named again is replaced."""
         _check_keys("the ARM seed", fragment, _KEYS)
         topics = {
             topic.id.lower(): topic

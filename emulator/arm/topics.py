@@ -76,7 +76,7 @@ class SystemTopic:
 
     @property
     def id(self) -> str:
-        """Spell the ARM id."""
+        """Return the ARM id."""
         return self.group.resource_id(TOPIC, self.name)
 
     def to_json(self) -> Body:

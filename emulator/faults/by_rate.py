@@ -102,7 +102,7 @@ class RateFault:
             headers = {"Retry-After": str(decision.retry_after)} if decision.kind == "429-retry-after" else None
             who = service_in_words(self.service)
             status = STATUSES[decision.kind]
-            return error_response(status, f"{who} was told by the emulator's dice to answer {status}.", headers)
+            return error_response(status, f"{who} was scripted to answer {status}.", headers)
         if decision.kind == SLOW:
             await asyncio.sleep(self.slow_ms / 1000)
             return await handler(request)

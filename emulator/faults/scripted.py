@@ -79,7 +79,7 @@ class Fault:
         if self.body is not None:
             return web.json_response(self.body, status=status, headers=headers)
         who = service_in_words(self.service)
-        return error_response(status, f"{who} was told by the emulator's fault script to answer {status}.", headers)
+        return error_response(status, f"{who} was scripted to answer {status}.", headers)
 
     def to_json(self) -> dict[str, object]:
         """Show what is left of it."""

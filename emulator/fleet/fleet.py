@@ -37,7 +37,7 @@ class Fleet:
     A fleet of ``runs`` root runs; the same ``seed`` gives the same fleet, and more runs only add later ones.
 
     ``shape`` is ``mixed`` over three workspaces, or ``single``: command jobs
-    in one workspace. Nothing is kept of a run: whatever is asked about it is
+    in one workspace. Nothing is kept of a run: every answer about it is
     worked out from its number.
     """
 
@@ -72,7 +72,7 @@ class Fleet:
         return inputs_of(root, self.pool, self.seed, self.shape, self.workspaces)
 
     def workspace_id(self, number: int) -> str:
-        """Spell the ARM id of a workspace, counted from 0."""
+        """Return the ARM id of a workspace, counted from 0."""
         return (
             f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-fleet-{number + 1}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/ws-fleet-{number + 1}"
@@ -133,7 +133,7 @@ class FleetFamilies:
         return _Roots(range(self.workspace, self.fleet.runs, self.fleet.workspaces))
 
     def root_of(self, run_id: str) -> str | None:
-        """Find the root run of a run by their spelling; None if there is no such run."""
+        """Find the root run of a run by the form of their ids; None if there is no such run."""
         digits = run_id.rpartition("-")[2]
         if not digits.isdecimal() or int(digits) not in range(self.workspace, self.fleet.runs, self.fleet.workspaces):
             return None

@@ -29,7 +29,7 @@ class Pool:
     size: int
 
     def label(self, number: int) -> str:
-        """Spell the data asset version."""
+        """Return the data asset version."""
         return f"dataset-{number:03}:1"
 
     def kind(self, number: int) -> str:
@@ -37,22 +37,22 @@ class Pool:
         return "uri_file" if number % 5 == 4 else "uri_folder"
 
     def path(self, number: int) -> str:
-        """Spell where it is on the datastore."""
+        """Return where it is on the datastore."""
         tail = "/data.csv" if self.kind(number) == "uri_file" else "/"
         return f"{SHORT}/lake/paths/raw/dataset-{number:03}{tail}"
 
     def address(self, number: int) -> str:
-        """Spell where it is, as an address without a last slash."""
+        """Return where it is, as an address without a last slash."""
         return f"{LAKE}/{self.path(number).partition('/paths/')[2]}".rstrip("/")
 
 
 def output_path(run_id: str) -> str:
-    """Spell where a run leaves its output on the default datastore."""
+    """Return where a run leaves its output on the default datastore."""
     return f"{SHORT}/workspaceblobstore/paths/azureml/{run_id}/out/"
 
 
 def output_address(workspace: int, run_id: str) -> str:
-    """Spell the same as an address without a last slash."""
+    """Return the same as an address without a last slash."""
     return f"{BLOB.format(number=workspace + 1)}/azureml/{run_id}/out"
 
 

@@ -41,15 +41,15 @@ class Plan:
     has_model: bool
     registers_output: bool
     deployed: str | None
-    announced: bool  # whether an event tells of the deployment
+    announced: bool  # whether there is an event about the deployment
 
     @property
     def root_id(self) -> str:
-        """Spell the id of the root run."""
+        """Return the id of the root run."""
         return f"fleet-{self.index:06}"
 
     def step_id(self, number: int) -> str:
-        """Spell the id of a step, counted from 1."""
+        """Return the id of a step, counted from 1."""
         return f"f1ee7000-{number:04}-4000-8000-{self.index:012}"
 
     @property
@@ -64,17 +64,17 @@ class Plan:
 
     @property
     def model(self) -> str:
-        """Spell the model version it registers."""
+        """Return the model version it registers."""
         return f"model-{self.index % MODEL_NAMES:02}:{self.index + 1}"
 
     @property
     def registered_output(self) -> str:
-        """Spell the data asset version its last output is registered as."""
+        """Return the data asset version its last output is registered as."""
         return f"fleet-output-{self.index:06}:1"
 
     @property
     def endpoint(self) -> str:
-        """Spell the endpoint its model is deployed to."""
+        """Return the endpoint its model is deployed to."""
         return f"{'batch' if self.deployed == 'batch' else 'online'}-{self.index:06}"
 
     @property

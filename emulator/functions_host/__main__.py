@@ -48,7 +48,7 @@ def main() -> int:
             "system_key": host.system_key,
             "functions": sorted(host.functions),
         }
-        print(json.dumps(first_line), flush=True)  # noqa: T201  (the contract with whoever started us)
+        print(json.dumps(first_line), flush=True)  # noqa: T201  (the contract with the process that started us)
         stop.wait()
     return 0
 

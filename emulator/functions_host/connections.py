@@ -48,7 +48,7 @@ class Queues:
 
 
 def connection_string(setting: str) -> str:
-    """Spell ``UseDevelopmentStorage=true`` out, which the Python SDK does not know: Azurite on its usual ports."""
+    """Expand ``UseDevelopmentStorage=true``, which the Python SDK does not know: Azurite on its usual ports."""
     if setting.strip().rstrip(";").casefold() != _DEVELOPMENT.casefold():
         return setting
     endpoints = "".join(

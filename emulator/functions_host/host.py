@@ -107,7 +107,7 @@ class FunctionsHost:
 
     def drain(self, timeout: float) -> None:
         """
-        Wait until no queue of the app holds a message, pumping if nobody else does; raises NotDrainedError.
+        Wait until no queue of the app holds a message, pumping if no other thread does; raises NotDrainedError.
 
         Messages that wait out their visibility timeout count.
         """

@@ -86,7 +86,7 @@ def _headers(request: web.Request) -> dict[str, str]:
 
 
 def _pass_on(done: Future[None], ready: Future[Any]) -> None:
-    """Let whoever waits for the start see why there is none."""
+    """Show the caller that waits for the start why it failed."""
     error = done.exception()
     if error is not None and not ready.done():
         ready.set_exception(error)

@@ -160,7 +160,7 @@ class QueuePump:
             return
         logger.warning("%s failed at attempt %s: %s", self._function.name, count, invocation.error)
         if not self._has_poison_queue:
-            return  # the genuine host leaves it invisible, lest it loop fast
+            return  # the genuine host leaves it invisible, so that it does not loop fast
         if count >= self._options.max_dequeue_count:
             self._poison(message)
         else:

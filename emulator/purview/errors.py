@@ -85,7 +85,7 @@ class Code(Enum):
 
     @property
     def code(self) -> str:
-        """Return the code as the answer spells it."""
+        """Return the code as the answer writes it."""
         return self.value[0]
 
     @property

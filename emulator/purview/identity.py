@@ -17,7 +17,7 @@ class Source:
     _issued: int = field(default=0, repr=False)
 
     def guid(self) -> str:
-        """Return a guid nobody has had."""
+        """Return a guid that was never used."""
         self._issued += 1
         return str(uuid5(NAMESPACE, f"{self.seed}/{self._issued}"))
 

@@ -44,7 +44,7 @@ def as_flag(value: object, what: str, default: bool = False) -> bool:
 
 def java_text(value: object) -> str:
     """
-    Spell a value as the service does in texts and in string attributes.
+    Format a value as the service does in texts and in string attributes.
 
     >>> java_text({"a": [1, True, None]})
     '{a=[1, true, null]}'

@@ -33,7 +33,7 @@
     show();
   }
 
-  /* A layer of many nodes is a column nobody can read: it becomes several, side by side. */
+  /* A layer of many nodes is an unreadable column: it becomes several, side by side. */
   function wrap() {
     const layers = new Map();
     cy.nodes().forEach((node) => {
@@ -84,7 +84,7 @@
   };
   const middle = () => ({ x: cy.width() / 2, y: cy.height() / 2 });
 
-  /* The theme: what the system says, until somebody chooses. */
+  /* The theme: what the system says, until a person chooses. */
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   function dress() {
     const name = window.localStorage.getItem("lineage-theme") || (dark.matches ? "dark" : "light");
@@ -167,7 +167,7 @@
     }
   }
 
-  /* Focus: what had it may have been drawn anew, or be gone. */
+  /* Focus: what had it may have been drawn again, or be gone. */
   document.addEventListener("focusin", (event) => {
     lastFocus = event.target.dataset.key || event.target.id || "";
     if (event.target.id === "search") open();
@@ -195,7 +195,7 @@
     if (again) again.focus({ preventScroll: true });
   }
 
-  /* A menu stays open while the row it is in is drawn anew. */
+  /* A menu stays open while the row it is in is drawn again. */
   document.addEventListener("toggle", (event) => {
     if (event.target.querySelector(":scope > .menu") && event.target.isConnected) {
       openMenu = event.target.open ? event.target.id : openMenu === event.target.id ? "" : openMenu;

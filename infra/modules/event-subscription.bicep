@@ -19,7 +19,7 @@ param storageAccountId string
 // Named after the storage account, so that two deployments do not take each other's events.
 var name = 'lineage-${last(split(storageAccountId, '/'))}'
 
-// By type only: a filter on `data` would have to know how Azure Machine Learning spells its keys, which varies.
+// By type only: a filter on `data` would have to know how Azure Machine Learning writes its keys, which varies.
 var byType = {
   isSubjectCaseSensitive: false
   includedEventTypes: [

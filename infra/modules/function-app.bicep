@@ -45,7 +45,7 @@ param openLineageJobs string
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string
 
-@description('What the token for that URL is asked for; empty to send none.')
+@description('OAuth scope of the token sent to that URL; empty to send none.')
 param openLineageScope string
 
 @description('ARM ids of the workspaces that events may come from.')
@@ -66,7 +66,7 @@ param alwaysReadyInstances int
 @description('Subnet for what the app calls; empty without a virtual network.')
 param subnetId string
 
-@description('Whether Event Grid calls the app; if not, nobody from public networks does.')
+@description('Whether Event Grid calls the app; if not, the app accepts no calls from public networks.')
 param receivesEvents bool
 
 var eventGrid = {
@@ -98,7 +98,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
   // checkov:skip=CKV_AZURE_78: Flex Consumption has no FTP and refuses ftpsState; the publishing policy below is off
-  // checkov:skip=CKV_AZURE_222: Event Grid calls the app from public addresses; in a private network nobody else may
+  // checkov:skip=CKV_AZURE_222: Event Grid calls the app from public addresses; in a private network no other caller may
   // checkov:skip=CKV_AZURE_17: Event Grid has no client certificate
   // checkov:skip=CKV_AZURE_212: instances come with messages; those that wait lose nothing
   // checkov:skip=CKV_AZURE_213: health checks of App Service do not exist on Flex Consumption; /api/health does

@@ -28,7 +28,7 @@ param createPurview bool
 @description('Public IP addresses that may use the Synapse workspace.')
 param operatorAddresses array
 
-@description('Object id of who tries the sample: may upload data and read what runs leave. Empty for nobody.')
+@description('Object id of who tries the sample: may upload data and read what runs leave. Empty for none.')
 param operatorPrincipalId string
 
 @description('What operatorPrincipalId is.')

@@ -1,4 +1,4 @@
-metadata description = 'A storage account for queue, ledger, dead letters and the deployed package; nobody has a key to it.'
+metadata description = 'A storage account for queue, ledger, dead letters and the deployed package; access by key is off.'
 
 @description('Name of the account.')
 param name string
@@ -70,7 +70,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   }
 }
 
-// Only what was replayed ever expires: an open dead letter and an event nobody replayed stay until somebody acts.
+// Only what was replayed ever expires: open dead letters and events that were not replayed stay until a person acts.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
   parent: account
   name: 'default'

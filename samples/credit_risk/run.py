@@ -76,12 +76,12 @@ class Local:
         return self.output(step, name) if step else data[name]
 
     def _environment(self, step: Step, environ: Mapping[str, str]) -> dict[str, str]:
-        """Set what Azure ML would have set, and that MLflow keeps everything here and tells nobody."""
+        """Set what Azure ML would have set, and that MLflow keeps everything here and sends nothing."""
         # What is set for a workspace must not lead this run there.
         own = {name: value for name, value in environ.items() if not name.startswith(("MLFLOW_", "AZUREML_"))}
         return own | {
             "MLFLOW_TRACKING_URI": self.tracking.resolve().as_uri(),
-            "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3.7 and later ask for a database unless told so
+            "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3.7 and later ask for a database without this
             "MLFLOW_EXPERIMENT_NAME": self.pipeline.experiment,
             "MLFLOW_RUN_NAME": step.name,
             "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -108,9 +108,9 @@ def parse_downstream(text: str, name: str) -> Downstream:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigurationError([f"{name}: is no YAML{where}: {error.problem or error.context}"]) from error
+        raise ConfigurationError([f"{name}: is not YAML{where}: {error.problem or error.context}"]) from error
     except yaml.YAMLError as error:
-        raise ConfigurationError([f"{name}: is no YAML"]) from error
+        raise ConfigurationError([f"{name}: is not YAML"]) from error
     if root is None:
         return NOTHING
     if not isinstance(root, yaml.SequenceNode):
@@ -146,7 +146,7 @@ class _Entry:
         return DownstreamEntry(feed, self._asset(asset), only, names)
 
     def _values(self, node: Any) -> dict[str, str] | None:
-        """Return the fields as texts, "" for one that is none; None if there are no fields."""
+        """Return the fields as texts, "" for one that is not text; None if there are no fields."""
         if node.id != "mapping":
             self.problems.append(f"is not an entry; give {', '.join(FIELDS)}")
             return None
@@ -165,12 +165,12 @@ class _Entry:
             if key.id == "scalar" and key.value in FIELDS:
                 yield key.value, value
             else:
-                shown = redact_text(key.value) if key.id == "scalar" else "a key that is no text"
+                shown = redact_text(key.value) if key.id == "scalar" else "a key that is not text"
                 self.problems.append(f"{shown}: is not known; there are {', '.join(FIELDS)}")
 
     def _asset(self, text: str) -> str:
         if text and not _ASSET.fullmatch(text):
-            self.problems.append(f"asset: {redact_text(text)!r} is no name of a data asset; give it without a version")
+            self.problems.append(f"asset: {redact_text(text)!r} is not a data asset; give its name without a version")
         return text
 
     def _workspace(self, text: str) -> WorkspaceId | None:
@@ -185,7 +185,7 @@ class _Entry:
         if _GLOB.search(text):
             self.problems.append(f"path: {redact_text(text)!r} is a pattern; give the folder, which means all below it")
         elif location is None or not platforms.place_of(location).exact:
-            self.problems.append(f"path: {redact_text(text)!r} is no place that Purview scans; give a storage URL")
+            self.problems.append(f"path: {redact_text(text)!r} is not a place that Purview scans; give a storage URL")
         return platforms.names_of(location) if location else frozenset()
 
     def _power_bi(self, field: str, text: str) -> str:
@@ -193,5 +193,5 @@ class _Entry:
         if match or not text:
             return match["url"] if match else ""
         example = f"https://app.powerbi.com/groups/{{workspace}}/{field}s/{{id}}"
-        self.problems.append(f"{field}: {redact_text(text)!r} is no Power BI {field}; give {example}")
+        self.problems.append(f"{field}: {redact_text(text)!r} is not a Power BI {field}; give {example}")
         return ""

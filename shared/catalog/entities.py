@@ -1,4 +1,4 @@
-"""An entity of the catalog as the build step makes it, still without guids or wire format."""
+"""Entities of the catalog, without a wire format: as the build step makes them, and as the catalog has them."""
 
 import hashlib
 import json
@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from shared.catalog.qualified_names import QualifiedName
 
+ASSET = "Asset"
+"""The supertype of data and processes alike."""
 UNSCANNED = "unscanned"
 """Label of a placeholder: Purview has not scanned this data yet."""
 UNRESOLVED = "unresolved"
@@ -65,6 +67,24 @@ class Evidence:
         """
         place = Ref(*body["place"]) if body["place"] else None
         return cls(Ref(*body["end"]), body["is_output"], body["field"], body["inferred"], place)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    An entity the catalog has.
+
+    Attributes:
+        outputs: those of a process.
+        touched: someone other than its creator has written it since, as a scan does.
+    """
+
+    ref: Ref
+    guid: str
+    outputs: tuple[Ref, ...] = ()
+    labels: tuple[str, ...] = ()
+    name: str = ""
+    touched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.http.sign_in import no_token
 from shared.redaction import redact_text
 
 
@@ -48,7 +47,7 @@ def to_error(
 @contextmanager
 def translated_errors(what: str, *, needs: str, service: str = "Azure Resource Manager") -> Iterator[None]:
     """
-    Turn azure-core's exceptions into ours.
+    Raise azure-core's exceptions as ours.
 
     Args:
         what: the request or the SDK call, without its query.
@@ -74,6 +73,15 @@ def translated_errors(what: str, *, needs: str, service: str = "Azure Resource M
         raise RequestRefusedError(f"{what}: cannot be written as a URL ({error.reason})", status=0) from error
     except ValueError as error:
         raise ServiceUnavailableError(f"{what}: the answer is not JSON ({_words(error)})") from error
+
+
+def no_token(scope: str, error: AzureError) -> str:
+    """Word a failure of the credential; azure-identity lists all it tried, and its first line says enough."""
+    first_line = redact_text(str(error.message).strip().partition("\n")[0])
+    return (
+        f"there is no token for {scope}: run `az login`, or give the app a managed identity; "
+        f"for the emulator set LINEAGE_CREDENTIAL=emulator ({first_line})"
+    )
 
 
 def _from_response(what: str, error: HttpResponseError, needs: str) -> LineageError:

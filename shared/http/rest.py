@@ -1,4 +1,4 @@
-"""Connections to the services: one pooled, TLS-verified session for each, and one client of Azure's REST services."""
+"""What clients of services share: a pooled, TLS-verified session, a token, and a pipeline for Azure's own REST."""
 
 import ssl
 import time
@@ -9,15 +9,16 @@ from typing import Any
 
 import requests
 from azure.core import PipelineClient
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy, UserAgentPolicy
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from requests.adapters import HTTPAdapter
 
-from shared.errors import RequestRefusedError, UnreadableAnswerError
-from shared.http.errors import translated_errors
+from shared.errors import AccessDeniedError, RequestRefusedError, UnreadableAnswerError
+from shared.http.errors import no_token, translated_errors
 
 Json = dict[str, Any]
 
@@ -79,6 +80,30 @@ class _PooledAdapter(HTTPAdapter):
             return response
         finally:
             self._observe(status, time.monotonic() - started)
+
+
+class EmulatorCredential:
+    """
+    A fixed token for an emulator on this machine, good for nothing else.
+
+    Settings accept it only when every endpoint is a loopback address.
+    """
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        return AccessToken("emulator", int(time.time()) + 3_600)
+
+
+def get_token(credential: TokenCredential, scope: str) -> AccessToken:
+    """
+    Ask for a token each time that one is needed: azure-identity keeps tokens and renews them before they end.
+
+    Raises:
+        AccessDeniedError: the credential has none.
+    """
+    try:
+        return credential.get_token(scope)
+    except AzureError as error:
+        raise AccessDeniedError(no_token(scope, error)) from error
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):

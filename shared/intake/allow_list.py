@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from shared.catalog.qualified_names import workspace_of
 from shared.errors import ForeignJobError, ForeignWorkspaceError
-from shared.intake.envelopes import event_type_of, parse_envelope
+from shared.intake.envelopes import event_type_of, is_openlineage_body, parse_envelope
 from shared.intake.event_types import Event, is_known, parse_event
 from shared.model import WorkspaceId
-from shared.openlineage.incoming import is_openlineage_body
 from shared.openlineage.incoming_events import RunEvent, read_run_event, why_skipped
 from shared.publishing.plan import AnyEvent, Skip
 

@@ -21,8 +21,15 @@ from shared.errors import (
 from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.envelopes import event_type_of
 from shared.intake.event_types import Event, RunSubject
-from shared.intake.message import EVENT_GRID, OPENLINEAGE, MessageBody
-from shared.intake.outcomes import dead_letter, dead_letter_error, describe_error, log_outcome
+from shared.intake.message import (
+    EVENT_GRID,
+    OPENLINEAGE,
+    MessageBody,
+    dead_letter,
+    dead_letter_error,
+    describe_error,
+    log_outcome,
+)
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import CAME_BACK, DEFERRED, PUBLISHED, SKIPPED, AnyEvent, Outcome, Skip
 from shared.state.ports import DeadLetters, Message, Notes, Queue

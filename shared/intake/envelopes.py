@@ -1,4 +1,8 @@
-"""Reads what Event Grid delivers: either schema, single or in an array, any casing of keys, live or dead-lettered."""
+"""
+Reads what Event Grid delivers: either schema, single or in an array, any casing of keys, live or dead-lettered.
+
+Events of OpenLineage, which come through the same queue, are recognised here, and read by `shared.openlineage`.
+"""
 
 import json
 from collections.abc import Collection, Mapping
@@ -10,7 +14,7 @@ from azure.eventgrid import EventGridEvent
 
 from shared.errors import MalformedEventError
 from shared.intake.event_types import identifying_members, keep_names, members_read
-from shared.openlineage.incoming import compact_run_event, is_openlineage
+from shared.openlineage.incoming_events import TYPES, compact_run_event
 from shared.redaction import REDACTED, is_secret_key, redact_body, redact_json
 
 
@@ -26,6 +30,8 @@ class Envelope:
     data: Mapping[str, object]
 
 
+_OF_OPENLINEAGE = frozenset({"run", "job", "dataset", "schemaURL", "producer"})
+_OF_EVENT_GRID = frozenset({"topic", "specversion", "data", "subject"})
 _EVENT_GRID_REQUIRED = ("id", "topic", "subject", "eventType", "eventTime", "data")
 _ENVELOPE_IDENTITY = frozenset(
     {"id", "topic", "source", "subject", "eventtype", "type", "eventtime", "time", "specversion", "dataversion"}
@@ -33,11 +39,33 @@ _ENVELOPE_IDENTITY = frozenset(
 _CLOUD_EVENT_REQUIRED = ("id", "source", "subject", "type", "time", "data", "specversion")
 
 
+def is_openlineage(event: object) -> bool:
+    """
+    Whether something is meant as an OpenLineage event, however wrong it may be; Event Grid's have an eventType too.
+
+    >>> is_openlineage({"eventType": "COMPLETE"}), is_openlineage({"eventType": "COMPLETE", "topic": "/subscriptions"})
+    (True, False)
+    """
+    if not isinstance(event, dict) or not _OF_EVENT_GRID.isdisjoint(event):
+        return False
+    return not _OF_OPENLINEAGE.isdisjoint(event) or (
+        isinstance(event.get("eventType"), str) and event["eventType"] in TYPES
+    )
+
+
+def is_openlineage_body(body: str) -> bool:
+    """Whether a message holds what is meant as an OpenLineage event."""
+    try:
+        return is_openlineage(json.loads(body))
+    except (ValueError, RecursionError):
+        return False
+
+
 def split_events(body: str) -> list[str]:
     """
     Split one delivery into the events in it, each as JSON text.
 
-    A body that is not JSON, or an item that is no object, stays as it is: it becomes a dead letter of its own.
+    A body that is not JSON, or an item that is not an object, stays as it is: it becomes a dead letter of its own.
     """
     try:
         delivery = json.loads(body)
@@ -111,9 +139,9 @@ def _redact_members(event: Mapping[str, object]) -> dict[str, object]:
 
 def compact_event(event: object) -> object:
     """
-    Keep of an event what is ever read of it, and nothing else: a few hundred bytes, whatever tags and properties weigh.
+    Keep only the members of an event that are read: a few hundred bytes, however large its tags and properties are.
 
-    Whatever is there of the kept members stays as it came, so that a malformed event is still seen to be malformed.
+    Kept members stay as they came, so that a malformed event is still seen to be malformed.
 
     >>> compact_event({"id": "e", "data": {"runId": "r", "runProperties": {"big": "x", "azureml.runsource": "s"}}})
     {'id': 'e', 'data': {'runId': 'r', 'runProperties': {'azureml.runsource': 's'}}}
@@ -163,7 +191,7 @@ def _read_members(body: str) -> dict[str, object]:
     if not isinstance(raw, dict):
         raise MalformedEventError("body", f"is a JSON {type(raw).__name__}, not an event")
     members = lower_first(raw)
-    if "specVersion" in members:  # so spelt in AML's own CloudEvents examples
+    if "specVersion" in members:  # as in AML's own CloudEvents examples
         members["specversion"] = members.pop("specVersion")
     return members
 

@@ -13,7 +13,7 @@ NAMESPACE = "Microsoft.MachineLearningServices."
 
 @dataclass(frozen=True, slots=True)
 class RunSubject:
-    """A run ended, or changed its status. The hints come from the event and may be empty."""
+    """A run ended, or changed its status. What the event says beside the run's id may be missing."""
 
     run_id: str
     parent_pipeline: str = ""
@@ -235,7 +235,7 @@ def _text(data: Mapping[str, object], name: str) -> str:
 def _name(field: str, value: str) -> str:
     """Refuse what would lead elsewhere as a part of a URL."""
     if value in (".", ".."):
-        raise MalformedEventError(field, f"{value!r} is no name")
+        raise MalformedEventError(field, f"{value!r} is not a name")
     return value
 
 

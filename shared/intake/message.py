@@ -1,10 +1,21 @@
-"""What a queue message says: the event, compact, and what must travel with it."""
+"""What a queue message holds, and how an attempt at it ended: the one line in the log, and the dead letter."""
 
 import base64
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
+
+from shared.errors import LineageError
+from shared.intake.envelopes import redact_event
+from shared.publishing.plan import DEAD_LETTERED, Outcome
+from shared.redaction import redact_text
+from shared.state.ports import DeadLetters
+from shared.telemetry import attempt_facts, record_outcome
+
+logger = logging.getLogger(__name__)
 
 EVENT_GRID, REPLAY, RECONCILE, BACKFILL = "event_grid", "replay", "reconcile", "backfill"
 OPENLINEAGE = "openlineage"
@@ -19,7 +30,7 @@ class MessageBody:
         event: one event as JSON text.
         operation_id: names this acceptance of the event in logs, and its dead letter if it comes to that.
         source: who put it on the queue.
-        received_at: when it was accepted, ISO 8601; "" if nobody noted it.
+        received_at: when it was accepted, ISO 8601; "" if that was not noted.
         traceparent: the W3C trace context it was accepted in; a queue does not carry it by itself.
         deferrals: how often it was put back with a delay.
         closes: the dead letter that is closed when this ends well.
@@ -69,15 +80,15 @@ class MessageBody:
         return {"operation_id": self.operation_id, "source": self.source, "deferrals": self.deferrals}
 
     def deferred(self) -> Self:
-        """Return the same message, put back once more."""
+        """Return the same message, put back again."""
         return replace(self, deferrals=self.deferrals + 1)
 
 
 def decode_body(content: str) -> str:
     """
-    Undo the base64 that most senders use, Event Grid among them; what is none is taken as it is.
+    Undo the base64 that most senders use, Event Grid among them; anything else is returned unchanged.
 
-    The host could do that too, but would move a body that is no base64 past us to the poison queue, and fail there.
+    The host could do that too, but would move a body that is not base64 past us to the poison queue, and fail there.
 
     >>> decode_body("eyJpZCI6ICJlIn0="), decode_body('{"id": "e"}')
     ('{"id": "e"}', '{"id": "e"}')
@@ -94,3 +105,47 @@ def seconds_since(received_at: str, now: datetime) -> float | None:
         return (now - datetime.fromisoformat(received_at)).total_seconds()
     except (ValueError, TypeError):
         return None
+
+
+def describe_error(error: Exception) -> tuple[str, str]:
+    """Return the word that dead letters and logs group by, and the details without secrets."""
+    reason = error.reason if isinstance(error, LineageError) else f"Unexpected{type(error).__name__}"
+    return reason, redact_text(str(error))
+
+
+def dead_letter_error(body: MessageBody, error: Exception, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+    """Dead-letter a message because of an error."""
+    return dead_letter(body, *describe_error(error), attempts=attempts, dead_letters=dead_letters)
+
+
+def dead_letter(body: MessageBody, reason: str, detail: str, *, attempts: int, dead_letters: DeadLetters) -> Outcome:
+    """Store a message's event with the reason, both free of secrets; doing so again replaces the dead letter."""
+    detail = redact_text(detail)
+    dead_letters.put(
+        reason=reason,
+        detail=detail,
+        body=redact_event(body.event),
+        attempts=attempts,
+        id=body.closes or body.operation_id,
+    )
+    log_outcome(body, DEAD_LETTERED, reason=reason, detail=detail, attempt=attempts)
+    return Outcome(DEAD_LETTERED, reason=f"{reason}: {detail}")
+
+
+def log_outcome(
+    body: MessageBody,
+    outcome: str,
+    *,
+    reason: str = "",
+    detail: str,
+    attempt: int,
+    facts: Mapping[str, object] | None = None,
+    event_time: datetime | None = None,
+) -> None:
+    """Log the one line of how an attempt ended, with all that is known of it but the payload, and count it."""
+    now = datetime.now(UTC)
+    own = {"outcome": outcome, "reason": reason, "detail": detail, "attempt": attempt}
+    waited = {"seconds_since_received": seconds_since(body.received_at, now)}
+    logger.info("message %s", outcome, extra={**body.facts, **attempt_facts(), **own, **waited, **(facts or {})})
+    seconds = (now - event_time).total_seconds() if event_time else None
+    record_outcome(outcome, reason=reason, source=body.source, seconds_since_event=seconds)

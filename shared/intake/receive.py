@@ -1,23 +1,37 @@
-"""Accepts events: makes a compact message of each, or a dead letter where no message can hold it."""
+"""
+Accepts events: makes a compact message of each, or a dead letter where no message can hold it.
+
+Of what OpenLineage clients send by HTTP, one event or many, it says for each whether it is on the queue.
+"""
 
 import json
+import logging
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from shared.errors import TerminalError
-from shared.intake.envelopes import compact_event, redact_event
-from shared.intake.message import MessageBody
-from shared.intake.outcomes import dead_letter
-from shared.openlineage.incoming import compact_run_event, is_openlineage, take_apart
-from shared.state.ports import DeadLetters, Queue
+from shared.intake.allow_list import AllowList
+from shared.intake.envelopes import compact_event, is_openlineage, redact_event
+from shared.intake.message import OPENLINEAGE, MessageBody, dead_letter
+from shared.openlineage.incoming_events import compact_run_event, split_large_event
+from shared.redaction import redact_text
+from shared.state.ports import DeadLetters, Queue, State
+
+logger = logging.getLogger(__name__)
 
 MESSAGE_LIMIT = 32 * 1024
 """Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
 _REST = 1_024
 """Bytes of a message that are not the event."""
+BODY_LIMIT = 16 * 1024 * 1024
+"""Bytes of an OpenLineage request, after decompression: a plan of Spark's takes a megabyte or a few."""
+EVENT_LIMIT = 500
+_GZIP = b"\x1f\x8b"
+"""How gzip begins, and JSON does not."""
 
 
 class RefusedBodyError(TerminalError):
@@ -96,7 +110,7 @@ def list_messages(
         return () if message is None else (message,)
     compact = compact_run_event(members)
     received_at = now().isoformat(timespec="milliseconds")
-    pieces = take_apart(compact, _fits)
+    pieces = split_large_event(compact, _fits)
     if pieces is None:
         whole = MessageBody(json.dumps(compact), operation_id or uuid.uuid4().hex, source, received_at, closes=closes)
         dead_letter(
@@ -121,6 +135,91 @@ def enqueue(
     for event in events:
         for message in list_messages(event, source=source, now=now, open_dead_letters=lambda: dead_letters):
             queue.put(message)
+
+
+def receive_openlineage(
+    body: bytes,
+    *,
+    encoding: str,
+    allowed: AllowList,
+    open_state: Callable[[], State],
+    now: Callable[[], datetime],
+) -> tuple[int, dict[str, object]]:
+    """
+    Put events on the queue, interpreting no more of them than whose they are.
+
+    Returns:
+        The HTTP status and the answer: for an array how many were received, and which were refused and why.
+
+    Raises:
+        RefusedBodyError: too large, too many events, none, or the one that it is cannot be taken.
+    """
+    read = _read(_decompress(body, encoding))
+    events = read if isinstance(read, list) else [read]
+    if len(events) > EVENT_LIMIT:
+        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
+    refusals = {index: reason for index, event in enumerate(events) if (reason := _why_refused(event, allowed))}
+    if refusals and not isinstance(read, list):
+        raise RefusedBodyError(*refusals[0])
+    if taken := [json.dumps(event) for index, event in enumerate(events) if index not in refusals]:
+        state = open_state()
+        enqueue(taken, state.queue, state.dead_letters, source=OPENLINEAGE, now=now)
+    if not isinstance(read, list):
+        return 201, {}
+    failed = [{"index": index, "reason": reason, "retriable": False} for index, (_, reason) in refusals.items()]
+    summary = {"received": len(read), "successful": len(taken), "failed": len(failed)}
+    if failed:
+        logger.warning("OpenLineage events refused", extra={**summary, "reason": failed[0]["reason"]})
+    status = "partial_success" if failed else "success"
+    return 207 if failed else 200, {"status": status, "summary": summary, "failed_events": failed}
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    how = encoding.strip().casefold()
+    # A proxy in front of the app may have decompressed it, and left the header as it was.
+    if how in ("", "identity") or (how == "gzip" and not body.startswith(_GZIP)):
+        plain = body
+    elif how == "gzip":
+        unzip = zlib.decompressobj(wbits=31)
+        try:
+            plain = unzip.decompress(body, BODY_LIMIT + 1)
+        except zlib.error as error:
+            raise RefusedBodyError(400, f"body: is not gzip ({error})") from error
+        if len(plain) <= BODY_LIMIT and not unzip.eof:
+            raise RefusedBodyError(400, "body: is not gzip (it ends too early)")
+    else:
+        raise RefusedBodyError(415, "Content-Encoding: send gzip, or nothing")
+    if len(plain) > BODY_LIMIT:
+        raise RefusedBodyError(413, f"the body has more than {BODY_LIMIT} bytes; send fewer events at once")
+    return plain
+
+
+def _read(body: bytes) -> object:
+    try:
+        return json.loads(body.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedBodyError(400, f"body: is not JSON ({error})") from error
+
+
+def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
+    """
+    Say with which status and why an event is not taken; None if it is.
+
+    What is wrong with one in other ways shows when it is processed: it is a dead letter then, and can be looked at.
+    """
+    if not isinstance(event, dict):
+        return 400, f"body: is a JSON {type(event).__name__}, not an event"
+    if not is_openlineage(event):
+        return 400, "body: is not an OpenLineage event: it has neither run nor job nor dataset"
+    if not allowed.jobs:
+        return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
+    job = event.get("job")
+    namespace = job.get("namespace") if isinstance(job, dict) else None
+    if isinstance(namespace, str) and not allowed.takes_job(namespace):
+        return 403, f"job.namespace: {redact_text(namespace[:200])} is not in LINEAGE_OPENLINEAGE_JOBS"
+    return None
 
 
 def _compact(event: str) -> str:

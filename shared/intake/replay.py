@@ -10,8 +10,7 @@ from typing import Protocol
 from shared.errors import MalformedEventError, TerminalError
 from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.envelopes import split_events
-from shared.intake.message import REPLAY
-from shared.intake.outcomes import describe_error
+from shared.intake.message import REPLAY, describe_error
 from shared.intake.receive import RefusedBodyError, list_messages
 from shared.publishing.plan import Skip
 from shared.state.ports import State

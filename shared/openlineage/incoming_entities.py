@@ -1,10 +1,10 @@
-"""Builds the entities of a run that OpenLineage told of. Pure: the same run gives the same entities."""
+"""Builds the entities of a run that OpenLineage events report. Pure: the same run gives the same entities."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import Matches, build_placeholder
-from shared.catalog.column_mapping import spell_column_mappings
+from shared.catalog.column_mapping import format_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
@@ -38,7 +38,7 @@ def list_places_of(data: Mapping[DatasetName, Sequence[Place]]) -> tuple[Place, 
 
 
 def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matches: Matches) -> tuple[Entity, ...]:
-    """Build the step, the experiment that its job is, and whatever stands for data that no scan has found."""
+    """Build the step, the experiment that its job is, and placeholders for data that no scan has found."""
     key = qualified_names.of_job_run(run.id.namespace, run.id.run_id)
     places = {dataset: choose(each, matches) for dataset, each in data.items()}
     namespace = Ref(WORKSPACE, qualified_names.of_job_namespace(run.id.namespace))
@@ -57,7 +57,7 @@ def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matc
     entities = [
         *(entity for dataset, place in places.items() for entity in _placeholder(dataset, place, matches)),
         # No experiment is in the catalog without a workspace; what holds these jobs together is their namespace.
-        Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage tells of.")),
+        Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage reports.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),
         Entity(
             Ref(STEP, key),
@@ -89,7 +89,7 @@ def _placeholder(dataset: DatasetName, place: Place, matches: Matches) -> Iterat
     match = matches[place.ref]
     if match.kind is not MatchKind.PLACEHOLDER:
         return
-    if location := from_openlineage(dataset):  # chosen for want of anything that was found: its own place
+    if location := from_openlineage(dataset):  # nothing was found, so that it is its own place
         yield from build_placeholder(place_of(location), matches)
         return
     name = dataset.name.rstrip("/").rpartition("/")[2] or dataset.name
@@ -101,7 +101,7 @@ def _placeholder(dataset: DatasetName, place: Place, matches: Matches) -> Iterat
 
 def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[str, str], str]:
     pairs: dict[tuple[DatasetName, DatasetName], set[tuple[str, str]]] = {}
-    strangers: set[str] = set()
+    unread: set[str] = set()
     by_name = _by_any_name(run)
     for sink, edges in (run.edges or {}).items():
         if sink not in run.outputs:
@@ -111,15 +111,15 @@ def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[
             if known in refs and known in run.inputs:
                 pairs.setdefault((known, sink), set()).add((field, column))
             else:
-                strangers.add(source.label)
+                unread.add(source.label)
     mappings = tuple(
         ColumnMapping(_port(source), _port(sink), tuple(sorted(columns)), DECLARED)
         for (source, sink), columns in sorted(pairs.items())
     )
     sources = {_port(dataset): refs[dataset] for dataset in run.inputs}
     sinks = {_port(dataset): refs[dataset] for dataset in run.outputs}
-    spelt, problem = spell_column_mappings(mappings, sources, sinks)
-    return spelt, " ".join(filter(None, (problem, _strange(strangers))))
+    formatted, problem = format_column_mappings(mappings, sources, sinks)
+    return formatted, " ".join(filter(None, (problem, _note_on(unread))))
 
 
 def _by_any_name(run: JobRun) -> dict[DatasetName, DatasetName]:
@@ -131,7 +131,7 @@ def _port(dataset: DatasetName) -> str:
     return f"{dataset.namespace} {dataset.name}"
 
 
-def _strange(labels: Iterable[str]) -> str:
+def _note_on(labels: Iterable[str]) -> str:
     names = sorted(labels)
     if not names:
         return ""

@@ -1,4 +1,4 @@
-"""What is known of a run that OpenLineage events told of: all their parts added up, in whatever order they came."""
+"""What is known of a run from OpenLineage events: all their facts added up, in any order."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ Edge = tuple[str, DatasetName, str]
 
 
 @dataclass(frozen=True, slots=True)
-class PartDataset:
+class DatasetFact:
     """
     What one event says of some data.
 
@@ -52,12 +52,12 @@ class PartDataset:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Fact:
     """
     What one event adds to a run.
 
-    Nothing in it but what is told of later: the same said again is the same part, so that a stream which reports
-    every minute adds nothing.
+    It holds only what is published later: the same said again is the same fact, so that a stream which reports every
+    minute adds nothing.
 
     Attributes:
         unit: the job of a Spark application that it is about; "" for the run itself.
@@ -73,8 +73,8 @@ class Part:
     repository: str = ""
     branch: str = ""
     version: str = ""
-    inputs: tuple[PartDataset, ...] = ()
-    outputs: tuple[PartDataset, ...] = ()
+    inputs: tuple[DatasetFact, ...] = ()
+    outputs: tuple[DatasetFact, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -82,26 +82,26 @@ class Part:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """
-        >>> part = Part("", "START", at="2026-07-01T10:00:00+00:00", inputs=(PartDataset(DatasetName("n", "m")),))
-        >>> Part.from_json(part.to_json()) == part
+        >>> fact = Fact("", "START", at="2026-07-01T10:00:00+00:00", inputs=(DatasetFact(DatasetName("n", "m")),))
+        >>> Fact.from_json(fact.to_json()) == fact
         True
         """
         body = json.loads(text)
-        sides = {side: tuple(PartDataset.from_json(each) for each in body[side]) for side in ("inputs", "outputs")}
+        sides = {side: tuple(DatasetFact.from_json(each) for each in body[side]) for side in ("inputs", "outputs")}
         return cls(**{**body, **sides})
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
     """
-    A run as all its events together tell it.
+    A run, from all its events together.
 
     Attributes:
-        status: in the words of Azure ML; "Running" while nobody has said how it ended.
+        status: in the words of Azure ML; "Running" until an event says how it ended.
         symlinks: for each data set, its other names.
         columns: for each data set, its columns and their types.
         edges: for each output, which columns of which inputs became its columns.
-        completed: it has said so at least once, whatever it said later.
+        completed: it has said so at least once, also if it said something else later.
     """
 
     id: JobRunId
@@ -131,47 +131,47 @@ class JobRun:
         return f"it ended as {self.status} and left nothing behind" if self.status != "Completed" else "it read nothing"
 
 
-def fold(run: JobRunId, parts: Iterable[Part]) -> JobRun:
+def fold(run: JobRunId, facts: Iterable[Fact]) -> JobRun:
     """
-    Add up what is said of a run. The same parts give the same run, in any order, however often.
+    Add up what is said of a run. The same facts give the same run, in any order, however often.
 
     What was announced counts as written once its job has completed; of any other job, only what it says arrived. Data
     that the run itself wrote and read again is both input and output. So nothing that one event has shown is taken
     back because of another: a catalog may go on drawing an edge that was withdrawn.
     """
-    said = sorted(set(parts), key=Part.to_json)
-    own = [part for part in said if not part.unit]
-    ended = max(((part.at, part.type) for part in own if part.type in TERMINAL), default=None)
+    said = sorted(set(facts), key=Fact.to_json)
+    own = [fact for fact in said if not fact.unit]
+    ended = max(((fact.at, fact.type) for fact in own if fact.type in TERMINAL), default=None)
     last = ended[1] if ended else _of_units(said)
-    completed = {part.unit for part in said if part.type == "COMPLETE"}
-    outputs = {each.dataset for part in said for each in part.outputs if part.unit in completed or each.written}
-    both = [each for part in said for each in (*part.inputs, *part.outputs)]
-    starts = [part.at for part in own if part.type == "START"]
+    completed = {fact.unit for fact in said if fact.type == "COMPLETE"}
+    outputs = {each.dataset for fact in said for each in fact.outputs if fact.unit in completed or each.written}
+    both = [each for fact in said for each in (*fact.inputs, *fact.outputs)]
+    starts = [fact.at for fact in own if fact.type == "START"]
     return JobRun(
         run,
         # The run's own events know its name best.
-        min((part.job for part in own), default=min((part.job for part in said), default="")),
+        min((fact.job for fact in own), default=min((fact.job for fact in said), default="")),
         _STATUS.get(last, "Running"),
         started_at=min(starts, default=""),
         ended_at=ended[0] if ended else "",
-        kind=_first(part.kind for part in said),
-        documentation=_first(part.documentation for part in said),
-        repository=_first(part.repository for part in said),
-        branch=_first(part.branch for part in said),
-        version=_first(part.version for part in said),
-        inputs=tuple(sorted({each.dataset for part in said for each in part.inputs})),
+        kind=_first(fact.kind for fact in said),
+        documentation=_first(fact.documentation for fact in said),
+        repository=_first(fact.repository for fact in said),
+        branch=_first(fact.branch for fact in said),
+        version=_first(fact.version for fact in said),
+        inputs=tuple(sorted({each.dataset for fact in said for each in fact.inputs})),
         outputs=tuple(sorted(outputs)),
         symlinks=_gather((each.dataset, name) for each in both for name in each.symlinks),
         columns=_gather((each.dataset, column) for each in both for column in each.columns),
-        edges=_gather((each.dataset, edge) for part in said for each in part.outputs for edge in each.edges),
+        edges=_gather((each.dataset, edge) for fact in said for each in fact.outputs for edge in each.edges),
         completed="" in completed,
     )
 
 
-def _of_units(parts: Iterable[Part]) -> str:
-    """Tell how a run ended that never said so itself: "" as long as nothing of it has completed or failed."""
-    types = {part.type for part in parts if part.unit}
-    own_started = any(not part.unit for part in parts)
+def _of_units(facts: Iterable[Fact]) -> str:
+    """Return how a run ended that never said so itself: "" as long as no unit of it has completed or failed."""
+    types = {fact.type for fact in facts if fact.unit}
+    own_started = any(not fact.unit for fact in facts)
     if own_started:
         return ""
     return next((word for word in ("FAIL", "ABORT", "COMPLETE") if word in types), "")

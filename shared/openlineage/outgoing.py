@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from shared.catalog.entities import Entity
 from shared.errors import RequestRefusedError, ServiceUnavailableError
 from shared.http.errors import to_error
-from shared.http.sign_in import get_token
+from shared.http.rest import get_token
 from shared.openlineage.outgoing_events import ProcessEvents, to_run_events
 from shared.ports import Announcement
 from shared.redaction import redact_text

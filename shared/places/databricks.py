@@ -16,9 +16,8 @@ from shared.catalog.kinds import (
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName
-from shared.places.place import Place, Platform
+from shared.places.place import Place, Platform, Url, by_extension
 from shared.places.sql import Database
-from shared.places.urls import Url, by_extension
 from shared.redaction import redact_url
 
 HIVE = "hive_metastore"

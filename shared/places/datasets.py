@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from shared.validation import below, check_kind, objects, take
+from shared.validation import Shape, below, checked
 
-_MEMBERS = frozenset({"eventType", "eventTime", "schemaURL", "producer", "run", "job", "inputs", "outputs"})
-"""Members of an event, none of which our own form has."""
+_NAMED: dict[str, Shape] = {"namespace!": str, "name!": str}
+_FACET: Shape = {"fields!": {"*!": {"inputFields!": [{**_NAMED, "field!": str}]}}}
 _PART = re.compile(r"(?:\[([^\]]+)\]|\"([^\"]+)\"|`([^`]+)`)(?=\.|$)|((?:\\.|[^.\\])+)", re.DOTALL)
 
 
@@ -79,18 +80,9 @@ class ColumnEdge:
     column: str
 
 
-def is_event(item: Mapping[str, object]) -> bool:
-    return not _MEMBERS.isdisjoint(item)
-
-
-def list_column_edges(event: Mapping[str, object], at: str = "") -> Iterator[ColumnEdge]:
+def list_column_edges(event: Mapping[str, Any], at: str = "") -> Iterator[ColumnEdge]:
     """
     Yield what the facet columnLineage of an event's outputs says, column by column.
-
-    What influences a whole data set (`dataset` of the facet) maps no column, and how a column was made
-    (`transformations`) is not read. A facet that takes an earlier one back (`_deleted`) says nothing.
-
-    Spec: https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet
 
     Args:
         at: the path of the event in what it was read from.
@@ -98,21 +90,30 @@ def list_column_edges(event: Mapping[str, object], at: str = "") -> Iterator[Col
     Raises:
         ValueError: names the first member that is not as the specification has it.
     """
-    outputs = check_kind(event.get("outputs") or [], list, below(at, "outputs"))
-    for path, output in objects(outputs, below(at, "outputs")):
-        facets = check_kind(output.get("facets") or {}, dict, f"{path}.facets")
-        facet = check_kind(facets.get("columnLineage") or {}, dict, f"{path}.facets.columnLineage")
-        if facet and facet.get("_deleted") is not True:
-            yield from _edges_of(facet, _dataset(output, path), f"{path}.facets.columnLineage")
+    path = below(at, "outputs")
+    for index, output in enumerate(checked(event.get("outputs") or [], [dict], path)):
+        yield from list_edges_of_output(output, f"{path}[{index}]")
 
 
-def _edges_of(facet: Mapping[str, object], sink: DatasetName, at: str) -> Iterator[ColumnEdge]:
-    for column, lineage in take(facet, "fields", dict, at).items():
-        path = below(f"{at}.fields", column)
-        sources = take(check_kind(lineage, dict, path), "inputFields", list, path)
-        for where, source in objects(sources, f"{path}.inputFields"):
-            yield ColumnEdge(_dataset(source, where), take(source, "field", str, where), sink, column)
+def list_edges_of_output(output: Mapping[str, Any], at: str) -> Iterator[ColumnEdge]:
+    """
+    Yield what the facet columnLineage of one output says; raises as `list_column_edges` does.
+
+    What influences a whole data set (`dataset` of the facet) maps no column, and how a column was made
+    (`transformations`) is not read. A facet that takes an earlier one back (`_deleted`) says nothing.
+
+    Spec: https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet
+    """
+    facets = checked(output.get("facets") or {}, dict, f"{at}.facets")
+    facet = checked(facets.get("columnLineage") or {}, dict, f"{at}.facets.columnLineage")
+    if not facet or facet.get("_deleted") is True:
+        return
+    checked(output, _NAMED, at)
+    checked(facet, _FACET, f"{at}.facets.columnLineage")
+    for column, lineage in facet["fields"].items():
+        for source in lineage["inputFields"]:
+            yield ColumnEdge(_dataset(source), source["field"], _dataset(output), column)
 
 
-def _dataset(body: Mapping[str, object], at: str) -> DatasetName:
-    return DatasetName(take(body, "namespace", str, at), take(body, "name", str, at))
+def _dataset(named: Mapping[str, Any]) -> DatasetName:
+    return DatasetName(named["namespace"], named["name"])

@@ -20,8 +20,7 @@ from shared.catalog.kinds import (
     kind_of,
 )
 from shared.model import Location
-from shared.places.place import Place, Platform
-from shared.places.urls import Url, decode_braces
+from shared.places.place import Place, Platform, Url, decode_braces
 
 _ONELAKE = re.compile(r"(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)\.fabric\.microsoft\.com")
 _APP = "app.fabric.microsoft.com"

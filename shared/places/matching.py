@@ -1,12 +1,13 @@
 """Places that data is stored in: which ones a run tree touches, what the catalog holds for them, and the match."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream, Feed
-from shared.catalog.entities import UNRESOLVED, UNSCANNED, Ref
+from shared.catalog.entities import ASSET, UNRESOLVED, UNSCANNED, Found, Ref
 from shared.catalog.kinds import OTHER_DATA, POWER_BI_DATASET, POWER_BI_REPORT
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
@@ -14,10 +15,15 @@ from shared.places import platforms
 from shared.places.datasets import DatasetName
 from shared.places.place import Place
 from shared.places.platforms import place_of
-from shared.ports import Catalog, Found
 
 POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
 """Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
+
+
+class NameLookup(Protocol):
+    """The one thing that matching asks of a catalog."""
+
+    def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> Mapping[QualifiedName, Found]: ...
 
 
 class MatchKind(StrEnum):
@@ -44,20 +50,20 @@ class Match:
 
 def place_of_unresolved(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
     """
-    Tell how to look up data of which we know no more than the name.
+    Return how to look up data of which only the name is known.
 
-    The catalog may know it from better days, under a type that only knowledge of its datastore would give it.
+    The catalog may have it from a time when more was known, under the type that its datastore led to.
     """
     if isinstance(data, DataAsset):
         name = qualified_names.of_asset(workspace, data.id)
     else:
         name = qualified_names.of_unresolved(workspace, data)
-    return Place(
-        Ref(OTHER_DATA, name),
-        exact=(name,),
-        rules={name: "known to the catalog by its name"},
-        unfound="placeholder: Azure ML cannot say where it lies",
-    )
+    return place_by_name(name, unfound="placeholder: Azure ML cannot say where it lies")
+
+
+def place_by_name(name: QualifiedName, rule: str = "known to the catalog by its name", *, unfound: str = "") -> Place:
+    """Return how to look up what no platform has a name for."""
+    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: rule}, unfound=unfound)
 
 
 def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
@@ -70,13 +76,8 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
     'openlineage://synapse/unresolved/file/tmp/a.csv'
     """
     if dataset.scheme == "azureml":
-        name = QualifiedName(dataset.label)
-        return Place(
-            Ref(OTHER_DATA, name),
-            exact=(name,),
-            rules={name: "an asset of Azure ML, by its name"},
-            unfound="placeholder: no lineage of Azure ML has this name",
-        )
+        unfound = "placeholder: no lineage of Azure ML has this name"
+        return place_by_name(QualifiedName(dataset.label), "an asset of Azure ML, by its name", unfound=unfound)
     if location := platforms.from_openlineage(dataset):
         return place_of(location)
     return Place(
@@ -158,12 +159,12 @@ def _power_bi_place(type_name: str, url: str) -> Place:
     place = place_of(Location(url.rstrip("/")))
     if place.ref.type_name == type_name:
         return place
-    name = QualifiedName(url.rstrip("/"))  # whoever names it knows what it is
+    name = QualifiedName(url.rstrip("/"))  # the tag or the mapping says what it is
     return Place(Ref(type_name, name), (name,), rules={name: "exact"}, unfound=f"nothing scanned under {name}")
 
 
 def find_scanned(
-    catalog: Catalog, places: Iterable[Place], *, others: Iterable[QualifiedName] = ()
+    catalog: NameLookup, places: Iterable[Place], *, others: Iterable[QualifiedName] = ()
 ) -> tuple[Mapping[QualifiedName, Found], Mapping[QualifiedName, Ref]]:
     """
     Look up all names of some places, and names of other things along with them.
@@ -186,7 +187,7 @@ def find_scanned(
             )
     scanned = {name: item.ref for name, item in found.items() if is_scanned(item)}
     for name in set().union(*hidden.values()):
-        scanned.pop(name, None)  # no scanner writes this type, whatever has become of the label
+        scanned.pop(name, None)  # no scanner writes this type, also if the label is gone
     for type_name, behind in sorted(hidden.items()):
         if behind:
             for name, item in catalog.find(sorted(behind), type_name=type_name).items():
@@ -200,7 +201,7 @@ def is_scanned(found: Found) -> bool:
 
 
 def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
-    """Choose for each place the entity that stands for it: exact, else resource set, else a placeholder."""
+    """Choose for each place the entity that is it in the graph: exact, else resource set, else a placeholder."""
     return {place.ref: _match(place, scanned) for place in places}
 
 

@@ -9,10 +9,9 @@ from shared.model import Location
 from shared.places.databricks import DATABRICKS
 from shared.places.datasets import DatasetName, path_name
 from shared.places.fabric import FABRIC
-from shared.places.place import Place, Platform, noted
+from shared.places.place import Place, Platform, Url, by_extension, noted, read_url
 from shared.places.sql import DATABASES
 from shared.places.storage import STORAGE
-from shared.places.urls import Url, by_extension, read_url
 from shared.redaction import redact_url
 
 NO_URI = "atlas"

@@ -22,8 +22,7 @@ from shared.catalog.kinds import (
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName, join_table, split_table
-from shared.places.place import Place, Platform
-from shared.places.urls import Url, by_extension
+from shared.places.place import Place, Platform, Url, by_extension
 from shared.redaction import redact_url
 
 _SERVER = re.compile(r"[^:]+://(?P<address>[^:;/?@]+(?::\d+)?)(?:/(?P<database>[^;?/]*))?(?:[;?/].*)?", re.DOTALL)

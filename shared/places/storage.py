@@ -19,8 +19,16 @@ from shared.catalog.kinds import (
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName, path_name
-from shared.places.place import Place, Platform
-from shared.places.urls import SPARK_PARTITIONS, Url, by_extension, decode_braces, path_variants, without_query
+from shared.places.place import (
+    SPARK_PARTITIONS,
+    Place,
+    Platform,
+    Url,
+    by_extension,
+    decode_braces,
+    path_variants,
+    without_query,
+)
 
 _HOST = re.compile(r"^[^.]+\.(?:[^.]+\.)?(?P<service>dfs|blob|file)\.(?:core|storage)\.")
 """An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is not one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.catalog import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.places import platforms
-from shared.places.urls import without_query
+from shared.places.place import without_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
 
 def run_of_path(path: str) -> str | None:
     """
-    Tell which run wrote a datastore path, where the path itself says so.
+    Return which run wrote a datastore path, where the path itself says so.
 
     >>> run_of_path("ExperimentRun/dcid.cmd_1/outputs/model"), run_of_path("azureml/cmd_1/prepared/")
     ('cmd_1', 'cmd_1')

@@ -1,4 +1,4 @@
-"""Publishes what planners plan and notes it in the ledger: whatever it is about, in the same order."""
+"""Publishes what planners plan and notes it in the ledger, always in the same order."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,8 +39,8 @@ class Publisher:
     The publish use case, of Azure ML's events, of runs that OpenLineage reports, and of marks.
 
     May raise whatever planning raises, whatever the ports raise, EntityRejectedError, after everything else was
-    written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. Others
-    are told last, of what the catalog has; if that fails, what is written stays written, and publishing again sends
+    written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. What
+    the catalog has is sent to others last; if that fails, what is written stays written, and publishing again sends
     the rest. AnnouncementRefusedError: the receiver refused an event.
     """
 
@@ -76,7 +76,7 @@ class Publisher:
         Bring the catalog up to date with what the event is about. Doing so twice changes nothing more.
 
         Args:
-            force: write everything and look everything up again, whatever the ledger says.
+            force: write everything and look everything up again, also what the ledger has as unchanged.
         """
         planner = self._planner_of(event)
         planner.add_fact()
@@ -88,13 +88,13 @@ class Publisher:
         try:
             lease = WriterLease.take(self._leases, plan.roots)
         except LeaseHeldError:
-            if isinstance(plan, Skip):  # the other worker knows all facts that we do, and notes the row
+            if isinstance(plan, Skip):  # all facts together show nothing yet, and the other worker notes that
                 return _outcome_of(planner, plan)
             raise
         with lease:
             if force and isinstance(plan, Plan):
                 self._forget(plan)
-            if force or lease.was_held_since(started):
+            if force or plan.from_facts or lease.was_held_since(started):
                 plan = planner.plan(force=force)  # what we read may be older than what the other worker wrote
             if isinstance(plan, Skip) or not plan.changed:
                 self._note(plan)
@@ -120,8 +120,8 @@ class Publisher:
 
     def _needs_lease(self, plan: Plan | Skip, *, force: bool) -> bool:
         if isinstance(plan, Skip):
-            return bool(plan.roots)
-        if plan.changed or force or (plan.rows and plan.rows_need_lease):
+            return plan.from_facts
+        if plan.changed or force or (plan.rows and plan.from_facts):
             return True
         return self._announcer is not None and bool(self._announcer.list_unsent(plan))
 

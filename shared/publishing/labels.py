@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import Entity, Found, Ref
 from shared.catalog.kinds import MODEL, Role, kind_of
 from shared.catalog.qualified_names import QualifiedName
-from shared.ports import Catalog, Found
+from shared.ports import Catalog
 
 PREFIX = "upstream_"
 """Labels that begin so are ours to set and to take away; people's labels are left alone."""

@@ -36,12 +36,16 @@ class Skip:
     There is nothing to publish; `reason` is for people, `rows` are noted all the same.
 
     Attributes:
-        roots: what the rows may be noted under the lease of only; nothing where their order does not matter.
+        roots: what to lease before rows are noted that facts of several events add up to; nothing for other rows.
     """
 
     reason: str
     rows: tuple[Row, ...] = ()
     roots: tuple[QualifiedName, ...] = ()
+
+    @property
+    def from_facts(self) -> bool:
+        return bool(self.roots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class Plan:
         matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
-        rows_need_lease: rows may be noted under the lease only, since they add up what several events say.
+        from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
-        announced_at: the time of what has none itself, for others to be told of; None if they are not.
+        announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
     """
 
     subject: str
@@ -69,7 +73,7 @@ class Plan:
     looked_up: Mapping[Ref, Match] = field(default_factory=dict)
     models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
     owners: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
-    rows_need_lease: bool = False
+    from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None
 

@@ -8,7 +8,7 @@ from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent
-from shared.openlineage.job_run import JobRun, Part, fold
+from shared.openlineage.job_run import Fact, JobRun, fold
 from shared.places.matching import find_scanned, match_places
 from shared.ports import Catalog
 from shared.publishing.plan import PUBLISHED, SKIPPED, About, Plan, Skip, explain, find_changed, row_of
@@ -36,14 +36,14 @@ class JobRunPlanner:
 
     def add_fact(self) -> None:
         """Add what the event says to what is known of its run."""
-        if self.event.part:
-            self.ledger.add_facts(self._key, [self.event.part.to_json()])
+        if self.event.fact:
+            self.ledger.add_facts(self._key, [self.event.fact.to_json()])
 
     def plan(self, *, force: bool = False) -> Plan | Skip:
         """Work out what the facts of a run make together, those of this event included."""
         key = self._key
-        known = (Part.from_json(text) for text in self.ledger.get_facts(key))
-        run = fold(self.event.run, (*known, *((self.event.part,) if self.event.part else ())))
+        known = (Fact.from_json(text) for text in self.ledger.get_facts(key))
+        run = fold(self.event.run, (*known, *((self.event.fact,) if self.event.fact else ())))
         if reason := run.why_nothing:
             return Skip(f"run {run.id.run_id}: {reason}", (self._row(run, SKIPPED, reason=reason),), (key,))
         data = places_of_data(run)
@@ -61,7 +61,7 @@ class JobRunPlanner:
         )
         changed = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, rows_need_lease=True)
+        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, from_facts=True)
 
     @property
     def _key(self) -> QualifiedName:

@@ -1,22 +1,34 @@
 """Microsoft Purview as the catalog: find, upsert, types."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
-from shared.catalog.entities import Entity, Ref
+from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
+
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.ports import ASSET, Found
-from shared.purview.classifications import classifications_above
-from shared.purview.reader import GUIDS, LineageReader, present
-from shared.purview.transport import PurviewClient, unique_attribute_queries
+from shared.purview.reader import GUIDS, LineageReader, classifications_above
+from shared.purview.transport import PurviewClient, active_links, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
-from shared.purview.upsert import UNKNOWN_TYPE, Upserted, upsert_entities
 
+BATCH = 50
+"""Entities in one request; what Microsoft's own clients use."""
+_UNKNOWN_TYPE = "ATLAS-400-00-014"
 _TYPE_EXISTS = "ATLAS-409-00-001"
 _PAGE = 1_000
 """Most hits of a search that Purview gives at once."""
+
+
+@dataclass(slots=True)
+class Upserted:
+    """What became of each entity: its guid, or the catalog's words of refusal."""
+
+    guids: dict[QualifiedName, str] = field(default_factory=dict)
+    rejections: dict[QualifiedName, str] = field(default_factory=dict)
 
 
 class PurviewCatalog:
@@ -31,7 +43,7 @@ class PurviewCatalog:
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         """
-        Look up entities by qualifiedName, whatever their type, as many to a request as fit into a URL.
+        Look up entities of any type by qualifiedName, as many to a request as fit into a URL.
 
         A look-up by a type includes its subtypes; of a type that the catalog does not know there is nothing. Unlike
         search, this sees what was written a moment ago.
@@ -43,7 +55,7 @@ class PurviewCatalog:
             except RecordNotFoundError:
                 return {}  # there is no such type
             except RequestRefusedError as error:
-                if type_name == ASSET or error.code != UNKNOWN_TYPE:
+                if type_name == ASSET or error.code != _UNKNOWN_TYPE:
                     raise
                 return {}
             for entity in body.get("entities") or []:
@@ -119,12 +131,12 @@ class PurviewCatalog:
         """
         wanted = tuple(entities)
         try:
-            return upsert_entities(self._client, wanted, before_each=before_each)
+            return _upsert(self._client, wanted, before_each)
         except RequestRefusedError as error:
-            if error.code != UNKNOWN_TYPE:
+            if error.code != _UNKNOWN_TYPE:
                 raise
             self.install_types()
-            return upsert_entities(self._client, wanted, before_each=before_each)
+            return _upsert(self._client, wanted, before_each)
 
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
@@ -177,6 +189,80 @@ class PurviewCatalog:
         self._client.delete(f"/entity/guid/{found.guid}/labels", body=[label])
 
 
+def _upsert(client: PurviewClient, entities: Iterable[Entity], before_each: Callable[[], None]) -> Upserted:
+    """
+    Create or update entities, in ⌈n/50⌉ requests if none is refused.
+
+    References to entities that are not among `entities` go by unique attribute, so those must be in the catalog.
+
+    Raises:
+        ServiceUnavailableError, AccessDeniedError: nothing can be said of the entities not yet written.
+        RequestRefusedError: a type is not installed.
+    """
+    result = Upserted()
+    ordered = _referenced_first(entities)
+    for start in range(0, len(ordered), BATCH):
+        _write(client, ordered[start : start + BATCH], result, before_each)
+    return result
+
+
+def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted, before_each: Callable[[], None]) -> None:
+    before_each()
+    numbers = {entity.ref: f"-{number}" for number, entity in enumerate(batch, start=1)}
+    try:
+        answer = client.upload_entities([_to_atlas(entity, numbers) for entity in batch])
+    except (RequestRefusedError, RecordNotFoundError) as error:
+        if isinstance(error, RequestRefusedError) and error.code == _UNKNOWN_TYPE:
+            raise
+        if len(batch) == 1:
+            result.rejections[batch[0].ref.qualified_name] = str(error)
+            return
+        # Atlas takes or refuses a request as a whole and seldom says which entity it means: halve until it shows.
+        middle = len(batch) // 2
+        _write(client, batch[:middle], result, before_each)
+        _write(client, batch[middle:], result, before_each)
+        return
+    assigned: Mapping[str, str] = (answer or {}).get("guidAssignments") or {}
+    for ref, number in numbers.items():
+        if number in assigned:
+            result.guids[ref.qualified_name] = assigned[number]
+
+
+def _referenced_first(entities: Iterable[Entity]) -> list[Entity]:
+    """Order so that every reference points backwards; ties keep the given order, so requests are the same each time."""
+    by_ref = {entity.ref: entity for entity in entities}
+    graph = {ref: [target for target in entity.references if target in by_ref] for ref, entity in by_ref.items()}
+    return [by_ref[ref] for ref in TopologicalSorter(graph).static_order()]
+
+
+def _to_atlas(entity: Entity, numbers: Mapping[Ref, str]) -> AtlasEntity:
+    attributes = dict(entity.attributes)
+    common: dict[str, Any] = {
+        "name": attributes.pop("name"),
+        "typeName": entity.ref.type_name,
+        "qualified_name": entity.ref.qualified_name,
+        "guid": numbers[entity.ref],
+        "attributes": attributes,
+    }
+    if entity.parents:
+        common["relationshipAttributes"] = {name: _pointer(ref, numbers) for name, ref in entity.parents.items()}
+    if entity.labels:
+        common["labels"] = list(entity.labels)
+    if entity.inputs is None or entity.outputs is None:
+        return AtlasEntity(**common)
+    return AtlasProcess(
+        inputs=[_pointer(ref, numbers) for ref in entity.inputs],
+        outputs=[_pointer(ref, numbers) for ref in entity.outputs],
+        **common,
+    )
+
+
+def _pointer(ref: Ref, numbers: Mapping[Ref, str]) -> dict[str, Any]:
+    if ref in numbers:
+        return {"typeName": ref.type_name, "guid": numbers[ref]}
+    return {"typeName": ref.type_name, "uniqueAttributes": {"qualifiedName": ref.qualified_name}}
+
+
 def _hit(hit: Json) -> Found:
     return Found(
         Ref(str(hit.get("entityType") or hit.get("typeName")), QualifiedName(str(hit["qualifiedName"]))),
@@ -198,4 +284,4 @@ def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _active(entity: Mapping[str, Any], attribute: str) -> list[Mapping[str, Any]]:
-    return present((entity.get("relationshipAttributes") or {}).get(attribute))
+    return active_links((entity.get("relationshipAttributes") or {}).get(attribute))

@@ -1,13 +1,14 @@
-"""Reads lineage and whole entities out of Microsoft Purview, many to a request, for whoever asks about them."""
+"""Reads lineage, whole entities and their classifications out of Microsoft Purview, many to a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.purview.transport import PurviewClient
+from shared.purview.transport import PurviewClient, active_links
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """Directions, as Atlas calls them: up the stream and down."""
@@ -86,7 +87,7 @@ class Asset:
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """
-    What one request for lineage told.
+    What one request for lineage returned.
 
     Attributes:
         edges: pairs of guids; data flows from the first to the second.
@@ -144,14 +145,50 @@ class LineageReader:
         return {str(each["guid"]): Asset.parse(each) for each in body.get("entities") or [] if _is_active(each)}
 
 
+Read = Callable[[Collection[str]], Mapping[str, Asset]]
+"""Reads whole entities by guid."""
+
+
+def classifications_of(assets: Iterable[Asset], read: Read) -> dict[str, tuple[str, ...]]:
+    """
+    Return the names of the classifications that data has, those of its columns included, by guid.
+
+    A table has columns, a file a schema that has them; what is not classified is left out.
+    """
+    listed = list(assets)
+    schemas = read({each.guid for asset in listed for each in asset.related.get(SCHEMA_ATTRIBUTE, ())})
+    columns_of = {
+        asset.guid: {
+            each.guid
+            for holder in (
+                asset,
+                *(schemas[one.guid] for one in asset.related.get(SCHEMA_ATTRIBUTE, ()) if one.guid in schemas),
+            )
+            for each in holder.related.get("columns", ())
+        }
+        for asset in listed
+    }
+    columns = read({guid for guids in columns_of.values() for guid in guids})
+    found = {
+        asset.guid: {
+            *asset.classifications,
+            *(name for guid in columns_of[asset.guid] if guid in columns for name in columns[guid].classifications),
+        }
+        for asset in listed
+    }
+    return {guid: tuple(sorted(names)) for guid, names in found.items() if names}
+
+
+def classifications_above(reader: LineageReader, guid: str) -> frozenset[str]:
+    """Return the classifications of an entity and of all that one request for lineage finds upstream of it."""
+    lineage = reader.get_lineage(guid, INPUT)
+    assets = reader.get_assets(sorted({guid, *lineage.assets}))
+    found = classifications_of(assets.values(), lambda guids: reader.get_assets(sorted(guids)))
+    return frozenset(name for names in found.values() for name in names)
+
+
 def _is_active(entity: Mapping[str, Any]) -> bool:
     return bool(entity.get("status", "ACTIVE") == "ACTIVE")
-
-
-def present(listed: object) -> list[Mapping[str, Any]]:
-    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
-    items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
-    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]
 
 
 def _related(listed: object) -> tuple[Related, ...]:
@@ -162,5 +199,5 @@ def _related(listed: object) -> tuple[Related, ...]:
             str(item.get("displayText") or ""),
             QualifiedName(str(item.get("qualifiedName") or "")),
         )
-        for item in present(listed)
+        for item in active_links(listed)
     )

@@ -66,7 +66,7 @@ class MissedEventFinder:
             walk.lowest = min([*(_text(at) for at in times.values()), walk.lowest or walk.newest])
             walk.page = page.next
             bottom = _before(walk.floor)
-            # Of what lies deeper than the walk before began, only this page can be listed once more.
+            # Of what lies deeper than the walk before began, only this page can be listed again.
             self._forget_runs(_before(walk.floor or walk.newest), but=times)
             if not page.next or walk.lowest < bottom:
                 walk.page, walk.floor = "", walk.newest

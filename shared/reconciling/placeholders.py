@@ -11,7 +11,7 @@ from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import Location, WorkspaceId
 from shared.places import platforms
-from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places
+from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, place_by_name
 from shared.places.place import Place
 from shared.ports import Catalog, Listed
 from shared.reconciling.synthetic_events import event_about, event_about_job_run
@@ -118,4 +118,4 @@ def _place_of(name: QualifiedName) -> Place:
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.
-    return Place(Ref(OTHER_DATA, name), exact=(name,), rules={name: "known to the catalog by its name"})
+    return place_by_name(name)

@@ -9,7 +9,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
-from shared.intake.outcomes import describe_error
+from shared.intake.message import describe_error
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher

@@ -125,7 +125,7 @@ class AzureDeadLetters:
             members = json.loads(text)
             return DeadLetter(**{**members, "at": datetime.fromisoformat(members["at"])})
         except (ValueError, TypeError, KeyError) as error:
-            raise UnreadableAnswerError(f"blob {name} is no dead letter of ours: {error}") from error
+            raise UnreadableAnswerError(f"blob {name} is not a dead letter of ours: {error}") from error
 
 
 class AzureUndelivered:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from emulator.server import Emulator
-from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.entities import Entity, Found, Ref, attributes
 from shared.catalog.qualified_names import QualifiedName
-from shared.ports import Catalog, Found
+from shared.ports import Catalog
 from tests.harness.app import App
 from tests.harness.fakes import FakeCatalog
 

@@ -24,8 +24,8 @@ from tests.worlds.openlineage_events import (
     STEP,
     column_lineage,
     data,
+    post_openlineage,
     publish_queued,
-    receive_openlineage,
     run_event,
     with_jobs,
 )
@@ -91,7 +91,7 @@ def well_formed(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def foreign(draw: st.DrawFn) -> dict[str, Any]:
-    """An event of somebody else's job, or of one that looks like ours."""
+    """An event of another sender's job, or of one that looks like ours."""
     other = draw(st.sampled_from((f"{NAMESPACE}2", NAMESPACE.upper(), f"{NAMESPACE}/", f" {NAMESPACE}", "*", "")))
     return run_event("COMPLETE", run_id=draw(run_ids), namespace=other, outputs=[data(PREPARED)])
 
@@ -147,7 +147,7 @@ def test_hostile_events_end_once_each_and_a_valid_one_among_them_is_right(emulat
         for event in events:
             try:
                 body = json.dumps(event).encode()
-                receive_openlineage(app.services, body)
+                post_openlineage(app.services, body)
             except RefusedBodyError as error:
                 refused[error.status] += 1
         for report in publish_queued(app):
@@ -184,7 +184,7 @@ def test_dead_letters_of_hostile_events_can_be_replayed(emulator: Emulator, tmp_
     """What was stored is what was sent, but for what is never read: it is refused again for the same reason."""
     emulator.control.use("credit-risk")
     app = with_jobs(App.on(emulator, tmp_path / "state.sqlite"))
-    receive_openlineage(app.services, json.dumps({**VALID, "job": 5}).encode())
+    post_openlineage(app.services, json.dumps({**VALID, "job": 5}).encode())
     publish_queued(app)
     [letter] = app.services.dead_letters.list_open()
     app.replay([letter.body])

@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
-from shared.ports import ASSET, Found
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -26,7 +25,7 @@ class FakeClock:
 
 
 class Script:
-    """Lists the calls made, and raises what it was told to, one error a call."""
+    """Lists the calls made, and raises what a test scripted, one error a call."""
 
     def __init__(self, fail_with: Iterable[Exception] = ()) -> None:
         self.calls: list[str] = []
@@ -228,7 +227,7 @@ class FakeQueue:
 
 
 class FreeLeases:
-    """Leases that nobody else wants."""
+    """Leases that no other worker wants."""
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         return Lease()

@@ -6,7 +6,7 @@ from math import ceil
 
 import pytest
 
-from shared.purview.upsert import BATCH
+from shared.purview.catalog import BATCH
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 CHILDREN = "/children"

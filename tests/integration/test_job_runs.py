@@ -1,4 +1,4 @@
-"""Runs that OpenLineage events tell of, from the queue to the catalog."""
+"""Runs that OpenLineage events report, from the queue to the catalog."""
 
 import json
 from datetime import timedelta
@@ -112,8 +112,8 @@ def test_run_that_failed_and_wrote_nothing_is_not_shown(jobs: App) -> None:
             run_event("COMPLETE", namespace="other"),
             ("ForeignJob", "job.namespace: other is not in LINEAGE_OPENLINEAGE"),
         ),
-        (run_event("DONE"), ("MalformedEvent", "eventType: is none of ABORT")),
-        (run_event("COMPLETE", run_id="1"), ("MalformedEvent", "run.runId: is no UUID")),
+        (run_event("DONE"), ("MalformedEvent", "eventType: is not one of ABORT")),
+        (run_event("COMPLETE", run_id="1"), ("MalformedEvent", "run.runId: is not a UUID")),
         ({**COMPLETE, "eventTime": "noon"}, ("MalformedEvent", "eventTime: is not a time")),
         ({**COMPLETE, "inputs": {}}, ("MalformedEvent", "inputs: is an object, not a list")),
         ({**COMPLETE, "inputs": [{"name": "n"}]}, ("MalformedEvent", "inputs[0].namespace: is missing")),

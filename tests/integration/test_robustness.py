@@ -13,8 +13,7 @@ from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import parse_event
 from shared.publishing.engine import Publisher
 from shared.state.ports import Lease
-from shared.state.sqlite import SqliteLeases
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
@@ -103,7 +102,7 @@ def test_reused_step_whose_original_is_gone_keeps_its_place(app: App, add: Add) 
 
 
 def test_data_asset_that_is_gone_keeps_its_edge(app: App, add: Add) -> None:
-    """A replay after somebody deleted the asset removes nothing from the catalog."""
+    """A replay after a person deleted the asset removes nothing from the catalog."""
     app.replay()
     before = app.edges(f"{WS}/data/LoanData/versions/1")
     app.emulator.control.faults({"service": "azure_ml", "path": "/data/LoanData", "statuses": [404] * 20})

@@ -15,7 +15,7 @@ from emulator.merge import merge
 from shared.azure_ml.services import workspace_api
 from shared.intake.message import REPLAY
 from shared.intake.receive import enqueue
-from shared.purview.upsert import BATCH
+from shared.purview.catalog import BATCH
 from tests.harness.app import run_completed
 from tests.worlds.golden_case import WORKSPACE_ID, base_workspace
 
@@ -82,7 +82,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with running_emulator("empty") as emulated:
         bench = Bench(emulated, tmp_path_factory.mktemp("scale"))
-        bench.publish("warm", pipeline(4, group=2), ended("pipe"))  # what is loaded once is nobody's memory
+        bench.publish("warm", pipeline(4, group=2), ended("pipe"))  # what is loaded once does not count
         yield bench
 
 

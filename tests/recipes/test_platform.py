@@ -4,20 +4,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.azure_ml.run.declared_columns import RunDatasets
 from shared.catalog.assets import build_placeholder
 from shared.catalog.downstream import parse_downstream
-from shared.catalog.entities import UNSCANNED, Ref
+from shared.catalog.entities import UNSCANNED, Found, Ref
 from shared.catalog.kinds import KINDS, OTHER_DATA, Kind, Role
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location, Port
 from shared.places import platforms
 from shared.places.datasets import DatasetName, join_table, split_table
 from shared.places.matching import Match, MatchKind, find_scanned, match_places, place_of_dataset
-from shared.places.place import Place, Platform
+from shared.places.place import Place, Platform, Url
 from shared.places.uris import parse_reference
-from shared.places.urls import Url
-from shared.ports import Found
 from tests.recipes.platform_places import (
     in_docs,
     in_rows,

@@ -10,8 +10,7 @@ from shared.intake.message import MessageBody
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Outcome
 from shared.state.ports import Message
-from shared.state.sqlite import SqliteLedger, SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLedger, SqliteNotes
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeDeadLetters, FakeQueue, FakeRunSource, FreeLeases, Script
 from tests.unit.examples import ARM_ID, answers, at, event_grid, run, tree
 

@@ -7,9 +7,8 @@ from typing import Any, cast
 
 from explorer.reading import Reading
 from shared.bootstrap import Services
-from shared.catalog.entities import Ref
+from shared.catalog.entities import Found, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.ports import Found
 from shared.purview.reader import Asset, Lineage, Related
 
 DATA, RUN, MODEL, METRICS = "custom_dataset", "custom_ml_experiment_step", "custom_ml_model", "custom_ml_model_metrics"

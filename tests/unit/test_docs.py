@@ -74,6 +74,15 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """By their path in the repository, with `*` and without an ending if they like."""
+    folders = "benchmarks|cli|docs|emulator|explorer|functions|infra|questions|samples|shared|tests|tools"
+    for path in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text(encoding="utf-8")):
+        name = path.rstrip("/")
+        assert [*ROOT.glob(name), *ROOT.glob(f"{name}.*")], path
+
+
 def test_every_make_target_that_is_documented_exists() -> None:
     """Across all pages."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

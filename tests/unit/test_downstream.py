@@ -40,7 +40,7 @@ def feeds(text: str, location: Location) -> list[str]:
 
 
 def test_example_of_the_documentation_is_one_that_can_be_read() -> None:
-    """Somebody will begin with a copy of it."""
+    """People will begin with a copy of it."""
     (example,) = re.findall(r"```yaml\n(.*?)```", CATALOG_MODEL.read_text(encoding="utf-8"), re.DOTALL)
     found = parse(example).entries
     assert [bool(entry.asset) for entry in found] == [True, True, False, False]
@@ -58,27 +58,27 @@ def test_file_without_entries_maps_nothing(text: str) -> None:
     ("text", "mistake"),
     [
         ("a: b", "downstream.yaml: is not a list of entries"),
-        ("- [a", "downstream.yaml: is no YAML at line 1: "),
+        ("- [a", "downstream.yaml: is not YAML at line 1: "),
         ("- scores", "entry 1 of downstream.yaml: is not an entry; "),
         (f"- {{dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset, path: give one of them"),
         (f"- {{asset: a, path: {LAKE_URL}/a, dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset, path: "),
         (f"- {{path: {LAKE_URL}/a, workspace: {ARM_ID}, dataset: {DATASET}}}", "entry 1 of downstream.yaml: workspace"),
         ("- {asset: a}", "entry 1 of downstream.yaml: dataset: is missing"),
-        (f"- {{asset: 'a:1', dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: 'a:1' is no name"),
+        (f"- {{asset: 'a:1', dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: 'a:1' is not a data asset"),
         (f"- {{asset: 7, dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: is not text"),
         (f"- {{asset: [a, b], dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: is not text"),
         (f"- {{asset: , dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: is not text"),
         (f"- {{asset: a, asset: b, dataset: {DATASET}}}", "entry 1 of downstream.yaml: asset: is there twice"),
         (f"- {{asset: a, workspace: ws, dataset: {DATASET}}}", "entry 1 of downstream.yaml: workspace: 'ws' is not"),
         (f"- {{asset: a, Dataset: x, dataset: {DATASET}}}", "entry 1 of downstream.yaml: Dataset: is not known"),
-        (f"- {{path: fs/scores, dataset: {DATASET}}}", "entry 1 of downstream.yaml: path: 'fs/scores' is no place"),
+        (f"- {{path: fs/scores, dataset: {DATASET}}}", "entry 1 of downstream.yaml: path: 'fs/scores' is not a place"),
         (f"- {{path: 'https://x.com/a', dataset: {DATASET}}}", "entry 1 of downstream.yaml: path: 'https://x.com/a'"),
         (f"- {{path: '{LAKE_URL}/*.csv', dataset: {DATASET}}}", "entry 1 of downstream.yaml: path: "),
         (
             f"- {{asset: a, dataset: {REPORT}}}",
-            f"entry 1 of downstream.yaml: dataset: {REPORT!r} is no Power BI dataset",
+            f"entry 1 of downstream.yaml: dataset: {REPORT!r} is not a Power BI dataset",
         ),
-        (f"- {{asset: a, dataset: {DATASET}, report: r}}", "entry 1 of downstream.yaml: report: 'r' is no Power BI"),
+        (f"- {{asset: a, dataset: {DATASET}, report: r}}", "entry 1 of downstream.yaml: report: 'r' is not a Power BI"),
     ],
 )
 def test_mistake_is_named_by_entry_and_field(text: str, mistake: str) -> None:
@@ -157,7 +157,7 @@ def test_asset_of_one_workspace_is_not_that_of_another() -> None:
     assert [len(list(wide.of_asset(*each))) for each in seen] == [1, 1, 1, 0]
 
 
-def test_output_that_nobody_registered_leads_to_the_report() -> None:
+def test_output_that_is_not_registered_leads_to_the_report() -> None:
     """By its path; and the mapping says why."""
     text = f"- {{path: {LAKE_URL}/out, dataset: {DATASET}/details, report: '{REPORT}?pbi_source=x'}}"
     built = build(text, run("score", outputs={"scores": at("out/scores/")}))

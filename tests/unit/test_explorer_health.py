@@ -1,9 +1,9 @@
-"""What the page says is missing, and what waits for somebody."""
+"""What the page says is missing, and what waits for a person."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from explorer.parts.health import coverage_and_dead_letters
+from explorer.components.health import coverage_and_dead_letters
 from questions.health import Health
 from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
@@ -24,17 +24,17 @@ def show(coverages: Sequence[Coverage], letters: Sequence[DeadLetter]) -> str:
 
 
 def test_gap_has_its_reason_and_says_what_happens_to_it() -> None:
-    """On its way, or waiting for somebody."""
+    """On its way, or waiting for a person."""
     queued = Gap("run", "train", "", "it is on the queue", "2026-07-01T10:00:00Z")
     text = show([coverage(queued, Gap("model", "m", "3", "RecordNotFound: no model m"))], [])
     assert "ws-credit" in text
     assert "99.8 % are linked, as far as it was looked through" in text
     assert "run train it is on the queue is on its way again" in text
-    assert "model m:3 RecordNotFound: no model m waits for somebody" in text
+    assert "model m:3 RecordNotFound: no model m waits for a person" in text
 
 
 def test_many_gaps_are_cut_with_the_command_that_prints_all() -> None:
-    """Thousands of rows would help nobody."""
+    """Thousands of rows would be unreadable."""
     text = show([coverage(*(Gap("run", f"r{number}", "", "why") for number in range(1_500)))], [])
     assert "… and 1,300 more; `lineage status --all` prints them." in text
     assert "r199 " in text

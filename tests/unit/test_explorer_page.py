@@ -2,11 +2,10 @@
 
 import pytest
 
-from explorer.actions import act
-from explorer.address import Address
+from explorer.address import Address, act
 from explorer.app import build_app
 from explorer.details import read_details
-from explorer.page import Page
+from explorer.presenter import Presenter
 from explorer.server import _guard
 from shared.errors import AccessDeniedError
 from tests.unit.page_words import words
@@ -95,7 +94,7 @@ def test_details_have_what_made_a_model(catalog: PlainCatalog) -> None:
 
 
 def test_link_that_is_not_https_is_not_shown(catalog: PlainCatalog) -> None:
-    """Whoever writes to the catalog must not run script in the page."""
+    """A writer of the catalog must not run script in the page."""
     catalog.add("m:3", MODEL, studio_url="javascript:alert(1)")
     details = read_details(catalog.reading(), "m:3")
     assert details is not None
@@ -112,7 +111,7 @@ def test_tags_that_are_no_json_are_shown_as_they_are(catalog: PlainCatalog) -> N
 
 def test_panel_shows_the_selected_node_and_its_classified_sources(catalog: PlainCatalog) -> None:
     """In words."""
-    text = words(Page(catalog.reading()).panel("?asset=x://m:2&tab=details"))
+    text = words(Presenter(catalog.reading()).panel("?asset=x://m:2&tab=details"))
     assert "Contains data classified as" in text
     assert "MICROSOFT.FINANCIAL.IBAN: loan" in text
 
@@ -121,7 +120,7 @@ def test_list_names_neighbours_and_counts_many(catalog: PlainCatalog) -> None:
     """Six of them by name."""
     for number in range(9):
         catalog.flow(f"part {number}", "run")
-    text = words(Page(catalog.reading()).panel("?asset=x://m:2&tab=list"))
+    text = words(Presenter(catalog.reading()).panel("?asset=x://m:2&tab=list"))
     assert "from loan, part 0, part 1, part 2, part 3, part 4 and 5 more" in text
 
 
@@ -133,12 +132,12 @@ def test_catalog_that_refuses_is_explained_everywhere(catalog: PlainCatalog, mon
 
     for name in ("find", "search", "get_assets", "list_of_type"):
         monkeypatch.setattr(catalog, name, refuse)
-    page = Page(catalog.reading())
+    presenter = Presenter(catalog.reading())
     for parts in (
-        page.picture("?asset=x://m:2").message,
-        page.picture("").message,
-        page.panel("?asset=x://m:2&tab=details"),
-        page.suggestions("loan"),
+        presenter.picture("?asset=x://m:2").message,
+        presenter.picture("").message,
+        presenter.panel("?asset=x://m:2&tab=details"),
+        presenter.suggestions("loan"),
     ):
         assert "Data Reader" in words(parts)
         assert "Traceback" not in words(parts)
@@ -146,10 +145,10 @@ def test_catalog_that_refuses_is_explained_everywhere(catalog: PlainCatalog, mon
 
 def test_search_begins_with_two_characters(catalog: PlainCatalog) -> None:
     """One would find everything."""
-    page = Page(catalog.reading())
-    assert page.suggestions("l") == []
-    assert "loan" in words(page.suggestions("lo"))
-    page.suggestions("lo")
+    presenter = Presenter(catalog.reading())
+    assert presenter.suggestions("l") == []
+    assert "loan" in words(presenter.suggestions("lo"))
+    presenter.suggestions("lo")
     assert catalog.requests.count("search lo") == 1
 
 
@@ -158,7 +157,7 @@ def test_search_of_fifty_thousand_assets_is_one_request_and_twenty_hits() -> Non
     catalog = PlainCatalog()
     for number in range(50_000):
         catalog.add(f"file {number}")
-    assert len(Page(catalog.reading()).suggestions("file")) == 20
+    assert len(Presenter(catalog.reading()).suggestions("file")) == 20
     assert catalog.requests == ["search file"]
 
 
@@ -175,7 +174,7 @@ def test_search_of_fifty_thousand_assets_is_one_request_and_twenty_hits() -> Non
     ],
 )
 def test_page_answers_this_machine_only(catalog: PlainCatalog, headers: dict[str, str], status: int) -> None:
-    """Neither a name that somebody made point here, nor another page of the browser."""
+    """Neither a name that was made to point here, nor another page of the browser."""
     app = build_app(catalog.reading())
     _guard(app.server)
     answer = app.server.test_client().get("/", headers=headers)

@@ -3,12 +3,11 @@
 import pytest
 
 from explorer.address import Address
-from explorer.elements import to_elements
-from explorer.exports import scene_to_csv, scene_to_mermaid
+from explorer.formats import scene_to_csv, scene_to_mermaid, to_elements
 from explorer.looks import kind_of
 from explorer.node import node_of
-from explorer.paging import EDGES, PAGE
 from explorer.reading import Reading
+from explorer.reduction import EDGES, PAGE
 from explorer.scene import Scene, make_scene
 from tests.unit.plain_catalog import METRICS, MODEL, RUN, PlainCatalog
 
@@ -74,7 +73,7 @@ def test_nodes_carry_what_they_are_drawn_as() -> None:
     assert classes(scene, "model:1") == {"model", "i-cube", "centre"}
 
 
-def test_type_that_nobody_knows_is_drawn_as_data() -> None:
+def test_unknown_type_is_drawn_as_data() -> None:
     """With its name as the word."""
     assert kind_of("snowflake_stage").word == "snowflake stage"
     assert not kind_of("snowflake_stage").is_process

@@ -7,8 +7,7 @@ import pytest
 from shared.errors import ServiceUnavailableError
 from shared.intake.deliver import LastEvent, LastEventNote
 from shared.intake.message import BACKFILL, MessageBody
-from shared.state.sqlite import SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteNotes
 from tests.harness.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk, Notes
 

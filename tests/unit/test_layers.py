@@ -62,7 +62,7 @@ def test_questions_know_neither_who_asks_nor_how_the_catalog_is_reached() -> Non
     known = (
         *("questions", "networkx", "rich", "packaging"),
         *("shared.catalog", "shared.places", "shared.model", "shared.errors", "shared.ports", "shared.state.ports"),
-        *("shared.purview.reader", "shared.purview.classifications", "shared.reconciling.coverage"),
+        *("shared.purview.reader", "shared.reconciling.coverage"),
     )
     others = [found for found in imports("questions") if found[1].partition(".")[0] not in sys.stdlib_module_names]
     assert [found for found in others if not f"{found[1]}.".startswith(tuple(f"{name}." for name in known))] == []
@@ -79,7 +79,7 @@ def test_what_the_explorer_shows_is_made_without_dash() -> None:
     knowing = {
         path for path, name in imports("explorer") if name.partition(".")[0] in ("dash", "dash_cytoscape", "flask")
     }
-    assert {path for path in knowing if not path.startswith("explorer/parts/")} == {
+    assert {path for path in knowing if not path.startswith("explorer/components/")} == {
         "explorer/app.py",
         "explorer/server.py",
     }
@@ -92,6 +92,13 @@ def test_only_bootstrap_and_the_adapters_know_the_adapters() -> None:
     inner = [found for found in imports("shared") if not found[0].startswith(("shared/azure_ml", "shared/purview"))]
     knowing = {path for path, name in inner if name.startswith(adapters)}
     assert {path for path in knowing if not path.startswith("shared/state/")} == {"shared/bootstrap.py"}
+
+
+def test_azure_ml_is_resolved_without_the_catalog_and_its_services_without_runs() -> None:
+    """The catalog's entities are built from what was resolved, and a run is resolved from what the services answer."""
+    later = ("shared.catalog", "shared.openlineage", "shared.publishing")
+    assert [found for found in imports("shared/azure_ml") if found[1].startswith(later)] == []
+    assert [found for found in imports("shared/azure_ml/services") if found[1].startswith("shared.azure_ml.run")] == []
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.azure_ml.run.inputs_outputs import Binding, LoggedInputs, read_logged_inputs
-from shared.azure_ml.shapes import MLFLOW_RUN, check_shape
+from shared.azure_ml.services.workspace_api import MLFLOW_RUN, check_answer
 from shared.errors import UnreadableAnswerError
 from shared.model import Data, DataAsset, Datastore, Location, Port, Unresolved
 from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
@@ -60,7 +60,7 @@ def read(
     known: Sequence[Data] = (),
 ) -> LoggedInputs:
     mlflow = {"inputs": {"dataset_inputs": list(items)}}
-    check_shape(mlflow, MLFLOW_RUN)
+    check_answer(mlflow, MLFLOW_RUN)
     places = places or FakePlaces()
     return read_logged_inputs(mlflow, inputs, places, places.resolve, known)
 
@@ -97,7 +97,7 @@ def test_source_that_names_a_place_is_an_input(source: object, url: str) -> None
         ({"path": "squad:1", "split": "train"}, "hugging_face", "train (hugging_face: squad:1)"),
         ({"table_name": "main.credit.loan"}, "spark", "train (spark: main.credit.loan)"),
         ({"sql": "select 1"}, "spark", "train (spark)"),
-        ({"uri": "azureml://datastores/nobody/paths/a"}, "azureml", "train (azureml: azureml://datastores/nobody/paths/a)"),
+        ({"uri": "azureml://datastores/absent/paths/a"}, "azureml", "train (azureml: azureml://datastores/absent/paths/a)"),
         ({"uri": f"{LONG}/datastores/lake/paths/a"}, "azureml", f"train (azureml: {LONG}/datastores/lake/paths/a)"),
         ({"uri": "azureml://jobs/r/outputs/o"}, "azureml", "train (azureml: azureml://jobs/r/outputs/o)"),
         ({"uri": "s3://b/a?X-Amz-Signature=1&sig=s3cret"}, "s3", "train (s3: s3://b/a)"),
@@ -108,11 +108,11 @@ def test_source_that_names_a_place_is_an_input(source: object, url: str) -> None
     ],
 )  # fmt: skip
 def test_source_that_names_no_place_is_named_in_the_notes(source: object, source_type: str, label: str) -> None:
-    """Nothing is made up of it, and nobody is asked; of a local path the folders are nobody's business."""
+    """Nothing is made up of it, and no service is asked; of a local path the folders are private."""
     places = FakePlaces()
     found = read(logged(source, source_type=source_type), places=places)
-    told = f"Logged with MLflow as inputs, but where they lie cannot be known from here: {label}."
-    assert (found, places.asked) == (LoggedInputs((), told), [])
+    note = f"Logged with MLflow as inputs, but where they lie cannot be known from here: {label}."
+    assert (found, places.asked) == (LoggedInputs((), note), [])
 
 
 def test_many_without_a_place_are_not_all_named() -> None:
@@ -180,4 +180,4 @@ def test_run_that_logged_nothing_has_no_such_inputs(mlflow: dict[str, Any] | Non
 def test_answer_of_another_shape_is_refused_by_the_name_of_its_field(inputs: object, field: str) -> None:
     """It is not read as if nothing had been logged."""
     with pytest.raises(UnreadableAnswerError, match=f"^{field}: "):
-        check_shape({"inputs": inputs}, MLFLOW_RUN, at="run")
+        check_answer({"inputs": inputs}, MLFLOW_RUN, at="run")

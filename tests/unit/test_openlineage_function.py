@@ -13,12 +13,10 @@ from functions import openlineage
 from shared import bootstrap
 from shared.bootstrap import Services
 from shared.intake.message import OPENLINEAGE, MessageBody
-from shared.intake.receive import MESSAGE_LIMIT
-from shared.intake.receive_openlineage import BODY_LIMIT, EVENT_LIMIT
+from shared.intake.receive import BODY_LIMIT, EVENT_LIMIT, MESSAGE_LIMIT
 from shared.settings import Settings
 from shared.state.ports import State
-from shared.state.sqlite import SqliteLeases, SqliteLedger, SqliteNotes
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
 from tests.harness.fakes import FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID
 from tests.worlds.openlineage_events import NAMESPACE, PREPARED, RAW, column_lineage, data, run_event
@@ -81,7 +79,7 @@ def test_compressed_event_is_taken(desk: Desk) -> None:
     assert len(desk.queued) == 2
 
 
-def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
+def test_answer_to_a_batch_says_what_became_of_each(desk: Desk) -> None:
     """One event that cannot be taken does not sink the others."""
     status, answer = desk.post([EVENT, run_event("START", namespace="other"), 5, {"id": "x"}])
     assert (status, answer["status"]) == (207, "partial_success")
@@ -106,7 +104,7 @@ def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
         ({"raw": gzip.compress(b" " * (BODY_LIMIT + 1)), "encoding": "gzip"}, 413, "the body has more than"),
         ({"raw": b"{}", "encoding": "br"}, 415, "Content-Encoding: send gzip"),
         ({"body": "x"}, 400, "body: is a JSON str"),
-        ({"body": {"id": "x"}}, 400, "body: is no OpenLineage event"),
+        ({"body": {"id": "x"}}, 400, "body: is not an OpenLineage event"),
         (
             {"body": run_event("START", namespace="other")},
             403,
@@ -124,7 +122,7 @@ def test_body_that_cannot_be_taken_is_refused_with_the_reason(
     assert desk.queued == []
 
 
-def test_nothing_is_taken_where_nobody_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_taken_where_no_namespace_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key alone is not enough: whose jobs they are is for the operator to say."""
     desk = Desk()
     monkeypatch.setattr(bootstrap, "services", lambda: desk.services)
@@ -133,7 +131,7 @@ def test_nothing_is_taken_where_nobody_was_let_in(monkeypatch: pytest.MonkeyPatc
 
 
 def test_malformed_event_is_queued_and_looked_at_later(desk: Desk) -> None:
-    """It ends as a dead letter, where it can be mended and replayed; the sender would throw it away."""
+    """It ends as a dead letter, where it can be fixed and replayed; the sender would throw it away."""
     assert desk.post({**EVENT, "run": 5})[0] == 201
     assert desk.queued[0]["run"] == 5
 

@@ -1,4 +1,4 @@
-"""Readiness: each thing the app needs is checked by itself, and the problem is told in words."""
+"""Readiness: each thing the app needs is checked by itself, and the problem is reported in words."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.readiness import Check, check_readiness
+from shared.readiness import Probe, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
@@ -46,9 +46,9 @@ def fail(services: Services, name: str, error: Exception) -> None:
     setattr(part, PROBES[name], failing(error))
 
 
-def test_everything_right_is_told_by_name(services: Services) -> None:
+def test_everything_right_is_reported_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
-    assert check_readiness(lambda: services) == [Check("settings"), *(Check(name) for name in PROBES)]
+    assert check_readiness(lambda: services) == [Probe("settings"), *(Probe(name) for name in PROBES)]
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -63,13 +63,13 @@ def test_everything_right_is_told_by_name(services: Services) -> None:
 def test_what_fails_is_named_and_the_others_are_still_checked(
     services: Services, name: str, error: LineageError, problem: str
 ) -> None:
-    """One look tells all that is to be mended."""
+    """One look shows all that is to be fixed."""
     fail(services, name, error)
     checks = {check.name: check.problem for check in check_readiness(lambda: services)}
     assert checks == {"settings": "", **dict.fromkeys(PROBES, ""), name: problem}
 
 
-def test_everything_wrong_is_told_at_once(services: Services) -> None:
+def test_everything_wrong_is_reported_at_once(services: Services) -> None:
     """Each with its own words."""
     for name in PROBES:
         fail(services, name, ServiceUnavailableError(f"no {name}"))
@@ -81,7 +81,7 @@ def test_bad_settings_are_the_only_check() -> None:
     """Without them there is nothing to ask; every bad one is named."""
     problems = ["PURVIEW_ENDPOINT: is not set", "LINEAGE_STORAGE: is not set"]
     (check,) = check_readiness(failing(ConfigurationError(problems)))
-    assert check == Check("settings", "\n".join(problems))
+    assert check == Probe("settings", "\n".join(problems))
 
 
 def test_readiness_changes_nothing(services: Services) -> None:

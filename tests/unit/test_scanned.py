@@ -1,13 +1,12 @@
-"""What a scan has put into the catalog is told from placeholders of ours that may hide it."""
+"""What a scan has put into the catalog is distinguished from placeholders of ours that may hide it."""
 
 from collections.abc import Sequence
 
-from shared.catalog.entities import UNSCANNED, Ref
+from shared.catalog.entities import ASSET, UNSCANNED, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.matching import find_scanned
 from shared.places.platforms import place_of
-from shared.ports import ASSET, Found
 from tests.harness.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")

@@ -11,8 +11,7 @@ import pytest
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Match, MatchKind
-from shared.state.sqlite import SqliteLedger, SqliteQueue
-from shared.state.sqlite_database import Database
+from shared.state.sqlite import Database, SqliteLedger, SqliteQueue
 from tests.harness.fakes import NOON, FakeClock
 
 NOTE = "INSERT INTO notes VALUES ('n', '{}')"

@@ -1,11 +1,11 @@
-"""OpenLineage events for tests, as a Spark listener spells them."""
+"""OpenLineage events for tests, as a Spark listener sends them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cli.session import Report, drain
 from shared.bootstrap import Services
-from shared.intake.receive_openlineage import receive_events
+from shared.intake.receive import receive_openlineage
 from shared.settings import Settings
 from shared.state.sqlite import SqliteQueue
 from tests.harness.app import AT_ONCE, App
@@ -64,9 +64,9 @@ def publish_queued(app: App) -> list[Report]:
     return list(drain(app.services, app.services.queue, redelivery=AT_ONCE))
 
 
-def receive_openlineage(services: Services, body: bytes) -> tuple[int, dict[str, object]]:
+def post_openlineage(services: Services, body: bytes) -> tuple[int, dict[str, object]]:
     """Take the body of a request as the function does."""
-    return receive_events(
+    return receive_openlineage(
         body, encoding="", allowed=services.allowed, open_state=lambda: services.state, now=services.now
     )
 

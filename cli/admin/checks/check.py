@@ -38,7 +38,7 @@ _REMEDIES = (
         "Nothing answers there: check firewall, proxy and private endpoint between this machine and the service.",
     ),
 )
-"""What helps against errors that look the same wherever they come from."""
+"""What helps against errors that look the same from every service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Finding:
 
     Attributes:
         state: `ok`, `problem`, or `unchecked` where something keeps it from being looked at.
-        detail: what is so.
+        detail: what was found.
         remedy: what to do about it; "" unless it is a problem.
     """
 
@@ -99,7 +99,7 @@ class Check:
 
 
 def wait_for(setting: str, what: str) -> Check:
-    """Stand for checks that a missing setting keeps from being made."""
+    """Return a check in place of those that cannot run without a setting."""
 
     def probe() -> str:
         raise UncheckedError(f"waits for {setting}")
@@ -109,7 +109,7 @@ def wait_for(setting: str, what: str) -> Check:
 
 def find_remedy(words: str) -> str:
     """
-    Return what helps against an error by its words; "" if they are none that we know.
+    Return what helps against an error by its words; "" if they are unknown.
 
     >>> find_remedy("HTTP 401: ExpiredAuthenticationToken")[:14]
     'Sign in again '

@@ -13,7 +13,7 @@ import jwt
 from cli.admin.checks.check import Check, ProblemError
 from shared.bootstrap import Services
 from shared.errors import ConfigurationError
-from shared.http.sign_in import get_token
+from shared.http.rest import get_token
 from shared.settings import Settings, StorageAccount
 from shared.state.sqlite import open_state
 

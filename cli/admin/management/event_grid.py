@@ -82,7 +82,7 @@ class EventGrid:
         self._open_client = open_client
 
     def find_topic(self, workspace: WorkspaceId) -> Topic | None:
-        """Return the topic of a workspace, whatever its name; Event Grid allows one."""
+        """Return the topic of a workspace under any name; Event Grid allows one."""
         client = self._open_client(workspace.subscription_id)
         with _errors("list of system topics"):
             for topic in client.system_topics.list_by_subscription():
@@ -174,7 +174,7 @@ def differences(existing: "EventSubscription", wanted: "EventSubscription") -> l
     """
     Name in what an existing subscription differs, as paths such as `filter.includedEventTypes`.
 
-    It may say more than we want, but not in its filter: whatever that has besides keeps events away.
+    It may say more than we want, but not in its filter: anything else there keeps events away.
     """
     there, ours = existing.serialize()["properties"], wanted.serialize()["properties"]
     more = {name: value for name, value in (there.get("filter") or {}).items() if name not in ours["filter"] and value}

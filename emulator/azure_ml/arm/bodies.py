@@ -122,7 +122,7 @@ def _versioned(workspace: Workspace, kind: str, version: Version, properties: Bo
 
 
 def data_body(workspace: Workspace, data: DataVersion, *, listed: bool = False) -> Body:
-    """Show a data asset version; a list spells the same ``dataUri`` with the workspace's GUID."""
+    """Show a data asset version; a list writes the same ``dataUri`` with the workspace's GUID."""
     uri = workspace.names.listed_uri(data.path) if listed else workspace.names.long_uri(data.path)
     properties = {"dataUri": uri, "dataType": data.type}
     return _versioned(workspace, "data", data, properties, anonymous=data.anonymous)

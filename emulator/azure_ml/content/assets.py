@@ -35,11 +35,11 @@ class Version:
 
     @property
     def label(self) -> str:
-        """Spell it ``name:version``."""
+        """Return it as ``name:version``."""
         return f"{self.name}:{self.version}"
 
     def arm_path(self, kind: str) -> str:
-        """Spell its path below the workspace."""
+        """Return its path below the workspace."""
         return f"{kind}/{self.name}/versions/{self.version}"
 
 

@@ -60,7 +60,7 @@ class Lifecycle:
         self.deleted.update((path, *below))
 
     def revive(self, node: Mapping[str, Any]) -> None:
-        """Forget the deletion of what a fragment of the workspace names: somebody made it anew."""
+        """Forget the deletion of what a fragment of the workspace names: it was created again."""
         for label in node.get("models", {}):
             self.deleted.discard(_path("models", *split_label(label)))
         for kind, key in (("onlineEndpoints", "online_endpoints"), ("batchEndpoints", "batch_endpoints")):

@@ -75,7 +75,7 @@ class SavedDataset:
     """
     A v1 dataset as a run names it; one that was registered has an id and a version of its own besides.
 
-    Without a datastore nobody knows any more where it lies.
+    Without a datastore its location is unknown.
     """
 
     saved_id: str

@@ -20,8 +20,8 @@ ARTIFACTS = "workspaceartifactstore"
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """How the services spell one workspace."""
+class WorkspaceNames:
+    """How the services name one workspace."""
 
     subscription: str
     resource_group: str
@@ -31,7 +31,7 @@ class Names:
 
     @property
     def id(self) -> str:
-        """Spell the ARM id."""
+        """Return the ARM id."""
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
@@ -39,11 +39,11 @@ class Names:
 
     @property
     def location(self) -> str:
-        """Spell the prefix of run-history asset ids."""
+        """Return the prefix of run-history asset ids."""
         return f"azureml://locations/{self.region}/workspaces/{self.guid}"
 
     def long_uri(self, path: str, groups: str = "resourcegroups") -> str:
-        """Spell a datastore path with the workspace in it; data has lower-case ``groups``, models camel case."""
+        """Return a datastore path with the workspace in it; data has lower-case ``groups``, models camel case."""
         if not path.startswith(SHORT):
             return path
         return (
@@ -52,14 +52,14 @@ class Names:
         )
 
     def listed_uri(self, path: str) -> str:
-        """Spell a datastore path as lists of data assets do."""
+        """Return a datastore path as lists of data assets do."""
         return path.replace("azureml://", f"azureml://workspaces/{self.guid}/", 1) if path.startswith(SHORT) else path
 
     def resource(self, kind: str, reference: str) -> str:
         """
-        Spell the ARM id of ``name:version``; a registry or other full URI stays as it is.
+        Return the ARM id of ``name:version``; a registry or other full URI stays as it is.
 
-        >>> Names("s", "g", "w", "", "").resource("models", "m:1").rpartition("/workspaces/")[2]
+        >>> WorkspaceNames("s", "g", "w", "", "").resource("models", "m:1").rpartition("/workspaces/")[2]
         'w/models/m/versions/1'
         """
         if "://" in reference:
@@ -68,7 +68,7 @@ class Names:
         return f"{self.id}/{kind}/{name}/versions/{version}"
 
     def asset_id(self, kind: str, reference: str) -> str:
-        """Spell the run-history id of ``name:version``; a registry or other full URI stays as it is."""
+        """Return the run-history id of ``name:version``; a registry or other full URI stays as it is."""
         if "://" in reference:
             return reference
         name, _, version = reference.rpartition(":")
@@ -76,7 +76,7 @@ class Names:
 
 
 def artifacts_path(container: str) -> str:
-    """Spell where a run's logs and MLflow artifacts go, with ``paths/``."""
+    """Return where a run's logs and MLflow artifacts go, with ``paths/``."""
     return f"{SHORT}{ARTIFACTS}/paths/ExperimentRun/{container}/"
 
 
@@ -84,7 +84,7 @@ def artifacts_path(container: str) -> str:
 class Workspace:
     """Everything in one workspace; assets by (name, version), the rest by name; ``newest_first`` has root runs only."""
 
-    names: Names
+    names: WorkspaceNames
     storage_account: str
     storage_hns: bool
     datastores: Mapping[str, Datastore]

@@ -60,7 +60,7 @@ def mlflow_run(run: Run) -> Body:
             "params": [{"key": key, "value": value} for key, value in run.params.items()],
             "tags": [{"key": key, "value": value} for key, value in tags_of(run).items()],
         },
-        # As protobuf spells it: a list that has nothing in it is left out.
+        # As protobuf writes it: an empty list is left out.
         "inputs": {"dataset_inputs": [_dataset_input(each) for each in run.logged_inputs]} if run.logged_inputs else {},
     }
 

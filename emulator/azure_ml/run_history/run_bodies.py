@@ -82,7 +82,7 @@ def run_metadata(run: Run) -> Body:
 def _assets(run: Run) -> Body:
     if run.reused_from:
         return {"inputs": {}, "outputs": {}}
-    if run.kind == "batch_scoring":  # as recorded: it tells of them in its definition only
+    if run.kind == "batch_scoring":  # as recorded: they are in its definition only
         return {"inputs": None, "outputs": None}
     return {
         "inputs": {n: {"assetId": i.asset_id, "type": WIRE_TYPES[i.type]} for n, i in run.inputs.items()},
@@ -91,7 +91,7 @@ def _assets(run: Run) -> Body:
 
 
 def run_details(workspace: Workspace, run: Run) -> Body:
-    """Show the details: flat, with the definition, and with signed log addresses nobody should keep."""
+    """Show the details: flat, with the definition, and with signed log addresses that must not be kept."""
     record = run_body(run)
     kept = (
         "runId", "parentRunId", "rootRunId", "status", "dataContainerId", "startTimeUtc", "endTimeUtc", "createdBy",

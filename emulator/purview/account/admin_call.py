@@ -15,7 +15,7 @@ from emulator.tokens import principal_of
 
 @dataclass(frozen=True, slots=True)
 class AdminAnswer:
-    """What an endpoint answers; without a body it is 204 unless told otherwise."""
+    """What an endpoint answers; without a body it is 204 by default."""
 
     body: Json | None
     status: int = 200

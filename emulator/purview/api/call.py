@@ -53,7 +53,7 @@ class Call:
         return self.query.get(name, "").lower() == "true"
 
     def integer(self, name: str, default: int) -> int:
-        """Return a whole number parameter; anything else is an error nobody caught."""
+        """Return a whole number parameter; anything else is an error of the server, as in the service."""
         try:
             return int(self.query.get(name, default))
         except ValueError as problem:

@@ -3,7 +3,7 @@
 from emulator.purview.api.call import Answer, Call
 from emulator.purview.types.typedefs import Category
 
-# The category as paths spell it: ``businessmetadatadef``; ``typedef`` means any.
+# The category as paths write it: ``businessmetadatadef``; ``typedef`` means any.
 CATEGORIES = {category.segment.replace("_", ""): category for category in Category}
 
 

@@ -62,7 +62,7 @@ class Draft:
                 yield attribute, value
 
     def references(self) -> Iterator[object]:
-        """Yield every reference in the entity, whatever its shape."""
+        """Yield every reference in the entity, in any shape."""
         for name, value in self.attributes.items():
             known = self.entity_type.attributes.get(name)
             if known is not None and value is not None:

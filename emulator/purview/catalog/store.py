@@ -224,7 +224,7 @@ class Mutations:
             self.updated.setdefault(entity.guid, entity)
 
     def to_json(self, header: Callable[[Entity], Json]) -> Json:
-        """Return the answer; what nobody touched has no key."""
+        """Return the answer; without changes of a kind it has no key for it."""
         mutated: Json = {}
         if self.created:
             mutated["CREATE"] = [header(entity) for entity in self.created.values()]

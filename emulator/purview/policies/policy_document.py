@@ -53,7 +53,7 @@ def collection_of(policy: Json) -> str:
 
 
 def find_rule(policy: Json, rule_id: str) -> Json:
-    """Return the attribute rule of an id; a policy has no rule for a role nobody was given there."""
+    """Return the attribute rule of an id; a policy has no rule for a role that was never given there."""
     rules = policy["properties"]["attributeRules"]
     return next((rule for rule in rules if rule["id"] == rule_id), {})
 

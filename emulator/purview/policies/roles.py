@@ -21,7 +21,7 @@ class Role:
 
     @property
     def id(self) -> str:
-        """Spell the id, which rules of a policy begin with."""
+        """Return the id, which rules of a policy begin with."""
         return PREFIX + self.name
 
     def to_json(self) -> Json:
@@ -53,7 +53,7 @@ DATA_SHARE_CONTRIBUTOR = Role(
     "data-share-contributor", "Data share contributor", (f"{_SPACE}/share/read", f"{_SPACE}/share/write")
 )
 
-# What whoever creates an account gets on its root collection, in the order of the root policy.
+# What the creator of an account gets on its root collection, in the order of the root policy.
 OWNER_ROLES = (COLLECTION_ADMINISTRATOR, READER, DATA_CURATOR, DATA_SOURCE_ADMINISTRATOR)
 ROLES = {
     role.id: role

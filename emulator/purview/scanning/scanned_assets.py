@@ -42,7 +42,8 @@ def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list
     A path has ``typeName``, ``qualifiedName`` and any plain attribute of its
     type; ``name`` is the last segment of the qualifiedName unless given. An
     asset is known if one of the same type (or a subtype) has its qualifiedName,
-    whoever wrote it. A wrong path raises ValueError and nothing is written.
+    also one that a client wrote. A wrong path raises ValueError and nothing is
+    written.
     """
     if not isinstance(paths, list) or not paths:
         raise ValueError("paths must be a list of at least one asset")

@@ -25,7 +25,7 @@ Resolve: TypeAlias = Callable[[object], Reference]
 
 
 class InvalidValueError(Exception):
-    """The value does not fit the type; carries the type's name as the service spells it."""
+    """The value does not fit the type; carries the type's name as the service writes it."""
 
 
 class ValueType(Protocol):
@@ -43,7 +43,7 @@ class ValueType(Protocol):
         """Return the value to store; raises InvalidValueError."""
 
     def references(self, value: object) -> Iterator[object]:
-        """Yield the references inside a value of a client, whatever their shape."""
+        """Yield the references inside a value of a client, in any shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class EnumType:
         return None
 
     def coerce(self, value: object, resolve: Resolve) -> object:
-        """Return the word as the enumDef spells it."""
+        """Return the word as the enumDef writes it."""
         for word in self.words:
             if isinstance(value, str) and word.lower() == value.lower():
                 return word

@@ -16,7 +16,7 @@ def prepare(loans: pd.DataFrame, borrowers: pd.DataFrame) -> pd.DataFrame:
     label = (joined.pop(LABEL) == "Default").astype(int)
     for name in joined.columns:
         if pd.api.types.is_bool_dtype(joined[name]):
-            # In words: from a CSV, true would come back as whatever the next reader takes it for.
+            # As a word: readers of a CSV differ in what they take true for.
             joined[name] = joined[name].map({True: "yes", False: "no"})
         elif not pd.api.types.is_numeric_dtype(joined[name]):
             joined[name] = joined[name].fillna("unknown").astype(str).str.lower()

@@ -21,7 +21,7 @@ LABEL = "loanStatus"
 
 
 def build(strength: float, max_iter: int) -> Pipeline:
-    """Return the untrained model; it takes the columns as they are, so that whoever scores need not prepare them."""
+    """Return the untrained model; it takes the columns as they are, so that scoring code need not prepare them."""
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = make_column_transformer(
         (numbers, make_column_selector(dtype_include=np.number)),
@@ -49,8 +49,8 @@ def save(model: Pipeline, features: pd.DataFrame, folder: Path) -> None:
     Write the model as MLflow does, pickled.
 
     Plain pickle will do as all of its parts are scikit-learn's own, and any
-    MLflow reads it; skops would be safer to load from strangers, but MLflow
-    2 cannot write it.
+    MLflow reads it; skops would be safer for models of unknown origin, but
+    MLflow 2 cannot write it.
     """
     packages = [f"{package.__name__}=={package.__version__}" for package in (mlflow, pd)]
     mlflow.sklearn.save_model(

@@ -2,15 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
-from shared.azure_ml.run.run_datasets import RunDatasets
+from shared.azure_ml.run.inputs_outputs import WorkspacePlaces
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.model import Column, ColumnMapping
-from shared.places.datasets import DatasetName, is_event, list_column_edges
+from shared.model import Column, ColumnMapping, Data, DataAsset, Location, Port, Unresolved
+from shared.places.datasets import DatasetName, list_column_edges
+from shared.places.platforms import from_openlineage, names_of, place_of
+from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_reference
 from shared.redaction import redact_text
-from shared.validation import below, check_kind, objects, take
+from shared.validation import Shape, checked
 
 SCHEMA_TAG = "lineage.schema"
 """A tag of a data asset that declares its columns, in order. JSON: `[{"name": "loanAmount", "type": "double"}]`"""
@@ -23,9 +26,14 @@ A tag in which a run declares what became of its columns: an OpenLineage event, 
 """
 COLUMN_MAPPING_ARTIFACT_TAG = "lineage.column_mapping_artifact"
 """A tag that names a file which the run logged, with the same in it: `lineage/column_mapping.json`, say."""
+_OWN: Shape = {"columns!": {"*!": str}, "input!": str, "output!": str}
 _NAMED_IN_NOTE = 5
 """Unresolved data sets that a note names; a Spark job may have touched hundreds."""
 _LONGEST_NOTE = 500
+
+
+_OF_AN_EVENT = frozenset({"eventType", "eventTime", "schemaURL", "producer", "run", "job", "inputs", "outputs"})
+"""Members of an OpenLineage event, none of which our own form has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Declared:
     notes: str = ""
 
 
-def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+def read_declared(tags: Mapping[str, object], datasets: "RunDatasets", read_file: Callable[[str], bytes]) -> Declared:
     """
     Read what a run declares; costs one request if it names a file, otherwise none.
 
@@ -58,7 +66,7 @@ def read_declared(tags: Mapping[str, object], datasets: RunDatasets, read_file: 
     return Declared(tuple(mappings), " ".join(each.notes for each in found if each.notes))
 
 
-def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Declared:
+def parse_column_mappings(text: str, where: str, datasets: "RunDatasets") -> Declared:
     """
     Read mappings out of JSON or JSON lines, each item in our form or in OpenLineage's.
 
@@ -67,8 +75,8 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
     """
     try:
         items = list(_items(text))
-        own = [_parse_own(item, at, where) for at, item in items if not is_event(item)]
-        edges = [edge for at, item in items if is_event(item) for edge in list_column_edges(item, at)]
+        own = [_parse_own(item, at, where) for at, item in items if not _is_event(item)]
+        edges = [edge for at, item in items if _is_event(item) for edge in list_column_edges(item, at)]
     except (ValueError, RecursionError) as error:
         return Declared(notes=_unreadable(where, str(error)))
     inputs = datasets.find_inputs(edge.source for edge in edges)
@@ -90,7 +98,7 @@ def parse_column_mappings(text: str, where: str, datasets: RunDatasets) -> Decla
     return Declared((*own, *translated), " ".join(filter(None, notes)))
 
 
-def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+def _items(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield what the text holds, each with its path: an event, a list of events or mappings, or one in each line."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     try:
@@ -101,15 +109,15 @@ def _items(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
         for number, line in lines:
             at = f"line {number}"
             try:
-                yield at, check_kind(json.loads(line), dict, at)
+                yield at, checked(json.loads(line), dict, at)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{at}: {error}") from error
         return
-    if isinstance(read, dict) and is_event(read):
+    if isinstance(read, dict) and _is_event(read):
         yield "", read
         return
-    for index, item in enumerate(check_kind(read, list, "")):
-        yield f"[{index}]", check_kind(item, dict, f"[{index}]")
+    for index, item in enumerate(checked(read, [dict])):
+        yield f"[{index}]", item
 
 
 def _is_object(line: str) -> bool:
@@ -119,19 +127,14 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _parse_own(item: Mapping[str, object], at: str, where: str) -> ColumnMapping:
-    columns = take(item, "columns", dict, at)
-    path = below(at, "columns")
-    pairs = {(redact_text(source), redact_text(take(columns, source, str, path))) for source in columns}
-    return ColumnMapping(
-        redact_text(take(item, "input", str, at)),
-        redact_text(take(item, "output", str, at)),
-        tuple(sorted(pairs)),
-        source=f"declared: {where}",
-    )
+def _parse_own(item: Mapping[str, Any], at: str, where: str) -> ColumnMapping:
+    checked(item, _OWN, at)
+    pairs = {(redact_text(source), redact_text(sink)) for source, sink in item["columns"].items()}
+    source = f"declared: {where}"
+    return ColumnMapping(redact_text(item["input"]), redact_text(item["output"]), tuple(sorted(pairs)), source)
 
 
-def _parse_file(path: str, datasets: RunDatasets, read_file: Callable[[str], bytes]) -> Declared:
+def _parse_file(path: str, datasets: "RunDatasets", read_file: Callable[[str], bytes]) -> Declared:
     where = f"artifact {redact_text(path)}"
     if ".." in re.split(r"[/\\]", path):
         return Declared(notes=_unreadable(where, "the path leads out of the run's files"))
@@ -173,19 +176,19 @@ def parse_schema(tags: Mapping[str, object]) -> tuple[tuple[Column, ...], str]:
     if not text:
         return (), ""
     try:
-        items = check_kind(json.loads(str(text)), list, "")
-        columns = tuple(_parse_column(item, at) for at, item in objects(items, ""))
+        items = checked(json.loads(str(text)), [dict])
+        columns = tuple(_parse_column(item, f"[{index}]") for index, item in enumerate(items))
         _check_together(columns)
     except (ValueError, RecursionError) as error:
         return (), f"Tag {SCHEMA_TAG} cannot be read: {redact_text(str(error)).rstrip('.')}."
     return columns, ""
 
 
-def _parse_column(item: Mapping[str, object], at: str) -> Column:
-    name = take(item, "name", str, at)
-    if not name:
+def _parse_column(item: Mapping[str, Any], at: str) -> Column:
+    checked(item, {"name!": str, "type!" if "type" in item else "type": str}, at)
+    if not item["name"]:
         raise ValueError(f"{at}.name: is empty")
-    return Column(redact_text(name), redact_text(take(item, "type", str, at)) if "type" in item else "")
+    return Column(redact_text(item["name"]), redact_text(item.get("type", "")))
 
 
 def _check_together(columns: tuple[Column, ...]) -> None:
@@ -196,3 +199,101 @@ def _check_together(columns: tuple[Column, ...]) -> None:
         if column.name in seen:
             raise ValueError(f"[{number}].name: is a column that was named before")
         seen.add(column.name)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDatasets:
+    """The inputs and outputs of a run, to be found by the names that OpenLineage has for data."""
+
+    run_id: str
+    inputs: Sequence[Port]
+    outputs: Sequence[Port]
+    places: WorkspacePlaces
+
+    def find_inputs(self, datasets: Iterable[DatasetName]) -> dict[DatasetName, str | None]:
+        """Return which input each data set is, or is stored in; None if the run does not read it."""
+        return self._find_all(datasets, self.inputs)
+
+    def find_outputs(self, datasets: Iterable[DatasetName]) -> dict[DatasetName, str | None]:
+        """Return which output each data set is, or is stored in; None if the run does not write it."""
+        return self._find_all(datasets, self.outputs, of_run={port.name for port in self.outputs})
+
+    def _find_all(
+        self, datasets: Iterable[DatasetName], ports: Sequence[Port], of_run: Collection[str] = ()
+    ) -> dict[DatasetName, str | None]:
+        located = [_LocatedPort.of(port) for port in ports]
+        return {dataset: self._find(to_uri(dataset), located, of_run) for dataset in dict.fromkeys(datasets)}
+
+    def _find(self, uri: str, ports: Sequence["_LocatedPort"], of_run: Collection[str]) -> str | None:
+        match parse_reference(uri):
+            case RunOutput(self.run_id, output) if output in of_run:
+                return output
+            case AssetReference(asset) as reference if self.places.is_here(reference):
+                same = (each.port.name for each in ports if asset == getattr(each.port.data, "id", None))
+                return next(same, None)
+            case DatastorePath(name) if name not in self._datastores():
+                return None  # each unknown name would cost a request
+        wanted = _names(self.places.locate(uri))
+        for each in ports:
+            if wanted & each.names or (isinstance(each.port.data, Unresolved) and each.port.data.text == uri):
+                return each.port.name
+        around = [(len(folder), each.port.name) for each in ports for folder in each.folders_around(wanted)]
+        return max(around, key=lambda found: found[0])[1] if around else None
+
+    def _datastores(self) -> Collection[str]:
+        located = (_location(port.data) for port in (*self.inputs, *self.outputs))
+        own = {location.datastore.name for location in located if location and location.datastore}
+        return own | self.places.datastores().keys()
+
+
+@dataclass(frozen=True, slots=True)
+class _LocatedPort:
+    """An input or output, and every name that a catalog may have for where its data is stored."""
+
+    port: Port
+    names: frozenset[str]
+    is_folder: bool
+
+    @classmethod
+    def of(cls, port: Port) -> Self:
+        location = _location(port.data)
+        return cls(port, _names(location), is_folder=location is not None and place_of(location).is_folder)
+
+    def folders_around(self, wanted: Iterable[str]) -> Iterator[str]:
+        """Yield those of its names that something of one of the given names is stored below."""
+        if self.is_folder:
+            for name in self.names:
+                if any(each.startswith(f"{name}/") for each in wanted):
+                    yield name
+
+
+def to_uri(dataset: DatasetName) -> str:
+    r"""
+    Join namespace and name to a URI, in the form that Azure ML has for it.
+
+    >>> to_uri(DatasetName("sqlserver://s.database.windows.net:1433", r"db.dbo.loan\.2024"))
+    'mssql://s.database.windows.net:1433/db/dbo/loan.2024'
+    >>> to_uri(DatasetName("azureml", "churn:3")), to_uri(DatasetName("azureml", "datastores/lake/paths/raw"))
+    ('churn:3', 'azureml://datastores/lake/paths/raw')
+    """
+    if "://" in dataset.name:
+        return dataset.name
+    if dataset.namespace.rstrip("/") in ("azureml", "azureml:"):
+        is_label = isinstance(parse_reference(dataset.name), AssetReference)
+        return dataset.name if is_label else f"azureml://{dataset.name.lstrip('/')}"
+    location = from_openlineage(dataset)
+    return location.url if location else dataset.label
+
+
+def _names(location: Location | None) -> frozenset[str]:
+    return names_of(location) if location else frozenset()
+
+
+def _location(data: Data) -> Location | None:
+    if isinstance(data, DataAsset):
+        return data.location
+    return data if isinstance(data, Location) else None
+
+
+def _is_event(item: Mapping[str, object]) -> bool:
+    return not _OF_AN_EVENT.isdisjoint(item)

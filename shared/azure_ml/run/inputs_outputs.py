@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from shared.azure_ml.run.records import Record
-from shared.azure_ml.run.run_datasets import Places
 from shared.http.rest import Json
-from shared.model import AssetId, Data, DataAsset, Location, Port, Unresolved, WorkspaceId
+from shared.model import AssetId, Data, DataAsset, Datastore, Location, Port, Unresolved, WorkspaceId
 from shared.places.platforms import names_of
-from shared.places.uris import AssetReference, DatastorePath, is_run_log, parse_reference
+from shared.places.uris import AssetReference, DatastorePath, Reference, is_run_log, parse_reference
 from shared.redaction import redact_text
 
 SAVED = "saveddatasets/"
@@ -26,6 +26,16 @@ _WITHOUT_DOUBT = ("azureml:", "/subscriptions/")
 _LOCAL = re.compile(r"file:|[/\\.~]|[a-z]:[/\\]", re.IGNORECASE)
 _NAMED_IN_NOTE = 5
 _LONGEST_LABEL = 200
+
+
+class WorkspacePlaces(Protocol):
+    """What knows where data of the workspace is stored."""
+
+    def datastores(self) -> Mapping[str, Datastore]: ...
+
+    def locate(self, uri: str, *, data_type: str = "") -> Location | None: ...
+
+    def is_here(self, reference: Reference) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ class LoggedInputs:
 def read_logged_inputs(
     mlflow: Json | None,
     inputs: Sequence[Port],
-    places: Places,
+    places: WorkspacePlaces,
     resolve: Callable[[Sequence[Binding]], Mapping[str, Data]],
     known: Iterable[Data] = (),
 ) -> LoggedInputs:
@@ -167,7 +177,7 @@ def _address_of(dataset: Mapping[str, object]) -> str:
     return next((value for member in _SOURCE_MEMBERS if isinstance(value := members.get(member), str) and value), "")
 
 
-def _is_place(address: str, places: Places) -> bool:
+def _is_place(address: str, places: WorkspacePlaces) -> bool:
     reference = parse_reference(address)
     match reference:
         case Location():
@@ -180,7 +190,7 @@ def _is_place(address: str, places: Places) -> bool:
     return False
 
 
-def _known(address: str, assets: Mapping[AssetId, DataAsset], places: Places) -> DataAsset | None:
+def _known(address: str, assets: Mapping[AssetId, DataAsset], places: WorkspacePlaces) -> DataAsset | None:
     reference = parse_reference(address)
     if isinstance(reference, AssetReference) and places.is_here(reference):
         return assets.get(reference.asset)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.azure_ml.run.data_references import DataReader
-from shared.azure_ml.run.declared_columns import read_declared
+from shared.azure_ml.run.declared_columns import RunDatasets, read_declared
 from shared.azure_ml.run.inputs_outputs import Binding, list_bindings, read_logged_inputs
 from shared.azure_ml.run.records import Record, RootFacts, to_run
-from shared.azure_ml.run.run_datasets import RunDatasets
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi
 from shared.cache import Cache

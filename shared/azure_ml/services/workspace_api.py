@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from shared.azure_ml.shapes import LIST, METADATA, MLFLOW_RUN, OBJECT, RUN_DATA, TEXT, check_shape
-from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import Workspace, WorkspaceId
+from shared.validation import NUMBER, Shape, checked
 
 BATCH = 200
 """Runs or assets in one request. The services' own limits are not documented; a refused batch is halved."""
@@ -15,6 +15,43 @@ LARGEST_FILE = 1024 * 1024
 """Bytes of a file that is read; a column mapping has a few thousand."""
 _PAGE = 500
 _ARM_VERSION = "2024-10-01-preview"
+
+_IDENTIFIED: dict[str, Shape] = {"identifier": {"savedId": str}}
+METADATA: dict[str, Shape] = {
+    "runId!": str,
+    "rootRunId": str,
+    "parentRunId": str,
+    "experimentId!": str,
+    "status": str,
+    "properties": dict,
+    "tags": dict,
+    "description": str,
+    "createdBy": dict,
+    "inputs": {"*": {"assetId!": str}},
+    "outputs": {"*": {"assetId!": str}},
+    "inputDatasets": [{**_IDENTIFIED, "inputDetails": dict}],
+    "outputDatasets": [{**_IDENTIFIED, "outputDetails": dict}],
+}
+_RUN_DATA: Shape = {
+    "runMetadata!": METADATA,
+    "runDefinition": {
+        "arguments": list,
+        "data": dict,
+        "outputData": dict,
+        "dataReferences": {"score": {"dataStoreName": str, "pathOnDataStore": str}},
+        "environment": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
+        "environmentVariables": dict,
+    },
+}
+MLFLOW_RUN: dict[str, Shape] = {
+    "info": {"run_id": str},
+    "data": {
+        "metrics": [{"key!": str, "value": NUMBER}],
+        "params": [{"key!": str, "value": str}],
+        "tags": [{"key!": str, "value": str}],
+    },
+    "inputs": {"dataset_inputs": [{"dataset!": {"name": str, "source_type": str, "source": str}}]},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +72,7 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
     The host is discovered, not built from the region: a private-link workspace has one of its own.
     """
     body = rest.get(f"{arm_endpoint}{workspace.arm_id}", params={"api-version": _ARM_VERSION})
-    check_shape(body, {"name!": TEXT, "properties!": OBJECT, "properties.discoveryUrl!": TEXT})
+    check_answer(body, {"name!": str, "properties!": {"discoveryUrl!": str}})
     properties = body["properties"]
     discovery = str(properties["discoveryUrl"])
     api = str(rest.get(discovery, anonymous=True)["api"])
@@ -66,17 +103,17 @@ class WorkspaceApi:
     def get_run(self, run_id: str) -> Json:
         """Return `{"runMetadata": …, "runDefinition": … | None}` of one run."""
         found = self._rest.post(self._url("history", "rundata"), _selection(run_id))
-        check_shape(found, RUN_DATA)
+        check_answer(found, _RUN_DATA)
         return found
 
     def get_runs(self, run_ids: Sequence[str]) -> dict[str, Json]:
         """Return what get_run does for many runs; a run the service has no answer for is left out."""
         found: dict[str, Json] = {}
         for answer in _in_batches(run_ids, self._get_batch):
-            check_shape(answer, {"successfulResults": OBJECT, "successfulResults.*!": OBJECT})
+            check_answer(answer, {"successfulResults": {"*!": dict}})
             found.update(answer.get("successfulResults") or {})
         for run_id, body in found.items():
-            check_shape(body, RUN_DATA, at=f"successfulResults.{run_id}")
+            check_answer(body, _RUN_DATA, at=f"successfulResults.{run_id}")
         return found
 
     def list_children(self, run_id: str) -> Iterator[Json]:
@@ -85,9 +122,9 @@ class WorkspaceApi:
         url, params = first, dict[str, str]()
         while True:
             page = self._rest.get(url, params=params)
-            check_shape(page, {"value": LIST, "value.*!": OBJECT, "continuationToken": TEXT, "nextLink": TEXT})
+            check_answer(page, {"value": [dict], "continuationToken": str, "nextLink": str})
             for child in page.get("value") or []:
-                check_shape(child, METADATA, at="value")
+                check_answer(child, METADATA, at="value")
                 yield child
             token, link = page.get("continuationToken"), page.get("nextLink")
             if link and _same_host(str(link), first):
@@ -99,7 +136,7 @@ class WorkspaceApi:
 
     def get_experiment_name(self, experiment_id: str) -> str:
         answer = self._rest.get(self._url("history", f"experimentids/{quote(experiment_id, safe='')}"))
-        check_shape(answer, {"name!": TEXT})
+        check_answer(answer, {"name!": str})
         return str(answer["name"])
 
     def resolve_data(self, asset_ids: Sequence[str]) -> dict[str, str]:
@@ -133,8 +170,7 @@ class WorkspaceApi:
         """Return MLflow's view of one run: last metrics and parameters."""
         url = self._url("mlflow", "api/2.0/mlflow/runs/get", version="v2.0")
         answer = self._rest.get(url, params={"run_id": run_id})
-        check_shape(answer, {"run!": OBJECT})
-        check_shape(answer["run"], MLFLOW_RUN, at="run")
+        check_answer(answer, {"run!": MLFLOW_RUN})
         return dict(answer["run"])
 
     def search_mlflow_runs(self, experiment_id: str, root_run_id: str) -> Iterator[Json]:
@@ -147,9 +183,9 @@ class WorkspaceApi:
         }
         while True:
             page = self._rest.post(url, body)
-            check_shape(page, {"runs": LIST, "runs.*!": OBJECT, "next_page_token": TEXT})
+            check_answer(page, {"runs": [dict], "next_page_token": str})
             for run in page.get("runs") or []:
-                check_shape(run, {**MLFLOW_RUN, "info!": OBJECT, "info.run_id!": TEXT}, at="runs")
+                check_answer(run, {**MLFLOW_RUN, "info!": {"run_id!": str}}, at="runs")
                 yield run
             token = page.get("next_page_token")
             if not token:
@@ -160,7 +196,7 @@ class WorkspaceApi:
         url = self._url(service, operation)
         found: dict[str, str] = {}
         for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
-            check_shape(answer, {"values": OBJECT})
+            check_answer(answer, {"values": dict})
             for asset_id, value in (answer.get("values") or {}).items():
                 if isinstance(value, Mapping) and value.get(member):
                     found[asset_id] = str(value[member])
@@ -172,6 +208,23 @@ class WorkspaceApi:
 
     def _url(self, service: str, operation: str, *, version: str = "v1.0") -> str:
         return f"{self._api}/{service}/{version}{self._workspace}/{operation}"
+
+
+def check_answer(body: object, shape: Shape, *, at: str = "") -> None:
+    """
+    Check that an answer has the shape we read it by.
+
+    Raises:
+        UnreadableAnswerError: names the first path at which something else is.
+
+    >>> check_answer({"runId": 5}, METADATA, at="runMetadata")
+    Traceback (most recent call last):
+    shared.errors.UnreadableAnswerError: runMetadata.runId: is a number, not text
+    """
+    try:
+        checked(body, shape, at, numbered=False)
+    except ValueError as error:
+        raise UnreadableAnswerError(str(error)) from error
 
 
 def _in_batches(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> Iterator[Json]:

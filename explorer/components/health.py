@@ -1,10 +1,10 @@
-"""What is missing in the catalog, and what waits for somebody, with the command that helps."""
+"""The view of coverage and dead letters: what is missing in the catalog, what waits, and the command that helps."""
 
 from collections.abc import Sequence
 
 from dash import html
 
-from explorer.parts.buttons import Part, copy_button
+from explorer.components.buttons import Component, copy_button
 from questions.health import KIND_WORDS, Health, replay_command
 from shared.reconciling.coverage import Coverage, Gap
 from shared.state.ports import DeadLetter
@@ -14,7 +14,7 @@ _ROWS = 200
 _BODY = 2_000
 
 
-def coverage_and_dead_letters(health: Health) -> list[Part]:
+def coverage_and_dead_letters(health: Health) -> list[Component]:
     """Make the page of coverage and dead letters."""
     return [
         html.H2("Coverage"),
@@ -27,11 +27,11 @@ def coverage_and_dead_letters(health: Health) -> list[Part]:
     ]
 
 
-def _nothing_looked_at() -> Part:
+def _nothing_looked_at() -> Component:
     return html.P("No workspace has been looked at yet: the timer `reconcile` does so after the app is deployed.")
 
 
-def _workspace(coverage: Coverage) -> Part:
+def _workspace(coverage: Coverage) -> Component:
     seen = "" if coverage.complete else ", as far as it was looked through"
     return html.Article(
         [
@@ -51,7 +51,7 @@ def _workspace(coverage: Coverage) -> Part:
     )
 
 
-def _gaps(gaps: Sequence[Gap]) -> Part:
+def _gaps(gaps: Sequence[Gap]) -> Component:
     head = html.Tr([html.Th(word, scope="col") for word in ("Missing", "Name", "Why", "What happens")])
     rows = [
         html.Tr(
@@ -59,7 +59,7 @@ def _gaps(gaps: Sequence[Gap]) -> Part:
                 html.Td(gap.kind),
                 html.Td(f"{gap.name}:{gap.version}" if gap.version else gap.name),
                 html.Td(gap.reason),
-                html.Td("is on its way again" if gap.enqueued_at else "waits for somebody"),
+                html.Td("is on its way again" if gap.enqueued_at else "waits for a person"),
             ]
         )
         for gap in gaps[:_ROWS]
@@ -73,7 +73,7 @@ def _gaps(gaps: Sequence[Gap]) -> Part:
     )
 
 
-def _reason(reason: str, letters: Sequence[DeadLetter]) -> Part:
+def _reason(reason: str, letters: Sequence[DeadLetter]) -> Component:
     command = replay_command(reason)
     return html.Article(
         [
@@ -87,7 +87,7 @@ def _reason(reason: str, letters: Sequence[DeadLetter]) -> Part:
     )
 
 
-def _letter(letter: DeadLetter) -> Part:
+def _letter(letter: DeadLetter) -> Component:
     body = letter.body if len(letter.body) <= _BODY else f"{letter.body[:_BODY]} …"
     return html.Li(
         [

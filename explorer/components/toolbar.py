@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dash import html
 
 from explorer.address import ALL, BOTH, DOWN, LIST, UP, Address
-from explorer.parts.buttons import Part, button, menu, wild
+from explorer.components.buttons import Component, button, menu, wild
 from explorer.scene import Scene
 
 _MODES = ((UP, "Upstream"), (BOTH, "Both sides"), (DOWN, "Downstream"), (ALL, "Everything"))
@@ -13,7 +13,7 @@ EXPORTS = ("svg", "png", "mermaid", "csv")
 _EXPORT_WORDS = {"svg": "SVG image", "png": "PNG image", "mermaid": "Mermaid", "csv": "CSV of nodes and edges"}
 
 
-def toolbar(scene: Scene, address: Address) -> list[Part]:
+def toolbar(scene: Scene, address: Address) -> list[Component]:
     """Make the row for a picture that is there."""
     return [
         html.Div(
@@ -36,7 +36,7 @@ def toolbar(scene: Scene, address: Address) -> list[Part]:
     ]
 
 
-def _pipelines(scene: Scene, address: Address) -> list[Part]:
+def _pipelines(scene: Scene, address: Address) -> list[Component]:
     closed = [each for each in scene.pipelines if each not in address.fold]
     parts = []
     if closed:
@@ -46,7 +46,7 @@ def _pipelines(scene: Scene, address: Address) -> list[Part]:
     return parts
 
 
-def _filter(scene: Scene, address: Address) -> Part:
+def _filter(scene: Scene, address: Address) -> Component:
     chosen = len(address.hide) + len(address.status) + bool(address.since) + bool(address.until)
     return menu(
         f"Filter ({chosen})" if chosen else "Filter",
@@ -68,7 +68,7 @@ def _filter(scene: Scene, address: Address) -> Part:
     )
 
 
-def _chips(title: str, verb: str, counts: Mapping[str, int], hidden: tuple[str, ...]) -> Part:
+def _chips(title: str, verb: str, counts: Mapping[str, int], hidden: tuple[str, ...]) -> Component:
     return html.Div(
         [html.Strong(title)]
         + [
@@ -81,21 +81,21 @@ def _chips(title: str, verb: str, counts: Mapping[str, int], hidden: tuple[str, 
     )
 
 
-def _day(name: str, words: str, value: str) -> Part:
+def _day(name: str, words: str, value: str) -> Component:
     """Make the place of a field for a day; Dash has none, so that the page's script makes it."""
     return html.Label([words, html.Span(className="slot", **wild(data_day=name, data_given=value))])
 
 
-def _export(kind: str) -> Part:
+def _export(kind: str) -> Component:
     return html.Button(_EXPORT_WORDS[kind], className="button", type="button", **wild(data_export=kind, data_key=kind))
 
 
-def _zoom(name: str, words: str, label: str) -> Part:
+def _zoom(name: str, words: str, label: str) -> Component:
     return html.Button(words, className="button", type="button", **wild(data_zoom=name, aria_label=label))
 
 
-def _summary(scene: Scene, address: Address) -> list[Part]:
-    words: list[Part] = []
+def _summary(scene: Scene, address: Address) -> list[Component]:
+    words: list[Component] = []
     if address.start or address.end:
         words += [
             html.Span(

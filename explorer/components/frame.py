@@ -3,7 +3,7 @@
 import dash_cytoscape as cyto
 from dash import dcc, html
 
-from explorer.parts.buttons import Part, button, wild
+from explorer.components.buttons import Component, button, wild
 from explorer.stylesheets import DARK, LIGHT, stylesheet
 
 LAYOUT = {
@@ -25,7 +25,7 @@ LAYOUT = {
 GRAPH = "graph"
 
 
-def frame() -> Part:
+def frame() -> Component:
     """Return the layout of the page, before anything is read."""
     return html.Div(
         [
@@ -54,7 +54,7 @@ def frame() -> Part:
     )
 
 
-def _header() -> Part:
+def _header() -> Component:
     return html.Header(
         [
             html.H1("Lineage"),
@@ -80,7 +80,7 @@ def _header() -> Part:
     )
 
 
-def _stage() -> Part:
+def _stage() -> Component:
     return [
         html.Div(
             cyto.Cytoscape(

@@ -1,27 +1,21 @@
-"""What the page shows for an address; what a callback answers is made here, without Dash's plumbing."""
+"""Makes what the page shows for an address; the callbacks of the application only pass it on."""
 
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
-from explorer.actions import act
-from explorer.address import COMPARE, HEALTH, LINEAGE, LIST, Address
+from explorer.address import COMPARE, HEALTH, LINEAGE, LIST, Address, act
+from explorer.components.buttons import Component, button
+from explorer.components.health import coverage_and_dead_letters
+from explorer.components.messages import explain, remark, suggestions, trouble_box, welcome
+from explorer.components.panel import comparison, facts, in_order, listing, panel, pipeline_facts
+from explorer.components.toolbar import toolbar
 from explorer.details import Details, read_details
-from explorer.elements import to_elements
-from explorer.exports import scene_to_csv, scene_to_mermaid
-from explorer.folding import pipeline_of
+from explorer.formats import scene_to_csv, scene_to_mermaid, to_elements
 from explorer.node import node_of
-from explorer.parts.buttons import Part, button
-from explorer.parts.comparison import comparison, in_order
-from explorer.parts.facts import facts, pipeline_facts
-from explorer.parts.health import coverage_and_dead_letters
-from explorer.parts.messages import trouble_box, welcome
-from explorer.parts.panel import listing, panel
-from explorer.parts.suggestions import remark, suggestions
-from explorer.parts.toolbar import toolbar
 from explorer.reading import Reading
+from explorer.reduction import pipeline_of
 from explorer.scene import Scene, make_scene
-from explorer.trouble import explain
 from shared.errors import LineageError
 
 _VIEWS = ((LINEAGE, "Lineage"), (HEALTH, "Coverage and dead letters"))
@@ -31,15 +25,15 @@ _MIN_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What stands in the middle of the page: elements, or a message instead of them."""
+    """The middle of the page: elements, or a message instead of them."""
 
     elements: list[dict[str, Any]]
-    toolbar: list[Part]
-    message: Part
+    toolbar: list[Component]
+    message: Component
 
 
-class Page:
-    """The page of one session; what it read is kept until somebody asks to refresh."""
+class Presenter:
+    """The page of one session; what it read is kept until a refresh."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -55,13 +49,13 @@ class Page:
             return query
         return act(Address.parse(query), verb, value).to_query()
 
-    def views(self, query: str) -> list[Part]:
+    def views(self, query: str) -> list[Component]:
         """Return the links to the views."""
         now = Address.parse(query).view
         return [button(words, "view", view, at="views", pressed=view == now) for view, words in _VIEWS]
 
-    def suggestions(self, words: str) -> list[Part]:
-        """Return what is found for words that somebody is typing."""
+    def suggestions(self, words: str) -> list[Component]:
+        """Return what is found for words that are being typed."""
         if len(words.strip()) < _MIN_WORDS:
             return []
         try:
@@ -71,7 +65,7 @@ class Page:
             return [remark(f"{trouble.title}. {trouble.advice}")]
 
     def picture(self, query: str) -> Picture:
-        """Return what stands in the middle of the page."""
+        """Return what the middle of the page shows."""
         address = Address.parse(query)
         try:
             if not address.asset:
@@ -81,7 +75,7 @@ class Page:
             return Picture([], [], trouble_box(explain(error, endpoint=self._reading.endpoint)))
         return Picture(to_elements(scene), toolbar(scene, address), None)
 
-    def panel(self, query: str) -> list[Part]:
+    def panel(self, query: str) -> list[Component]:
         """Return what the panel shows; nothing where it is closed."""
         address = Address.parse(query)
         if not address.tab or not address.asset:
@@ -91,7 +85,7 @@ class Page:
         except LineageError as error:
             return panel(address, trouble_box(explain(error, endpoint=self._reading.endpoint)))
 
-    def health(self) -> list[Part]:
+    def health(self) -> list[Component]:
         """Return the view of coverage and dead letters."""
         try:
             return coverage_and_dead_letters(self._reading.health())
@@ -103,7 +97,7 @@ class Page:
         scene = self._scene(Address.parse(query))
         return scene_to_csv(scene) if kind == "csv" else scene_to_mermaid(scene)
 
-    def _panel(self, address: Address, scene: Scene) -> Part:
+    def _panel(self, address: Address, scene: Scene) -> Component:
         if address.tab == LIST:
             return listing(scene, address)
         key = address.select or scene.centre.guid

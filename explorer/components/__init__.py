@@ -1,0 +1,1 @@
+"""Components of the page, each made from what the address asks for."""

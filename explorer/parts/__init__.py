@@ -1,1 +1,0 @@
-"""Pieces of the page, each made anew from what the address asks for."""

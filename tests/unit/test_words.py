@@ -1,0 +1,80 @@
+"""One word for one thing: the glossary is short and leads to the code, and old words do not come back."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+WORDS = dict(re.findall(r"^\| ([a-z][^|]*) \| [^|]*\. \| `([^`|]+)` \|$", GLOSSARY, re.MULTILINE))
+PATHS = sorted(set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", GLOSSARY)))
+
+PLACES = (
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "infra", ".github"),
+    *("shared", "functions", "questions", "cli", "explorer", "emulator", "benchmarks", "samples", "tools", "tests"),
+)
+EXEMPT = ("tests/golden/", "tests/unit/test_words.py")
+"""What a golden case is about stays as its lineage has it."""
+TEXT = {".md", ".py", ".bicep", ".json", ".sh", ".ps1", ".css", ".js", ".yml", ".ipynb"}
+OLD_WORDS = re.compile(
+    r"""(?<![a-z])(?:
+        whoever | nobody | somebody | anew | mend(?:s|ed|ing)? | lest | thereof | wherein
+        | spel(?:l|ls|t|led|ling|lings) | speaks? | hears? | news | told | tells?\ of
+        | hints? | strangers? | stand-ins? | stands?\ in\ for | sets?\ aside | setting\ aside | what\ is\ none
+    )(?![a-z])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+ALLOWED = (
+    r"told/",  # keys in the ledger of every deployment
+    r"param_hint=",  # an argument of click's
+    r"get_type_hints",  # of Python
+)
+
+
+def test_glossary_has_at_most_forty_words() -> None:
+    """More would be a language of its own."""
+    assert 30 <= len(WORDS) <= 40
+    assert len(WORDS) == len(re.findall(r"^\| [a-z]", GLOSSARY.partition("## Where")[0], re.MULTILINE)) - 1  # the head
+
+
+@pytest.mark.parametrize("path", sorted({*WORDS.values(), *PATHS}))
+def test_glossary_names_modules_that_exist(path: str) -> None:
+    """A module that is moved takes its words along."""
+    assert (ROOT / path).exists()
+
+
+def find_old_words(text: str) -> list[str]:
+    """Return each old word of a text with the line it is in."""
+    plain = re.sub("|".join(ALLOWED), "", text)
+    return [f"{number}: {line.strip()}" for number, line in enumerate(plain.splitlines(), 1) if OLD_WORDS.search(line)]
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(
+        path.relative_to(ROOT).as_posix()
+        for place in PLACES
+        for path in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*"))
+        if path.suffix in TEXT and not path.relative_to(ROOT).as_posix().startswith(EXEMPT)
+    ),
+)
+def test_old_words_do_not_come_back(file: str) -> None:
+    """Whoever-clauses, speech of machines and archaic verbs cost readers whose first language is another."""
+    assert find_old_words((ROOT / file).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Nobody knows.", "it is told", "told_of_runs", "a stand-in", "Spells names", "a hint"]
+)
+def test_old_words_are_found(text: str) -> None:
+    """In sentences and in identifiers."""
+    assert find_old_words(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["told/{name}", "param_hint='ID'", "recommended", "an amendment", "newsletter", "dispel"]
+)
+def test_other_words_are_not(text: str) -> None:
+    """A key of the ledger, and words that contain an old one."""
+    assert not find_old_words(text)
