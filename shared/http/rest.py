@@ -1,11 +1,13 @@
 """What clients of services share: a pooled, TLS-verified session, a token, and a pipeline for Azure's own REST."""
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from urllib.request import getproxies
 
 import requests
 from azure.core import PipelineClient
@@ -16,6 +18,7 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolic
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.errors import AccessDeniedError, RequestRefusedError, UnreadableAnswerError
 from shared.http.errors import no_token, translated_errors
@@ -46,6 +49,7 @@ def build_session(
         observe: called for each request over TLS with the answer's status (0 if there was none) and the seconds taken.
     """
     session = requests.Session()
+    session.trust_env = bool(getproxies())  # requests would look for one with every request
     session.mount("https://", _PooledAdapter(ca_bundle, size, observe))
     session.mount("http://", HTTPAdapter(pool_maxsize=size, pool_block=True))
     return session
@@ -53,8 +57,10 @@ def build_session(
 
 @cache
 def _trust(ca_bundle: str | None) -> ssl.SSLContext:
-    """Load the authorities once: that takes longer than most requests."""
+    """Load the authorities once, those that requests would use among them: that takes longer than most requests."""
     context = ssl.create_default_context()
+    usual = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    context.load_verify_locations(**{"capath" if os.path.isdir(usual) else "cafile": usual})
     if ca_bundle:
         context.load_verify_locations(ca_bundle)
     return context
@@ -71,6 +77,11 @@ class _PooledAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the authorities to the context, which has them: requests would read them with each connection."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        conn.ca_certs = conn.ca_cert_dir = None
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         started, status = time.monotonic(), 0

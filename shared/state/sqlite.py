@@ -53,11 +53,15 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.executescript(_SCHEMA)
+            if len(self._list_tables()) < _SCHEMA.count("CREATE TABLE"):
+                self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # each statement would be synced
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
+
+    def _list_tables(self) -> list[sqlite3.Row]:
+        return self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         """Bring a file of an earlier version up to date; another process may be doing the same right now."""

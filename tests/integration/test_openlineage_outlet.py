@@ -167,6 +167,21 @@ def test_authority_of_the_settings_is_trusted_and_no_other(tmp_path: Path) -> No
             to(usual).send(ANNOUNCED)
 
 
+def test_authorities_are_trusted_by_the_environment_too_and_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As requests trusts them, which reads their file with each connection: some twenty milliseconds."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    own, usual = tmp_path / "own.pem", tmp_path / "usual.pem"
+    trustme.CA().cert_pem.write_to_path(str(own))
+    authority.cert_pem.write_to_path(str(usual))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(usual))
+    with open_receiver(context) as receiver, build_session(str(own)) as session:
+        usual.unlink()
+        assert session.post(receiver.url, json={}, timeout=20).status_code == 201
+
+
 def test_token_is_sent_for_the_scope_that_is_set(receiver: Receiver, sessions: list[requests.Session]) -> None:
     """And asked for each time, since azure-identity keeps it."""
     open_to(receiver.url, sessions, scope="api://lineage/.default").send(ANNOUNCED)

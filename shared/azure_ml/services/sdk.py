@@ -205,7 +205,9 @@ def _tame_loggers() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-        logger.setLevel(logging.CRITICAL if "_telemetry" in name else logging.WARNING)
+        level = logging.CRITICAL if "_telemetry" in name else logging.WARNING
+        if logger.level != level:  # to set it empties the caches of every logger there is
+            logger.setLevel(level)
 
 
 def _to_datastore(store: Any) -> Datastore:
