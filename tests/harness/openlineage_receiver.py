@@ -62,6 +62,8 @@ def open_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         receiver.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        yield receiver
-        server.shutdown()
-        thread.join()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
