@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.structure import find_cycles, find_upward, read_imports, sources
+
 ROOT = Path(__file__).parents[2]
 SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp", "openlineage")
 LAZY = (
@@ -114,3 +116,10 @@ def test_loading_the_app_loads_no_client() -> None:
     program = f"import sys, function_app\nprint([name for name in {LAZY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def test_modules_import_each_other_in_one_direction_only() -> None:
+    """No circle and none further out, also inside functions and for type checkers (`tools.structure.LAYERS`)."""
+    graph = read_imports(sources())
+    assert find_cycles(graph) == []
+    assert find_upward(graph) == []
