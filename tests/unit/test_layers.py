@@ -76,6 +76,13 @@ def test_explorer_knows_nothing_of_the_command_line() -> None:
     assert [found for found in imports("explorer") if found[1].partition(".")[0] in outside] == []
 
 
+def test_only_the_verb_explore_knows_the_explorer() -> None:
+    """Its packages are optional; and nothing that Azure runs knows what people run."""
+    assert {path for path, name in imports("cli") if name.partition(".")[0] == "explorer"} == {"cli/explore.py"}
+    outside = ("cli", "questions", "explorer", "click")
+    assert [found for found in imports("functions") if found[1].partition(".")[0] in outside] == []
+
+
 def test_what_the_explorer_shows_is_made_without_dash() -> None:
     """Only its components, the application and the server know it, and tests check the rest without a browser."""
     knowing = {
