@@ -21,7 +21,7 @@ OLD_WORDS = re.compile(
     r"""(?<![a-z])(?:
         whoever | nobody | somebody | anew | mend(?:s|ed|ing)? | lest | thereof | wherein
         | spel(?:l|ls|t|led|ling|lings) | speaks? | hears? | news | told | tells?\ of
-        | hints? | strangers? | stand-ins? | stands?\ in\ for | sets?\ aside | setting\ aside | what\ is\ none
+        | hints? | strangers? | stand[-_]ins? | stands?\ in\ for | sets?\ aside | setting\ aside | what\ is\ none
     )(?![a-z])""",
     re.IGNORECASE | re.VERBOSE,
 )
