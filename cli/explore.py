@@ -1,4 +1,4 @@
-"""`lineage explore`: a page in the browser where lineage is looked at."""
+"""`lineage explore`: a page in the browser that shows lineage."""
 
 import sys
 import webbrowser

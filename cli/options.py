@@ -13,7 +13,7 @@ FUNCTION, BY_QUEUE = "function", "queue"
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class AppDeployment:
     """
     Each is "" if it is not given.
 
@@ -64,7 +64,7 @@ _OPTIONS = (
 
 
 def deployment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that name a deployment; the command gets a `Deployment` as `deployment`."""
+    """Add the options that name a deployment; the command gets an `AppDeployment` as `deployment`."""
 
     @functools.wraps(command)
     def wrapped(
@@ -75,7 +75,7 @@ def deployment_options(command: Callable[..., None]) -> Callable[..., None]:
         destination: str,
         **others: Any,
     ) -> None:
-        deployment = Deployment(identity_id, function_app_id, storage_account_id, purview_account_id, destination)
+        deployment = AppDeployment(identity_id, function_app_id, storage_account_id, purview_account_id, destination)
         command(deployment=deployment, **others)
 
     for option in reversed(_OPTIONS):

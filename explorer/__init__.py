@@ -1,1 +1,1 @@
-"""A web page on loopback where lineage is looked at; part of the command line, never deployed."""
+"""A web page on loopback that shows lineage; part of the command line, never deployed."""

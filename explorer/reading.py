@@ -61,7 +61,7 @@ class Reading:
             return self._walker.read(guids)
 
     def met(self, guids: Iterable[str]) -> dict[str, Asset]:
-        """Return assets that a walk met, with whatever is known of them; no request."""
+        """Return assets that a walk met, with all that is known of them; no request."""
         with self._lock:
             return {guid: self._walker.asset(guid) for guid in guids}
 

@@ -149,7 +149,7 @@ def _beyond(graph: "nx.DiGraph[str]", key: str, hidden: Collection[str]) -> list
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class GraphPage:
     """One page of a graph: `number` counts from 0, `hidden` is what is on the others."""
 
     graph: "nx.DiGraph[str]"
@@ -165,7 +165,7 @@ def page_behind(key: str) -> int | None:
 
 def turn_to(
     graph: "nx.DiGraph[str]", centre: str, number: int, *, first: Collection[str] = (), more_unread: bool = False
-) -> Page:
+) -> GraphPage:
     """
     Return a page of a graph: what is nearest to the centre is on the first, and the centre is on all.
 
@@ -198,7 +198,7 @@ def turn_to(
         ends = stands_for.get(one, one), stands_for.get(other, other)
         if ends[0] != ends[1]:
             drawn.add_edge(*ends, **data)
-    return Page(drawn, number, count, len(stands_for))
+    return GraphPage(drawn, number, count, len(stands_for))
 
 
 def _page_words(count: int, *, later: bool, unread: bool) -> str:

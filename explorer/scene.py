@@ -9,7 +9,7 @@ import networkx as nx
 from explorer.address import ALL, BOTH, DOWN, UP, Address
 from explorer.node import Node, node_of, with_nodes
 from explorer.reading import Reading
-from explorer.reduction import PAGE, Page, fold, leave_out, list_pipelines, page_behind, turn_to
+from explorer.reduction import PAGE, GraphPage, fold, leave_out, list_pipelines, page_behind, turn_to
 from shared.catalog.kinds import METRICS
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
@@ -39,7 +39,7 @@ class Scene:
     """
 
     centre: Asset
-    page: Page
+    page: GraphPage
     total: int
     partial: bool
     kinds: Mapping[str, int]

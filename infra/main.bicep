@@ -108,7 +108,7 @@ param openLineageJobs string = ''
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
 
-@description('What the token for that URL is asked for, such as api://{application}/.default; empty to send none.')
+@description('OAuth scope of the token sent to that URL, such as api://{application}/.default; empty to send none.')
 param openLineageScope string = ''
 
 @minValue(1)

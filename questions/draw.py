@@ -67,7 +67,7 @@ def to_mermaid(graph: "nx.DiGraph[str]") -> str:
 
 
 def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
-    """Draw trees: what an asset comes from, what it goes to, and whatever else is connected."""
+    """Draw trees: what an asset comes from, what it goes to, and what else is connected."""
     if guid not in graph:
         return "This asset has no lineage."
     shown = {guid}

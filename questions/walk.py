@@ -47,7 +47,7 @@ class Walker:
         return len(self._known)
 
     def asset(self, guid: str) -> Asset:
-        """Return an asset that was met on a walk, with whatever is known of it."""
+        """Return an asset that was met on a walk, with all that is known of it."""
         return self._known[guid]
 
     def met(self, type_name: str) -> list[str]:
@@ -209,7 +209,7 @@ class Connected:
 
 def read_connected(walker: Walker, guid: str, *, limit: int) -> Connected:
     """
-    Read whatever data flows to or from an asset by way of any process: also the other inputs of a run.
+    Read all data that flows to or from an asset through any process: also the other inputs of a run.
 
     Args:
         limit: go no further once so many entities take part.

@@ -1,8 +1,10 @@
 """Fixtures that more than one kind of test needs, and the marker of those tests that `make check` leaves out."""
 
 import os
+import shutil
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,19 @@ from emulator.server import Emulator
 SERVERS = frozenset({"azurite_server", "chromium"})
 """Fixtures that start a server or look for one; a test that uses one of them has the marker `servers`."""
 PROGRAMS = ("azurite.js", "chromium", "google-chrome", "playwright")
+MEMORY, ENOUGH = Path("/dev/shm"), 2**31  # noqa: S108 - pytest makes a folder of its own there
 _running: list[pytest.Item] = []
 
 
 def pytest_configure() -> None:
-    """Refuse for good to start Azurite or a browser in a test that `make check` runs."""
+    """
+    Refuse for good to start Azurite or a browser in a test that `make check` runs.
+
+    Files of tests are kept in memory if there is room: SQLite waits for the disk with every transaction.
+    """
     sys.addaudithook(_check_start)
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +85,7 @@ def _no_cloud_left_behind() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let goldens be written anew; what they hold is then reviewed like code."""
+    """Let goldens be written again; what they hold is then reviewed like code."""
     parser.addoption("--update-golden", action="store_true", help="write the goldens instead of only comparing")
 
 

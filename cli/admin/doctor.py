@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import Deployment, deployment_options
+from cli.options import AppDeployment, deployment_options
 
 if TYPE_CHECKING:
     from cli.admin.checks.check import Check, Finding
@@ -25,7 +25,7 @@ _PAUSE = 20.0
 @click.option("--links", "only_links", is_flag=True, help="Leave out coverage and dead letters.")
 @click.option("--wait", "minutes", type=click.FloatRange(0, 60), default=0, help="Try again for so many minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of what was found.")
-def doctor(*, deployment: Deployment, only_links: bool, minutes: float, as_json: bool) -> None:
+def doctor(*, deployment: AppDeployment, only_links: bool, minutes: float, as_json: bool) -> None:
     """
     Check settings, sign-in, network, Azure ML, storage, Event Grid and the catalog, as you, from this machine.
 
@@ -46,7 +46,7 @@ def doctor(*, deployment: Deployment, only_links: bool, minutes: float, as_json:
 
 def examine(
     environ: Mapping[str, str],
-    deployment: Deployment,
+    deployment: AppDeployment,
     *,
     resolve: "Resolve",
     only_links: bool = False,
@@ -77,7 +77,7 @@ def examine(
 
 
 def _collect(
-    services: "Services", deployment: Deployment, resolve: "Resolve", *, without: frozenset[str]
+    services: "Services", deployment: AppDeployment, resolve: "Resolve", *, without: frozenset[str]
 ) -> "Iterator[Check]":
     """Yield the checks for which the settings are there, and say of the others what they wait for."""
     from cli.admin.checks.app import check_app

@@ -11,7 +11,7 @@ from cli.admin.management.clients import Management
 from cli.admin.management.event_grid import Target, Topic, build_subscription, differences
 from cli.admin.management.purview_account import DATA_CURATOR, has_role, with_role
 from cli.admin.management.purview_scans import SCAN, build_scan, build_source
-from cli.options import Deployment
+from cli.options import AppDeployment
 from shared.azure_ml.services.workspace_api import get_workspace
 from shared.bootstrap import Services
 from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError, RequestRefusedError
@@ -26,7 +26,7 @@ _READER = "Storage Blob Data Reader"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """What is to be changed, in words; the act; and the command for others, where it is not that of the goal."""
+    """Its description, the action, and the command for an administrator if the goal's does not fit."""
 
     words: str
     act: Callable[[], object]
@@ -36,7 +36,7 @@ class PlannedChange:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What became of a goal.
+    How a goal ended.
 
     Attributes:
         state: `unchanged`, `planned` (in a dry run), `done`, `later` (the app does it by itself), `skipped` (it is not
@@ -194,7 +194,7 @@ def scan_lake(
 
 
 def subscribe(
-    services: Services, management: Management, deployment: Deployment, workspace: WorkspaceId, *, command: str
+    services: Services, management: Management, deployment: AppDeployment, workspace: WorkspaceId, *, command: str
 ) -> Iterator[Goal]:
     """Yield the goals for one workspace: it is allowed, it has a topic, which may write, and we are subscribed."""
     grid = management.event_grid

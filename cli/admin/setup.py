@@ -1,4 +1,4 @@
-"""`lineage setup`: prepares the catalog and the events for the app, and says who must do what you may not."""
+"""`lineage setup`: prepares the catalog and the events for the app; what you may not do is left to an administrator."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import FUNCTION, Deployment, deployment_options
+from cli.options import FUNCTION, AppDeployment, deployment_options
 from shared.model import WorkspaceId
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ _SETTINGS = ("PURVIEW_ENDPOINT", "PURVIEW_COLLECTION", "LINEAGE_WORKSPACES", "LI
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of the steps.")
 def setup(
-    *, deployment: Deployment, lakes: tuple[str, ...], workspaces: tuple[str, ...], dry_run: bool, as_json: bool
+    *, deployment: AppDeployment, lakes: tuple[str, ...], workspaces: tuple[str, ...], dry_run: bool, as_json: bool
 ) -> None:
     """
     Make the app Data Curator of its collection and install the types; with --scan and --workspace also the rest.
 
-    The hook of `azd up` runs it. Running it again changes nothing. What you may not do is refused by name, with the
+    The hook of `azd up` runs it. Running it again changes nothing. What you may not do is listed as refused, with the
     command for the person who may. The options are read from `azd env get-values`. Exits with 1 unless all went well.
 
     Example: lineage setup --dry-run
@@ -51,7 +51,12 @@ def setup(
 
 
 def _run(
-    services: "Services", deployment: Deployment, lakes: tuple[str, ...], workspaces: tuple[str, ...], *, dry_run: bool
+    services: "Services",
+    deployment: AppDeployment,
+    lakes: tuple[str, ...],
+    workspaces: tuple[str, ...],
+    *,
+    dry_run: bool,
 ) -> "Iterator[Result]":
     from cli.admin.goals import SKIPPED, Result, give_role, install_types, scan_lake, subscribe
     from cli.admin.management.clients import Management
@@ -85,7 +90,7 @@ def _run(
             yield goal.run(dry_run=dry_run)
 
 
-def _require(deployment: Deployment, lakes: tuple[str, ...], workspaces: tuple[str, ...]) -> None:
+def _require(deployment: AppDeployment, lakes: tuple[str, ...], workspaces: tuple[str, ...]) -> None:
     if lakes and not deployment.purview_account_id:
         raise click.UsageError("--scan needs --purview-account: the identity that scans is that account's.")
     if workspaces and not deployment.storage_account_id:

@@ -45,7 +45,7 @@ param openLineageJobs string
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string
 
-@description('What the token for that URL is asked for; empty to send none.')
+@description('OAuth scope of the token sent to that URL; empty to send none.')
 param openLineageScope string
 
 @description('ARM ids of the workspaces that events may come from.')

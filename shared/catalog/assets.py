@@ -48,7 +48,7 @@ _STUDIO = "https://ml.azure.com"
 
 
 def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
-    """Tell which entity stands for data in the graph."""
+    """Return the entity of some data in the graph."""
     place = _place_of_data(workspace, data)
     if place:
         return matches[place].ref
@@ -62,13 +62,13 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
 
 
 def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
-    """Tell what an edge to or from some data is based on."""
+    """Return what an edge to or from some data is based on."""
     place = _place_of_data(workspace, data)
     return Evidence(ref_of_data(workspace, data, matches), is_output=is_output, field=field, place=place)
 
 
 def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
-    """Tell under which name the catalog was asked about some data; None if it is known by a name of ours."""
+    """Return what was looked up in the catalog for some data; None if it is known by a name of ours."""
     match data:
         case Location():
             return place_of(data).ref
@@ -98,12 +98,12 @@ def build_workspace(workspace: Workspace) -> Entity:
 
 
 def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
-    """Yield the entity of some data and whatever must stand beside it: datastore, registration."""
+    """Yield the entity of some data and those it needs beside it: datastore, registration."""
     match data:
         case Location():
             yield from build_placeholder(place_of(data), matches)
         case DataAsset() | Unresolved() if is_unresolved(data):
-            yield from _stranger(workspace, data, matches)
+            yield from _unresolved(workspace, data, matches)
         case DataAsset():
             yield from _data_asset(workspace, data, matches)
         case ModelVersion():
@@ -191,7 +191,7 @@ def build_placeholder(place: Place, matches: Matches) -> Iterator[Entity]:
         return  # a scan made it, and a scan looks after it
     name = str(match.ref.qualified_name).rpartition("/")[2]
     if match.ref.type_name != OTHER_DATA:
-        # Files and folders tell which they are; a Power BI dataset has no such attribute.
+        # Files and folders say which they are; a Power BI dataset has no such attribute.
         is_file = {} if place.platform == "Power BI" else {"isFile": not place.is_folder}
         yield Entity(match.ref, attributes(name, **is_file), labels=(UNSCANNED,))
     elif place.exact:
@@ -205,10 +205,10 @@ def build_placeholder(place: Place, matches: Matches) -> Iterator[Entity]:
         yield Entity(match.ref, attributes(name, format=name.rpartition(".")[2] if "." in name else ""))
 
 
-def _stranger(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:
+def _unresolved(workspace: Workspace, data: DataAsset | Unresolved, matches: Matches) -> Iterator[Entity]:
     match = matches[place_of_unresolved(workspace.id, data).ref]
     if match.kind is not MatchKind.PLACEHOLDER:
-        return  # the catalog knows it from better days
+        return  # the catalog has it from when its place was known
     if isinstance(data, DataAsset) and data.id.registry:
         yield Entity(match.ref, attributes(data.id.label))
         return

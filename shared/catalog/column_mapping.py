@@ -62,27 +62,27 @@ def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: S
 
 def column_mapping_attributes(workspace: WorkspaceId, run: Run, matches: Matches) -> tuple[dict[str, str], str]:
     """
-    Spell the mappings of a run in Purview's form, with the names its data has in the catalog.
+    Format the mappings of a run in Purview's form, with the names its data has in the catalog.
 
     Returns:
         Attributes of its process, and a sentence saying what could not be mapped ("" if all could).
     """
     sources, sinks = _refs(workspace, run.inputs, matches), _refs(workspace, run.outputs, matches)
-    return spell_column_mappings(run.column_mappings, sources, sinks)
+    return format_column_mappings(run.column_mappings, sources, sinks)
 
 
-def spell_column_mappings(
+def format_column_mappings(
     mappings: tuple[ColumnMapping, ...], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]
 ) -> tuple[dict[str, str], str]:
-    """Spell mappings in Purview's form, with what the catalog has for each input and output; returns as above."""
+    """Format mappings in Purview's form, with what the catalog has for each input and output; returns as above."""
     problem = ""
     for mapping in mappings:
         if mapping.input not in sources or mapping.output not in sinks:
             return {}, f"The column mapping from {mapping.input} to {mapping.output} names no such input or output."
-    text = _spell(mappings, sources, sinks)
+    text = _format(mappings, sources, sinks)
     declared = tuple(mapping for mapping in mappings if not mapping.source.startswith(INFERRED))
     if _is_too_long(text) and len(declared) < len(mappings):
-        mappings, text = declared, _spell(declared, sources, sinks)
+        mappings, text = declared, _format(declared, sources, sinks)
         problem = "Inferred column mappings are left out: with them it is more than the catalog takes (32 KB)."
     if _is_too_long(text):
         return {}, "The column mapping is longer than the catalog takes (32 KB)."
@@ -90,8 +90,8 @@ def spell_column_mappings(
     return {"columnMapping": text, "column_mapping_source": sources_of_mappings}, problem
 
 
-def _spell(mappings: Iterable[ColumnMapping], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]) -> str:
-    spelt = [
+def _format(mappings: Iterable[ColumnMapping], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]) -> str:
+    formatted = [
         {
             "DatasetMapping": {
                 "Source": sources[mapping.input].qualified_name,
@@ -101,7 +101,7 @@ def _spell(mappings: Iterable[ColumnMapping], sources: Mapping[str, Ref], sinks:
         }
         for mapping in mappings
     ]
-    return json.dumps(spelt, ensure_ascii=False) if spelt else ""
+    return json.dumps(formatted, ensure_ascii=False) if formatted else ""
 
 
 def _is_too_long(text: str) -> bool:

@@ -46,6 +46,7 @@ FABRIC_LAKEHOUSE, FABRIC_LAKE_WAREHOUSE = "fabric_lakehouse", "fabric_lake_wareh
 FABRIC_LAKEHOUSE_TABLE, FABRIC_LAKEHOUSE_PATH = "fabric_lakehouse_table", "fabric_lakehouse_path"
 FABRIC_WAREHOUSE, FABRIC_WAREHOUSE_SCHEMA = "fabric_warehouse", "fabric_warehouse_schema"
 FABRIC_WAREHOUSE_TABLE = "fabric_warehouse_table"
+_RESOURCE_SET = "_resource_set"
 
 
 class Role(StrEnum):
@@ -99,6 +100,11 @@ class Kind:
     def is_ours(self) -> bool:
         """Whether we install the type."""
         return self.description != ""
+
+    @property
+    def is_set_of_files(self) -> bool:
+        """Whether a scan made one asset of the files of a folder."""
+        return self.type_name.endswith(_RESOURCE_SET)
 
     @property
     def is_process(self) -> bool:
@@ -217,7 +223,7 @@ _OURS = (
 
 def _by_name(type_name: str) -> Kind:
     """Make the row of a type that a scan writes, which its name says enough about; what says nothing is data."""
-    if type_name.endswith("_resource_set"):
+    if type_name.endswith(_RESOURCE_SET):
         return Kind(type_name, Role.DATA, "resource set", "files", "storage")
     if type_name.endswith("_table"):
         return Kind(type_name, Role.DATA, "table", "table", "storage", openlineage="TABLE")

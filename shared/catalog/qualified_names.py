@@ -101,7 +101,7 @@ def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
 
 def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:
     """
-    Name data that nobody could place: as its own workspace would, else below the workspace that spoke of it.
+    Name data that could not be placed: as its own workspace would, else below the workspace that named it.
 
     >>> of_unresolved(WorkspaceId("s", "rg", "ws"), Unresolved("azureml://datastores/x/paths/y"))
     'azureml://subscriptions/s/resourcegroups/rg/workspaces/ws/unresolved/azureml://datastores/x/paths/y'
@@ -118,7 +118,7 @@ def of_job_namespace(namespace: str) -> QualifiedName:
 
 def of_job(namespace: str, job: str) -> QualifiedName:
     """
-    Name a job that OpenLineage told of: the container of its runs.
+    Name a job of OpenLineage: the container of its runs.
 
     >>> of_job("synapse://ws", "prepare")
     'openlineage://synapse:%2F%2Fws/jobs/prepare'

@@ -47,7 +47,7 @@ def to_error(
 @contextmanager
 def translated_errors(what: str, *, needs: str, service: str = "Azure Resource Manager") -> Iterator[None]:
     """
-    Turn azure-core's exceptions into ours.
+    Raise azure-core's exceptions as ours.
 
     Args:
         what: the request or the SDK call, without its query.

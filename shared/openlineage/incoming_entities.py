@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import Matches, build_placeholder
-from shared.catalog.column_mapping import spell_column_mappings
+from shared.catalog.column_mapping import format_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
@@ -118,8 +118,8 @@ def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[
     )
     sources = {_port(dataset): refs[dataset] for dataset in run.inputs}
     sinks = {_port(dataset): refs[dataset] for dataset in run.outputs}
-    spelt, problem = spell_column_mappings(mappings, sources, sinks)
-    return spelt, " ".join(filter(None, (problem, _note_on(unread))))
+    formatted, problem = format_column_mappings(mappings, sources, sinks)
+    return formatted, " ".join(filter(None, (problem, _note_on(unread))))
 
 
 def _by_any_name(run: JobRun) -> dict[DatasetName, DatasetName]:

@@ -1,4 +1,4 @@
-"""What is known of a run from OpenLineage events: all their facts added up, in whatever order they came."""
+"""What is known of a run from OpenLineage events: all their facts added up, in any order."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -101,7 +101,7 @@ class JobRun:
         symlinks: for each data set, its other names.
         columns: for each data set, its columns and their types.
         edges: for each output, which columns of which inputs became its columns.
-        completed: it has said so at least once, whatever it said later.
+        completed: it has said so at least once, also if it said something else later.
     """
 
     id: JobRunId

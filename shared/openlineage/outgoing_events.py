@@ -153,7 +153,7 @@ def _uuid(qualified_name: QualifiedName) -> str:
 
 def _job(process: Entity) -> tuple[str, str]:
     """
-    Name what recurs: the step of an experiment, or whatever is done again for each version.
+    Name what recurs: the step of an experiment, or what is done again for each version.
 
     A step of a pipeline has the name it has there; elsewhere names are made up for each run unless a person gives
     one, so that the component comes first. What came in as OpenLineage goes out under the job it came with.

@@ -105,7 +105,7 @@ class Datasets:
     def _facets(self, ref: Ref) -> Iterator[tuple[str, DatasetFacet]]:
         if of_type := kind_of(ref.type_name).openlineage:
             yield "datasetType", dataset_type_dataset.DatasetTypeDatasetFacet(datasetType=of_type, producer=PRODUCER)
-        if ref.type_name.endswith("_resource_set") and (location := origin(ref.qualified_name)):
+        if kind_of(ref.type_name).is_set_of_files and (location := origin(ref.qualified_name)):
             # The folder whose files a scan made a set of, which is what Spark and others call the same data.
             folder = to_openlineage(QualifiedName(location.url))
             identifier = symlinks_dataset.Identifier(folder.namespace, folder.name, type="LOCATION")

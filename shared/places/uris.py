@@ -130,7 +130,7 @@ def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
 
 def run_of_path(path: str) -> str | None:
     """
-    Tell which run wrote a datastore path, where the path itself says so.
+    Return which run wrote a datastore path, where the path itself says so.
 
     >>> run_of_path("ExperimentRun/dcid.cmd_1/outputs/model"), run_of_path("azureml/cmd_1/prepared/")
     ('cmd_1', 'cmd_1')

@@ -38,7 +38,7 @@ from shared.publishing.plan import (
     row_of,
     with_evidence,
 )
-from shared.state.ports import Ledger, Row, Tree
+from shared.state.ports import Ledger, Row, WrittenTree
 
 YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
@@ -194,7 +194,9 @@ class AzureMlPlanner:
             for run in tree.runs
             if not _left_something(run) and run.id != but
         }
-        written = self.ledger.get_tree(qualified_names.of_run(tree.workspace.id, tree.root_id)) if doubtful else Tree()
+        written = (
+            self.ledger.get_tree(qualified_names.of_run(tree.workspace.id, tree.root_id)) if doubtful else WrittenTree()
+        )
         unknown = [key for key in doubtful.values() if key not in written.fingerprints and key not in written.models]
         elsewhere = self.catalog.find(unknown) if unknown else {}
         gone = {run_id for run_id, key in doubtful.items() if key in unknown and key not in elsewhere}
@@ -262,7 +264,7 @@ class AzureMlPlanner:
         return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners)
 
     def _models_noted(
-        self, owners: Mapping[QualifiedName, QualifiedName], written: Tree, *, root: QualifiedName
+        self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
     ) -> dict[QualifiedName, frozenset[QualifiedName]]:
         """
         Return the models of each run, as the worker that published it last noted them: below this root or its own.

@@ -11,8 +11,8 @@ from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
-from shared.purview.reader import GUIDS, LineageReader, classifications_above, present
-from shared.purview.transport import PurviewClient, unique_attribute_queries
+from shared.purview.reader import GUIDS, LineageReader, classifications_above
+from shared.purview.transport import PurviewClient, active_links, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
 
 BATCH = 50
@@ -43,7 +43,7 @@ class PurviewCatalog:
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         """
-        Look up entities by qualifiedName, whatever their type, as many to a request as fit into a URL.
+        Look up entities of any type by qualifiedName, as many to a request as fit into a URL.
 
         A look-up by a type includes its subtypes; of a type that the catalog does not know there is nothing. Unlike
         search, this sees what was written a moment ago.
@@ -284,4 +284,4 @@ def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _active(entity: Mapping[str, Any], attribute: str) -> list[Mapping[str, Any]]:
-    return present((entity.get("relationshipAttributes") or {}).get(attribute))
+    return active_links((entity.get("relationshipAttributes") or {}).get(attribute))

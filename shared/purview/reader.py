@@ -1,4 +1,4 @@
-"""Reads lineage and whole entities out of Microsoft Purview, many to a request, for whoever asks about them."""
+"""Reads lineage, whole entities and their classifications out of Microsoft Purview, many to a request."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Self
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.purview.transport import PurviewClient
+from shared.purview.transport import PurviewClient, active_links
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """Directions, as Atlas calls them: up the stream and down."""
@@ -87,7 +87,7 @@ class Asset:
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """
-    What one request for lineage told.
+    What one request for lineage returned.
 
     Attributes:
         edges: pairs of guids; data flows from the first to the second.
@@ -191,12 +191,6 @@ def _is_active(entity: Mapping[str, Any]) -> bool:
     return bool(entity.get("status", "ACTIVE") == "ACTIVE")
 
 
-def present(listed: object) -> list[Mapping[str, Any]]:
-    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
-    items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
-    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]
-
-
 def _related(listed: object) -> tuple[Related, ...]:
     return tuple(
         Related(
@@ -205,5 +199,5 @@ def _related(listed: object) -> tuple[Related, ...]:
             str(item.get("displayText") or ""),
             QualifiedName(str(item.get("qualifiedName") or "")),
         )
-        for item in present(listed)
+        for item in active_links(listed)
     )

@@ -132,9 +132,10 @@ class PurviewClient(AtlasClient):
                 timeout=_TIMEOUTS,
             )
         except requests.RequestException as error:
-            hint = " Is its authority in LINEAGE_CA_BUNDLE?" if isinstance(error, requests.exceptions.SSLError) else ""
+            is_trust = isinstance(error, requests.exceptions.SSLError)
+            advice = " Is its authority in LINEAGE_CA_BUNDLE?" if is_trust else ""
             words = redact_text(str(error))
-            raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {words}.{hint}") from error
+            raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {words}.{advice}") from error
         if not response.ok:
             raise _to_error(what, response)
         return _Answer(response)
@@ -186,7 +187,7 @@ def _error_of(response: requests.Response) -> tuple[str, str]:
 
 def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
     """
-    Spell qualifiedNames as queries of a bulk read by unique attribute, as many to a URL as its 8 KB take.
+    Format qualifiedNames as queries of a bulk read by unique attribute, as many to a URL as its 8 KB take.
 
     >>> list(unique_attribute_queries(["a://b", "c&d"]))
     ['attr_0:qualifiedName=a://b&attr_1:qualifiedName=c%26d']
@@ -203,3 +204,9 @@ def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
         size += len(part) + 1
     if parts:
         yield "&".join(parts)
+
+
+def active_links(listed: object) -> list[Mapping[str, Any]]:
+    """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
+    items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
+    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]

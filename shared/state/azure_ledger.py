@@ -10,7 +10,7 @@ from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
 from shared.places.matching import Match, MatchKind
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Lease, Ledger, Row, Tree, digest_of, next_lease
+from shared.state.ports import Lease, Ledger, Row, WrittenTree, digest_of, next_lease
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 _FACT = "part"
@@ -45,7 +45,7 @@ class AzureLedger:
         page = self._table.list_page(_ROW, where={"kind": kind}, after=row_key(after) if after else "", limit=limit)
         return [_to_row(document) for document in page]
 
-    def get_tree(self, root: QualifiedName) -> Tree:
+    def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         fingerprints = {}
         for document in self._table.list_below(_TREE, root):
@@ -54,7 +54,7 @@ class AzureLedger:
                 models.setdefault(run, set()).add(QualifiedName(document["model"]))
             else:
                 fingerprints[run] = str(document["fingerprint"])
-        return Tree({run: frozenset(names) for run, names in models.items()}, fingerprints)
+        return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints)
 
     def add_to_tree(
         self,

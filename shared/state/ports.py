@@ -98,7 +98,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class WrittenTree:
     """
     What was written of a run tree.
 
@@ -118,7 +118,7 @@ class Ledger(Protocol):
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
 
-    def get_tree(self, root: QualifiedName) -> "Tree":
+    def get_tree(self, root: QualifiedName) -> "WrittenTree":
         """Return what was written of the runs of a tree, in one request or so, however many they are."""
         ...
 

@@ -12,7 +12,7 @@ from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import ConfigurationError
 from shared.places.matching import Match, MatchKind
-from shared.state.ports import DeadLetter, Lease, Message, Row, State, Tree, digest_of, next_lease
+from shared.state.ports import DeadLetter, Lease, Message, Row, State, WrittenTree, digest_of, next_lease
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -206,12 +206,12 @@ class SqliteLedger:
             ],
         )
 
-    def get_tree(self, root: QualifiedName) -> Tree:
+    def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         for row in self._database.select("SELECT * FROM tree_models WHERE root = ?", (root,)):
             models.setdefault(QualifiedName(row["run"]), set()).add(QualifiedName(row["model"]))
         rows = self._database.select("SELECT * FROM tree_fingerprints WHERE root = ?", (root,))
-        return Tree(
+        return WrittenTree(
             {run: frozenset(names) for run, names in models.items()},
             {QualifiedName(row["qualified_name"]): row["fingerprint"] for row in rows},
         )

@@ -152,7 +152,7 @@ def test_double_click_puts_a_node_in_the_middle(page: Page, explorer: str) -> No
     expect(page).to_have_url(re.compile(r"asset=azureml.*creditrisk-endpoint$"))
 
 
-def test_nothing_is_read_twice_until_somebody_asks_to(page: Page, explorer: str, catalog: Emulator) -> None:
+def test_nothing_is_read_twice_until_a_refresh(page: Page, explorer: str, catalog: Emulator) -> None:
     """Going back and forth costs no request of the catalog."""
     open_at(page, explorer, asset="creditrisk_model", tab="details")
     expect_names(page, *FROM_FILE_TO_REPORT)

@@ -1,4 +1,4 @@
-"""What can be taken away: images, text, and the command that mends something."""
+"""What can be exported: images, text, and the command that fixes a gap."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""A catalog with nothing in it, one that cannot be reached, one that lets nobody in."""
+"""A catalog with nothing in it, one that cannot be reached, one that denies access."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_catalog_that_cannot_be_reached_is_explained_and_the_page_goes_on(
         page.wait_for_function("() => window.lineageGraph && window.lineageGraph.nodes().length === 17")
 
 
-def test_catalog_that_lets_nobody_in_names_the_role(page: Page, own: Emulator, shoot: Shoot) -> None:
+def test_catalog_that_denies_access_names_the_role(page: Page, own: Emulator, shoot: Shoot) -> None:
     """While searching too."""
     own.control.use("credit-risk")
     services = impatient(own)

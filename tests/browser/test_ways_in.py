@@ -127,7 +127,7 @@ def test_link_shows_the_same_again(page: Page, explorer: str) -> None:
 def test_texts_are_readable_in_the_light_and_in_the_dark(
     page: Page, explorer: str, shoot: Shoot, request: pytest.FixtureRequest
 ) -> None:
-    """As the system says, and the other way round once somebody chooses; a contrast of 4.5 to 1 at least."""
+    """As the system says, and the other way round once a person chooses; a contrast of 4.5 to 1 at least."""
     system = request.node.callspec.params["page"]
     other = "light" if system == "dark" else "dark"
     open_at(page, explorer, asset="creditrisk_model", tab="details")

@@ -1,4 +1,4 @@
-"""The genuine MLClient against the emulator: whatever it parses, the emulator must spell right."""
+"""The genuine MLClient against the emulator: what it parses, the emulator must format right."""
 
 import logging
 import time
@@ -254,7 +254,7 @@ def test_model_versions_are_listed(client: MLClient) -> None:
 
 
 def test_data_version_has_long_path_when_read_and_guid_path_when_listed(client: MLClient) -> None:
-    """The same asset has its path spelled in two ways."""
+    """The same asset has its path in two formats."""
     data = client.data.get("LoanData", version="1")
     assert data.path == (
         f"azureml://subscriptions/{SUBSCRIPTION}/resourcegroups/rg-ml/workspaces/ws-credit"

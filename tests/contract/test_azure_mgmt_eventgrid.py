@@ -1,4 +1,4 @@
-"""The genuine azure-mgmt-eventgrid against the emulator: whatever it parses, the emulator must spell right."""
+"""The genuine azure-mgmt-eventgrid against the emulator: what it parses, the emulator must format right."""
 
 import time
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ def test_entity_is_found_by_name_once_it_is_written(catalog: Catalog) -> None:
 
 
 def test_look_up_by_a_type_finds_nothing_of_another(catalog: Catalog) -> None:
-    """What a scan made can be told from a stand-in of the same name; a type that is not there has no entities."""
+    """What a scan made is not a placeholder of the same name; a type that is not there has no entities."""
     catalog.upsert_entities([dataset("a")])
     name = QualifiedName("azureml://a")
     assert set(catalog.find([name], type_name="custom_dataset")) == {name}

@@ -1,4 +1,4 @@
-"""What the ledger keeps of runs that OpenLineage tells of piece by piece, whatever stores it."""
+"""What the ledger keeps of runs that several OpenLineage events are about, whatever stores it."""
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.state.ports import State

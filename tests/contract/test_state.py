@@ -31,7 +31,7 @@ def queue(state: State, reopen: Open, clock: Clock) -> Queue:
 
 
 def test_message_is_hidden_while_it_is_on_loan_and_comes_back_after(queue: Queue, clock: Clock) -> None:
-    """Nobody deleted it: it is not lost."""
+    """No one deleted it: it is not lost."""
     queue.put("a")
     first = queue.receive(visibility=HIDDEN)
     assert first is not None
@@ -184,7 +184,7 @@ def test_fingerprints_are_remembered_until_they_are_forgotten(state: State, reop
 
 
 def test_models_of_a_run_are_only_ever_added(state: State, reopen: Open) -> None:
-    """Whoever adds last takes nothing away from whoever added before."""
+    """Who adds last takes nothing away from what others added before."""
     root, run, other = (QualifiedName(f"azureml://{name}") for name in ("root", "run", "other"))
     first, second = QualifiedName("azureml://model/1"), QualifiedName("azureml://model/2")
     state.ledger.add_to_tree(root, models={run: [first], other: []})
@@ -216,8 +216,8 @@ def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, 
     remembered = reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment)
     assert remembered == {blob: match}
     assert remembered[blob].rule == match.rule
-    stranger = Ref("azure_file", blob.qualified_name)
-    assert state.ledger.get_matches([stranger], placeholders_since=clock.moment) == {}
+    other = Ref("azure_file", blob.qualified_name)
+    assert state.ledger.get_matches([other], placeholders_since=clock.moment) == {}
     state.ledger.forget_matches([blob])
     assert state.ledger.get_matches([blob], placeholders_since=clock.moment) == {}
 
@@ -234,7 +234,7 @@ def test_placeholder_is_remembered_only_for_the_time_asked_for(state: State, clo
 
 
 def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_open_again(state: State) -> None:
-    """A message that is set aside twice, since the worker died in between, is one dead letter."""
+    """A message that is dead-lettered twice, since the worker died in between, is one dead letter."""
     state.dead_letters.put(reason="First", detail="", body="{}", attempts=1, id="op/1")
     state.dead_letters.put(reason="Second", detail="", body="{}", attempts=2, id="op/1")
     assert [letter.reason for letter in state.dead_letters.list_open()] == ["Second"]
@@ -284,7 +284,7 @@ def test_row_of_any_length_and_any_character_is_kept(state: State) -> None:
 
 
 def test_lease_is_held_by_one_until_it_is_released(state: State, reopen: Open) -> None:
-    """Whoever comes second has to wait, in another process too."""
+    """Who comes second has to wait, in another process too."""
     minute = timedelta(minutes=1)
     assert state.leases.acquire("run", holder="a", duration=minute)
     assert not reopen().leases.acquire("run", holder="b", duration=minute)

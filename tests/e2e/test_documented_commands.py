@@ -77,7 +77,7 @@ def wait_for_port(port: int) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            assert time.monotonic() < ends_at, f"nobody listens on port {port}"
+            assert time.monotonic() < ends_at, f"nothing listens on port {port}"
             time.sleep(0.1)
         else:
             return

@@ -182,7 +182,7 @@ _NAMES = {"source": "topic", "type": "eventType", "time": "eventTime"}
 
 def to_schema(event: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """
-    Spell an event in one of the two schemas.
+    Format an event in one of the two schemas.
 
     >>> to_schema({"source": "s", "specversion": "1.0"}, "EventGridSchema")
     {'topic': 's', 'dataVersion': '2', 'metadataVersion': '1'}
@@ -230,7 +230,7 @@ def test_replay_without_key_is_refused(deployment: Deployment) -> None:
     assert deployment.emulator.control.requests() == []
 
 
-def test_replay_is_a_dry_run_unless_told_otherwise(deployment: Deployment) -> None:
+def test_replay_is_a_dry_run_by_default(deployment: Deployment) -> None:
     """It says what it would do and does none of it."""
     answer = deployment.host.post("replay", run_completed("creditrisk_train").encode(), **deployment.host.key)
     expected = {"results": [{"result": "would_enqueue", "event_id": "event-of-creditrisk_train"}]}
@@ -279,7 +279,7 @@ def test_replay_of_a_body_that_cannot_be_taken_says_why(
 
 
 def test_replay_refuses_a_foreign_workspace_without_any_request(deployment: Deployment) -> None:
-    """One result for each event; neither service hears of them."""
+    """One result for each event; neither service gets a request."""
     events = [
         json.loads(run_completed(run, workspace=at)) for run, at in (("creditrisk_train", FOREIGN), ("x", FOREIGN))
     ]
@@ -293,7 +293,7 @@ def test_replay_refuses_a_foreign_workspace_without_any_request(deployment: Depl
 
 
 def test_event_of_a_foreign_workspace_is_dead_lettered_without_any_request(deployment: Deployment) -> None:
-    """Accepted from Event Grid, then set aside with the reason; neither service hears of it."""
+    """Accepted from Event Grid, then dead-lettered with the reason; neither service gets a request."""
     event = json.loads(run_completed("creditrisk_train", workspace=FOREIGN))
     answer = deployment.host.session.post(
         deployment.host.webhook, json=[event], headers={"aeg-event-type": "Notification"}, timeout=60

@@ -86,7 +86,7 @@ FOREIGN = (
     WORKSPACE.replace("rg-ml", ".."),
     *("", "/", "/subscriptions", "/subscriptions/../..", "ws-credit", "x" * 5000),
 )
-SPELT_OTHERWISE = (WORKSPACE.upper(), WORKSPACE.lower(), f"{WORKSPACE}/")
+OTHER_FORMS = (WORKSPACE.upper(), WORKSPACE.lower(), f"{WORKSPACE}/")
 
 names = st.one_of(st.sampled_from(NASTY), st.text(max_size=12))
 scalars = st.one_of(
@@ -132,7 +132,7 @@ def well_formed(draw: st.DrawFn) -> dict[str, Any]:
             end = name
     return {
         "id": draw(names) or "e",
-        "topic": draw(st.sampled_from((WORKSPACE, WORKSPACE, *SPELT_OTHERWISE))),
+        "topic": draw(st.sampled_from((WORKSPACE, WORKSPACE, *OTHER_FORMS))),
         "subject": f"experiments/x/{end}" if draw(st.booleans()) else end,
         "eventType": AML + kind,
         "eventTime": "2026-07-01T10:02:05.5390469Z",
@@ -185,7 +185,7 @@ def oversized(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def to_cloud_event(event: object) -> object:
-    """Spell it in the other envelope; what is not there stays away."""
+    """Format it in the other envelope; what is absent stays absent."""
     if not isinstance(event, dict):
         return event
     renamed = {"topic": "source", "eventType": "type", "eventTime": "time", "dataVersion": "specversion"}

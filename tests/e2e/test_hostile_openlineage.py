@@ -91,7 +91,7 @@ def well_formed(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def foreign(draw: st.DrawFn) -> dict[str, Any]:
-    """An event of somebody else's job, or of one that looks like ours."""
+    """An event of another sender's job, or of one that looks like ours."""
     other = draw(st.sampled_from((f"{NAMESPACE}2", NAMESPACE.upper(), f"{NAMESPACE}/", f" {NAMESPACE}", "*", "")))
     return run_event("COMPLETE", run_id=draw(run_ids), namespace=other, outputs=[data(PREPARED)])
 

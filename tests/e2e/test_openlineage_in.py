@@ -28,7 +28,7 @@ def host(
 
 @pytest.fixture
 def deployment(host: FunctionHost, emulator: Emulator, azurite_server: Azurite) -> Iterator[Deployment]:
-    """Everything anew: the scenario whose data a Synapse notebook prepares."""
+    """A fresh start: the scenario whose data a Synapse notebook prepares."""
     deployment = Deployment.of(host, emulator, azurite_server, "credit-risk-synapse")
     yield deployment
     deployment.close()
@@ -48,7 +48,7 @@ def test_listener_with_the_key_gets_its_notebook_into_the_graph(deployment: Depl
     assert "Traceback" not in deployment.host.stderr
 
 
-def test_nobody_gets_in_without_key_or_from_another_namespace(deployment: Deployment) -> None:
+def test_request_without_key_or_from_another_namespace_is_refused(deployment: Deployment) -> None:
     """401 from the host, 403 from us, and nothing on the queue."""
     event = json.dumps(run_event("COMPLETE")).encode()
     assert deployment.host.post("v1/lineage", event).status_code == 401

@@ -200,7 +200,7 @@ def test_core_tools_would_send_the_same(working_folder: Path, package: Package) 
 
 
 def test_mapping_to_power_bi_is_sent_along(working_folder: Path, tmp_path: Path, package: Package) -> None:
-    """Whoever deploys puts it beside host.json, where the app looks for it."""
+    """The deploying person puts it beside host.json, where the app looks for it."""
     (working_folder / "downstream.yaml").write_text("[]")
     built = build_package(working_folder, tmp_path / "build")
     assert set(built.files) - set(package.files) == {"downstream.yaml"}
@@ -210,7 +210,7 @@ def test_mapping_to_power_bi_is_sent_along(working_folder: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["notes.txt", "shared/sample.csv", "prod.settings.json"])
 def test_stray_file_stops_the_build_by_name(working_folder: Path, tmp_path: Path, name: str) -> None:
-    """A file that nobody foresaw would be deployed; better no package."""
+    """An unexpected file would be deployed; better no package."""
     (working_folder / name).write_text("SECRET")
     with pytest.raises(StrayFileError, match=name):
         build_package(working_folder, tmp_path / "build")
@@ -224,13 +224,13 @@ def test_app_imports_exactly_what_is_expected_of_others(package: Package) -> Non
 
 
 def test_import_without_a_requirement_is_seen(package: Package, tmp_path: Path) -> None:
-    """Of the modules and of a distribution that nobody has."""
+    """Of the modules and of a distribution that does not exist."""
     folder = shutil.copytree(package.folder, tmp_path / "package")
     without = re.sub(r"^tenacity==.*\n", "", REQUIREMENTS, flags=re.MULTILINE)
     (folder / "requirements.txt").write_text(without)
-    (folder / "function_app.py").write_text("import nobody_has_this.module")
+    (folder / "function_app.py").write_text("import does_not_exist.module")
     imports = Package(folder, package.zip, package.files).imports()
-    assert {module for module, pin in imports.items() if pin is None} == {"tenacity", "nobody_has_this.module"}
+    assert {module for module, pin in imports.items() if pin is None} == {"tenacity", "does_not_exist.module"}
 
 
 def test_requirements_hold_nothing_of_development() -> None:

@@ -1,4 +1,4 @@
-"""What the deployed app tells of its work: one line an outcome that agrees with the services' logs, metrics, spans."""
+"""What the deployed app reports: one line an outcome that agrees with the logs of the services, metrics, spans."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_console_gets_the_metrics_and_the_span_linked_to_the_acceptance(queued: 
     assert f'"trace_id": "0x{TRACE}"' in said
 
 
-def test_nobody_exports_unasked_and_sdk_loggers_are_tame(queued: dict[str, str]) -> None:
+def test_nothing_is_exported_unasked_and_sdk_loggers_are_tame(queued: dict[str, str]) -> None:
     """azure-ai-ml could configure Azure Monitor with a key of its own, and prints past every logger at import."""
     said = python(PUBLISH, settings={"PATH": "", **queued}).splitlines()
     assert said == ["azure.ai.ml [] True 30", "azure 30", "exporter False"]

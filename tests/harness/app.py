@@ -80,7 +80,7 @@ class App:
 
 
 def run_completed(run_id: str, *, workspace: str = WORKSPACE, **data: object) -> str:
-    """Spell a RunCompleted event."""
+    """Build a RunCompleted event."""
     return json.dumps(
         {
             "topic": workspace,
@@ -95,7 +95,7 @@ def run_completed(run_id: str, *, workspace: str = WORKSPACE, **data: object) ->
 
 
 def model_registered(name: str, version: str, *, workspace: str = WORKSPACE) -> str:
-    """Spell a ModelRegistered event."""
+    """Build a ModelRegistered event."""
     return json.dumps(
         {
             "topic": workspace,

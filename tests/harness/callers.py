@@ -29,7 +29,7 @@ class Caller:
         self.session.headers["Authorization"] = "Bearer opaque"
 
     def become(self, principal: str = DEFAULT_PRINCIPAL, **claims: object) -> None:
-        """Send the next requests as somebody else."""
+        """Send the next requests as another caller."""
         self.session.headers["Authorization"] = f"Bearer {jwt(oid=principal, **claims)}"
 
     def send(self, method: str, path: str, body: object = None, **query: Any) -> requests.Response:

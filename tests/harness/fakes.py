@@ -15,7 +15,7 @@ NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -25,7 +25,7 @@ class FakeClock:
 
 
 class Script:
-    """Lists the calls made, and raises what it was told to, one error a call."""
+    """Lists the calls made, and raises what a test scripted, one error a call."""
 
     def __init__(self, fail_with: Iterable[Exception] = ()) -> None:
         self.calls: list[str] = []
@@ -227,7 +227,7 @@ class FakeQueue:
 
 
 class FreeLeases:
-    """Leases that nobody else wants."""
+    """Leases that no other worker wants."""
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         return Lease()

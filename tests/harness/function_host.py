@@ -25,7 +25,7 @@ from tests.harness.storage import empty, no_token
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = "0 0 0 1 1 *"
-"""Once a year: a tick in the middle of a test would publish what nobody there has sent."""
+"""Once a year: a tick in the middle of a test would publish what the test has not sent."""
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 60.0
@@ -41,7 +41,7 @@ class JsonLines(logging.Handler):
         lines.write(json.dumps({"logger": record.name, "message": record.getMessage(), **extra}, default=str) + "\\n")
 
 def note_target(self, method, url, *args, put=http.client.HTTPConnection.putrequest, **kwargs):
-    if self.host != "fakehost":  # azure-core spells the parts of a batch so, and sends none of them
+    if self.host != "fakehost":  # azure-core names the parts of a batch so, and sends none of them
         lines.write(json.dumps({"host": self.host, "port": self.port, "method": method, "target": url}) + "\\n")
     return put(self, method, url, *args, **kwargs)
 
@@ -68,7 +68,7 @@ class Target:
 
 
 def settings_for(emulator: Emulator, azurite: Azurite) -> dict[str, str]:
-    """Spell the app settings; one workspace is on the allow-list."""
+    """Return the app settings; one workspace is on the allow-list."""
     return {
         **emulator.environment(f"azurite:{azurite.base_port}"),
         "LINEAGE_WORKSPACES": WORKSPACE,
@@ -197,7 +197,7 @@ class Deployment:
 
     @classmethod
     def of(cls, host: FunctionHost, emulator: Emulator, azurite: Azurite, scenario: str) -> Self:
-        """Begin anew: a scenario, nothing stored, nothing logged."""
+        """Start again: a scenario, nothing stored, nothing logged."""
         emulator.control.use(scenario)
         where = AzuriteSetting(azurite.base_port)
         empty(where)

@@ -1,4 +1,4 @@
-"""Somebody who receives OpenLineage events over HTTP, and answers as a script says."""
+"""A receiver of OpenLineage events over HTTP, which answers as a script says."""
 
 import json
 import ssl
@@ -27,8 +27,8 @@ class Receiver:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def answers(self, *statuses: int, **headers: str) -> None:
-        spelt = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.script = [(status, spelt) for status in statuses]
+        written = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.script = [(status, written) for status in statuses]
 
 
 @contextmanager

@@ -99,20 +99,20 @@ class Core:
 
     def play(self) -> dict[str, object]:
         """Let everything happen, in order, and give the lineage as a golden has it."""
-        told: list[str] = []
+        outcomes: list[str] = []
         for event in self.case.events:
             self.azure_ml.begin()
-            told += self._happen(event)
+            outcomes += self._happen(event)
         self.azure_ml.begin()
         self.state.close()
-        return {"about": self.case.about, "outcomes": told, **self.catalog.read_lineage()}
+        return {"about": self.case.about, "outcomes": outcomes, **self.catalog.read_lineage()}
 
     def _happen(self, event: object) -> Iterator[str]:
         if event == "reconcile":
             self.reconciler.tick()
             yield from (f"reconcile: {outcome.outcome}" for outcome in self._drain())
         elif isinstance(event, str):
-            body = self.case.spell(event)
+            body = self.case.to_event(event)
             enqueue([body], self.state.queue, self.state.dead_letters, source=REPLAY, now=lambda: LATER)
             for outcome in self._drain():
                 yield f"{event}: {outcome.outcome}{f' ({shorten(outcome.reason)})' if outcome.reason else ''}"

@@ -59,7 +59,7 @@ class _Recorded:
         returned = _returned(method)
 
         def ask(*args: object, **options: object) -> Any:
-            asked = _spell(method, args, options)
+            asked = _format(method, args, options)
             try:
                 answer = getattr(self.port, method)(*args, **options)
             except LineageError as error:
@@ -80,14 +80,14 @@ class Replay:
 
     def begin(self) -> None:
         """Go on to the next event; everything that was asked for the last one must have been asked."""
-        assert not self._answers, f"nobody asked {self._answers[0]['asked']}"
+        assert not self._answers, f"never asked: {self._answers[0]['asked']}"
         self._answers = list(next(self._events, {"answers": []})["answers"])
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         returned = _returned(method)
 
         def ask(*args: object, **options: object) -> Any:
-            asked = _spell(method, args, options)
+            asked = _format(method, args, options)
             recorded = self._answers.pop(0) if self._answers else {"asked": "nothing more"}
             assert recorded["asked"] == asked
             if "error" in recorded:
@@ -105,8 +105,8 @@ def _returned(method: str) -> Any:
     raise AttributeError(method)
 
 
-def _spell(method: str, args: Sequence[object], options: Mapping[str, object]) -> str:
-    """Spell a question; every case asks of one workspace."""
+def _format(method: str, args: Sequence[object], options: Mapping[str, object]) -> str:
+    """Format a question; every case asks about one workspace."""
     words = [_word(each) for each in args if not isinstance(each, WorkspaceId)]
     return " ".join(
         [

@@ -183,7 +183,7 @@ def mutations_of(key: Key, body: object) -> Iterator[Mutation]:
 
 
 def with_extras(body: Any, *, named_by_people: bool = False) -> Any:
-    """Add a member that nobody expects to every object of Azure ML's, but not to those whose members people name."""
+    """Add an unexpected member to every object of Azure ML's, but not to those whose members people name."""
     if isinstance(body, list):
         return [with_extras(item) for item in body]
     if not isinstance(body, Mapping):

@@ -73,7 +73,7 @@ def _happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
         app.services.reconciler.tick()
         reports = app.replay([])
     elif isinstance(event, str):
-        reports = app.replay([case.spell(event)])
+        reports = app.replay([case.to_event(event)])
     elif isinstance(event, dict) and set(event) == {"azure_ml"}:
         app.emulator.control.add_to_azure_ml({"workspaces": {KEY: event["azure_ml"]}})
         return

@@ -37,7 +37,7 @@ def app(start_app: Callable[[str], App]) -> App:
 
 @pytest.fixture
 def caller(emulator: Emulator) -> Iterator[Caller]:
-    """Somebody with a token, who owns the Purview account of scenario credit-risk."""
+    """A caller with a token, who owns the Purview account of scenario credit-risk."""
     emulator.control.use("credit-risk")
     caller = Caller(emulator)
     with caller.session:

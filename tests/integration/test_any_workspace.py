@@ -39,10 +39,10 @@ def play(workspace: Workspace, events: list[str], emulator: Emulator, folder: Pa
 def happenings(draw: st.DrawFn) -> tuple[Workspace, list[str], list[str]]:
     """Make up a workspace and two orders of its events: at least one of each family, some of them twice."""
     workspace = draw(workspaces())
-    told = list(other_events_of(workspace))
+    sent = list(other_events_of(workspace))
     for events in families_of(workspace).values():
-        told += draw(st.lists(st.sampled_from(events), min_size=1, max_size=4))
-    return workspace, draw(st.permutations(told)), draw(st.permutations([*told, *told[:3]]))
+        sent += draw(st.lists(st.sampled_from(events), min_size=1, max_size=4))
+    return workspace, draw(st.permutations(sent)), draw(st.permutations([*sent, *sent[:3]]))
 
 
 @pytest.mark.timeout(30 + 15 * EXAMPLES)  # two seconds each, and more where others use the machine

@@ -1,4 +1,4 @@
-"""What no event ever told of is listed and published, however often the command is interrupted."""
+"""Missed events: what they were about is listed and published, however often the command is interrupted."""
 
 import json
 import os
@@ -110,11 +110,11 @@ def test_backfill_interrupted_three_times_ends_in_the_catalog_of_the_events(
     assert App(emulator, services(environment)).writes() == 0
 
     emulator.control.use("fleet", runs=200, shape="single")
-    told = App(emulator, services(environment | {"LINEAGE_STORAGE": f"sqlite:///{tmp_path / 'told.sqlite'}"}))
-    told.replay()
-    told.services.reconciler.tick()  # an endpoint that no event announced
-    told.replay([])
-    assert filled == told.catalog_content()
+    by_events = App(emulator, services(environment | {"LINEAGE_STORAGE": f"sqlite:///{tmp_path / 'by_events.sqlite'}"}))
+    by_events.replay()
+    by_events.services.reconciler.tick()  # an endpoint that no event announced
+    by_events.replay([])
+    assert filled == by_events.catalog_content()
 
 
 def test_interrupt_lets_the_event_at_hand_end_and_leaves_no_lease_behind(
@@ -179,7 +179,7 @@ def test_killed_backfill_goes_on_where_it_was_and_enqueues_everything(
 def test_second_backfill_enqueues_only_what_is_not_published(
     run: Run, emulator: Emulator, environment: dict[str, str]
 ) -> None:
-    """What events have told of is not told again."""
+    """What events have published is not published again."""
     app = App(emulator, services(environment))
     app.replay()
     emulator.control.add_to_azure_ml(
@@ -205,7 +205,7 @@ def test_pipeline_that_failed_is_handed_on(run: Run, emulator: Emulator, status:
 
 @pytest.mark.parametrize("status", ["Running", "Failed", "Canceled"])
 def test_run_that_did_not_complete_is_skipped(run: Run, emulator: Emulator, status: str) -> None:
-    """A running one is told of by its event when it ends."""
+    """The event of a running one comes when it ends."""
     before = summary(run("--kind", "runs", "--json"))
     run_ = {"kind": "command", "experiment": "e", "command": "x", "status": status}
     emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"odd": run_}}}})
@@ -225,7 +225,7 @@ def test_since_and_until_choose_by_creation_time_and_stop_below_it(
     assert lists(emulator) <= 90 // PAGE + 2
 
 
-def test_restart_begins_anew(
+def test_restart_begins_again(
     run: Run, emulator: Emulator, use_fleet: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint is forgotten first."""
@@ -240,7 +240,7 @@ def test_restart_begins_anew(
     assert lists(emulator) == 4
 
 
-def test_link_that_is_not_valid_any_more_begins_that_part_anew(
+def test_link_that_is_not_valid_any_more_begins_that_section_again(
     run: Run, emulator: Emulator, environment: dict[str, str]
 ) -> None:
     """The service gives no promise how long a link to the next page lasts."""
@@ -253,7 +253,7 @@ def test_link_that_is_not_valid_any_more_begins_that_part_anew(
     assert 0 < summary(result)["listed"] < 100
 
 
-def test_failing_workspace_is_told_and_the_others_are_done(
+def test_failing_workspace_is_reported_and_the_others_are_done(
     run: Run, emulator: Emulator, use_fleet: Callable[..., None]
 ) -> None:
     """Once it can be listed, the same command does the rest."""
@@ -318,7 +318,7 @@ def test_transient_failure_is_tried_again(run: Run, emulator: Emulator) -> None:
 def test_run_that_cannot_be_published_is_dead_lettered_and_the_others_are_published(
     run: Run, emulator: Emulator, environment: dict[str, str]
 ) -> None:
-    """It is told at once, counted in the end, and lies where `replay --dead-letters` finds it."""
+    """It is reported at once, counted in the end, and stored where `replay --dead-letters` finds it."""
     emulator.control.faults({"service": "azure_ml", "path": "/rundata", "statuses": [404]})
     result = run("--direct", "--json", "--kind", "runs")
     assert (result.exit_code, summary(result)["dead_lettered"]) == (1, 1)
@@ -333,7 +333,7 @@ def test_run_that_cannot_be_published_is_dead_lettered_and_the_others_are_publis
 def test_backfill_that_can_publish_nothing_stops_before_everything_is_a_dead_letter(
     run: Run, emulator: Emulator, environment: dict[str, str], use_fleet: Callable[..., None]
 ) -> None:
-    """Most often a role is missing; with it, the same command goes on and closes what it had set aside."""
+    """Most often a role is missing; with it, the same command goes on and closes what it had dead-lettered."""
     use_fleet(100)
     emulator.control.faults({"service": "purview", "path": "", "statuses": [403] * 1_000})
     failed = run("--direct", "--json", "--kind", "runs")

@@ -213,7 +213,7 @@ def test_asset_that_does_not_exist_is_named(run: Run, name: str) -> None:
 def test_name_in_two_workspaces_is_answered_with_both_qualified_names(
     run: Run, emulator: Emulator, environment: dict[str, str]
 ) -> None:
-    """Nobody can guess which one is meant."""
+    """It is unknown which one is meant."""
     emulator.control.use("two-workspaces")
     workspaces = ",".join(emulator.services.azure_ml.workspace_ids())
     run("replay", "emulator/scenarios/two-workspaces/events", "--direct", LINEAGE_WORKSPACES=workspaces)
@@ -224,7 +224,7 @@ def test_name_in_two_workspaces_is_answered_with_both_qualified_names(
     assert "workspaces/ws-west/models/churn_model" in result.stderr
 
 
-def test_qualified_name_may_be_spelt_as_azure_spells_it(run: Run) -> None:
+def test_qualified_name_may_be_written_as_azure_writes_it(run: Run) -> None:
     """Azure prints `resourceGroups`; names compare workspaces without regard to case."""
     run("replay", "-", "--direct", stdin=run_completed("creditrisk_train"))
     shown = run(

@@ -1,4 +1,4 @@
-"""The benchmarks, small: what they count holds, and they run at all before somebody needs them."""
+"""The benchmarks, small: what they count holds, and they run at all before a person needs them."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_backfill_interrupted_three_times_writes_what_the_events_write() -> None
 
 @pytest.mark.timeout(240)
 def test_burst_of_a_pipelines_events_costs_the_catalog_less_than_a_request_an_event(azurite_server: Azurite) -> None:
-    """Twenty steps and their root at once: whoever comes second finds it written."""
+    """Twenty steps and their root at once: the event that comes second finds it written."""
     del azurite_server  # the benchmark starts its own; this one tells whether that can be
     events, catalog, azure_ml = burst(20)
     assert events == 21

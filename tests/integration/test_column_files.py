@@ -120,7 +120,7 @@ def test_service_that_fails_for_longer_than_one_attempt_brings_the_message_back(
 def test_refusal_costs_the_columns_only_and_leaves_no_signed_address(
     app: App, add: Add, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever may read the run but not its files; a redirection would lead out of Azure ML with our token."""
+    """An identity that may read the run but not its files; a redirection would lead out of Azure ML with our token."""
     caplog.set_level(logging.DEBUG, logger="shared")
     add_run(add, {FILE: MAPPING})
     signed = {"error": {"code": "UserError", "message": "See https://st.blob.core.windows.net/a?sv=1&sig=SECRET"}}

@@ -1,4 +1,4 @@
-"""The numbers of docs/cost.md: counted anew, and calculated anew."""
+"""The numbers of docs/cost.md: counted again, and calculated again."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_first_publication_writes_what_the_page_says(counter: Counter) -> None:
 
 
 def test_example_is_calculated_from_the_rows() -> None:
-    """Whoever changes a row changes the example."""
+    """A change of a row changes the example."""
     pipelines, ticks, seconds, memory, peak = 1_000, 96, 0.05, 2, 20
     events = 6 * pipelines
     first, model, tick = (sum(COUNTED[row]) for row in (FIRST, MODEL, TICK))

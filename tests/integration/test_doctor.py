@@ -14,7 +14,7 @@ from cli.admin.checks.check import OK, PROBLEM, UNCHECKED, Finding
 from cli.admin.checks.machine import Resolve, resolve
 from cli.admin.doctor import examine
 from cli.main import cli as lineage
-from cli.options import BY_QUEUE, Deployment
+from cli.options import BY_QUEUE, AppDeployment
 from emulator.azurite import Azurite as AzuriteServer
 from emulator.client import Control
 from emulator.server import Emulator
@@ -25,7 +25,7 @@ from tests.harness.callers import Caller
 from tests.harness.storage import empty
 from tests.worlds.azure_resources import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
 
-DEPLOYMENT = Deployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
+DEPLOYMENT = AppDeployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
 CALLER = "00000000-0000-4000-8000-0000000000ee"
 """Whom the emulator takes the bearer of an opaque token for."""
 FORBIDDEN = {
@@ -39,10 +39,10 @@ TOPIC, SUBSCRIPTION = "evgt-ws-credit", "lineage-stcredit"
 
 
 class NobodyCredential:
-    """What azure-identity does if nobody is signed in."""
+    """What azure-identity does if no one is signed in."""
 
     def get_token(self, *_: str, **__: object) -> NoReturn:
-        raise CredentialUnavailableError(message="nobody is signed in")
+        raise CredentialUnavailableError(message="no one is signed in")
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Ground:
     emulator: Emulator
     environ: dict[str, str]
     patch: pytest.MonkeyPatch
-    deployment: Deployment = DEPLOYMENT
+    deployment: AppDeployment = DEPLOYMENT
     resolve: Resolve = resolve
 
     @property
@@ -134,12 +134,12 @@ def no_role_in_the_catalog(ground: Ground) -> None:
 
 
 def role_of_an_administrator_only(ground: Ground) -> None:
-    """Whoever deployed it gave the app its role, and may write nothing."""
+    """The person who deployed it gave the app its role, and may write nothing."""
     ground.roles_of_caller("collection-administrator")
 
 
 def operator_of_storage_only(ground: Ground) -> None:
-    """Whoever is on call has data roles, and sees neither who has roles nor metrics nor policies."""
+    """The engineer on call has data roles, and sees neither who has roles nor metrics nor policies."""
     ground.roles_of_caller("data-curator")
     paths = ("roleAssignments", "Insights/metrics")
     ground.control.faults(
@@ -147,7 +147,7 @@ def operator_of_storage_only(ground: Ground) -> None:
     )
 
 
-def role_of_nobody(ground: Ground) -> None:
+def role_of_no_one(ground: Ground) -> None:
     ground.roles_of_caller("purview-reader", "collection-administrator")
     ground.control.roles(APP, "lineage")
 
@@ -161,7 +161,7 @@ def friendly_name_of_a_collection(ground: Ground) -> None:
 
 
 def catalog_without_types(ground: Ground) -> None:
-    ground.control.use("credit-risk")  # begins anew, without what `setup` did
+    ground.control.use("credit-risk")  # starts again, without what `setup` did
     deploy(ground.emulator)
 
 
@@ -191,7 +191,7 @@ def filter_that_keeps_events_away(ground: Ground) -> None:
     with client.session:
         path = f"{PROVIDERS}/Microsoft.EventGrid/systemTopics/{TOPIC}/eventSubscriptions/{SUBSCRIPTION}"
         body = client.ok("GET", path, api_version="2025-02-15")
-        body["properties"]["filter"]["subjectBeginsWith"] = "experiments/nobody"
+        body["properties"]["filter"]["subjectBeginsWith"] = "experiments/absent"
         client.ok("PUT", path, {"properties": body["properties"]}, api_version="2025-02-15")
         client.ok("GET", path, api_version="2025-02-15")  # the write is done once it was looked at
 
@@ -201,7 +201,7 @@ def events_that_were_dropped(ground: Ground) -> None:
 
 
 def undelivered_events_of_others(ground: Ground) -> None:
-    ground.control.metrics(TOPIC, "somebody-elses", DeadLetteredCount=5)
+    ground.control.metrics(TOPIC, "another", DeadLetteredCount=5)
 
 
 def app_that_is_stopped(ground: Ground) -> None:
@@ -213,9 +213,9 @@ def app_without_roles(ground: Ground) -> None:
     ground.deployment = replace(DEPLOYMENT, identity_id=OTHER_APP)
 
 
-def nobody_signed_in(ground: Ground) -> None:
+def no_one_signed_in(ground: Ground) -> None:
     ground.token(NobodyCredential)
-    ground.deployment = Deployment()
+    ground.deployment = AppDeployment()
 
 
 def function_that_does_not_answer(ground: Ground) -> None:
@@ -291,7 +291,7 @@ CASES = (
     ),
     Case(role_of_an_administrator_only, {}),
     Case(operator_of_storage_only, {}),
-    Case(role_of_nobody, {"catalog: round trip": ("HTTP 403", "Data Curator")}, more=True),
+    Case(role_of_no_one, {"catalog: round trip": ("HTTP 403", "Data Curator")}, more=True),
     Case(app_that_is_no_curator, {"catalog: role": (f"{APP} is not Data Curator", f"lineage setup --identity {APP}")}),
     Case(
         friendly_name_of_a_collection,
@@ -337,7 +337,7 @@ CASES = (
         },
     ),
     Case(
-        nobody_signed_in,
+        no_one_signed_in,
         {
             **dict.fromkeys(SIGN_IN, ("there is no token", "az login")),
             "catalog: role": ("there is no token", "az login"),
@@ -410,7 +410,7 @@ def test_coverage_gaps_and_dead_letters_are_problems_unless_only_links_are_asked
     """A deployment that is run again must not fail for what its users trained."""
     app = App(emulator, Services(Settings.from_env(ground.environ)))
     app.services.reconciler.tick()
-    app.replay([run_completed("nobody-has-this-run")])
+    app.replay([run_completed("absent-run")])
     found = problems(ground.examine())
     assert set(found) == {"coverage", "dead letters"}
     assert "lineage status" in found["coverage"].remedy
@@ -422,7 +422,7 @@ def test_doctor_works_before_there_is_anything(emulator: Emulator) -> None:
     """It checks what it can, says what each other check waits for, and names every setting that is missing."""
     control = emulator.environment()
     environ = {name: control[name] for name in ("LINEAGE_CREDENTIAL", "LINEAGE_ARM_ENDPOINT", "LINEAGE_CA_BUNDLE")}
-    findings = examine(environ, Deployment(), resolve=resolve)
+    findings = examine(environ, AppDeployment(), resolve=resolve)
     assert set(problems(findings)) == {"settings"}
     for name in ("PURVIEW_ENDPOINT", "LINEAGE_WORKSPACES", "LINEAGE_STORAGE"):
         assert f"{name}: is not set" in problems(findings)["settings"].detail
@@ -434,7 +434,7 @@ def test_doctor_works_before_there_is_anything(emulator: Emulator) -> None:
     }
 
 
-def test_doctor_tries_again_for_as_long_as_it_is_told(ground: Ground) -> None:
+def test_doctor_tries_again_for_as_long_as_it_is_asked_to(ground: Ground) -> None:
     """Only what failed, with pauses between; a role that arrives meanwhile ends it."""
     app_that_is_stopped(ground)
     pauses: list[float] = []

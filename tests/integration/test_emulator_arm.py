@@ -294,11 +294,11 @@ def test_token_that_says_nothing_is_taken(topic: Caller, token: str) -> None:
 ASSIGNMENTS = f"{STORAGE}/stcredit/providers/Microsoft.Authorization/roleAssignments"
 ROLES = "2022-04-01"
 READER = "/subscriptions/x/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-SOMEBODY = "11111111-2222-4333-8444-555555555555"
+PRINCIPAL = "11111111-2222-4333-8444-555555555555"
 FIRST, SECOND = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 
 
-def _role(principal: str = SOMEBODY, definition: str = READER) -> dict[str, Any]:
+def _role(principal: str = PRINCIPAL, definition: str = READER) -> dict[str, Any]:
     return {
         "properties": {"roleDefinitionId": definition, "principalId": principal, "principalType": "ServicePrincipal"}
     }
@@ -308,7 +308,7 @@ def test_role_assignment_is_kept_under_its_name_and_listed_at_its_scope(caller: 
     """And below it, and for its principal only."""
     assert caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES).status_code == 201
     assert caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES).status_code == 200
-    query = {"api_version": ROLES, "$filter": f"principalId eq '{SOMEBODY}'"}
+    query = {"api_version": ROLES, "$filter": f"principalId eq '{PRINCIPAL}'"}
     (listed,) = caller.ok("GET", ASSIGNMENTS, **query)["value"]
     assert listed["properties"]["scope"] == f"{STORAGE}/stcredit"
     assert caller.ok("GET", ASSIGNMENTS, **{**query, "$filter": f"principalId eq '{FIRST}'"})["value"] == []

@@ -116,10 +116,10 @@ def test_curated_environment_is_only_a_dockerfile(host: Host) -> None:
 
 def test_batch_answers_found_and_missing_runs_apart(host: Host) -> None:
     """One request answers many runs; a missing one fails alone."""
-    wanted = {run: {"runId": run, "selectRunMetadata": True} for run in (SPLIT, SCORE, "nobody")}
+    wanted = {run: {"runId": run, "selectRunMetadata": True} for run in (SPLIT, SCORE, "absent")}
     answer = host.post(f"/history/v1.0{WORKSPACE}/batchrundata", {"requests": wanted})
     assert set(answer["successfulResults"]) == {SPLIT, SCORE}
-    assert set(answer["failedResults"]) == {"nobody"}
+    assert set(answer["failedResults"]) == {"absent"}
     outputs = answer["successfulResults"][SCORE]["runMetadata"]["outputs"]
     assert outputs["batchinfer_data"]["assetId"] == f"{LOCATION}/data/CreditRiskBatchInferenceData/versions/1"
 
@@ -140,7 +140,7 @@ def test_assets_resolve_to_long_paths(host: Host) -> None:
         f"azureml_{SPLIT}_output_data_default": f"workspaceartifactstore/paths/ExperimentRun/dcid.{SPLIT}/",
         "creditrisk_predictions": "workspaceblobstore/paths/azureml/creditrisk_batch_inference/predictions/",
     }
-    ids = [f"{LOCATION}/data/{name}/versions/1" for name in [*names, "nobody"]]
+    ids = [f"{LOCATION}/data/{name}/versions/1" for name in [*names, "absent"]]
     answer = host.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", {"values": ids})["values"]
     assert {asset_id: value["uri"] for asset_id, value in answer.items()} == {
         f"{LOCATION}/data/{name}/versions/1": f"{LONG}/datastores/{path}" for name, path in names.items()
@@ -155,7 +155,7 @@ def test_assets_of_another_workspace_do_not_resolve(host: Host) -> None:
 
 
 def test_models_resolve_with_camel_case_groups(host: Host) -> None:
-    """Model paths spell resourceGroups, data paths resourcegroups."""
+    """Model paths have resourceGroups, data paths resourcegroups."""
     model = f"{LOCATION}/models/creditrisk_model/versions/2"
     answer = host.post(f"/modelregistry/v1.0{WORKSPACE}/models/batchGetResolvedUris", {"values": [model]})["values"]
     assert answer[model]["type"] == "MLFlowModel"
@@ -275,7 +275,7 @@ def test_data_that_a_run_logged_is_what_mlflow_itself_reads(emulator: Emulator, 
         ("tags.mlflow.rootRunId = 'creditrisk_pipeline'", ["creditrisk_pipeline", PREPARE, SPLIT, TRAIN, SCORE]),
         ('tags."mlflow.rootRunId" = \'creditrisk_pipeline\'', ["creditrisk_pipeline", PREPARE, SPLIT, TRAIN, SCORE]),
         ("tags.`mlflow.parentRunId` != 'x'", [PREPARE, SPLIT, TRAIN, SCORE]),
-        (f"attributes.run_id IN ('{PREPARE}', '{SCORE}', 'nobody')", [PREPARE, SCORE]),
+        (f"attributes.run_id IN ('{PREPARE}', '{SCORE}', 'absent')", [PREPARE, SCORE]),
         (f"attributes.run_id IN ('{PREPARE}') and attributes.status = 'FAILED'", []),
         ("attributes.start_time >= 1782979860000", [SPLIT, TRAIN, SCORE]),
     ],
@@ -314,7 +314,7 @@ def test_mlflow_experiment_model_and_history_are_read(host: Host) -> None:
         "metrics"
     ]
     assert [value["value"] for value in history] == [0.77]
-    assert host.get(f"{mlflow}/runs/get", 404, {"run_id": "nobody"})["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+    assert host.get(f"{mlflow}/runs/get", 404, {"run_id": "absent"})["error_code"] == "RESOURCE_DOES_NOT_EXIST"
 
 
 def test_experiment_is_read_and_its_runs_are_queried(host: Host) -> None:
@@ -344,7 +344,7 @@ def test_unknown_things_are_not_found_in_the_shape_of_their_service(host: Host) 
     assert host.get("/subscriptions/0/nonsense", 404)["error"]["code"] == "NotFound"
     nowhere = WORKSPACE.replace("ws-credit", "ws-nowhere")
     assert host.get(nowhere, 404, query={"api-version": "2023-04-01"})["error"]["code"] == "ResourceNotFound"
-    assert host.get(f"/history/v1.0{WORKSPACE}/runs/nobody", 404)["error"]["code"] == "UserError"
+    assert host.get(f"/history/v1.0{WORKSPACE}/runs/absent", 404)["error"]["code"] == "UserError"
 
 
 @pytest.mark.parametrize("body", [{}, {"runId": 1}, []])
@@ -394,7 +394,7 @@ def test_file_of_a_run_is_answered_as_it_was_logged(host: Host, artifacts: str) 
     [
         ("ExperimentRun/dcid.logged", "missing.json", 404),
         ("ExperimentRun/dcid.again", "notes.txt", 404),
-        ("ExperimentRun/dcid.nobody", "notes.txt", 404),
+        ("ExperimentRun/dcid.absent", "notes.txt", 404),
         ("ExperimentRun/logged", "notes.txt", 404),
         ("LocalUpload/dcid.logged", "notes.txt", 404),
         ("ExperimentRun/dcid.logged", "", 400),

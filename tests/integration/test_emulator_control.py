@@ -68,7 +68,7 @@ def test_fault_takes_only_what_it_names(get: Get, emulator: Emulator) -> None:
     assert len(emulator.control.pending_faults()) == 2
 
 
-def test_fault_repeats_as_often_as_told_with_its_own_body(get: Get, emulator: Emulator) -> None:
+def test_fault_repeats_as_often_as_scripted_with_its_own_body(get: Get, emulator: Emulator) -> None:
     """A list of statuses can be repeated, and a body can be given as text."""
     emulator.control.faults({"service": "purview", "statuses": [502], "times": 2, "body": "<html>Bad Gateway</html>"})
     answers = [get(TYPES) for _ in range(3)]
@@ -146,8 +146,8 @@ def test_reset_goes_back_to_the_start_of_the_scenario(get: Get, emulator: Emulat
     [
         {"workspaces": {"ws-credit": {"runz": {}}}},
         {"workspaces": {"ws-credit": {"runs": {"r": {"imputs": {}}}}}},
-        {"workspaces": {"ws-credit": {"runs": {"r": {"inputs": {"x": {"output_of": "nobody/out"}}}}}}},
-        {"workspaces": {"ws-credit": {"runs": {"r": {"parent": "nobody"}}}}},
+        {"workspaces": {"ws-credit": {"runs": {"r": {"inputs": {"x": {"output_of": "absent/out"}}}}}}},
+        {"workspaces": {"ws-credit": {"runs": {"r": {"parent": "absent"}}}}},
         {"workspaces": {"ws-new": {}}},
     ],
 )

@@ -73,7 +73,7 @@ def test_unknown_scenario_is_a_usage_error() -> None:
 
 
 def test_port_in_use_raises() -> None:
-    """A port somebody else has is reported, not waited for."""
+    """A port that another process has is reported, not waited for."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="address already in use"):
         Emulator(port=taken.getsockname()[1]).__enter__()
 

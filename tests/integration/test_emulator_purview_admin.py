@@ -11,7 +11,7 @@ from emulator.server import Emulator
 from emulator.tokens import DEFAULT_PRINCIPAL
 from tests.harness.callers import Caller
 
-SOMEBODY = "11111111-2222-4333-8444-555555555555"
+PRINCIPAL = "11111111-2222-4333-8444-555555555555"
 CURATOR = "purviewmetadatarole_builtin_data-curator"
 ACCOUNT, POLICIES, CATALOG = "2019-11-01-preview", "2021-07-01", "2023-09-01"
 POLICY_LIST = "/policystore/metadataPolicies"
@@ -149,20 +149,20 @@ def test_policy_that_makes_no_sense_is_refused(caller: Caller) -> None:
 
 def test_nothing_is_enforced_unless_a_test_asks_for_it(caller: Caller) -> None:
     """A principal without any role may do everything."""
-    caller.become(SOMEBODY)
+    caller.become(PRINCIPAL)
     caller.ok("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG)
 
 
 def test_owner_may_do_everything_when_policies_count(strict: Caller) -> None:
-    """Whoever sends an opaque token created the account."""
+    """The caller of an opaque token is the creator of the account."""
     strict.ok("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG, collectionId="lineage")
     put_policy(strict, policy_of(strict, "lineage"))
 
 
-def test_stranger_may_do_nothing_when_policies_count(strict: Caller) -> None:
+def test_unknown_principal_may_do_nothing_when_policies_count(strict: Caller) -> None:
     """Reads, writes and administration are all refused in the gateway's words, and lists are empty."""
     policy = policy_of(strict, "purview-credit")
-    strict.become(SOMEBODY)
+    strict.become(PRINCIPAL)
     refusal = (403, "Unauthorized")
     types = "/datamap/api/atlas/v2/types/typedefs/headers"
     assert strict.refused("GET", types, api_version=CATALOG) == refusal
@@ -190,8 +190,8 @@ def test_role_allows_what_it_is_for_in_its_collection_and_below(
 ) -> None:
     """Roles are inherited by collections further down."""
     strict.ok("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG, collectionId="lineage")
-    emulator.control.roles(SOMEBODY, collection, role)
-    strict.become(SOMEBODY)
+    emulator.control.roles(PRINCIPAL, collection, role)
+    strict.become(PRINCIPAL)
     name = asset(1)["entities"][0]["attributes"]["qualifiedName"]
     query = {"attr:qualifiedName": name, "api_version": CATALOG}
     assert strict.send("GET", BY_NAME, **query).status_code == reads
@@ -201,8 +201,8 @@ def test_role_allows_what_it_is_for_in_its_collection_and_below(
 
 def test_role_says_nothing_about_the_collection_above(strict: Caller, emulator: Emulator) -> None:
     """A curator of a child cannot write to the root, which is where entities without a collection go."""
-    emulator.control.roles(SOMEBODY, "credit", "data-curator")
-    strict.become(SOMEBODY)
+    emulator.control.roles(PRINCIPAL, "credit", "data-curator")
+    strict.become(PRINCIPAL)
     assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG) == (403, "Unauthorized")
     definition = {"entityDefs": [{"name": "shelf", "superTypes": ["DataSet"]}]}
     path = "/datamap/api/atlas/v2/types/typedefs"
@@ -217,7 +217,7 @@ def test_role_that_was_taken_away_no_longer_counts(strict: Caller, emulator: Emu
 
 
 def curator_rule(collection: str, principal: str) -> dict[str, Any]:
-    """Write the rule that makes somebody curator of a collection where nobody has been."""
+    """Write the rule that makes a principal curator of a collection that had no curator."""
     of_role = {"fromRule": CURATOR, "attributeName": "derived.purview.role", "attributeValueIncludes": CURATOR}
     named = {"attributeName": "principal.microsoft.id", "attributeValueIncludedIn": [principal]}
     rule_id = f"{CURATOR}:{collection}"
@@ -225,13 +225,13 @@ def curator_rule(collection: str, principal: str) -> dict[str, Any]:
 
 
 def test_rule_that_the_permission_does_not_refer_to_grants_nothing(strict: Caller) -> None:
-    """Whoever grants a role in a child collection for the first time has to write two rules."""
+    """The first grant of a role in a child collection has to write two rules."""
     policy = policy_of(strict, "lineage")
     rules = policy["properties"]["attributeRules"]
     assert [rule["id"] for rule in rules if rule["id"].startswith(CURATOR)] == []
-    rules.append(curator_rule("lineage", SOMEBODY))
+    rules.append(curator_rule("lineage", PRINCIPAL))
     policy = put_policy(strict, policy)
-    strict.become(SOMEBODY)
+    strict.become(PRINCIPAL)
     write = {"collectionId": "lineage", "api_version": CATALOG}
     assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), **write) == (403, "Unauthorized")
 
@@ -245,17 +245,17 @@ def test_rule_that_the_permission_does_not_refer_to_grants_nothing(strict: Calle
     }
     permission["dnfCondition"].append([reference])
     put_policy(strict, policy)
-    strict.become(SOMEBODY)
+    strict.become(PRINCIPAL)
     strict.ok("POST", f"{ENTITY}/bulk", asset(1), **write)
 
 
 def test_permission_that_names_a_principal_itself_grants_nothing(strict: Caller) -> None:
-    """Permissions refer to rules of roles; a principal there is nobody's curator."""
+    """Permissions refer to rules of roles; a principal there is not a curator."""
     policy = policy_of(strict, "lineage")
-    named = {"attributeName": "principal.microsoft.id", "attributeValueIncludedIn": [SOMEBODY]}
+    named = {"attributeName": "principal.microsoft.id", "attributeValueIncludedIn": [PRINCIPAL]}
     policy["properties"]["attributeRules"][-1]["dnfCondition"].append([named])
     put_policy(strict, policy)
-    strict.become(SOMEBODY)
+    strict.become(PRINCIPAL)
     write = {"collectionId": "lineage", "api_version": CATALOG}
     assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), **write) == (403, "Unauthorized")
 
@@ -263,8 +263,8 @@ def test_permission_that_names_a_principal_itself_grants_nothing(strict: Caller)
 def test_administrator_of_a_collection_may_write_its_policy_only(strict: Caller, emulator: Emulator) -> None:
     """And sees no other."""
     root = policy_of(strict, "purview-credit")
-    emulator.control.roles(SOMEBODY, "credit", "collection-administrator")
-    strict.become(SOMEBODY)
+    emulator.control.roles(PRINCIPAL, "credit", "collection-administrator")
+    strict.become(PRINCIPAL)
     put_policy(strict, policy_of(strict, "lineage"))
     path = f"{POLICY_LIST}/{root['id']}"
     assert strict.refused("PUT", path, root, api_version=POLICIES) == (403, "Unauthorized")
@@ -273,11 +273,11 @@ def test_administrator_of_a_collection_may_write_its_policy_only(strict: Caller,
 
 
 @pytest.mark.parametrize(("role", "collection"), [("owner", "credit"), ("data-curator", "nowhere")])
-def test_role_that_nobody_could_have_is_refused(emulator: Emulator, role: str, collection: str) -> None:
+def test_role_that_cannot_be_granted_is_refused(emulator: Emulator, role: str, collection: str) -> None:
     """A misspelt role or collection fails the test that gives it."""
     emulator.control.use("credit-risk")
     with pytest.raises(ValueError, match="there are"):
-        emulator.control.roles(SOMEBODY, collection, role)
+        emulator.control.roles(PRINCIPAL, collection, role)
 
 
 def test_reset_undoes_what_administrators_did(caller: Caller, emulator: Emulator) -> None:

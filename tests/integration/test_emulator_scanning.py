@@ -8,7 +8,7 @@ import pytest
 from emulator.server import Emulator
 from tests.harness.callers import Caller
 
-SOMEBODY = "11111111-2222-4333-8444-555555555555"
+PRINCIPAL = "11111111-2222-4333-8444-555555555555"
 SCANNING, CATALOG = "2023-09-01", "2023-09-01"
 LAKE: dict[str, Any] = {
     "kind": "AdlsGen2",
@@ -67,7 +67,7 @@ def test_previews_start_a_run_by_writing_it(caller: Caller) -> None:
     assert caller.refused("POST", f"{path}:run", runId=run, api_version=SCANNING) == (409, "Conflict")
 
 
-def test_scan_fails_as_told(caller: Caller, emulator: Emulator) -> None:
+def test_scan_fails_as_scripted(caller: Caller, emulator: Emulator) -> None:
     """A run that cannot read the storage says so in its history, and writes nothing."""
     emulator.control.switches(scan_error="The managed identity has no access to the storage account.")
     path = set_up_scan(caller)
@@ -103,10 +103,10 @@ def test_scan_that_could_not_run_is_refused(caller: Caller, path: str, body: dic
 def test_scanning_needs_the_role_for_it(caller: Caller, emulator: Emulator) -> None:
     """A data source administrator of the collection may; a curator may not."""
     emulator.control.switches(enforce_permissions=True)
-    caller.become(SOMEBODY)
-    emulator.control.roles(SOMEBODY, "credit", "data-curator")
+    caller.become(PRINCIPAL)
+    emulator.control.roles(PRINCIPAL, "credit", "data-curator")
     assert caller.refused("PUT", "/scan/datasources/lake", LAKE, api_version=SCANNING) == (403, "Unauthorized")
-    emulator.control.roles(SOMEBODY, "credit", "data-source-administrator")
+    emulator.control.roles(PRINCIPAL, "credit", "data-source-administrator")
     set_up_scan(caller)
 
 

@@ -134,5 +134,5 @@ def test_edge_that_is_in_no_ledger_says_what_to_do(deployed: App, tmp_path: Path
 
 
 def test_explained_flowchart_is_refused(deployed: App) -> None:
-    """Nobody could read it."""
+    """It would be unreadable."""
     assert CliRunner().invoke(show, ["--explain", "--mermaid", "creditrisk_model"]).exit_code == 2

@@ -25,7 +25,7 @@ Hook = Callable[..., tuple[int, list[str]]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Hook:
-    """Run a hook in a folder where every program it calls only notes that it was called, and fails if it is told to."""
+    """Run a hook in a folder where every program it calls only notes the call, and fails if a test says so."""
     for name in STUBS:
         stub = tmp_path / name
         stub.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def test_subscription_is_not_tried_for_ever(run: Hook, tmp_path: Path) -> None:
 
 
 def test_set_up_that_is_refused_is_followed_by_what_else_is_wrong(run: Hook) -> None:
-    """At once, since waiting helps nobody then; and the hook fails."""
+    """At once, since waiting does not help then; and the hook fails."""
     status, calls = run("postdeploy", FAIL_AT="4")
     assert status == 1
     assert calls[3:] == ["lineage setup", "lineage doctor --links"]

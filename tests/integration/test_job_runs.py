@@ -1,4 +1,4 @@
-"""Runs that OpenLineage events tell of, from the queue to the catalog."""
+"""Runs that OpenLineage events report, from the queue to the catalog."""
 
 import json
 from datetime import timedelta

@@ -106,10 +106,10 @@ class Playback:
         state, catalog = open_state(":memory:", now=lambda: LATER), KeepingCatalog()
         catalog.scan(self.case.scanned)
         try:
-            told = list(self._play(state, catalog))
+            outcomes = list(self._play(state, catalog))
         finally:
             state.close()
-        return told, catalog
+        return outcomes, catalog
 
     def lineage(self) -> tuple[list[tuple[str, str]], object]:
         """Return how each event ended, and the lineage as a golden has it."""
@@ -134,7 +134,7 @@ class Playback:
                     state.queue.delete(message)
                     yield _handle(MessageBody.parse(message.body, message_id=message.id), publisher, allowed)
             elif isinstance(event, str):
-                yield _handle(MessageBody(self.case.spell(event), event), publisher, allowed)
+                yield _handle(MessageBody(self.case.to_event(event), event), publisher, allowed)
             else:
                 tape.epoch += 1
                 if tape.recording:
@@ -230,7 +230,7 @@ def test_fields_of_all_answers_are_tried(mutations: dict[str, list[Mutation]]) -
 
 
 @pytest.mark.parametrize("name", case_names())
-def test_members_that_nobody_knows_change_nothing(azure: Azure, recordings: dict[str, Recording], name: str) -> None:
+def test_unknown_members_change_nothing(azure: Azure, recordings: dict[str, Recording], name: str) -> None:
     """Azure ML adds some with every version."""
     playback = azure.load(Case.load(name), recordings[name])
     expected = playback.lineage()

@@ -23,13 +23,13 @@ from tests.harness.app import WS, App, outcomes, run_completed
 from tests.harness.openlineage_receiver import open_receiver
 from tests.references.openlineage_standard import check_event
 
-TOLD_OF_THE_RUN = re.compile(r"/runs/[^/]+/(config|metrics)$|/environments/")
+IN_A_FACET_OF_THE_RUN = re.compile(r"/runs/[^/]+/(config|metrics)$|/environments/")
 Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """Both reference graphs, published while a file was told."""
+    """Both reference graphs, published while events went to a file."""
     folder = tmp_path_factory.mktemp("state")
     with Emulator(scenario="credit-risk") as emulator:
         app = App.on(emulator, folder / "lineage.sqlite")
@@ -39,7 +39,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield app
 
 
-def told(app: App) -> list[Event]:
+def sent(app: App) -> list[Event]:
     path = Path(app.services.settings.openlineage_out.removeprefix("file://"))
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -67,18 +67,18 @@ def _name(dataset: Event) -> DatasetName:
 
 
 def edges_in_catalog(app: App) -> set[tuple[DatasetName, DatasetName]]:
-    """Return those of the catalog, without settings, metrics and packages, which are told of the run."""
+    """Return those of the catalog, without settings, metrics and packages, which are in a facet of the run."""
     graph = app.graph(f"{WS}/models/creditrisk_model/versions/2")
     return {
         (to_openlineage(QualifiedName(edge["from"])), to_openlineage(QualifiedName(edge["to"])))
         for edge in graph["edges"]
-        if not any(TOLD_OF_THE_RUN.search(end) for end in edge.values())
+        if not any(IN_A_FACET_OF_THE_RUN.search(end) for end in edge.values())
     }
 
 
-def test_events_told_as_it_happened_have_every_edge_of_the_catalog(app: App) -> None:
+def test_events_sent_as_it_happened_have_every_edge_of_the_catalog(app: App) -> None:
     """By the names of OpenLineage; and each follows the standard."""
-    events = told(app)
+    events = sent(app)
     for event in events:
         check_event(event)
     assert edges_of(events) == edges_in_catalog(app)
@@ -95,7 +95,7 @@ def test_command_tells_every_edge_of_the_catalog(app: App) -> None:
         assert edges_of(events) == edges_in_catalog(app)
 
 
-def test_command_tells_of_a_run_what_was_told_as_it_happened(app: App) -> None:
+def test_command_sends_of_a_run_what_was_sent_as_it_happened(app: App) -> None:
     """The same run and job, and the same settings, metrics and packages."""
 
     def run(events: list[Event]) -> Event:
@@ -103,7 +103,7 @@ def test_command_tells_of_a_run_what_was_told_as_it_happened(app: App) -> None:
         return next(each for each in of_run if each["eventType"] == "COMPLETE")
 
     by_command = run([json.loads(line) for line in ask(app, "openlineage", "creditrisk_model").stdout.splitlines()])
-    as_it_happened = run(told(app))
+    as_it_happened = run(sent(app))
     for event in (by_command, as_it_happened):
         del event["run"]["facets"]["azureml_process"]["attributes"]
         event["inputs"] = [each["name"] for each in event["inputs"]]
@@ -113,7 +113,7 @@ def test_command_tells_of_a_run_what_was_told_as_it_happened(app: App) -> None:
     assert by_command["run"]["facets"]["azureml_process"]["packages"]
 
 
-def test_one_process_is_told_once_by_command(app: App) -> None:
+def test_one_process_is_sent_once_by_command(app: App) -> None:
     """With a start if the catalog knows when."""
     events = [json.loads(line) for line in ask(app, "openlineage", "creditrisk_model").stdout.splitlines()]
     ends = [event["run"]["runId"] for event in events if event["eventType"] != "START"]
@@ -170,7 +170,7 @@ def test_command_says_that_a_receiver_refused(app: App) -> None:
 
 
 def test_receiver_that_is_down_brings_the_message_back_and_costs_no_second_write(tmp_path: Path) -> None:
-    """What was written stays written, and what was told is not told again."""
+    """What was written stays written, and what was sent is not sent again."""
     with Emulator(scenario="credit-risk") as emulator, open_receiver() as receiver:
         app = App.on(emulator, tmp_path / "lineage.sqlite")
         app.services.settings = replace(app.services.settings, openlineage_out=receiver.url)

@@ -29,7 +29,7 @@ STEP = Entity(
     {"name": "train", "status": "Completed"},
     inputs=(Ref("custom_dataset", QualifiedName("s3://bucket/x")),),
 )
-(TOLD,) = to_run_events([STEP], at=NOON)
+(ANNOUNCED,) = to_run_events([STEP], at=NOON)
 
 
 class FakeCredential:
@@ -76,7 +76,7 @@ def open_to(
 
 def test_event_arrives_as_json_where_the_standard_has_it(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
     """An address without path is that of a server as the standard's reference implementation is one."""
-    outlet.send(TOLD)
+    outlet.send(ANNOUNCED)
     ((method, path, headers),) = receiver.requests
     assert (method, path, headers["Content-Type"]) == ("POST", "/api/v1/lineage", "application/json")
     assert "Authorization" not in headers
@@ -85,7 +85,7 @@ def test_event_arrives_as_json_where_the_standard_has_it(receiver: Receiver, out
 
 def test_address_with_a_path_is_taken_as_it_is(receiver: Receiver, sessions: list[requests.Session]) -> None:
     """Not every receiver is the reference implementation."""
-    open_to(f"{receiver.url}/api/openlineage", sessions).send(TOLD)
+    open_to(f"{receiver.url}/api/openlineage", sessions).send(ANNOUNCED)
     assert [path for _, path, _ in receiver.requests] == ["/api/openlineage"]
 
 
@@ -105,20 +105,20 @@ def test_address_with_a_path_is_taken_as_it_is(receiver: Receiver, sessions: lis
 def test_answer_says_whether_a_retry_may_help(
     receiver: Receiver, outlet: OpenLineageOutlet, status: int, error: type[LineageError]
 ) -> None:
-    """The message comes back, or is set aside with words that name the receiver."""
+    """The message comes back, or is dead-lettered with words that name the receiver."""
     receiver.answers(*[status] * outgoing.ATTEMPTS)
     with pytest.raises(error, match=f"{receiver.url}.*HTTP {status}"):
-        outlet.send(TOLD)
+        outlet.send(ANNOUNCED)
 
 
 def test_short_outage_is_waited_for_and_a_longer_one_is_not(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
     """Two more attempts; then the queue waits better."""
     receiver.answers(503, 500)
-    outlet.send(TOLD)
+    outlet.send(ANNOUNCED)
     assert len(receiver.events) == 1
     receiver.answers(503, 503, 503, 503)
     with pytest.raises(ServiceUnavailableError):
-        outlet.send(TOLD)
+        outlet.send(ANNOUNCED)
     assert receiver.script == [(503, {})]
 
 
@@ -126,7 +126,7 @@ def test_time_that_the_receiver_asks_for_is_left_to_the_queue(receiver: Receiver
     """Sleeping for an hour would hold the lease and outlast the message's loan."""
     receiver.answers(429, Retry_After="3600")
     with pytest.raises(ServiceUnavailableError) as raised:
-        outlet.send(TOLD)
+        outlet.send(ANNOUNCED)
     assert raised.value.retry_after == 3600
     assert len(receiver.requests) == 1
 
@@ -136,20 +136,20 @@ def test_redirection_is_not_followed(receiver: Receiver, outlet: OpenLineageOutl
     """A POST would arrive as a GET: answered with 200, and nothing delivered."""
     receiver.answers(status, Location=f"{receiver.url}/elsewhere")
     with pytest.raises(RequestRefusedError, match="redirection"):
-        outlet.send(TOLD)
+        outlet.send(ANNOUNCED)
     assert [path for _, path, _ in receiver.requests] == ["/api/v1/lineage"]
 
 
 def test_receiver_that_is_not_there_makes_the_message_come_back(sessions: list[requests.Session]) -> None:
-    """Nobody listens on that port any more."""
+    """Nothing listens on that port any more."""
     with open_receiver() as gone:
         url = gone.url
     with pytest.raises(ServiceUnavailableError, match="ConnectionError"):
-        open_to(url, sessions).send(TOLD)
+        open_to(url, sessions).send(ANNOUNCED)
 
 
 def test_authority_of_the_settings_is_trusted_and_no_other(tmp_path: Path) -> None:
-    """`LINEAGE_CA_BUNDLE` counts for whoever receives events too."""
+    """`LINEAGE_CA_BUNDLE` counts for the receiver of events too."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     bundle = tmp_path / "ca.pem"
@@ -161,15 +161,15 @@ def test_authority_of_the_settings_is_trusted_and_no_other(tmp_path: Path) -> No
                 receiver.url, session=lambda: session, credential=FakeCredential, sleep=lambda seconds: None
             )
 
-        to(trusting).send(TOLD)
+        to(trusting).send(ANNOUNCED)
         assert len(receiver.events) == 1
         with pytest.raises(ServiceUnavailableError, match="SSLError"):
-            to(usual).send(TOLD)
+            to(usual).send(ANNOUNCED)
 
 
 def test_token_is_sent_for_the_scope_that_is_set(receiver: Receiver, sessions: list[requests.Session]) -> None:
     """And asked for each time, since azure-identity keeps it."""
-    open_to(receiver.url, sessions, scope="api://lineage/.default").send(TOLD)
+    open_to(receiver.url, sessions, scope="api://lineage/.default").send(ANNOUNCED)
     assert receiver.requests[0][2]["Authorization"] == "Bearer token for api://lineage/.default"
 
 
@@ -177,7 +177,7 @@ def test_missing_token_makes_the_message_come_back(receiver: Receiver, sessions:
     """A role may arrive later; nothing is sent without."""
     failing = FakeCredential(ClientAuthenticationError("no identity"))
     with pytest.raises(AccessDeniedError, match="api://x"):
-        open_to(receiver.url, sessions, failing, scope="api://x").send(TOLD)
+        open_to(receiver.url, sessions, failing, scope="api://x").send(ANNOUNCED)
     assert receiver.requests == []
 
 
@@ -185,7 +185,7 @@ def test_file_gets_a_line_for_each_event(tmp_path: Path, sessions: list[requests
     """What is there stays."""
     path = tmp_path / "events.jsonl"
     path.write_text("{}\n")
-    open_to(f"file://{path}", sessions).send(TOLD)
+    open_to(f"file://{path}", sessions).send(ANNOUNCED)
     before, line = path.read_text(encoding="utf-8").splitlines()
     assert before == "{}"
     check_event(json.loads(line))
@@ -196,11 +196,11 @@ def test_file_that_cannot_be_written_makes_the_message_come_back(
 ) -> None:
     """A disk may be full."""
     with pytest.raises(ServiceUnavailableError, match="gone"):
-        open_to(f"file://{tmp_path}/gone/events.jsonl", sessions).send(TOLD)
+        open_to(f"file://{tmp_path}/gone/events.jsonl", sessions).send(ANNOUNCED)
 
 
 def test_console_gets_a_line_in_the_log(caplog: pytest.LogCaptureFixture, sessions: list[requests.Session]) -> None:
     """By the transport's own logger."""
     with caplog.at_level(logging.INFO, logger="openlineage"):
-        open_to(outgoing.CONSOLE, sessions).send(TOLD)
+        open_to(outgoing.CONSOLE, sessions).send(ANNOUNCED)
     check_event(json.loads(caplog.records[-1].getMessage()))

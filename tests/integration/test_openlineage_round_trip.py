@@ -1,4 +1,4 @@
-"""Out and in again: the reference graphs, told as OpenLineage, give the same lineage in a catalog that was empty."""
+"""Out and in again: the reference graphs, sent as OpenLineage, give the same lineage in a catalog that was empty."""
 
 import json
 from collections.abc import Iterator
@@ -30,8 +30,8 @@ Flow = tuple[frozenset[DatasetName], frozenset[DatasetName]]
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What was told while both reference graphs were published."""
-    folder = tmp_path_factory.mktemp("told")
+    """What was sent while both reference graphs were published."""
+    folder = tmp_path_factory.mktemp("sent")
     path = folder / "events.jsonl"
     with Emulator(scenario="credit-risk") as emulator:
         app = App.on(emulator, folder / "lineage.sqlite")
@@ -48,7 +48,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Services]:
         yield Services(replace(settings, workspaces=("/subscriptions/elsewhere",), openlineage_jobs=("azureml://*",)))
 
 
-def flows_told(events: list[dict[str, Any]]) -> dict[str, Flow]:
+def flows_sent(events: list[dict[str, Any]]) -> dict[str, Flow]:
     return {
         event["run"]["runId"]: (_names(event["inputs"]), _names(event["outputs"]))
         for event in events
@@ -72,7 +72,7 @@ def take_in(services: Services, events: list[dict[str, Any]]) -> None:
 
 
 def steps_in(services: Services, events: list[dict[str, Any]]) -> dict[str, Asset]:
-    """Return what the catalog has of the runs that were told of, one step each, by run id."""
+    """Return what the catalog has of the runs that were reported, one step each, by run id."""
     names = {
         qualified_names.of_job_run(event["job"]["namespace"], event["run"]["runId"]): event["run"]["runId"]
         for event in events
@@ -93,11 +93,11 @@ def _ends(step: Asset, side: str) -> frozenset[DatasetName]:
     return frozenset(to_openlineage(QualifiedName(str(each.qualified_name))) for each in step.related.get(side, ()))
 
 
-def test_lineage_told_and_taken_in_again_is_the_same(events: list[dict[str, Any]], elsewhere: Services) -> None:
+def test_lineage_sent_and_taken_in_again_is_the_same(events: list[dict[str, Any]], elsewhere: Services) -> None:
     """Each run is one step there, which reads and writes the same data under the same names."""
     take_in(elsewhere, events)
-    assert len(flows_told(events)) > 12
-    assert flows_in(elsewhere, events) == flows_told(events)
+    assert len(flows_sent(events)) > 12
+    assert flows_in(elsewhere, events) == flows_sent(events)
 
 
 def test_what_came_in_goes_out_as_the_same_runs_of_the_same_jobs(
@@ -107,9 +107,9 @@ def test_what_came_in_goes_out_as_the_same_runs_of_the_same_jobs(
     take_in(elsewhere, events)
     found = elsewhere.catalog.find([place_of_dataset(_name(events[-1]["outputs"][0]), "").ref.qualified_name])
     connected = read_connected(Walker(elsewhere.lineage), next(iter(found.values())).guid, limit=1_000)
-    told = to_run_events(connected.entities, at=elsewhere.now(), written=connected.written)
-    again = [json.loads(Serde.to_json(event)) for each in told for event in each.events]
-    assert flows_told(again) == flows_told(events)
+    sent = to_run_events(connected.entities, at=elsewhere.now(), written=connected.written)
+    again = [json.loads(Serde.to_json(event)) for each in sent for event in each.events]
+    assert flows_sent(again) == flows_sent(events)
     assert jobs_of(again) == jobs_of(events)
 
 
@@ -120,12 +120,12 @@ def jobs_of(events: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
 def test_order_and_repetition_make_no_difference(events: list[dict[str, Any]], elsewhere: Services) -> None:
     """Backwards, and everything twice."""
     take_in(elsewhere, [*reversed(events), *events])
-    assert flows_in(elsewhere, events) == flows_told(events)
+    assert flows_in(elsewhere, events) == flows_sent(events)
 
 
-def test_columns_told_and_taken_in_again_are_the_same(events: list[dict[str, Any]], elsewhere: Services) -> None:
+def test_columns_sent_and_taken_in_again_are_the_same(events: list[dict[str, Any]], elsewhere: Services) -> None:
     """Column by column, by the names of the catalog."""
-    told = {
+    sent = {
         (_name(source), source["field"], _name(output), column)
         for event in events
         for output in event["outputs"]
@@ -144,5 +144,5 @@ def test_columns_told_and_taken_in_again_are_the_same(events: list[dict[str, Any
         for mapping in json.loads(step.attributes.get("columnMapping", "[]"))
         for pair in mapping["ColumnMapping"]
     }
-    assert len(told) > 2
-    assert found == told
+    assert len(sent) > 2
+    assert found == sent

@@ -1,4 +1,4 @@
-"""`python -m tools.play`: what people write down as a case is played as the golden cases are, and told in one form."""
+"""`python -m tools.play`: a case that people write down is played as the golden cases are, and printed in one form."""
 
 import json
 from pathlib import Path

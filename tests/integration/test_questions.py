@@ -97,7 +97,7 @@ def test_a_bundle_is_the_same_bytes_each_time(published: App, tmp_path: Path) ->
 
 
 def test_a_bundle_never_replaces_another(published: App, tmp_path: Path) -> None:
-    """What somebody may have handed out already stays."""
+    """A bundle that was handed out already stays."""
     bundle = tmp_path / "audit.zip"
     bundle.write_text("precious")
     result = ask(published, "audit", "creditrisk_model:2", "--out", str(bundle))
@@ -112,7 +112,7 @@ def test_a_bundle_never_replaces_another(published: App, tmp_path: Path) -> None
         (("audit", "loan.csv", "--out", "{folder}/x.zip"), "is not a model version"),
         (("packages", "scikit-learn <<1"), "REQUIREMENT"),
         (("packages", "scikit-learn[extra]"), "only a name and versions"),
-        (("impact", "nobody-knows-it"), "finds no asset named"),
+        (("impact", "absent-asset"), "finds no asset named"),
         (("impact", "loan.csv", "--json", "--mermaid"), "exclude each other"),
     ],
 )

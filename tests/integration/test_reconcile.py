@@ -1,4 +1,4 @@
-"""What no event told is found on a schedule: runs, models, endpoints, scans, and what is gone."""
+"""Missed events are found on a schedule: runs, models, endpoints, scans, deletions."""
 
 import random
 from collections.abc import Callable

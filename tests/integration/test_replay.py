@@ -20,7 +20,7 @@ def test_replaying_all_events_again_writes_nothing(app: App) -> None:
 
 
 def test_any_order_gives_the_same_catalog(emulator: Emulator, tmp_path: Path) -> None:
-    """Twenty shuffles end in the same catalog once guids and times are set aside."""
+    """Twenty shuffles end in the same catalog once guids and times are left out."""
     contents = []
     for seed in range(20):
         emulator.control.use("credit-risk")

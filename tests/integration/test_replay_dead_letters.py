@@ -1,4 +1,4 @@
-"""What was set aside, by us or by Event Grid, is replayed: success closes it, failure keeps it."""
+"""What was dead-lettered, by us or by Event Grid, is replayed: success closes it, failure keeps it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -194,7 +194,7 @@ def test_undelivered_events_are_enqueued_and_their_file_is_moved(
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b'[{"id": "e1", ', b'"an event"', b""])
-def test_undelivered_file_that_cannot_be_read_is_told_and_left(
+def test_undelivered_file_that_cannot_be_read_is_reported_and_left(
     run: Run, container: ContainerClient, content: bytes
 ) -> None:
     """The files beside it are replayed all the same."""
@@ -254,7 +254,7 @@ def test_undelivered_events_can_be_published_here(run: Run, deployed: App, conta
 
 
 def test_discarding_closes_without_replaying_anything(run: Run, deployed: App) -> None:
-    """What nobody can publish must not hide the next one."""
+    """What can never be published must not hide the next one."""
     set_aside(deployed, "creditrisk_train", reason="MalformedEvent")
     kept = set_aside(deployed, "creditrisk_preprocess")
     done = run("--dead-letters", "--reason", "MalformedEvent", "--discard")

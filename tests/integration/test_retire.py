@@ -110,7 +110,7 @@ def test_what_hangs_on_nothing_of_the_accelerators_is_left_alone(run: Run, app: 
     assert of_accelerator(app) == [f"{PREFIX}sap_extract#schema"]
 
 
-def test_index_that_still_has_what_was_deleted_misleads_nobody(
+def test_index_that_still_has_what_was_deleted_does_not_mislead(
     run: Run, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second run finds nothing although search goes on showing it all."""
@@ -136,7 +136,7 @@ def test_json_without_an_answer_is_refused(run: Run) -> None:
     assert "--dry-run or --yes" in result.output
 
 
-def test_catalog_without_leftovers_is_told_so(start_app: Callable[[str], App]) -> None:
+def test_catalog_without_leftovers_is_reported(start_app: Callable[[str], App]) -> None:
     """Most catalogs never saw the accelerator."""
     environ = start_app("credit-risk").emulator.environment()
     result = CliRunner().invoke(lineage, ["retire-accelerator", "--yes"], env=environ)

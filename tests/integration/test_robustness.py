@@ -102,7 +102,7 @@ def test_reused_step_whose_original_is_gone_keeps_its_place(app: App, add: Add) 
 
 
 def test_data_asset_that_is_gone_keeps_its_edge(app: App, add: Add) -> None:
-    """A replay after somebody deleted the asset removes nothing from the catalog."""
+    """A replay after a person deleted the asset removes nothing from the catalog."""
     app.replay()
     before = app.edges(f"{WS}/data/LoanData/versions/1")
     app.emulator.control.faults({"service": "azure_ml", "path": "/data/LoanData", "statuses": [404] * 20})

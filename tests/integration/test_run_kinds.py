@@ -171,7 +171,7 @@ def test_blob_datastore_over_a_lake_account_is_matched_by_its_dfs_name(app: App,
 
 
 def test_registered_output_at_a_path_of_its_own_is_found_from_the_path_too(app: App, add: Add) -> None:
-    """Whoever reads the lake path must find the run that wrote it."""
+    """Readers of the lake path must find the run that wrote it."""
     add(
         runs={
             "writes_lake": {

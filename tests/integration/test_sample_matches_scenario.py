@@ -1,4 +1,4 @@
-"""The emulator's scenario ``credit-risk`` and the sample tell of the same pipeline, or one of them is out of date."""
+"""The emulator's scenario ``credit-risk`` and the sample describe the same pipeline, or one of them is out of date."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 PIPELINE = "creditrisk_pipeline"
 MODEL_OF_PIPELINE = "creditrisk_model:1"
 ENVIRONMENT = "creditrisk-env:3"
-# What Azure itself needs in the environment to track and to serve; lineage is not told by it.
+# What Azure itself needs in the environment to track and to serve; lineage does not depend on it.
 OF_AZURE = {"azureml-mlflow", "azureml-inference-server-http"}
 
 

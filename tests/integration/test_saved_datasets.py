@@ -1,4 +1,4 @@
-"""v1 data sets that runs name by saved ids: asked for once each, and kept in the lineage when nobody can place them."""
+"""v1 data sets that runs name by saved ids: read once each, and kept in the lineage if they cannot be located."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_saved_data_set_is_asked_for_once_and_is_where_it_lies(app: App) -> None
 
 @pytest.mark.parametrize("status", [403, 404, 400])
 def test_saved_data_set_that_cannot_be_read_keeps_its_place_under_its_id(app: App, status: int) -> None:
-    """Whoever may read runs but not v1's service still gets lineage."""
+    """An identity that may read runs but not v1's service still gets lineage."""
     app.emulator.control.faults({"service": "azure_ml", "path": "/saveddatasets/", "statuses": [status]})
     assert publish(app) == ["published"]
     assert {f"{SAVED} -> one", f"{SAVED} -> two"} <= app.edges(UNPLACED)

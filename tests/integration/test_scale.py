@@ -82,7 +82,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with running_emulator("empty") as emulated:
         bench = Bench(emulated, tmp_path_factory.mktemp("scale"))
-        bench.publish("warm", pipeline(4, group=2), ended("pipe"))  # what is loaded once is nobody's memory
+        bench.publish("warm", pipeline(4, group=2), ended("pipe"))  # what is loaded once does not count
         yield bench
 
 

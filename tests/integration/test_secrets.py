@@ -37,10 +37,10 @@ def test_secrets_of_a_workspace_are_nowhere(
 
 def test_secrets_of_a_workspace_are_not_sent_as_openlineage(start_app: Callable[[str], App], tmp_path: Path) -> None:
     """What OpenLineage events say is what the catalog has."""
-    app, told = start_app("secrets"), tmp_path / "events.jsonl"
-    app.services.settings = replace(app.services.settings, openlineage_out=f"file://{told}")
+    app, sent = start_app("secrets"), tmp_path / "events.jsonl"
+    app.services.settings = replace(app.services.settings, openlineage_out=f"file://{sent}")
     app.replay()
-    text = told.read_text(encoding="utf-8")
+    text = sent.read_text(encoding="utf-8")
     assert "azureml_process" in text
     assert "SECRET" not in text
 

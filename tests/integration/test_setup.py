@@ -86,7 +86,7 @@ def test_app_is_data_curator_afterwards_and_others_keep_their_roles(run: Run, em
     assert run("--json").exit_code == 0
 
 
-def test_policy_that_somebody_else_changed_meanwhile_is_read_again(run: Run, emulator: Emulator) -> None:
+def test_policy_that_others_changed_meanwhile_is_read_again(run: Run, emulator: Emulator) -> None:
     """Purview refuses an old version; the grant is made on the new one."""
     emulator.control.faults({"service": "purview", "method": "PUT", "path": "/policystore/", "statuses": [409]})
     assert run().exit_code == 0
@@ -94,7 +94,7 @@ def test_policy_that_somebody_else_changed_meanwhile_is_read_again(run: Run, emu
 
 
 def test_caller_without_purview_rights_learns_who_must_do_what(run: Run, emulator: Emulator) -> None:
-    """The command it prints is the one that succeeds for whoever may."""
+    """The command it prints is the one that succeeds for an administrator."""
     emulator.control.switches(enforce_permissions=True)
     _give(emulator)
     refused = run()
@@ -141,7 +141,7 @@ def test_caller_without_azure_rights_gets_the_command_for_each_role(run: Run, em
     assert "--assignee-object-id 00000000-0000-4000-8000-0000000000bb" in commands[writer]
 
 
-def test_failure_half_way_is_told_and_the_next_run_goes_on(run: Run, emulator: Emulator) -> None:
+def test_failure_half_way_is_reported_and_the_next_run_goes_on(run: Run, emulator: Emulator) -> None:
     """What was done stays done."""
     emulator.control.faults({"service": "purview", "path": "/scans/lineage$", "method": "PUT", "statuses": [400]})
     failed = run(*ALL, "--json")
@@ -182,7 +182,7 @@ def test_topic_of_others_gets_an_identity_and_keeps_all_else(run: Run, emulator:
     assert list(topic["identity"]["userAssignedIdentities"]) == [theirs]
 
 
-def test_lake_that_somebody_registered_stays_where_it_is(run: Run, emulator: Emulator) -> None:
+def test_lake_that_others_registered_stays_where_it_is(run: Run, emulator: Emulator) -> None:
     """Under its name and in its collection; only our scan is added."""
     caller = Caller(emulator)
     properties = {

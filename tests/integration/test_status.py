@@ -29,7 +29,7 @@ def deployed(emulator: Emulator, environment: Mapping[str, str]) -> App:
 
 
 def add_runs(app: App, number: int) -> list[str]:
-    """Add runs that no event tells of."""
+    """Add runs without any event."""
     names = [f"odd-{each:02}" for each in range(number)]
     runs = {name: {"kind": "command", "experiment": "e", "command": "python x.py"} for name in names}
     app.emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": runs}}})
@@ -95,7 +95,7 @@ def test_dead_letters_are_counted_by_reason_with_the_command_that_replays_them(r
 
 def test_check_fails_until_all_is_linked_and_no_dead_letter_is_open(run: Run, deployed: App) -> None:
     """A pipeline or a probe can ask for it; without it, what could be read is no failure."""
-    assert (run().exit_code, run("--check").exit_code) == (0, 1)  # nobody has looked yet
+    assert (run().exit_code, run("--check").exit_code) == (0, 1)  # no tick has looked yet
     deployed.services.reconciler.tick()
     assert (run().exit_code, run("--check").exit_code) == (0, 1)
     deployed.replay([])
@@ -106,7 +106,7 @@ def test_check_fails_until_all_is_linked_and_no_dead_letter_is_open(run: Run, de
 
 
 def test_status_before_anything_happened_creates_no_file(run: Run, environment: dict[str, str]) -> None:
-    """Who only looks leaves no trace, and hears that nobody has looked yet."""
+    """A look leaves no trace, and says that no tick has looked yet."""
     result = run()
     assert result.exit_code == 0
     assert "No workspace has been looked at yet" in result.stdout

@@ -1,4 +1,4 @@
-"""Reference graph 1 where a Synapse notebook prepares the data and OpenLineage tells of it: nothing is made by hand."""
+"""Reference graph 1 where a Synapse notebook prepares the data and OpenLineage reports it: nothing is made by hand."""
 
 import json
 from collections.abc import Callable

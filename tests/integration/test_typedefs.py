@@ -67,7 +67,7 @@ def test_replay_works_beside_the_accelerators_entities(start_app: Start) -> None
 
 
 def test_types_that_are_missing_are_installed_by_the_first_publication(app: App) -> None:
-    """A catalog that nobody prepared answers "unknown type" once."""
+    """A catalog that was not prepared answers "unknown type" once."""
     assert "published" in outcomes(app.replay(app.events()[:1]))
     assert "custom_ml_model" in _types(app)
 

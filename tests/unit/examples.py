@@ -1,4 +1,4 @@
-"""The workspace, runs, data and events that the unit tests speak of."""
+"""The workspace, runs, data and events that the unit tests use."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -80,7 +80,7 @@ def tree(*runs: Run, root_id: str = "", status: str = "Completed") -> RunTree:
 
 
 def answers(*trees: RunTree, **more: object) -> dict[str, object]:
-    """Spell what a fake Azure ML answers: each tree by its root and by every run in it."""
+    """Build what a fake Azure ML answers: each tree by its root and by every run in it."""
     by_run = {f"run {run_id}": tree for tree in trees for run_id in (tree.root_id, *(run.id for run in tree.runs))}
     return {"workspace": WORKSPACE, **by_run, **more}
 
@@ -107,7 +107,7 @@ def short(refs: tuple[Ref, ...] | None) -> list[str]:
 
 
 def ws(path: str) -> QualifiedName:
-    """Spell a qualifiedName below the workspace."""
+    """Return a qualifiedName below the workspace."""
     return QualifiedName(f"{WS}/{path}")
 
 

@@ -1,4 +1,4 @@
-"""Announcing: after the catalog, each news at least once whatever fails, and nothing that was told before."""
+"""Announcing: after the catalog, each change at least once in spite of failures, and nothing that was sent before."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,11 +36,11 @@ ENDPOINT = Endpoint(WORKSPACE, "ep", "Managed", deployments=(Deployment("blue", 
 
 
 class FakeOutlet(Script):
-    """Others with open ears: lists what they were told of."""
+    """A receiver that lists the processes it got events about."""
 
     def __init__(self, *, refuse: Iterable[str] = (), fail_with: Iterable[Exception] = ()) -> None:
         super().__init__(fail_with)
-        self.refuse, self.told, self.at = set(refuse), list[str](), list[datetime]()
+        self.refuse, self.sent, self.at = set(refuse), list[str](), list[datetime]()
 
     def translate(self, entities: Sequence[Entity], *, at: datetime) -> Sequence[Announcement]:
         self.at.append(at)
@@ -51,11 +51,11 @@ class FakeOutlet(Script):
         self.called(name)
         if name in self.refuse:
             raise RequestRefusedError("HTTP 422", status=422)
-        self.told.append(name)
+        self.sent.append(name)
 
 
 class Desk:
-    """The use case with somebody who listens."""
+    """The use case with a receiver."""
 
     def __init__(self, database: Database) -> None:
         whole = {"model churn:1": model("churn"), "producer churn:1": "train", "endpoint ep": ENDPOINT}
@@ -64,10 +64,10 @@ class Desk:
         database.now = FakeClock()
 
     def publish(self, subject: Subject, *, force: bool = False, time: datetime = NOON) -> list[str]:
-        """Publish, and return what was told because of it, whatever became of it."""
-        before = len(self.outlet.told)
+        """Publish, and return what was sent because of it, also if it failed."""
+        before = len(self.outlet.sent)
         self.publisher().publish(event(subject, time=time), force=force)
-        return sorted(self.outlet.told[before:])
+        return sorted(self.outlet.sent[before:])
 
     def publisher(self) -> Publisher:
         return Publisher(
@@ -90,7 +90,7 @@ def desk() -> Desk:
     return Desk(Database(":memory:", now=FakeClock()))
 
 
-def test_what_was_published_is_told(desk: Desk) -> None:
+def test_what_was_published_is_sent(desk: Desk) -> None:
     """Each process once; of what has no time of its own, at the time of the event."""
     assert desk.publish(TRAINED) == ["data/loan/versions/1/registration", "runs/train"]
     assert set(desk.outlet.at) == {NOON}
@@ -102,23 +102,23 @@ def test_run_that_came_in_as_openlineage_is_not_sent_out(desk: Desk) -> None:
     read = read_job_event(json.dumps(came_in), AllowList((), (NAMESPACE,)))
     assert isinstance(read, RunEvent)
     assert desk.publisher().publish(read).outcome == "published"
-    assert desk.outlet.told == []
+    assert desk.outlet.sent == []
 
 
-def test_unchanged_content_is_not_told_again(desk: Desk) -> None:
+def test_unchanged_content_is_not_sent_again(desk: Desk) -> None:
     """At any later time."""
     desk.publish(TRAINED)
     assert desk.publish(TRAINED, time=NOON + timedelta(hours=1)) == []
 
 
-def test_news_alone_is_told(desk: Desk) -> None:
-    """A run with other metrics does not tell of the registration anew."""
+def test_only_changes_are_sent(desk: Desk) -> None:
+    """A run with other metrics does not send the registration again."""
     desk.publish(TRAINED)
     desk.source.answers |= answers(tree(replace(TRAIN, metrics={"A": 2.0})))
     assert desk.publish(TRAINED) == ["runs/train"]
 
 
-def test_nobody_hears_of_what_the_catalog_does_not_have(desk: Desk) -> None:
+def test_what_the_catalog_does_not_have_is_not_sent(desk: Desk) -> None:
     """The catalog comes first."""
     desk.catalog.failures = [ServiceUnavailableError("down")]
     desk.fails(TRAINED, ServiceUnavailableError)
@@ -127,7 +127,7 @@ def test_nobody_hears_of_what_the_catalog_does_not_have(desk: Desk) -> None:
     assert desk.outlet.calls == []
 
 
-def test_message_that_comes_back_tells_what_nobody_heard(desk: Desk) -> None:
+def test_message_that_comes_back_sends_what_was_not_sent(desk: Desk) -> None:
     """The catalog is up to date by then and is not written again."""
     desk.outlet.failures = [ServiceUnavailableError("down")]
     desk.fails(TRAINED, ServiceUnavailableError)
@@ -138,7 +138,7 @@ def test_message_that_comes_back_tells_what_nobody_heard(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("failing", range(3))
-def test_what_was_told_before_a_failure_is_not_told_again(desk: Desk, failing: int) -> None:
+def test_what_was_sent_before_a_failure_is_not_sent_again(desk: Desk, failing: int) -> None:
     """The message comes back for the rest."""
     script = iter([None] * failing + [ServiceUnavailableError("down")])
     send = desk.outlet.send
@@ -150,22 +150,22 @@ def test_what_was_told_before_a_failure_is_not_told_again(desk: Desk, failing: i
 
     desk.outlet.send = send_until  # type: ignore[method-assign]
     desk.fails(PIPELINE, ServiceUnavailableError)
-    assert len(desk.outlet.told) == failing
+    assert len(desk.outlet.sent) == failing
     desk.publish(PIPELINE)
-    assert sorted(desk.outlet.told) == ["runs/step0", "runs/step1", "runs/step2"]
+    assert sorted(desk.outlet.sent) == ["runs/step0", "runs/step1", "runs/step2"]
 
 
-def test_refused_event_does_not_keep_the_others_from_being_told(desk: Desk) -> None:
+def test_refused_event_does_not_keep_the_others_from_being_sent(desk: Desk) -> None:
     """The message is dead-lettered, which names the process; a replay tells that one alone."""
     desk.outlet.refuse = {"runs/step0"}
     assert "runs/step0" in desk.fails(PIPELINE, AnnouncementRefusedError)
-    assert sorted(desk.outlet.told) == ["runs/step1", "runs/step2"]
+    assert sorted(desk.outlet.sent) == ["runs/step1", "runs/step2"]
     desk.outlet.refuse = set()
     assert desk.publish(PIPELINE) == ["runs/step0"]
 
 
-def test_force_tells_everything_anew(desk: Desk) -> None:
-    """For whoever begins to listen late, or lost what they heard."""
+def test_force_sends_everything_again(desk: Desk) -> None:
+    """For a receiver that was added late, or lost its data."""
     desk.publish(TRAINED)
     assert desk.publish(TRAINED, force=True) == ["data/loan/versions/1/registration", "runs/train"]
 
@@ -193,7 +193,7 @@ def test_replaying_everything_in_turn_tells_nothing_new(desk: Desk) -> None:
     assert [desk.publish(subject) for subject in (*subjects, *reversed(subjects))] == [[]] * 6
 
 
-def test_other_models_of_a_deployment_are_news(desk: Desk) -> None:
+def test_other_models_of_a_deployment_are_a_change(desk: Desk) -> None:
     """Who listens learns that the endpoint serves another."""
     desk.publish(DEPLOYED)
     changed = replace(ENDPOINT, deployments=(Deployment("blue", (model("churn", "2"),)),))
@@ -203,7 +203,7 @@ def test_other_models_of_a_deployment_are_news(desk: Desk) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(outages=st.lists(st.booleans(), max_size=12), deaths=st.lists(st.booleans(), max_size=6))
-def test_whatever_fails_in_between_everything_is_told_in_the_end(outages: list[bool], deaths: list[bool]) -> None:
+def test_everything_is_sent_in_the_end_in_spite_of_failures(outages: list[bool], deaths: list[bool]) -> None:
     """The receiver is down for some events, the ledger for some notes; the message comes back until nothing fails."""
     desk = Desk(Database(":memory:", now=FakeClock()))
     send, put = desk.outlet.send, desk.ledger.put_fingerprints
@@ -224,7 +224,7 @@ def test_whatever_fails_in_between_everything_is_told_in_the_end(outages: list[b
     for _ in range(len(outages) + len(deaths) + 1):
         with suppress(ServiceUnavailableError):
             desk.publish(PIPELINE)
-    assert set(desk.outlet.told) == {"runs/step0", "runs/step1", "runs/step2"}
+    assert set(desk.outlet.sent) == {"runs/step0", "runs/step1", "runs/step2"}
     assert desk.publish(PIPELINE) == []
 
 
@@ -238,12 +238,12 @@ class Turns:
         self.renewed += 1
 
 
-def test_turn_is_renewed_while_a_long_pipeline_is_told(desk: Desk) -> None:
-    """Whoever waits for the tree must not begin in between."""
-    turns = Turns()
+def test_lease_is_renewed_while_a_long_pipeline_is_sent(desk: Desk) -> None:
+    """A worker that waits for the tree must not begin in between."""
+    leases = Turns()
     entities = [each for number in range(25) for each in _step(number)]
-    Announcer(desk.outlet, desk.ledger).send(to_run_events(entities, at=NOON), before_some=turns)
-    assert (turns.renewed, len(desk.outlet.told)) == (3, 25)
+    Announcer(desk.outlet, desk.ledger).send(to_run_events(entities, at=NOON), before_some=leases)
+    assert (leases.renewed, len(desk.outlet.sent)) == (3, 25)
 
 
 def _step(number: int) -> Iterable[Entity]:

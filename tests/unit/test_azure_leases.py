@@ -1,4 +1,4 @@
-"""Leases in a table whose answers get lost: what was written is ours, whatever the retry is told."""
+"""Leases in a table whose answers get lost: what was written is ours, whatever the retry receives."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class ForgetfulTable:
-    """Writes, and says so unless it was told to lose the answer to the next write: the SDK's retry then finds a tag."""
+    """Writes, and says so unless it is to lose the answer to the next write: the SDK's retry then finds a tag."""
 
     def __init__(self) -> None:
         self.documents: dict[str, tuple[Mapping[str, Any], str]] = {}
@@ -50,7 +50,7 @@ def leases(table: ForgetfulTable) -> AzureLeases:
 def test_lease_is_acquired_though_the_answer_is_lost(
     leases: AzureLeases, table: ForgetfulTable, held_before: bool
 ) -> None:
-    """Nobody else would ever release it."""
+    """No one else would ever release it."""
     if held_before:
         leases.acquire("root", holder="first", duration=MINUTE)
         leases.release("root", holder="first")

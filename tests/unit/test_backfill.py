@@ -82,7 +82,7 @@ def test_checkpoint_is_forgotten_in_the_end_and_kept_until_then() -> None:
     state.close()
 
 
-def test_part_that_ended_long_ago_is_looked_at_anew_though_another_still_fails() -> None:
+def test_section_that_ended_long_ago_is_looked_at_again_though_another_still_fails() -> None:
     """Or a workspace without a role would hide for good what is new in the others."""
     backfill, state = open_backfill(3)
     section = Section(WORKSPACE, "runs")

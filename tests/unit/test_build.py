@@ -91,14 +91,14 @@ def test_registered_output_at_a_private_path_is_the_asset_alone() -> None:
 
 
 def test_registered_output_at_a_path_of_its_own_is_the_asset_and_the_path() -> None:
-    """Whoever reads the path must find the run that wrote it."""
+    """Readers of the path must find the run that wrote it."""
     built = build(run("score", outputs={"scores": data_asset("scores", at("scores/"))}))
     assert short(built["runs/score"].outputs) == ["data/scores/versions/1", f"{LAKE_URL}/scores"]
     assert "data/scores/versions/1/registration" in built
 
 
 def test_unregistered_data_is_the_path_itself() -> None:
-    """Data that nobody registered is in the graph all the same."""
+    """Data that is not registered is in the graph all the same."""
     built = build(run("prep", inputs={"raw": at("raw/")}, outputs={"out": at("out.csv")}))
     assert short(built["runs/prep"].inputs) == [f"{LAKE_URL}/raw"]
     assert short(built["runs/prep"].outputs) == [f"{LAKE_URL}/out.csv"]
@@ -124,7 +124,7 @@ def test_scanned_place_is_linked_and_not_written(kind: MatchKind) -> None:
 
 
 def test_data_outside_catalogued_storage_is_a_custom_dataset() -> None:
-    """Purview scans no public URL, so it is nobody's placeholder."""
+    """Purview scans no public URL, so it is not a placeholder."""
     iris = build(run("prep", inputs={"iris": Location("https://example.com/iris.csv")}))["https://example.com/iris.csv"]
     assert (iris.ref.type_name, iris.attributes, iris.labels) == (
         "custom_dataset",
@@ -133,12 +133,12 @@ def test_data_outside_catalogued_storage_is_a_custom_dataset() -> None:
     )
 
 
-def test_table_that_no_scan_found_gets_a_stand_in() -> None:
+def test_table_that_no_scan_found_gets_a_placeholder() -> None:
     """Purview takes a table only with its schema, and that only with its database: nothing we could make up."""
     url = "mssql://srv.database.windows.net/db/dbo/loan"
-    stand_in = build(run("prep", inputs={"loan": Location(url)}))[url]
-    assert (stand_in.ref.type_name, stand_in.labels) == ("custom_dataset", (UNSCANNED,))
-    assert "azure_sql_table that Purview has not scanned yet" in str(stand_in.attributes["description"])
+    placeholder = build(run("prep", inputs={"loan": Location(url)}))[url]
+    assert (placeholder.ref.type_name, placeholder.labels) == ("custom_dataset", (UNSCANNED,))
+    assert "azure_sql_table that Purview has not scanned yet" in str(placeholder.attributes["description"])
 
 
 def test_glob_gets_a_placeholder_of_its_folder() -> None:
@@ -271,7 +271,7 @@ def test_metrics_are_there_only_if_logged() -> None:
 
 
 def test_metric_that_is_no_number_is_still_json() -> None:
-    """A diverged loss is NaN, for which JSON has no word: whoever reads the attribute must be able to parse it."""
+    """A diverged loss is NaN, for which JSON has no word: readers of the attribute must be able to parse it."""
     built = build(run("prep", metrics={"loss": float("nan"), "bound": float("inf")}))
     json.loads(str(built["runs/prep/metrics"].attributes["metrics"]), parse_constant=pytest.fail)
 
@@ -342,7 +342,7 @@ def test_run_is_described_for_people_and_leads_to_studio() -> None:
     ],
 )
 def test_owner_of_an_asset_is_an_object_id_or_a_principal_name(created_by: str, owner: str | None) -> None:
-    """A mere name says who made it and is nobody whom Purview could know."""
+    """A mere name says who made it, and is not a principal that Purview knows."""
     built = build_model(WORKSPACE, replace(model("churn"), created_by=created_by)).attributes
     assert (built.get("owner"), built.get("createdby")) == (owner, created_by or None)
 
@@ -372,7 +372,7 @@ def test_declared_columns_are_the_schema_of_the_asset_and_no_part_of_lineage() -
     assert short(built["runs/prep"].inputs) == ["data/loan/versions/1"]
 
 
-def test_columns_that_nobody_declared_are_not_mapped() -> None:
+def test_columns_that_were_not_declared_are_not_mapped() -> None:
     """The accelerator invented mappings; we do not."""
     assert "columnMapping" not in step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED})).attributes
 
@@ -380,7 +380,7 @@ def test_columns_that_nobody_declared_are_not_mapped() -> None:
 @pytest.mark.parametrize(
     "mapping", [ColumnMapping("typo", "prepared", (), DECLARED), ColumnMapping("loan", "typo", (), DECLARED)]
 )
-def test_mapping_of_an_unknown_port_is_told_in_the_notes(mapping: ColumnMapping) -> None:
+def test_mapping_of_an_unknown_port_is_in_the_notes(mapping: ColumnMapping) -> None:
     """The author of the tag reads there what is wrong."""
     built = step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED}, column_mappings=(mapping,)))
     assert "columnMapping" not in built.attributes
@@ -388,7 +388,7 @@ def test_mapping_of_an_unknown_port_is_told_in_the_notes(mapping: ColumnMapping)
 
 
 def test_mapping_too_long_for_the_catalog_is_left_out_whole() -> None:
-    """Half a JSON text would be read by nobody."""
+    """Half a JSON text would be unreadable."""
     columns = tuple((f"column{number}", f"column{number}") for number in range(1_000))
     mapping = ColumnMapping("loan", "prepared", columns, DECLARED)
     built = step(run("prep", inputs={"loan": LOAN}, outputs={"prepared": PREPARED}, column_mappings=(mapping,)))

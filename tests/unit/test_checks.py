@@ -87,7 +87,7 @@ def test_check_that_cannot_look_is_no_problem() -> None:
     assert Check("round trip", probe, "x").run().state == "unchecked"
 
 
-def test_defect_in_one_check_is_told_and_takes_no_other_with_it() -> None:
+def test_defect_in_one_check_is_reported_and_takes_no_other_with_it() -> None:
     """It does not look like one of the deployment."""
 
     def probe() -> str:

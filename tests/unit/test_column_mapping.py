@@ -32,7 +32,7 @@ def infer(found: Run, scanned: Mapping[QualifiedName, tuple[str, ...]] | None = 
 
 
 def test_columns_of_equal_names_are_mapped_and_marked() -> None:
-    """Exactly equal: nobody says that `ID` and `id` are one column."""
+    """Exactly equal: `ID` and `id` may be two columns."""
     found = run(
         "prep",
         inputs={"loan": asset("loan", "id", "amount", "ID2")},
@@ -88,7 +88,7 @@ def test_data_read_through_two_ports_is_mapped_once_and_as_declared_for_either()
 
 
 def test_inferred_mappings_too_long_for_the_catalog_leave_the_declared_ones() -> None:
-    """What a run declares is not lost for what nobody did."""
+    """What a run declares is not lost for what was not declared."""
     names = [f"column {number} {'x' * 20}" for number in range(500)]
     declared = ColumnMapping("loan", "out", (("a", "z"),), DECLARED)
     found = run(
@@ -98,8 +98,8 @@ def test_inferred_mappings_too_long_for_the_catalog_leave_the_declared_ones() ->
         column_mappings=(declared,),
     )
     matches = unscanned(tree(found))
-    told, problem = column_mapping_attributes(WORKSPACE_ID, with_inferred(WORKSPACE_ID, found, matches, {}), matches)
-    assert told == column_mapping_attributes(WORKSPACE_ID, found, matches)[0]
+    written, problem = column_mapping_attributes(WORKSPACE_ID, with_inferred(WORKSPACE_ID, found, matches, {}), matches)
+    assert written == column_mapping_attributes(WORKSPACE_ID, found, matches)[0]
     assert problem == "Inferred column mappings are left out: with them it is more than the catalog takes (32 KB)."
 
 
@@ -113,7 +113,7 @@ def test_catalog_is_asked_only_for_scanned_data_that_declares_no_schema() -> Non
     assert scanned_data(found, unscanned(found)) == ()
 
 
-def test_source_of_every_mapping_is_told_once() -> None:
+def test_source_of_every_mapping_is_named_once() -> None:
     """A steward sees what was declared and what was inferred."""
     declared = ColumnMapping("loan", "out", (("a", "z"),), DECLARED)
     inferred = ColumnMapping("more", "out", (("a", "a"),), "inferred: equal column names in x and y")
@@ -123,7 +123,7 @@ def test_source_of_every_mapping_is_told_once() -> None:
         outputs={"out": asset("out")},
         column_mappings=(declared, inferred),
     )
-    told, problem = column_mapping_attributes(WORKSPACE_ID, found, unscanned(tree(found)))
+    written, problem = column_mapping_attributes(WORKSPACE_ID, found, unscanned(tree(found)))
     assert problem == ""
-    assert len(json.loads(told["columnMapping"])) == 2
-    assert told["column_mapping_source"] == f"{DECLARED}; inferred: equal column names in x and y"
+    assert len(json.loads(written["columnMapping"])) == 2
+    assert written["column_mapping_source"] == f"{DECLARED}; inferred: equal column names in x and y"

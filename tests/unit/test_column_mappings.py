@@ -1,4 +1,4 @@
-"""Column mappings that a run declares: read as they are, and told where they cannot be."""
+"""Column mappings that a run declares: read as they are, and noted where they cannot be."""
 
 import json
 import re
@@ -117,12 +117,12 @@ def nothing_to_read(path: str) -> bytes:
 
 
 def test_mapping_by_the_names_of_inputs_and_outputs_is_read() -> None:
-    """Our own form, for whoever writes it by hand."""
+    """Our own form, for mappings that are written by hand."""
     columns = (("grade", "grade"), ("loanAmount", "amount"))
     assert parse(OWN) == Declared((ColumnMapping("loan", "prepared", columns, f"declared: {TAG}"),))
 
 
-def test_openlineage_event_is_told_by_its_shape_and_its_data_found_among_inputs_and_outputs() -> None:
+def test_openlineage_event_is_known_by_its_shape_and_its_data_found_among_inputs_and_outputs() -> None:
     """The names are those of Azure ML; what says so is named."""
     found = parse(event(columns=[("id", "key"), ("loanAmount", "amount"), ("grade", "amount")]))
     columns = (("grade", "amount"), ("id", "key"), ("loanAmount", "amount"))
@@ -130,7 +130,7 @@ def test_openlineage_event_is_told_by_its_shape_and_its_data_found_among_inputs_
 
 
 def test_events_of_one_run_add_up_whether_in_a_list_or_a_line_each() -> None:
-    """A Spark job tells of its start and its end, and of each table on its own."""
+    """A Spark job reports its start and its end, and each table on its own."""
     events = [event(columns=[("a", "b")]), event(columns=[("a", "b"), ("c", "d")]), {"eventType": "START"}]
     lines = "\n\n".join(json.dumps(each) for each in events) + "\n"
     assert parse(events) == parse(lines)
@@ -179,12 +179,12 @@ def test_input_is_no_output_and_an_output_no_input() -> None:
         {"eventType": "COMPLETE", "outputs": [{**PREPARED, "facets": {"columnLineage": {"_deleted": True}}}]},
     ],
 )
-def test_events_that_say_nothing_of_columns_are_told_in_the_notes(empty: dict[str, Any]) -> None:
-    """Whoever set the tag expects columns."""
+def test_events_that_say_nothing_of_columns_are_in_the_notes(empty: dict[str, Any]) -> None:
+    """The author of the tag expects columns."""
     assert parse(empty) == Declared(notes=f"The OpenLineage events in {TAG} say nothing of columns.")
 
 
-STRANGER = "locations/l/workspaces/g/data/x/versions/1"
+OTHER_LOCATION = "locations/l/workspaces/g/data/x/versions/1"
 SQL = Location("mssql://srv.database.windows.net/db/dbo/Loan")
 
 
@@ -220,7 +220,7 @@ SQL = Location("mssql://srv.database.windows.net/db/dbo/Loan")
         (asset("loan:1", registry="shared"), "azureml://registries/shared", "data/loan/versions/1"),
         (asset("loan:1", Location(f"{DFS}/raw/loan.csv")), ABFSS, "raw/loan.csv"),
         (ModelVersion(AssetId("models", "m", "1")), "azureml", "models/m/versions/1"),
-        (Unresolved(f"azureml://{STRANGER}"), "azureml", STRANGER),
+        (Unresolved(f"azureml://{OTHER_LOCATION}"), "azureml", OTHER_LOCATION),
     ],
 )  # fmt: skip
 def test_data_is_found_under_any_name_it_has(data: Data, namespace: str, name: str) -> None:
@@ -275,7 +275,7 @@ def test_output_is_found_by_the_name_it_has_below_its_run(name: str, expected: l
     assert [mapping.output for mapping in found.mappings] == expected
 
 
-def test_datastores_that_nobody_knows_are_not_asked_for() -> None:
+def test_unknown_datastores_are_not_asked_for() -> None:
     """A file may name thousands, each of which would be a request; those of the run have been read anyway."""
     hidden = Location("azureml://x/paths/a", datastore=Datastore("hidden", ""))
     known = datasets(loan=hidden)
@@ -349,9 +349,7 @@ INPUT_FIELD = ("outputs", 0, "facets", "columnLineage", "fields", "key", "inputF
         ([event(), without(event(), "outputs", 0, "name")], "[1].outputs[0].name: is missing"),
     ],
 )  # fmt: skip
-def test_mapping_that_cannot_be_read_maps_nothing_and_its_author_is_told_which_member(
-    value: object, problem: str
-) -> None:
+def test_mapping_that_cannot_be_read_maps_nothing_and_its_notes_name_the_member(value: object, problem: str) -> None:
     """A bad mapping does not sink the run."""
     found = parse(value)
     assert found.mappings == ()
@@ -409,7 +407,7 @@ def failing(error: LineageError) -> Callable[[str], bytes]:
         UnreadableAnswerError("GET x: the answer is longer than 1 bytes"),
     ],
 )
-def test_file_that_cannot_be_read_is_told_in_the_notes(error: LineageError) -> None:
+def test_file_that_cannot_be_read_is_in_the_notes(error: LineageError) -> None:
     """The run is published all the same, and so is what its tag says."""
     tags = {COLUMN_MAPPING_TAG: json.dumps(OWN), COLUMN_MAPPING_ARTIFACT_TAG: "a/b.json?sig=SECRET"}
     found = read_declared(tags, datasets(), failing(error))
@@ -419,12 +417,12 @@ def test_file_that_cannot_be_read_is_told_in_the_notes(error: LineageError) -> N
 
 @pytest.mark.parametrize("path", ["../dcid.other/a.json", "a/../../b.json", "a\\..\\b.json"])
 def test_path_that_leads_out_of_the_files_of_the_run_is_not_asked_for(path: str) -> None:
-    """Whoever writes the tag may not be allowed to read there."""
+    """The author of the tag may not be allowed to read there."""
     found = read_declared({COLUMN_MAPPING_ARTIFACT_TAG: path}, datasets(), nothing_to_read)
     assert found.notes.endswith("cannot be read: the path leads out of the run's files.")
 
 
-def test_file_that_is_no_text_is_told_in_the_notes() -> None:
+def test_file_that_is_not_text_is_in_the_notes() -> None:
     """A spreadsheet, say."""
     found = read_declared({COLUMN_MAPPING_ARTIFACT_TAG: "a.xlsx"}, datasets(), lambda _: b"PK\xff\xfe")
     assert found.notes == "The column mapping in artifact a.xlsx cannot be read: is not text in UTF-8."

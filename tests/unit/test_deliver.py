@@ -1,4 +1,4 @@
-"""Deliveries in the Functions host: what may get better waits as a copy, what cannot is set aside, nothing is lost."""
+"""Deliveries in the Functions host: what may get better waits as a copy, all else is dead-lettered, nothing is lost."""
 
 import json
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_message_comes_back_when_its_copy_cannot_be_stored(desk: Desk) -> None:
 
 
 def test_message_deferred_too_often_is_dead_lettered_with_the_last_reason(desk: Desk) -> None:
-    """A day is enough; the attempts that are told are all of them, not the host's."""
+    """A day is enough; the attempts that are reported are all of them, not the host's."""
     patient, impatient = MessageBody(COMPLETED, "a", deferrals=LAST - 1), MessageBody(COMPLETED, "b", deferrals=LAST)
     desk.source.failures = [BUSY, AccessDeniedError("no role")]
     assert [desk.publish(patient).outcome, desk.publish(impatient).outcome] == ["deferred", "dead_lettered"]
@@ -122,7 +122,7 @@ def test_bad_event_whose_dead_letter_cannot_be_stored_is_kept(desk: Desk) -> Non
 
 @pytest.mark.parametrize(("body", "letter"), [(PLAIN, "op-1"), (BODY, "letter-1")], ids=["event", "replay"])
 def test_dead_letter_is_named_so_that_a_second_one_replaces_it(desk: Desk, body: MessageBody, letter: str) -> None:
-    """The host may bring a message again after it was set aside; a replayed dead letter is open once more."""
+    """The host may bring a message again after it was dead-lettered; a replayed dead letter is open once more."""
     desk.source.failures = [RequestRefusedError("no", status=400), RequestRefusedError("still no", status=400)]
     desk.publish(body)
     desk.publish(body, attempt=2)
@@ -148,7 +148,7 @@ def test_defect_comes_back_and_is_dead_lettered_as_last_noted(desk: Desk) -> Non
     assert desk.letters() == [("letter-1", "UnexpectedKeyError", "'https://h/c'", 5)]
 
 
-def test_poison_that_nobody_noted_says_so(desk: Desk) -> None:
+def test_poison_without_a_note_says_so(desk: Desk) -> None:
     """A killed process leaves no reason; the event is kept all the same."""
     desk.collect()
     (letter,) = desk.dead_letters.letters
@@ -184,7 +184,7 @@ def test_note_is_forgotten_when_a_later_attempt_ends_well(desk: Desk, body: Mess
     assert desk.notes.get("failure/op-1") is None
 
 
-def test_failure_that_cannot_be_noted_is_still_the_one_that_is_told(desk: Desk) -> None:
+def test_failure_that_cannot_be_noted_is_still_the_one_that_is_reported(desk: Desk) -> None:
     """The host logs the defect itself, and beside it why there will be no note."""
     desk.source.failures, desk.notes.failures = [KeyError("x")], [AccessDeniedError("no role on the table")]
     with pytest.raises(KeyError) as raised:

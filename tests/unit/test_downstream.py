@@ -40,7 +40,7 @@ def feeds(text: str, location: Location) -> list[str]:
 
 
 def test_example_of_the_documentation_is_one_that_can_be_read() -> None:
-    """Somebody will begin with a copy of it."""
+    """People will begin with a copy of it."""
     (example,) = re.findall(r"```yaml\n(.*?)```", CATALOG_MODEL.read_text(encoding="utf-8"), re.DOTALL)
     found = parse(example).entries
     assert [bool(entry.asset) for entry in found] == [True, True, False, False]
@@ -157,7 +157,7 @@ def test_asset_of_one_workspace_is_not_that_of_another() -> None:
     assert [len(list(wide.of_asset(*each))) for each in seen] == [1, 1, 1, 0]
 
 
-def test_output_that_nobody_registered_leads_to_the_report() -> None:
+def test_output_that_is_not_registered_leads_to_the_report() -> None:
     """By its path; and the mapping says why."""
     text = f"- {{path: {LAKE_URL}/out, dataset: {DATASET}/details, report: '{REPORT}?pbi_source=x'}}"
     built = build(text, run("score", outputs={"scores": at("out/scores/")}))

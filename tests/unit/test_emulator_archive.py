@@ -158,7 +158,7 @@ def test_what_was_deleted_stays_deleted_when_something_is_added(emulator: Emulat
 
 
 def test_what_was_deleted_and_is_added_again_is_there(emulator: Emulator, get: Get) -> None:
-    """As somebody who creates an endpoint of the same name anew."""
+    """As a person who creates an endpoint of the same name again."""
     emulator.control.delete("batchEndpoints", "nightly")
     endpoint = {"nightly": {"deployments": {"two": {"model": "creditrisk_model:1"}}}}
     emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"batch_endpoints": endpoint}}})
@@ -173,23 +173,23 @@ def test_list_without_api_version_is_refused(get: Get, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/jobs", "/models", "/models/creditrisk_model/versions", "/data"])
 def test_list_in_an_unknown_view_is_refused(get: Get, path: str) -> None:
-    """A misspelt view must not look like an empty list."""
+    """A mistyped view must not look like an empty list."""
     assert get(path, listViewType="Archived").status_code == 400
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("jobs", "nobody"),
+        ("jobs", "absent"),
         ("jobs", "job_001", "1"),
         ("models", "creditrisk_model", "9"),
-        ("models", "nobody"),
+        ("models", "absent"),
         ("onlineEndpoints", "creditrisk-endpoint"),
         ("datastores", "lake"),
     ],
 )
 def test_archiving_what_is_not_there_is_refused(emulator: Emulator, get: Get, arguments: tuple[str, ...]) -> None:
-    """So that a test which misspells a name fails."""
+    """So that a test which mistypes a name fails."""
     assert get("").ok
     with pytest.raises(ValueError, match=r"\w"):
         emulator.control.archive(*arguments)
@@ -202,7 +202,7 @@ def test_archiving_what_is_not_there_is_refused(emulator: Emulator, get: Get, ar
         (("models", "creditrisk_model"), None),
         (("models", "creditrisk_model", "9"), None),
         (("models", "creditrisk_model", "2"), "blue"),
-        (("onlineEndpoints", "nobody"), None),
+        (("onlineEndpoints", "absent"), None),
         (("onlineEndpoints", "creditrisk-endpoint"), "green"),
         (("batchEndpoints", "nightly", "1"), None),
     ],

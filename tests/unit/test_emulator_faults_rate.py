@@ -179,7 +179,7 @@ def test_reset_ends_the_dice(emulator: Emulator, send: Send) -> None:
     ],
 )
 def test_rate_that_makes_no_sense_is_refused(emulator: Emulator, fault: dict[str, object]) -> None:
-    """A misspelt fault fails the test that scripts it, and the script in force stays."""
+    """A mistyped fault fails the test that scripts it, and the script in force stays."""
     emulator.control.faults({"service": PURVIEW, "statuses": [500]})
     with pytest.raises(ValueError, match=r"\w"):
         emulator.control.faults(fault)

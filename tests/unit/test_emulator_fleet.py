@@ -232,7 +232,7 @@ def test_jobs_of_the_fleet_can_be_archived_and_scripted(services: Services, emul
 
 
 def test_mlflow_finds_the_family_of_a_root_run(services: Services) -> None:
-    """The pipeline and its steps, and nobody else."""
+    """The pipeline and its steps, and no other run."""
     fleet = Fleet(RUNS, 1)
     root = next(plan for plan in fleet.plans() if plan.steps and plan.status == COMPLETED)
     workspace = fleet.workspace_id(root.workspace)
@@ -249,7 +249,7 @@ def test_mlflow_finds_the_family_of_a_root_run(services: Services) -> None:
     ["fleet-000150", "fleet-000001", "fleet-3", "fleet-0000003", "x-000003", "f1ee7000-0009-4000-8000-000000000003"],
 )
 def test_run_that_is_not_of_the_workspace_is_not_found(services: Services, run_id: str) -> None:
-    """Past the end, of another workspace, or spelt otherwise."""
+    """Past the end, of another workspace, or in another form."""
     workspace = Fleet(RUNS).workspace_id(0)
     assert services.status(f"{workspace}/jobs/{run_id}") == 404
     assert services.status(f"/history/v1.0{workspace}/runs/{run_id}") == 404

@@ -108,7 +108,7 @@ def test_scan_of_another_type_with_the_same_name_creates_a_second_entity() -> No
     ],
 )
 def test_scan_that_makes_no_sense_is_refused_as_a_whole(emulator: Emulator, path: dict[str, object]) -> None:
-    """A misspelt asset fails the test that scans it, and nothing is written."""
+    """A mistyped asset fails the test that scans it, and nothing is written."""
     with pytest.raises(ValueError, match=r"\w"):
         emulator.control.scan(SET, path)
     assert emulator.control.state()["purview"]["entities"] == []

@@ -181,7 +181,7 @@ def test_line_of_a_pip_list_is_a_package(line: str, expected: tuple[str, ...]) -
 
 @pytest.mark.parametrize(("line", "expected"), CONDA.items(), ids=CONDA.keys())
 def test_line_of_a_conda_file_is_a_package(line: str, expected: tuple[str, ...]) -> None:
-    """Conda has several spellings for one match specification."""
+    """Conda has several forms of one match specification."""
     assert shown(parse_conda(line)) == expected
 
 
@@ -235,7 +235,7 @@ def test_setting_or_comment_asks_for_nothing(line: str) -> None:
         (f"-r https://u:{SECRET}@h.example.com/r.txt?sig={SECRET}", "https://h.example.com/r.txt"),
     ],
 )
-def test_included_file_is_told(line: str, name: str) -> None:
+def test_included_file_is_noted(line: str, name: str) -> None:
     """What is in it is not in the record, and the notes are to say so."""
     assert parse_pip(line) == IncludedFile(name)
 
@@ -259,13 +259,13 @@ def test_included_file_is_told(line: str, name: str) -> None:
         (f"-x {SECRET}", "-x"),
     ],
 )
-def test_pip_line_that_names_no_package_is_told(line: str, text: str) -> None:
-    """Nobody guesses that `release-1.2.zip` holds a package called release, or a package behind `.`."""
+def test_pip_line_that_names_no_package_is_noted(line: str, text: str) -> None:
+    """It is not guessed that `release-1.2.zip` holds a package called release, nor a package behind `.`."""
     assert parse_pip(line) == Unread(text)
 
 
 @pytest.mark.parametrize("line", ["*", "numpy*", "*[md5=11]", "numpy; linux", "numpy[", "::", "numpy/1"])
-def test_conda_line_that_names_no_package_is_told(line: str) -> None:
+def test_conda_line_that_names_no_package_is_noted(line: str) -> None:
     """A pattern matches many packages and names none."""
     assert parse_conda(line) == Unread(line)
 
@@ -353,7 +353,7 @@ def test_environment_version_of_arm_from_a_build_context_lists_no_packages() -> 
 
 
 def test_yaml_is_read_as_text() -> None:
-    """Elsewhere in the file may stand what YAML takes for a broken date or a tag of nobody's."""
+    """Elsewhere in the file may stand what YAML takes for a broken date or an unknown tag."""
     text = "name: 2024-99-99\nprefix: !ours x\ndependencies:\n- 'python=3.10'\n- on\n- pip:\n"
     assert versions({"name": "e", "version": "1", "python": {"condaDependencies": text}}) == {
         "on": "",
@@ -365,7 +365,7 @@ def test_yaml_is_read_as_text() -> None:
     "value",
     ["", "no mapping", "[", "- a\n- b", "dependencies: &x [*x]", "'", "[" * 5_000, 5, ["numpy"], "{}{}", "\x00"],
 )
-def test_list_of_packages_that_cannot_be_read_is_told(value: object) -> None:
+def test_list_of_packages_that_cannot_be_read_is_noted(value: object) -> None:
     """The environment is published all the same."""
     parsed = read({"name": "e", "version": "1", "python": {"condaDependencies": value}})
     assert parsed.packages is None
@@ -415,7 +415,7 @@ def test_packages_are_in_order() -> None:
     assert packages(conda("b=1", "a=1")) == packages(conda("a=1", "b=1"))
 
 
-def test_gaps_are_told_in_the_notes() -> None:
+def test_gaps_are_in_the_notes() -> None:
     """What was read is published, and who reads it learns what is missing."""
     parsed = read(conda("numpy=1.26.4", {"npm": ["left-pad"]}, None, 5, {"pip": ["-r r.txt", "-e .", "-c c.txt"]}))
     assert [package.name for package in parsed.packages or ()] == ["numpy"]

@@ -178,7 +178,7 @@ def test_attempts_used_up_leaves_a_file_as_event_grid_writes_it(endpoint: Endpoi
 
 
 def test_cloud_event_undelivered_has_members_in_lower_case(endpoint: Endpoint) -> None:
-    """A CloudEvent goes out as one object; what is added to it when given up follows its spelling."""
+    """A CloudEvent goes out as one object; what is added to it when given up follows its case."""
     endpoint.statuses = [400]
     kept: list[bytes] = []
     event = {"specversion": "1.0", "id": "c1", "source": "s", "type": "t"}
@@ -199,7 +199,7 @@ def test_cloud_event_undelivered_has_members_in_lower_case(endpoint: Endpoint) -
     }
 
 
-def test_nobody_listening_is_retried_then_given_up() -> None:
+def test_closed_port_is_retried_then_given_up() -> None:
     """A refused connection counts as an attempt like any other."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -209,7 +209,7 @@ def test_nobody_listening_is_retried_then_given_up() -> None:
 
 
 def test_workers_deliver_batches_at_the_same_time(endpoint: Endpoint) -> None:
-    """The endpoint answers nobody until all four are there."""
+    """The endpoint answers no request until all four are there."""
     endpoint.together = threading.Barrier(4)
     with sender(endpoint.url, workers=4) as grid:
         report = grid.send(events(4))

@@ -42,7 +42,7 @@ RUN_DATA = {
 }
 PIPELINE = RunSubject(ROOT, orchestrates=True, experiment_id=EXPERIMENT, experiment_name="My-pipeline")
 
-# name → (type, subject, data as captured, data as the documentation spells it, what it is read as)
+# name → (type, subject, data as captured, data as the documentation has it, what it is read as)
 EVENTS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], Subject]] = {
     "run completed": (
         "RunCompleted",
@@ -209,7 +209,7 @@ def test_mixed_casing_of_an_automl_parent_is_read() -> None:
 
 
 def test_spec_version_in_camel_case_is_a_cloud_event() -> None:
-    """AML's own CloudEvents examples spell `specVersion`."""
+    """AML's own CloudEvents examples have `specVersion`."""
     body = cloud_event("ModelRegistered", "models/m:1", {"modelName": "m", "modelVersion": "1"})
     body["specVersion"] = body.pop("specversion")
     assert read(body).subject == ModelSubject(AssetId("models", "m", "1"))
@@ -225,13 +225,13 @@ def test_model_version_is_text_or_integer(version: object) -> None:
 @pytest.mark.parametrize("time", ["2026-07-01T10:02:05.5390469+00:00", "2026-07-01T12:02:05.539046+02:00"])
 @pytest.mark.parametrize(("schema", "member"), [(event_grid, "eventTime"), (cloud_event, "time")])
 def test_time_is_read_to_the_microsecond_in_utc(schema: Schema, member: str, time: str) -> None:
-    """Times have six or seven digits and any offset; we cut the seventh and speak UTC."""
+    """Times have six or seven digits and any offset; we cut the seventh and use UTC."""
     body = schema("ModelRegistered", "models/m:1", {"modelName": "m", "modelVersion": "1"}, **{member: time})
     assert read(body).time == AT
 
 
 def test_workspace_is_the_topic_in_lower_case() -> None:
-    """Azure compares resource ids without regard to case, so two spellings are one workspace."""
+    """Azure compares resource ids without regard to case, so two forms are one workspace."""
     assert read({**model_event(), "topic": ARM_ID.upper()}).workspace == WORKSPACE_ID
 
 
@@ -283,7 +283,7 @@ def test_type_of_an_event_is_known_before_anything_else_of_it(schema: Schema) ->
 def test_type_of_every_event_we_read_is_known(
     kind: str, subject: object, captured: object, documented: object, expected: object
 ) -> None:
-    """With its namespace, as Event Grid spells it."""
+    """With its namespace, as Event Grid has it."""
     assert is_known(f"Microsoft.MachineLearningServices.{kind}")
 
 
@@ -416,7 +416,7 @@ def test_any_member_may_be_anything_and_is_read_or_refused(
 def test_data_with_a_required_member_missing_or_wrong_is_malformed(
     kind: str, subject: str, member: str, value: object
 ) -> None:
-    """The field is named as `data.runId`, so that a dead letter says what to mend."""
+    """The field is named as `data.runId`, so that a dead letter says what to fix."""
     complete = {
         "runId": ROOT,
         "runStatus": "Completed",
@@ -458,7 +458,7 @@ def test_deployed_model_without_name_or_version_is_malformed(models: str) -> Non
 
 @pytest.mark.parametrize("models", [["a:1", "b:2"], {"a": "1"}, 5])
 def test_deployed_models_that_are_no_text_are_malformed(models: object) -> None:
-    """An array spelt as text would give models named `['a`."""
+    """An array written as text would give models named `['a`."""
     with pytest.raises(MalformedEventError) as refused:
         read(event_grid("ModelDeployed", "endpoints/e", {"serviceName": "e", "modelIds": models}))
     assert refused.value.field == "data.modelIds"
@@ -477,17 +477,17 @@ def test_model_name_with_colons_is_split_at_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    "hints",
+    "members",
     [
         {"runTags": {"azureml.pipeline": "pipe_0001"}},
         {"runTags": {}, "runProperties": {"azureml.pipelinerunid": "pipe_0001"}},
         {"RunTags": {"azureml.pipeline": "pipe_0001"}, "runTags": None, "runProperties": None},
     ],
 )
-def test_step_names_its_pipeline(hints: dict[str, Any]) -> None:
+def test_step_names_its_pipeline(members: dict[str, Any]) -> None:
     """A step's event leads to the root, which is what gets published."""
-    data = {"runId": "step", "runType": "azureml.StepRun", **hints}
-    if "RunTags" in hints:
+    data = {"runId": "step", "runType": "azureml.StepRun", **members}
+    if "RunTags" in members:
         data.pop("runTags")
     body = event_grid("RunCompleted", f"experiments/{EXPERIMENT}/runs/step", data)
     assert read(body).subject == RunSubject("step", parent_pipeline="pipe_0001")

@@ -34,7 +34,7 @@ def test_gap_has_its_reason_and_says_what_happens_to_it() -> None:
 
 
 def test_many_gaps_are_cut_with_the_command_that_prints_all() -> None:
-    """Thousands of rows would help nobody."""
+    """Thousands of rows would be unreadable."""
     text = show([coverage(*(Gap("run", f"r{number}", "", "why") for number in range(1_500)))], [])
     assert "… and 1,300 more; `lineage status --all` prints them." in text
     assert "r199 " in text

@@ -94,7 +94,7 @@ def test_details_have_what_made_a_model(catalog: PlainCatalog) -> None:
 
 
 def test_link_that_is_not_https_is_not_shown(catalog: PlainCatalog) -> None:
-    """Whoever writes to the catalog must not run script in the page."""
+    """A writer of the catalog must not run script in the page."""
     catalog.add("m:3", MODEL, studio_url="javascript:alert(1)")
     details = read_details(catalog.reading(), "m:3")
     assert details is not None
@@ -174,7 +174,7 @@ def test_search_of_fifty_thousand_assets_is_one_request_and_twenty_hits() -> Non
     ],
 )
 def test_page_answers_this_machine_only(catalog: PlainCatalog, headers: dict[str, str], status: int) -> None:
-    """Neither a name that somebody made point here, nor another page of the browser."""
+    """Neither a name that was made to point here, nor another page of the browser."""
     app = build_app(catalog.reading())
     _guard(app.server)
     answer = app.server.test_client().get("/", headers=headers)

@@ -73,7 +73,7 @@ def test_nodes_carry_what_they_are_drawn_as() -> None:
     assert classes(scene, "model:1") == {"model", "i-cube", "centre"}
 
 
-def test_type_that_nobody_knows_is_drawn_as_data() -> None:
+def test_unknown_type_is_drawn_as_data() -> None:
     """With its name as the word."""
     assert kind_of("snowflake_stage").word == "snowflake stage"
     assert not kind_of("snowflake_stage").is_process

@@ -316,7 +316,7 @@ def test_http_refuses_what_the_genuine_host_refuses(host: HostProcess) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
-def test_host_ends_with_0_when_told_to(app: SampleApp, number: int | None) -> None:
+def test_host_ends_with_0_when_asked_to(app: SampleApp, number: int | None) -> None:
     """A signal, or without one the end of its standard input."""
     with hosted(app.folder, app.environment, "--no-http") as process:
         assert process.first_line["functions"] == ["boom", "collect", "echo", "fan_out", "ingest", "tick", "work"]
@@ -425,10 +425,10 @@ def test_second_boot_in_a_process_is_refused(app: SampleApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "told"),
+    ("setting", "value", "reason"),
     [("TICK", "every now and then", "schedule"), ("TICK", None, "TICK"), ("Storage", None, "Storage")],
 )
-def test_app_with_a_bad_setting_is_not_hosted(app: SampleApp, setting: str, value: str | None, told: str) -> None:
+def test_app_with_a_bad_setting_is_not_hosted(app: SampleApp, setting: str, value: str | None, reason: str) -> None:
     """The worker would take it in silence; this host says what is wrong and ends with 2."""
     environment = {**app.environment, setting: value or ""}
     if value is None:
@@ -438,7 +438,7 @@ def test_app_with_a_bad_setting_is_not_hosted(app: SampleApp, setting: str, valu
         command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert told in done.stderr.decode()
+    assert reason in done.stderr.decode()
 
 
 def test_our_app_has_exactly_these_functions_and_takes_an_event(storage: str, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_every_name_that_is_used_is_declared_and_the_reverse(template: Template)
 
 @every_template
 def test_parameters_and_outputs_are_described(template: Template) -> None:
-    """In words that azd shows to whoever is asked for them."""
+    """In words that azd shows when it asks for them."""
     for kind in ("parameters", "outputs"):
         for name, item in template.part(kind).items():
             words = [each["argument"] for each in item["decorators"] if each["type"] == "description"]
@@ -175,7 +175,7 @@ def test_every_output_is_used() -> None:
 
 
 def test_hooks_use_only_what_azd_or_the_template_gives() -> None:
-    """A name that nobody sets would stop the hook."""
+    """A name without a value would stop the hook."""
     given = set(TEMPLATES["main"].part("outputs")) | {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID"}
     assert set(re.findall(r"\$([A-Z][A-Z_]+)", HOOKS)) <= given
 
@@ -321,7 +321,7 @@ def test_storage_holds_what_the_app_uses() -> None:
 
 @pytest.mark.parametrize(("name", "destination"), [("toFunction", FUNCTION), ("toQueue", BY_QUEUE)])
 def test_setup_makes_the_same_subscription_as_the_template(name: str, destination: str) -> None:
-    """Whoever subscribes one more workspace by hand gets what the others have."""
+    """One more workspace that is subscribed by hand gets what the others have."""
     template = TEMPLATES["modules/event-subscription"]
     values = {key: item["value"] for key, item in template.part("variables").items()}
     properties = body_of(template.part("resources")[name]["config"])["properties"]
@@ -335,7 +335,7 @@ def test_setup_makes_the_same_subscription_as_the_template(name: str, destinatio
 
 
 def test_events_are_filtered_by_type_only_and_kept_if_undelivered() -> None:
-    """A filter on `data` would lose events that spell their keys otherwise."""
+    """A filter on `data` would lose events that write their keys otherwise."""
     for body in of_type("Microsoft.EventGrid/systemTopics/eventSubscriptions"):
         assert body["properties"]["filter"] == "byType"
         assert body["properties"]["deadLetterWithResourceIdentity"] == "undelivered"
@@ -350,7 +350,7 @@ def test_azd_deploys_only_into_its_own_resource_group() -> None:
 
 
 def test_alerts_are_those_of_the_runbook_and_ask_for_metrics_there_are() -> None:
-    """By the very name, so that whoever is called finds the page."""
+    """By the very name, so that the engineer on call finds the page."""
     runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
     rules = TEMPLATES["modules/alerts"].part("variables")["rules"]["value"]
     assert {rule["displayName"] for rule in rules} == {

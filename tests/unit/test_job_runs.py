@@ -192,7 +192,7 @@ def test_output_of_a_job_that_failed_counts_only_if_it_says_that_something_arriv
 
 
 def test_tasks_of_a_workflow_are_steps_of_their_own() -> None:
-    """Airflow names the workflow as the parent of each task, and nobody wants one step of it all."""
+    """Airflow names the workflow as the parent of each task, and no one wants one step of it all."""
     desk = Desk()
     for run_id, name in ((CHILD, "daily.extract"), (OTHER_CHILD, "daily.load")):
         event = run_event("COMPLETE", run_id=run_id, job=name, parent=("daily", RUN), outputs=[data(name)])
@@ -220,8 +220,8 @@ def test_stream_that_reports_every_minute_adds_nothing_to_the_ledger() -> None:
     assert len(desk.ledger.get_facts(desk.step.ref.qualified_name)) == 3
 
 
-def test_part_is_kept_while_another_worker_has_its_turn() -> None:
-    """The message comes back, and whoever publishes meanwhile tells of its event too."""
+def test_fact_is_kept_while_another_worker_has_the_lease() -> None:
+    """The message comes back, and the worker that publishes meanwhile includes its event."""
     desk = Desk(held=True)
     desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))
     with pytest.raises(LeaseHeldError):
@@ -229,8 +229,8 @@ def test_part_is_kept_while_another_worker_has_its_turn() -> None:
     assert len(desk.ledger.get_facts(QualifiedName(STEP))) == 1
 
 
-def test_nobody_waits_for_a_turn_with_what_the_catalog_has_already() -> None:
-    """The events of a notebook come together, and the first to publish tells of them all."""
+def test_no_worker_waits_for_a_lease_with_what_the_catalog_has_already() -> None:
+    """The events of a notebook come together, and the first worker to publish includes them all."""
     desk = Desk(held=True)
     desk.publish(*NOTEBOOK)
     desk.leases.acquire(STEP, holder="other", duration=timedelta(minutes=1))

@@ -1,4 +1,4 @@
-"""Labels that tell of classified data upstream."""
+"""Labels for classified data upstream."""
 
 import pytest
 

@@ -45,7 +45,7 @@ class Desk:
         )
         self.publisher.publish(event(REGISTERED))
         self.catalog.calls.clear()
-        self.outlet.told.clear()
+        self.outlet.sent.clear()
 
     def mark(self, key: QualifiedName, state: str) -> None:
         row = self.ledger.get_rows([key])[key]
@@ -65,11 +65,11 @@ def desk() -> Desk:
 def test_mark_gives_the_state_to_catalog_and_ledger_and_says_nothing_else(
     desk: Desk, key: QualifiedName, state: str
 ) -> None:
-    """No label is looked up, no receiver hears of it, and a run's steps keep the outputs that they have."""
+    """No label is looked up, no event is sent, and a run's steps keep the outputs that they have."""
     desk.mark(key, state)
     assert desk.state(key) == (state, state)
     assert "classifications" not in desk.catalog.calls
-    assert desk.outlet.told == []
+    assert desk.outlet.sent == []
     assert desk.catalog.entities[key].outputs is None  # Atlas leaves what a write does not mention
 
 

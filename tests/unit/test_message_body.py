@@ -66,7 +66,7 @@ def test_half_a_message_is_taken_as_a_bare_event(text: str) -> None:
 
 @given(JSON.filter(lambda event: not isinstance(event, str)))
 def test_event_that_is_not_text_is_made_so(event: object) -> None:
-    """Somebody who writes a message by hand would nest it."""
+    """A person who writes a message by hand would nest it."""
     body = MessageBody.parse(json.dumps({"event": event, "operation_id": "op"}), message_id="m")
     assert json.loads(body.event) == event
 
@@ -80,7 +80,7 @@ def test_members_of_wrong_types_do_no_harm(members: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [(3, 3), ("3", 0), (3.5, 0), (None, 0), ([3], 0)])
-def test_deferrals_that_are_no_count_start_anew(value: object, expected: int) -> None:
+def test_deferrals_that_are_not_a_count_start_again(value: object, expected: int) -> None:
     """Rather waited for longer than lost."""
     text = json.dumps({"event": "e", "operation_id": "op", "deferrals": value})
     assert MessageBody.parse(text, message_id="m").deferrals == expected
@@ -126,6 +126,6 @@ def test_age_of_a_message_is_in_seconds(age: timedelta, precision: str) -> None:
 
 
 @pytest.mark.parametrize("received_at", ["", "yesterday", "2026-07-01T12:00:00", "2026-13-01T12:00:00+00:00"])
-def test_age_of_a_message_is_unknown_if_nobody_noted_it_properly(received_at: str) -> None:
+def test_age_of_a_message_is_unknown_if_it_was_not_noted_properly(received_at: str) -> None:
     """A time without a zone, too, could be anything."""
     assert seconds_since(received_at, datetime.now(UTC)) is None

@@ -88,7 +88,7 @@ def busy(count: int = 1, **more: Any) -> list[Exception]:
 
 
 def test_event_of_a_completed_run_is_published(desk: Desk) -> None:
-    """The catalog has it when we return, and nothing is set aside."""
+    """The catalog has it when we return, and nothing is dead-lettered."""
     outcome = desk.handle(completed())
     assert (outcome.outcome, outcome.subject) == ("published", "run train")
     assert ws("runs/train") in desk.catalog.entities
@@ -123,7 +123,7 @@ def test_event_of_unknown_type_is_skipped_without_a_call(desk: Desk) -> None:
     ids=["no JSON", "nested JSON", "no id", "no workspace", "no run", "contradiction"],
 )
 def test_malformed_event_is_dead_lettered_naming_the_field(desk: Desk, body: str, field: str) -> None:
-    """A retry cannot help; the reason says what to mend, and no call is made."""
+    """A retry cannot help; the reason says what to fix, and no call is made."""
     assert desk.handle(body, attempt=3).outcome == "dead_lettered"
     (letter,) = desk.dead_letters.letters
     assert (letter.reason, letter.detail.partition(":")[0], letter.attempts) == ("MalformedEvent", field, 3)
@@ -131,7 +131,7 @@ def test_malformed_event_is_dead_lettered_naming_the_field(desk: Desk, body: str
 
 
 def test_event_of_a_foreign_workspace_is_dead_lettered_without_a_call(desk: Desk) -> None:
-    """We speak to no workspace that nobody listed, not even to ask."""
+    """We send nothing to a workspace that is not listed, not even to ask."""
     foreign = ARM_ID.replace("ws-ml", "ws-other")
     assert desk.handle(completed(topic=foreign)).outcome == "dead_lettered"
     (letter,) = desk.dead_letters.letters
@@ -169,7 +169,7 @@ def test_prefix_ends_at_a_slash(prefix: str) -> None:
         AllowList((prefix,)).check(WORKSPACE_ID)
 
 
-def test_empty_allow_list_lets_nobody_in() -> None:
+def test_empty_allow_list_refuses_all() -> None:
     """The safe side."""
     with pytest.raises(ForeignWorkspaceError):
         AllowList(()).check(WorkspaceId("s", "rg", "ws"))
@@ -211,7 +211,7 @@ def test_message_comes_back_when_dead_lettering_fails(desk: Desk, failure: Excep
 
 
 def test_record_missing_right_after_its_event_comes_back(desk: Desk) -> None:
-    """The event overtook the record it speaks of; within ten minutes a 404 is not yet the truth."""
+    """The event overtook the record it is about; within ten minutes a 404 is not yet the truth."""
     desk.clock.time = NOON + timedelta(minutes=9, seconds=59)
     with pytest.raises(RunNotSettledError):
         desk.handle(completed("gone"))
@@ -236,7 +236,7 @@ def test_rejected_entity_is_dead_lettered_and_its_neighbours_are_written(desk: D
 
 
 def test_replayed_dead_letter_is_published_once(desk: Desk) -> None:
-    """What was set aside can be replayed as it is, when its cause is gone."""
+    """A dead letter can be replayed as it is, when its cause is gone."""
     desk.catalog.refuse = {ws("runs/train")}
     desk.handle(completed())
     desk.catalog.refuse = set()
@@ -344,7 +344,7 @@ def test_exhausted_message_stays_in_the_queue_when_dead_lettering_fails(desk: De
     assert len(queue.messages) == 1
 
 
-def test_failure_nobody_foresaw_is_given_back_and_then_dead_lettered(desk: Desk) -> None:
+def test_unexpected_failure_is_given_back_and_then_dead_lettered(desk: Desk) -> None:
     """A defect of ours must cost neither the message nor those behind it."""
     queue = FakeQueue(completed())
     desk.source.failures = [KeyError("runId"), KeyError("runId")]

@@ -97,7 +97,7 @@ def test_source_that_names_a_place_is_an_input(source: object, url: str) -> None
         ({"path": "squad:1", "split": "train"}, "hugging_face", "train (hugging_face: squad:1)"),
         ({"table_name": "main.credit.loan"}, "spark", "train (spark: main.credit.loan)"),
         ({"sql": "select 1"}, "spark", "train (spark)"),
-        ({"uri": "azureml://datastores/nobody/paths/a"}, "azureml", "train (azureml: azureml://datastores/nobody/paths/a)"),
+        ({"uri": "azureml://datastores/absent/paths/a"}, "azureml", "train (azureml: azureml://datastores/absent/paths/a)"),
         ({"uri": f"{LONG}/datastores/lake/paths/a"}, "azureml", f"train (azureml: {LONG}/datastores/lake/paths/a)"),
         ({"uri": "azureml://jobs/r/outputs/o"}, "azureml", "train (azureml: azureml://jobs/r/outputs/o)"),
         ({"uri": "s3://b/a?X-Amz-Signature=1&sig=s3cret"}, "s3", "train (s3: s3://b/a)"),
@@ -108,11 +108,11 @@ def test_source_that_names_a_place_is_an_input(source: object, url: str) -> None
     ],
 )  # fmt: skip
 def test_source_that_names_no_place_is_named_in_the_notes(source: object, source_type: str, label: str) -> None:
-    """Nothing is made up of it, and nobody is asked; of a local path the folders are nobody's business."""
+    """Nothing is made up of it, and no service is asked; of a local path the folders are private."""
     places = FakePlaces()
     found = read(logged(source, source_type=source_type), places=places)
-    told = f"Logged with MLflow as inputs, but where they lie cannot be known from here: {label}."
-    assert (found, places.asked) == (LoggedInputs((), told), [])
+    note = f"Logged with MLflow as inputs, but where they lie cannot be known from here: {label}."
+    assert (found, places.asked) == (LoggedInputs((), note), [])
 
 
 def test_many_without_a_place_are_not_all_named() -> None:

@@ -85,23 +85,23 @@ def other_host(name: str) -> str:
 
 
 def candidates_of(row: Row) -> list[str]:
-    """Spell out what the column says."""
+    """Expand what the column says."""
     name, other = row.name, other_host(row.name)
     scheme, _, rest = name.partition("://")
     host, _, path = rest.partition("/")
-    spelled = {
+    expanded = {
         BOTH: [name, f"{name}/", other, f"{other}/"],
         BARE: [name, other],
         SLASH: [name, f"{name}/"],
         AS_IS: [name],
         LOWER: [name, f"{scheme}://{host}/{path.lower()}"],
     }
-    return spelled[row.candidates] if isinstance(row.candidates, str) else list(row.candidates)
+    return expanded[row.candidates] if isinstance(row.candidates, str) else list(row.candidates)
 
 
 def sets_of(row: Row) -> list[str]:
-    spelled = [f"{name}/{{SparkPartitions}}" for name in (row.name, other_host(row.name))]
-    columns = {PARTS: spelled, OWN_PARTS: spelled[:1]}
+    expanded = [f"{name}/{{SparkPartitions}}" for name in (row.name, other_host(row.name))]
+    columns = {PARTS: expanded, OWN_PARTS: expanded[:1]}
     return columns[row.sets] if isinstance(row.sets, str) else list(row.sets)
 
 

@@ -62,7 +62,7 @@ def test_run_is_sent_as_a_start_and_an_end_at_its_own_times() -> None:
 
 
 def test_end_says_everything_without_the_start() -> None:
-    """Whoever gets only the last event has the whole lineage."""
+    """A receiver that gets only the last event has the whole lineage."""
     end = last("runs/train", entities_of(TRAIN, models=["churn/versions/1"]))
     assert [(each["namespace"], each["name"]) for each in end["inputs"]] == [(WS, "data/loan/versions/1")]
     assert [(each["namespace"], each["name"]) for each in end["outputs"]] == [
@@ -222,14 +222,14 @@ def test_deployment_of_another_model_is_another_run_of_the_same_job() -> None:
 
 
 def test_same_content_at_another_time_has_the_same_fingerprints() -> None:
-    """A registration says no time of its own; that of the event which brought it up is no news."""
+    """A registration says no time of its own; that of the event that led to it is not a change."""
     entities = entities_of(TRAIN)
     now, later = to_run_events(entities, at=NOON), to_run_events(entities, at=NOON + timedelta(hours=1))
     assert [each.fingerprints for each in now] == [each.fingerprints for each in later]
 
 
 def test_data_that_is_not_known_changes_no_fingerprint_of_the_process() -> None:
-    """The event about a run does not know its models, the event about a model does: no news in either order."""
+    """The event about a run does not know its models, the event about a model does: not a change in either order."""
     entities = entities_of(TRAIN, models=["churn/versions/1"])
     known = [
         *entities,

@@ -79,7 +79,7 @@ def test_compressed_event_is_taken(desk: Desk) -> None:
     assert len(desk.queued) == 2
 
 
-def test_batch_is_told_what_became_of_each(desk: Desk) -> None:
+def test_answer_to_a_batch_says_what_became_of_each(desk: Desk) -> None:
     """One event that cannot be taken does not sink the others."""
     status, answer = desk.post([EVENT, run_event("START", namespace="other"), 5, {"id": "x"}])
     assert (status, answer["status"]) == (207, "partial_success")
@@ -122,7 +122,7 @@ def test_body_that_cannot_be_taken_is_refused_with_the_reason(
     assert desk.queued == []
 
 
-def test_nothing_is_taken_where_nobody_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_taken_where_no_namespace_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key alone is not enough: whose jobs they are is for the operator to say."""
     desk = Desk()
     monkeypatch.setattr(bootstrap, "services", lambda: desk.services)
@@ -131,7 +131,7 @@ def test_nothing_is_taken_where_nobody_was_let_in(monkeypatch: pytest.MonkeyPatc
 
 
 def test_malformed_event_is_queued_and_looked_at_later(desk: Desk) -> None:
-    """It ends as a dead letter, where it can be mended and replayed; the sender would throw it away."""
+    """It ends as a dead letter, where it can be fixed and replayed; the sender would throw it away."""
     assert desk.post({**EVENT, "run": 5})[0] == 201
     assert desk.queued[0]["run"] == 5
 

@@ -123,7 +123,7 @@ COMES_IN_OTHERWISE = {
 def test_name_that_went_out_is_looked_up_under_the_same_name_when_it_comes_in(
     qualified_name: str, namespace: str, name: str
 ) -> None:
-    """So that lineage told here and taken in there meets at the same data."""
+    """So that lineage sent here and taken in there meets at the same data."""
     place = place_of_dataset(DatasetName(namespace, name), "job")
     assert qualified_name in (place.ref.qualified_name, *place.exact)
 

@@ -13,7 +13,7 @@ from shared.places.platforms import to_openlineage
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WS = re.compile(r"^WS(?=/|$)")
-"""How goldens spell their workspace."""
+"""How goldens write their workspace."""
 WORKSPACE = "azureml://subscriptions/s/resourcegroups/rg/workspaces/ws"
 PROCESSES = (
     "custom_ml_experiment_step",
@@ -63,7 +63,7 @@ PROCESSES = (
     ],
 )
 def test_name_of_the_standard_leads_to_the_name_in_the_catalog(namespace: str, name: str, qualified_name: str) -> None:
-    """As https://openlineage.io/docs/spec/naming has them, and as older listeners spelt them."""
+    """As https://openlineage.io/docs/spec/naming has them, and as older listeners wrote them."""
     assert place_of_dataset(DatasetName(namespace, name), "jobs").ref.qualified_name == qualified_name
 
 
@@ -77,6 +77,6 @@ def test_what_we_tell_others_leads_back_to_where_it_came_from() -> None:
     }
     assert len(names) > 100
     for name in sorted(names):
-        told = to_openlineage(name)
-        place = place_of_dataset(told, "jobs")
-        assert name in {place.ref.qualified_name, *place.exact, *place.resource_sets}, (name, told, place)
+        dataset = to_openlineage(name)
+        place = place_of_dataset(dataset, "jobs")
+        assert name in {place.ref.qualified_name, *place.exact, *place.resource_sets}, (name, dataset, place)

@@ -14,7 +14,7 @@ from tests.references.openlineage_standard import check_event
 from tests.worlds.golden_case import Case, case_names
 
 BROKEN = (BaseValidationError, TypeError, ValueError, KeyError)
-"""What says that an event is not as it should be: cattrs gathers what it finds, and the outermost is told alone."""
+"""What says that an event is not as it should be: cattrs gathers what it finds, and the outermost is shown alone."""
 
 
 def events_of(name: str) -> list[dict[str, Any]]:
@@ -22,8 +22,8 @@ def events_of(name: str) -> list[dict[str, Any]]:
     case = Case.load(name)
     core = Core(case, json.loads(case.resolved_file.read_text(encoding="utf-8")))
     core.play()
-    told = to_run_events(core.catalog.entities.values(), at=NOON)
-    return [json.loads(Serde.to_json(event)) for each in told for event in each.events]
+    sent = to_run_events(core.catalog.entities.values(), at=NOON)
+    return [json.loads(Serde.to_json(event)) for each in sent for event in each.events]
 
 
 @pytest.mark.parametrize("name", case_names())
@@ -51,7 +51,7 @@ def event() -> dict[str, Any]:
         {"eventTime": "2026-07-01"},
         {"eventTime": "2026-07-01T12:00:00"},
         {"eventType": "DONE"},
-        {"producer": "nobody"},
+        {"producer": "absent"},
         {"schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent"},
         {"run": {"runId": "train"}},
         {"run": {}},

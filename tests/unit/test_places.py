@@ -1,4 +1,4 @@
-"""Places: data outside Azure ML is matched with what a scan already put into the catalog, and it can be told how."""
+"""Places: data outside Azure ML is matched with what a scan already put into the catalog, and the rule is named."""
 
 import pytest
 
@@ -28,7 +28,7 @@ REPORT_URL = "https://app.powerbi.com/groups/g/reports/r"
 
 
 def scanned(*names: str) -> dict[QualifiedName, Ref]:
-    """Spell a catalog in which a scan found these."""
+    """Build a catalog in which a scan found these."""
     return {QualifiedName(name): Ref("scanned", QualifiedName(name)) for name in names}
 
 
@@ -135,7 +135,7 @@ def test_model_touches_no_place() -> None:
     ids=["unresolved", "another workspace's", "registry", "deleted"],
 )
 def test_data_known_by_name_alone_is_looked_up_by_name(data: Data, name: str) -> None:
-    """The catalog may know it from better days, under a type that we can no longer tell."""
+    """The catalog may hold it from when its datastore could be read, under a type that is unknown now."""
     (place,) = list_places(tree(run("one", inputs={"x": data})))
     assert (place.ref, place.exact) == (Ref("custom_dataset", QualifiedName(name)), (name,))
 
@@ -150,7 +150,7 @@ def test_asset_that_a_run_wrote_and_registered_in_one_go_has_no_source() -> None
     assert registered_from(data_asset("predictions", OUTPUT, by_run=True)) is None
 
 
-def test_asset_that_somebody_registered_from_a_runs_path_afterwards_has_it_as_source() -> None:
+def test_asset_that_a_person_registered_from_a_runs_path_afterwards_has_it_as_source() -> None:
     """The run wrote the path, a person the registration: both are shown."""
     assert registered_from(data_asset("predictions", OUTPUT)) == OUTPUT
 
@@ -239,7 +239,7 @@ def test_placeholder_says_why_it_is_one(url: str, expected: str) -> None:
     assert rule(Location(url)) == expected
 
 
-def test_placeholder_of_what_its_own_run_wrote_says_that_nobody_was_asked() -> None:
+def test_placeholder_of_what_its_own_run_wrote_says_that_it_was_not_looked_up() -> None:
     """It was not looked up, so it cannot claim that nothing is there."""
     place = place_of(OUTPUT, own_runs=["cmd_1"])
     assert match_places([place], {})[place.ref].rule.startswith("placeholder: its run wrote it just now")

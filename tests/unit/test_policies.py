@@ -51,7 +51,7 @@ FRESH = policy(
 """What Purview makes for a new collection: its administrators, and what it inherits."""
 
 
-def test_role_that_nobody_has_yet_gets_its_rule_and_its_mention() -> None:
+def test_role_without_any_principal_gets_its_rule_and_its_mention() -> None:
     """Without the mention in the rule of permissions the role would have no effect."""
     changed = with_role(FRESH, DATA_CURATOR, APP)
     rules = {rule["id"]: rule for rule in changed["properties"]["attributeRules"]}
@@ -115,5 +115,5 @@ def test_roles_are_inherited_only_where_the_parents_permissions_are_mentioned(gi
 
 
 def test_ids_are_compared_without_regard_to_case() -> None:
-    """Azure spells GUIDs in either."""
+    """Azure writes GUIDs in either."""
     assert has_role(with_role(FRESH, DATA_CURATOR, APP.upper()), DATA_CURATOR, APP)

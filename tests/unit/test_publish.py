@@ -139,8 +139,8 @@ def test_only_what_changed_is_written_again(desk: Desk) -> None:
     assert (outcome.outcome, outcome.written, desk.catalog.sent[-1]) == ("published", 1, [ws("runs/train")])
 
 
-def test_forced_publishing_writes_everything_anew(desk: Desk) -> None:
-    """Whatever the ledger says: for the day when somebody restored an old catalog."""
+def test_forced_publishing_writes_everything_again(desk: Desk) -> None:
+    """Also what the ledger has: for the day when an old catalog was restored."""
     desk.publish(TRAINED)
     desk.catalog.entities.clear()
     outcome = desk.publisher.publish(event(TRAINED), force=True)
@@ -157,7 +157,7 @@ def test_plan_writes_nothing(desk: Desk) -> None:
 
 
 def test_ledger_notes_what_became_of_a_run(desk: Desk) -> None:
-    """So that coverage can be told and an operator can ask."""
+    """So that coverage can be counted and an operator can ask."""
     desk.publish(TRAINED)
     row = desk.ledger.get_rows([ws("runs/train")])[ws("runs/train")]
     assert (row.kind, row.outcome, row.status, row.event_id) == ("run", "published", "Completed", "event-1")
@@ -244,7 +244,7 @@ def test_run_that_is_not_settled_yet_comes_back(desk: Desk) -> None:
 
 @pytest.mark.parametrize("status", ["Failed", "Canceled", "NotResponding"])
 def test_run_that_did_not_complete_is_noted_and_skipped(desk: Desk, status: str) -> None:
-    """What it left behind is nobody's data."""
+    """What it left behind is not data."""
     desk.source.answers = answers(tree(replace(TRAIN, status=status), status=status))
     (outcome,) = desk.publish(TRAINED)
     assert (outcome.outcome, status in outcome.reason, desk.catalog.sent) == ("skipped", True, [])
@@ -502,7 +502,7 @@ def test_entity_deleted_in_the_catalog_is_written_again(desk: Desk) -> None:
 
 
 def test_model_deleted_in_the_catalog_does_not_block_its_run(desk: Desk) -> None:
-    """Somebody deleted it on purpose; the rest of the run is still true."""
+    """A person deleted it on purpose; the rest of the run is still true."""
     desk.publish(REGISTERED, ModelSubject(BETTER))
     del desk.catalog.entities[ws("models/churn/versions/1")]
     desk.source.answers = everything(tree(replace(TRAIN, status="Finished")))

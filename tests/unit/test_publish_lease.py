@@ -113,7 +113,7 @@ def test_other_trees_are_not_kept_waiting(desk: Desk) -> None:
     assert desk.publish(RunSubject("other")).outcome == "published"
 
 
-def test_pipeline_that_reuses_a_step_waits_for_whoever_writes_the_pipeline_it_ran_in(desk: Desk) -> None:
+def test_pipeline_that_reuses_a_step_waits_for_the_writer_of_the_pipeline_it_ran_in(desk: Desk) -> None:
     """The step is written by both; its models would be lost to the slower one. What was held already is given back."""
     reusing = RunTree(WORKSPACE, "again", "Completed", (run("train", outputs={"out": at("out/")}, root_id="train"),))
     desk.source.answers |= {"run again": reusing}
@@ -140,7 +140,7 @@ def test_turn_lost_before_the_write_writes_nothing(desk: Desk) -> None:
 
 
 def test_turn_is_made_to_last_when_the_write_begins(desk: Desk) -> None:
-    """Planning took most of it; nobody else may begin during the write."""
+    """Planning took most of it; no other worker may begin during the write."""
     taken: list[bool] = []
     desk.leases.before_renew = [lambda: desk.passes(LEASE - timedelta(seconds=1))]
     desk.catalog.during_write = [lambda: desk.passes(timedelta(seconds=2)), lambda: taken.append(desk.rival_takes())]
@@ -162,7 +162,7 @@ def test_what_another_worker_wrote_after_our_plan_is_not_written_again(desk: Des
 
 
 def test_turn_of_a_worker_that_died_is_taken_over_with_a_new_plan(desk: Desk) -> None:
-    """Nobody knows what it wrote before it died."""
+    """It is unknown what it wrote before it died."""
     desk.rival_takes()
     desk.passes(LEASE)
     assert (desk.publish().outcome, desk.source.calls) == ("published", ["run train"] * 2)

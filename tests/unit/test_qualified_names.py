@@ -1,4 +1,4 @@
-"""Qualified names: one name for one thing, whoever asks, and Purview's own where Purview has one."""
+"""Qualified names: one name for one thing, and Purview's own where Purview has one."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -52,7 +52,7 @@ def test_thing_of_a_workspace_is_named_below_it(name_in: Callable[[WorkspaceId],
 
 
 @each_thing
-def test_spelling_of_the_arm_id_does_not_matter(name_in: Callable[[WorkspaceId], QualifiedName], rest: str) -> None:
+def test_case_of_the_arm_id_does_not_matter(name_in: Callable[[WorkspaceId], QualifiedName], rest: str) -> None:
     """One workspace has one name, whatever case Azure writes its id in."""
     arm_id = WORKSPACE_ID.arm_id
     assert name_in(WorkspaceId.parse(arm_id.upper())) == name_in(WorkspaceId.parse(f"{arm_id.lower()}/"))

@@ -1,4 +1,4 @@
-"""Readiness: each thing the app needs is checked by itself, and the problem is told in words."""
+"""Readiness: each thing the app needs is checked by itself, and the problem is reported in words."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ def fail(services: Services, name: str, error: Exception) -> None:
     setattr(part, PROBES[name], failing(error))
 
 
-def test_everything_right_is_told_by_name(services: Services) -> None:
+def test_everything_right_is_reported_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
     assert check_readiness(lambda: services) == [Probe("settings"), *(Probe(name) for name in PROBES)]
 
@@ -63,13 +63,13 @@ def test_everything_right_is_told_by_name(services: Services) -> None:
 def test_what_fails_is_named_and_the_others_are_still_checked(
     services: Services, name: str, error: LineageError, problem: str
 ) -> None:
-    """One look tells all that is to be mended."""
+    """One look shows all that is to be fixed."""
     fail(services, name, error)
     checks = {check.name: check.problem for check in check_readiness(lambda: services)}
     assert checks == {"settings": "", **dict.fromkeys(PROBES, ""), name: problem}
 
 
-def test_everything_wrong_is_told_at_once(services: Services) -> None:
+def test_everything_wrong_is_reported_at_once(services: Services) -> None:
     """Each with its own words."""
     for name in PROBES:
         fail(services, name, ServiceUnavailableError(f"no {name}"))

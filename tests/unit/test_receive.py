@@ -64,7 +64,7 @@ def test_each_acceptance_gets_an_id_of_its_own() -> None:
 @pytest.mark.parametrize("write", [event_grid, cloud_event])
 @pytest.mark.parametrize("members", [("runProperties", "runTags"), ("RunProperties", "RunTags")])
 def test_megabytes_of_properties_and_tags_shrink_to_a_small_message(write: Any, members: tuple[str, str]) -> None:
-    """What decides about a run is kept: its id and two hints that it belongs to a pipeline."""
+    """What decides about a run is kept: its id and two members that say it belongs to a pipeline."""
     properties, tags = members
     data = {
         "runId": "train",
@@ -88,7 +88,7 @@ def test_megabytes_of_properties_and_tags_shrink_to_a_small_message(write: Any, 
         completed(runTags="password=hunter2"),
         '{"id": "e", "data": {"password": "hunter2"}',
     ],
-    ids=["in a hint", "no mapping", "no JSON"],
+    ids=["in a member", "no mapping", "no JSON"],
 )
 def test_secret_never_enters_the_queue(event: str) -> None:
     """What is not there cannot leak from there."""
@@ -104,7 +104,7 @@ def test_name_that_only_looks_like_a_secret_is_kept() -> None:
 
 @pytest.mark.parametrize("event", ["garbage", '{"id": ', "[" * 10_000, "  ", "é\ud800"], ids=ascii)
 def test_what_is_no_json_is_passed_on_as_it_came(event: str) -> None:
-    """Whoever publishes dead-letters it with a reason; here a 400 would lose it."""
+    """The publisher dead-letters it with a reason; here a 400 would lose it."""
     assert MessageBody.parse(receive(event), message_id="m").event == event
 
 
@@ -115,7 +115,7 @@ def test_json_that_is_no_event_is_passed_on_uninterpreted(event: str) -> None:
 
 
 def test_event_too_large_for_any_message_is_a_dead_letter_and_no_message() -> None:
-    """It is whole there but for its secrets, under the id that the caller was told."""
+    """It is whole there but for its secrets, under the id that the caller got."""
     letters = FakeDeadLetters()
     text = receive_event(
         OVERSIZE, source=EVENT_GRID, now=FakeClock(), open_dead_letters=lambda: letters, operation_id="op-1"

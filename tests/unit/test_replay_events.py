@@ -1,4 +1,4 @@
-"""Replaying events by HTTP: nothing unread reaches the queue, and each event is told what became of it."""
+"""Replaying events by HTTP: nothing unread reaches the queue, and the answer says what became of each event."""
 
 import json
 import logging
@@ -68,8 +68,8 @@ FOREIGN = completed(topic=ARM_ID.replace("ws-ml", "ws-other"))
 UNKNOWN = completed(eventType="Microsoft.MachineLearningServices.SomethingNew")
 
 
-def test_event_is_enqueued_under_the_id_that_is_told(desk: Desk) -> None:
-    """Whoever asked can find it in the logs, and among the dead letters if it comes to that."""
+def test_event_is_enqueued_under_the_id_in_the_answer(desk: Desk) -> None:
+    """The caller can find it in the logs, and among the dead letters if it comes to that."""
     (result,) = desk.replay(completed(id="e-7"))
     (body,) = desk.queued
     assert result == {"result": "enqueued", "event_id": "e-7", "operation_id": body.operation_id}
@@ -118,8 +118,8 @@ def test_bad_neighbours_do_not_harm_the_others(desk: Desk) -> None:
     ]
 
 
-def test_oversized_event_is_a_dead_letter_under_the_id_that_is_told(desk: Desk) -> None:
-    """Else nobody would find it."""
+def test_oversized_event_is_a_dead_letter_under_the_id_in_the_answer(desk: Desk) -> None:
+    """Else the caller would not find it."""
     (result,) = desk.replay(completed("r" * MESSAGE_LIMIT))
     (letter,) = desk.fake_letters.letters
     assert (letter.reason, letter.id) == ("OversizedEvent", result["operation_id"])
@@ -175,7 +175,7 @@ def test_who_asked_is_in_the_log(
 
 
 def test_foreign_event_is_refused_before_any_service_is_opened() -> None:
-    """We speak to no workspace that nobody listed; here opening anything at all would fail."""
+    """We send nothing to a workspace that is not listed; here opening anything at all would fail."""
     services = Services(Settings("https://nowhere.invalid", (ARM_ID,), Path("/nowhere/at/all")))
     (result,) = Desk.replay_with(services, json.dumps(FOREIGN).encode())
     assert result["result"] == "refused"

@@ -35,7 +35,7 @@ def read(
 
 
 def test_description_and_own_tags_of_a_run_are_kept_and_what_services_note_is_not() -> None:
-    """A steward reads what people wrote; kilobytes of notes that Azure ML makes for itself help nobody."""
+    """A steward reads what people wrote; kilobytes of notes that Azure ML makes for itself do not help."""
     tags = {
         "team": "risk",
         "api_key": "SECRET",
@@ -203,7 +203,7 @@ def test_default_output_is_hidden(declared: object) -> None:
 
 
 def test_default_output_with_a_path_of_its_own_is_shown() -> None:
-    """Somebody who names an output `default` and says where it goes means data."""
+    """A person who names an output `default` and says where it goes means data."""
     definition = {"outputData": {"default": {"outputLocation": {"uri": {"path": "azureml://datastores/d/paths/x/"}}}}}
     (binding,) = list_bindings(record(definition=definition, outputs={"default": anonymous("default")}))
     assert binding.name == "default"
@@ -270,7 +270,7 @@ def test_reused_step_names_the_run_it_took_over(properties: dict[str, str] | Non
         ({"runType": None}, False),
     ],
 )
-def test_pipeline_is_told_by_its_type_or_its_source(metadata: dict[str, Any], expected: bool) -> None:
+def test_pipeline_is_known_by_its_type_or_its_source(metadata: dict[str, Any], expected: bool) -> None:
     """The type may be null, so both are looked at."""
     assert record(**metadata).is_pipeline is expected
 

@@ -68,7 +68,7 @@ def _copy(folder: Path) -> Path:
 
 
 def test_every_yaml_file_has_its_loader() -> None:
-    """A new definition that nobody loads here could be wrong."""
+    """A new definition that is not loaded here could be wrong."""
     assert {path.relative_to(HERE).as_posix() for path in HERE.rglob("*.yml")} == {*LOADERS, CONDA}
 
 
@@ -133,7 +133,7 @@ def test_component_runs_under_its_steps_name() -> None:
 
 
 def test_binding_that_names_no_output_is_refused(tmp_path: Path) -> None:
-    """By us too, before a step would be started with a path that nobody writes."""
+    """By us too, before a step would be started with a path that is never written."""
     path = _copy(tmp_path) / "pipeline.yml"
     text = path.read_text(encoding="utf-8").replace("${{parent.inputs.LoanData}}", "somewhere")
     path.write_text(text, encoding="utf-8")
@@ -155,7 +155,7 @@ def test_notebook_is_notebook_json() -> None:
 
 
 def test_notebook_keeps_no_outputs() -> None:
-    """They would be somebody's data."""
+    """They would look like data."""
     cells = [cell for cell in _notebook()["cells"] if cell["cell_type"] == "code"]
     assert {(cell["execution_count"], len(cell["outputs"])) for cell in cells} == {(None, 0)}
 

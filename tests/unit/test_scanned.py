@@ -1,4 +1,4 @@
-"""What a scan has put into the catalog is told from placeholders of ours that may hide it."""
+"""What a scan has put into the catalog is distinguished from placeholders of ours that may hide it."""
 
 from collections.abc import Sequence
 

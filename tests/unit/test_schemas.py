@@ -1,4 +1,4 @@
-"""Schemas: what a data asset declares of its columns is recorded as it stands; a bad tag is told and sinks nothing."""
+"""Schemas: what a data asset declares of its columns is recorded as it stands; a bad tag is noted and sinks nothing."""
 
 import json
 

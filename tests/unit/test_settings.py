@@ -105,7 +105,7 @@ def test_required_setting_that_is_not_set_is_named_once(environ: dict[str, str],
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    """Nobody wants to deploy seven times to learn of seven slips."""
+    """No one wants to deploy seven times to find seven mistakes."""
     environ = {
         "PURVIEW_ENDPOINT": "acct.purview.azure.com",
         "LINEAGE_WORKSPACES": "ws-ml",
@@ -125,7 +125,7 @@ def test_every_problem_is_reported_at_once() -> None:
 
 
 def test_error_text_names_every_problem_on_a_line_of_its_own() -> None:
-    """What is printed at start is enough to mend it."""
+    """What is printed at start is enough to fix it."""
     with pytest.raises(ConfigurationError) as refused:
         Settings.from_env({})
     lines = str(refused.value).splitlines()
@@ -171,7 +171,7 @@ def test_allow_list_takes_workspaces_groups_and_subscriptions(environ: dict[str,
 @pytest.mark.parametrize(
     "value", ["ws-ml", "*", "/", "/subscriptions", "/subscriptions/", "/resourceGroups/g", ",", ", ,"]
 )
-def test_allow_list_that_would_let_in_all_or_nobody_is_refused(environ: dict[str, str], value: str) -> None:
+def test_allow_list_that_would_accept_all_or_none_is_refused(environ: dict[str, str], value: str) -> None:
     """An empty prefix is everybody's workspace; an empty list sets every event aside."""
     (problem,) = problems({**environ, "LINEAGE_WORKSPACES": value})
     assert problem.startswith("LINEAGE_WORKSPACES: ")
@@ -223,7 +223,7 @@ def test_storage_that_is_a_folder_is_refused(environ: dict[str, str], tmp_path: 
 
 
 def test_ca_bundle_that_is_not_there_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
-    """Before the first request fails for a reason that nobody understands."""
+    """Before the first request fails for a reason that is hard to understand."""
     (problem,) = problems({**environ, "LINEAGE_CA_BUNDLE": str(tmp_path)})
     assert problem == f"LINEAGE_CA_BUNDLE: there is no file {tmp_path}"
 
@@ -299,7 +299,7 @@ def test_emulator_credential_is_refused_with_the_default_endpoint(environ: dict[
 
 
 def test_console_beside_the_workers_own_export_is_refused(environ: dict[str, str]) -> None:
-    """Everything would be told twice."""
+    """Everything would be sent twice."""
     console = {"LINEAGE_TELEMETRY": "console"}
     for yes in ("true", "1", "Yes"):
         (problem,) = problems({**environ, **console, "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": yes})
@@ -352,7 +352,7 @@ def test_openlineage_to_anything_else_is_refused(environ: dict[str, str], value:
 
 @pytest.mark.parametrize("out", ["", "console", "http://localhost:5000"])
 def test_scope_without_a_receiver_over_tls_is_refused(environ: dict[str, str], out: str) -> None:
-    """A token does not travel in the clear, and one for nobody is a slip."""
+    """A token does not travel in the clear, and one without a receiver is a mistake."""
     scoped = {**environ, "LINEAGE_OPENLINEAGE_OUT": out, "LINEAGE_OPENLINEAGE_SCOPE": "api://x/.default"}
     (problem,) = problems(scoped)
     assert problem.startswith("LINEAGE_OPENLINEAGE_SCOPE: ")

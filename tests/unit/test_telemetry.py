@@ -1,4 +1,4 @@
-"""What the app tells of its work: the facts of an attempt, its span, and OpenTelemetry's metrics."""
+"""What the app reports about its work: the facts of an attempt, its span, and OpenTelemetry's metrics."""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ def test_attempts_side_by_side_count_each_for_itself() -> None:
 
 def test_attempt_says_what_it_is_about() -> None:
     """As far as that is known."""
-    telemetry.describe_attempt(event_id="nobody")  # outside of any
+    telemetry.describe_attempt(event_id="none")  # outside of any
     with telemetry.attempt("a"):
         telemetry.describe_attempt(event_id="e1", run_id="")
         assert telemetry.attempt_facts()["event_id"] == "e1"
@@ -115,7 +115,7 @@ def test_span_is_linked_to_the_trace_of_the_acceptance(spans: InMemorySpanExport
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-0"])
 def test_message_without_a_trace_has_a_span_without_a_link(spans: InMemorySpanExporter, traceparent: str) -> None:
-    """A hint of ours, or what somebody else put on the queue."""
+    """A synthetic event, or what another sender put on the queue."""
     with telemetry.attempt("a", traceparent=traceparent):
         pass
     assert [list(span.links) for span in spans.get_finished_spans()] == [[]]

@@ -110,7 +110,7 @@ def test_plan_applied_twice_is_empty_the_second_time(existing: Mapping[str, Any]
 
 
 def test_types_of_others_are_left_alone() -> None:
-    """A catalog has hundreds of types; a plan speaks of ours."""
+    """A catalog has hundreds of types; a plan is about ours."""
     plan = plan_types({"entityDefs": BUILT_IN})
     ours = {kind.type_name for kind in list_ours()}
     assert {item["name"] for item in (*plan.create_entities, *plan.update_entities)} <= ours
@@ -153,7 +153,7 @@ def test_type_of_an_existing_attribute_wins() -> None:
 
 
 def test_service_type_of_an_existing_type_wins() -> None:
-    """Somebody chose where it is browsed."""
+    """A person chose where it is browsed."""
     existing = {"name": "custom_dataset", "superTypes": ["DataSet"], "attributeDefs": [], "serviceType": "Ours"}
     assert definition("custom_dataset", plan_types({"entityDefs": [existing]}))["serviceType"] == "Ours"
 

@@ -144,7 +144,7 @@ def test_secret_in_a_url_is_not_read(text: str) -> None:
     ],
 )
 def test_name_that_azure_ml_made_up_is_anonymous(name: str) -> None:
-    """Nobody registered these; the path they stand for is shown instead."""
+    """These were never registered by a person; the path they stand for is shown instead."""
     reference = parse_reference(f"azureml://locations/eastus2/workspaces/{GUID}/data/{name}/versions/1")
     assert isinstance(reference, AssetReference)
     assert reference.is_anonymous
@@ -152,7 +152,7 @@ def test_name_that_azure_ml_made_up_is_anonymous(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["churn", "azureml_churn", "my_output_data_set", "azureml_output_data"])
 def test_name_that_a_person_chose_is_not_anonymous(name: str) -> None:
-    """Names that only resemble AML's are somebody's assets."""
+    """Names that only resemble AML's are assets that people made."""
     reference = parse_reference(f"{name}:1")
     assert isinstance(reference, AssetReference)
     assert not reference.is_anonymous
@@ -283,7 +283,7 @@ def test_path_below_a_run_id_names_the_run(path: str, run_id: str) -> None:
     ],
 )
 def test_run_is_read_from_a_path_that_names_it(path: str, run: str | None) -> None:
-    """The path of a model's files is the most exact witness of who made it."""
+    """The path of a model's files is the most exact evidence of the run that produced it."""
     assert run_of_path(path) == run
 
 

@@ -70,7 +70,7 @@ def test_actions_are_pinned_and_of_those_we_trust(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_text_that_a_stranger_writes_is_never_part_of_a_command(path: Path) -> None:
+def test_text_that_others_write_is_never_part_of_a_command(path: Path) -> None:
     """A title or a branch name in an expression would be run by the shell; commands take variables instead."""
     assert [each for each in commands(read(path)) if "${{" in each] == []
 

@@ -1,4 +1,4 @@
-"""A deployment beside the emulated workspaces, as azd would tell of it, and tokens that say something."""
+"""A deployment beside the emulated workspaces, as azd would report it, and tokens with claims."""
 
 import time
 from collections.abc import Sequence

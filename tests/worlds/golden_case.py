@@ -111,8 +111,8 @@ class Case:
         """What Azure ML answered when the case was last played, as the planner sees it."""
         return FOLDER / self.name / "resolved.json"
 
-    def spell(self, event: str) -> str:
-        """Spell `RunCompleted train`, `RunStatusChanged train Failed`, `ModelDeployed aci ACI m:1,m:2` as AML does."""
+    def to_event(self, event: str) -> str:
+        """Build `RunCompleted train`, `RunStatusChanged train Failed`, `ModelDeployed aci ACI m:1,m:2` as AML does."""
         match event.split():
             case [kind, name, *rest]:
                 pass
@@ -125,7 +125,7 @@ class Case:
         elif kind == "ModelDeployed":
             data = {"serviceName": name, **dict(zip(("serviceComputeType", "modelIds"), rest, strict=False))}
         else:
-            data = {"runId": name, **self._hints(name), **({"runStatus": rest[0]} if rest else {})}
+            data = {"runId": name, **self._pipeline_of(name), **({"runStatus": rest[0]} if rest else {})}
         return json.dumps(
             {
                 "topic": WORKSPACE_ID,
@@ -138,7 +138,7 @@ class Case:
             }
         )
 
-    def _hints(self, run_id: str) -> dict[str, object]:
+    def _pipeline_of(self, run_id: str) -> dict[str, object]:
         run = self.seed["workspaces"][KEY]["runs"].get(run_id, {})
         if run.get("kind") in ("pipeline", "batch"):
             return {"runType": "azureml.PipelineRun"}
@@ -160,9 +160,9 @@ def lineage_of(
     entities: Iterable[Mapping[str, Any]], edges: Iterable[tuple[str, str]], *, removed: Collection[tuple[str, str]]
 ) -> dict[str, object]:
     """
-    Spell entities, as the catalog gives them, and edges between their names as a golden does.
+    Format entities, as the catalog gives them, and edges between their names as a golden does.
 
-    Names are spelt with `WS` for the workspace; what contains others is told at what it contains. The catalog still
+    Names are written with `WS` for the workspace; a container is named at what it contains. The catalog still
     draws edges that a process was written without since; they are marked.
     """
     shown = (

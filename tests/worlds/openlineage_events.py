@@ -1,4 +1,4 @@
-"""OpenLineage events for tests, as a Spark listener spells them."""
+"""OpenLineage events for tests, as a Spark listener sends them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""What `lineage doctor` checks: one module for each link between the parts, each yielding checks."""
+"""What `lineage doctor` checks: one module for each connection, each yielding checks."""

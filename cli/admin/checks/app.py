@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.management.arm import ROLES, SITES, role_command
 from cli.admin.management.clients import Management
-from cli.options import Deployment
+from cli.options import AppDeployment
 from shared.errors import AccessDeniedError, RecordNotFoundError
 from shared.model import WorkspaceId
 
@@ -17,7 +17,7 @@ _STORAGE = (
 """For each service the roles that do; the deployment gives the first."""
 
 
-def check_app(management: Management, deployment: Deployment, workspaces: list[WorkspaceId]) -> Iterator[Check]:
+def check_app(management: Management, deployment: AppDeployment, workspaces: list[WorkspaceId]) -> Iterator[Check]:
     """Yield a check of each place where the app needs a role, for what is known of the app."""
     if deployment.function_app_id:
         yield Check("app: state", _probe_state(management, deployment.function_app_id), "Give yourself Reader on it.")
@@ -78,7 +78,7 @@ def _probe_workspace(management: Management, identity_id: str, workspace: Worksp
     return probe
 
 
-def _probe_storage(management: Management, deployment: Deployment) -> Callable[[], str]:
+def _probe_storage(management: Management, deployment: AppDeployment) -> Callable[[], str]:
     def probe() -> str:
         scope, identity = deployment.storage_account_id, deployment.identity_id
         lacking = [roles[0] for roles in _STORAGE if not has_role(management, scope, identity, *roles)]

@@ -9,7 +9,7 @@ from cli.admin.checks.machine import Resolve, check_account, read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
 from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits
-from cli.options import Deployment
+from cli.options import AppDeployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA
@@ -25,7 +25,7 @@ _ROLE = (
 
 
 def check_catalog(
-    services: Services, management: Management, deployment: Deployment, resolve: Resolve
+    services: Services, management: Management, deployment: AppDeployment, resolve: Resolve
 ) -> Iterator[Check]:
     if deployment.purview_account_id:
         yield check_account(
@@ -50,7 +50,7 @@ def _probe_collection(services: Services, management: Management) -> Callable[[]
     return probe
 
 
-def _probe_role(services: Services, management: Management, deployment: Deployment) -> Callable[[], str]:
+def _probe_role(services: Services, management: Management, deployment: AppDeployment) -> Callable[[], str]:
     def probe() -> str:
         identity = deployment.identity_id or str(
             read_claims(get_token(services.credential, SCOPE).token).get("oid") or ""
@@ -70,10 +70,10 @@ def _probe_role(services: Services, management: Management, deployment: Deployme
             maybe = maybe or has_groups(policy, DATA_CURATOR)
             parent = collections[name].parent if name in collections and inherits(policy) else ""
             if parent and parent not in collections:
-                raise UncheckedError(f"{identity} is no Data Curator in {name}; what is above it is not visible to you")
+                raise UncheckedError(f"{identity} is not Data Curator in {name}; what is above is not visible to you")
             name = parent
         if maybe:
-            raise UncheckedError(f"{identity} is no Data Curator in {start} itself; it may be through a group")
+            raise UncheckedError(f"{identity} is not Data Curator in {start} itself; it may be through a group")
         raise ProblemError(f"{identity} is not Data Curator in {start}", f"lineage setup --identity {identity}")
 
     return probe
@@ -83,7 +83,7 @@ Probe = Callable[[], str]
 
 
 def _unless_only_the_caller_lacks_it(
-    services: Services, management: Management, deployment: Deployment
+    services: Services, management: Management, deployment: AppDeployment
 ) -> Callable[[Probe], Probe]:
     """Report a right that only the caller lacks as unchecked, where the app is known to have it."""
 

@@ -8,7 +8,7 @@ from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.checks.machine import Resolve, check_account
 from cli.admin.management.arm import STORAGE_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.options import Deployment
+from cli.options import AppDeployment
 from shared.bootstrap import Services
 from shared.intake.deliver import LastEventNote
 from shared.reconciling.coverage import read_coverage
@@ -22,7 +22,7 @@ _ROLES = (
 
 
 def check_state(
-    services: Services, management: Management, deployment: Deployment, resolve: Resolve
+    services: Services, management: Management, deployment: AppDeployment, resolve: Resolve
 ) -> Iterator[Check]:
     """Yield checks of the three stores. The queue is only read: a message of ours would be worked on."""
     storage = services.settings.storage

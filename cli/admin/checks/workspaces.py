@@ -11,7 +11,7 @@ from cli.admin.checks.machine import Resolve, find_addresses, refuse_public_addr
 from cli.admin.management.arm import role_command
 from cli.admin.management.clients import Management
 from cli.admin.management.event_grid import Target, Topic, build_subscription, differences
-from cli.options import Deployment
+from cli.options import AppDeployment
 from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.bootstrap import Services
 from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError
@@ -93,7 +93,7 @@ def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], s
 
 
 def check_events(
-    services: Services, management: Management, deployment: Deployment, workspaces: list[WorkspaceId]
+    services: Services, management: Management, deployment: AppDeployment, workspaces: list[WorkspaceId]
 ) -> Iterator[Check]:
     for workspace in workspaces:
         watch = _Watch(services, management, deployment, workspace)
@@ -106,7 +106,7 @@ class _Watch:
     """Looks at the subscription of one workspace."""
 
     def __init__(
-        self, services: Services, management: Management, deployment: Deployment, workspace: WorkspaceId
+        self, services: Services, management: Management, deployment: AppDeployment, workspace: WorkspaceId
     ) -> None:
         self._services = services
         self._management = management

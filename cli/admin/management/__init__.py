@@ -1,1 +1,1 @@
-"""Clients of what only people touch: Azure Resource Manager, Event Grid, and the administration of Purview."""
+"""Clients that only the command line needs: Azure Resource Manager, Event Grid, and the administration of Purview."""

@@ -8,7 +8,7 @@ from typing import Any
 from emulator.azure_ml.content.assets import Key
 from emulator.azure_ml.content.reading import AUTHOR, Node, read_time, split_label, texts
 from emulator.azure_ml.content.runs import RUN_TYPES, STEPS, Input, LoggedInput, Output, Run, SavedDataset
-from emulator.azure_ml.content.workspace import SHORT, Names, artifacts_path
+from emulator.azure_ml.content.workspace import SHORT, WorkspaceNames, artifacts_path
 
 NAME = "${{name}}"
 
@@ -23,7 +23,7 @@ Entries = dict[Key, dict[str, Any]]
 
 
 def read_runs(
-    workspace: Node, names: Names, experiments: Mapping[str, str], default_datastore: str
+    workspace: Node, names: WorkspaceNames, experiments: Mapping[str, str], default_datastore: str
 ) -> tuple[dict[str, Run], Entries]:
     """Read the runs, and the data assets that exist because of them."""
     reader = _Reader(workspace, names, experiments, default_datastore)
@@ -33,7 +33,9 @@ def read_runs(
 class _Reader:
     """Outputs are read first, so that an input may name a run written further down."""
 
-    def __init__(self, workspace: Node, names: Names, experiments: Mapping[str, str], default_datastore: str) -> None:
+    def __init__(
+        self, workspace: Node, names: WorkspaceNames, experiments: Mapping[str, str], default_datastore: str
+    ) -> None:
         self.nodes: Mapping[str, Node] = workspace.get("runs", {})
         self.produced: Entries = {}
         self._roots: dict[str, str] = {}

@@ -27,7 +27,7 @@ from emulator.azure_ml.content.run_families import (
 )
 from emulator.azure_ml.content.run_seed import read_runs
 from emulator.azure_ml.content.runs import Run
-from emulator.azure_ml.content.workspace import Names, Workspace
+from emulator.azure_ml.content.workspace import Workspace, WorkspaceNames
 
 _KEYS = {
     "name", "subscription", "resource_group", "guid", "region", "storage_account", "storage_hns", "datastores", "data",
@@ -55,7 +55,7 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
     unknown = set(node) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys in workspace {key}: {sorted(unknown)}")
-    names = Names(
+    names = WorkspaceNames(
         subscription=node["subscription"],
         resource_group=node["resource_group"],
         workspace=node.get("name", key),

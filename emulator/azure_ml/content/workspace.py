@@ -20,7 +20,7 @@ ARTIFACTS = "workspaceartifactstore"
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class WorkspaceNames:
     """How the services name one workspace."""
 
     subscription: str
@@ -59,7 +59,7 @@ class Names:
         """
         Return the ARM id of ``name:version``; a registry or other full URI stays as it is.
 
-        >>> Names("s", "g", "w", "", "").resource("models", "m:1").rpartition("/workspaces/")[2]
+        >>> WorkspaceNames("s", "g", "w", "", "").resource("models", "m:1").rpartition("/workspaces/")[2]
         'w/models/m/versions/1'
         """
         if "://" in reference:
@@ -84,7 +84,7 @@ def artifacts_path(container: str) -> str:
 class Workspace:
     """Everything in one workspace; assets by (name, version), the rest by name; ``newest_first`` has root runs only."""
 
-    names: Names
+    names: WorkspaceNames
     storage_account: str
     storage_hns: bool
     datastores: Mapping[str, Datastore]

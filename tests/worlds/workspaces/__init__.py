@@ -1,1 +1,1 @@
-"""Workspaces of Azure ML, made up at random: what is in them, how the emulator is told, and what is true of them."""
+"""Workspaces of Azure ML, made up at random: what is in them, their seed for the emulator, and what is true of them."""

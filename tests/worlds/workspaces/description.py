@@ -14,7 +14,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Data that nobody registered, at a place; `form` says how the run spelt it."""
+    """Data that is not registered, at a place; `form` says how the run names it."""
 
     place: Place
     form: str = "datastore"
@@ -52,7 +52,7 @@ class OfRegistry:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PublicFile:
     """A file at a public address."""
 
     url: str
@@ -65,7 +65,7 @@ class OfAnotherWorkspace:
     label: str
 
 
-Source = Path | Asset | OutputOf | Model | OfRegistry | Address | OfAnotherWorkspace
+Source = Path | Asset | OutputOf | Model | OfRegistry | PublicFile | OfAnotherWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredData:
-    """A data asset that somebody registered from a place by hand."""
+    """A data asset that a person registered from a place by hand."""
 
     label: str
     place: Place

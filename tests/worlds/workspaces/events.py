@@ -1,4 +1,4 @@
-"""The events that tell of a described workspace, as Azure ML spells them."""
+"""The events about a described workspace, as Azure ML sends them."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.worlds.workspaces.seed import experiment_id
 
 
 def families_of(workspace: Workspace) -> dict[str, list[str]]:
-    """Return the events of all runs by root; any one of a family tells of all of it."""
+    """Return the events of all runs by root; any one of a family publishes all of it."""
     families: dict[str, list[str]] = {}
     for run in workspace.runs:
         families.setdefault(workspace.root_of(run).id, []).append(_ended(workspace, run))
@@ -17,7 +17,7 @@ def families_of(workspace: Workspace) -> dict[str, list[str]]:
 
 
 def other_events_of(workspace: Workspace) -> Iterator[str]:
-    """Yield the events of models and endpoints, each of which tells of itself only."""
+    """Yield the events of models and endpoints, each of which is about itself only."""
     for model in workspace.models:
         yield _registered(model)
     for endpoint in workspace.endpoints:

@@ -1,4 +1,4 @@
-"""Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events that tell of them."""
+"""Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events about them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tests.worlds.workspaces import names
 from tests.worlds.workspaces.description import (
-    Address,
     Asset,
     Endpoint,
     Model,
@@ -18,6 +17,7 @@ from tests.worlds.workspaces.description import (
     OutputOf,
     Path,
     Place,
+    PublicFile,
     RegisteredData,
     RegisteredModel,
     Run,
@@ -187,7 +187,7 @@ class _Making:
         return st.one_of(st.builds(Path, places, forms), st.builds(Path, by_url, st.just("abfss")))
 
     def _addresses(self) -> st.SearchStrategy[Source]:
-        return names.addresses.map(lambda path: Address(f"https://example.org/{path}"))
+        return names.addresses.map(lambda path: PublicFile(f"https://example.org/{path}"))
 
     def _written(self, *, all_types: bool = False) -> list[tuple[Run, Output]]:
         """List what runs wrote and completed; models only if asked for."""
@@ -218,7 +218,7 @@ class _Making:
         written = [pair for pair in self._written() if not pair[1].registers]
         if written and self.chance():
             run, output = self.draw(st.sampled_from(written))
-            # Whoever reused the step may register what it found; then only the place tells who wrote it.
+            # A run that reused the step may register what it found; then only the place says who wrote it.
             named = [each.id for each in self.runs if run.id in (each.id, each.reuses)]
             named += [self._root_of(each) for each in self.runs if run.id in (each.id, each.reuses)]
             named += [] if output.place else [""]

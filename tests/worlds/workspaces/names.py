@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 _ODD = [*"abX1é%:{}#.-_'@+ ", "日本", "🙂", "%20", "%2F", "{N}"]
-"""No `*` and `?`, which make a glob or a query of a path; no letters that could spell a word like `key`."""
+"""No `*` and `?`, which make a glob or a query of a path; no letters that could make a word like `key`."""
 _PLAIN = ["a", "B", "x1", "-", "_", "ß", "日"]
 
 

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tests.worlds.workspaces.description import (
-    Address,
     Asset,
     Endpoint,
     Model,
@@ -14,6 +13,7 @@ from tests.worlds.workspaces.description import (
     OutputOf,
     Path,
     Place,
+    PublicFile,
     Run,
     Source,
     Workspace,
@@ -38,7 +38,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def to_seed(workspace: Workspace) -> dict[str, Any]:
-    """Spell the workspace as `azure_ml.yaml` does; the names of the workspace itself are another's affair."""
+    """Describe the workspace as `azure_ml.yaml` does, without the names of the workspace itself."""
     return {
         "datastores": {"share": {"type": "AzureFile", "account": "stempty", "container": "files"}},
         "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
@@ -62,7 +62,7 @@ def experiment_id(name: str) -> str:
 
 
 def uri_of(place: Place, form: str = "datastore") -> str:
-    """Spell a place in one of the ways Azure ML knows."""
+    """Name a place in one of the ways Azure ML knows."""
     host, container = HOSTS[place.store]
     path = place.path if place.type == "uri_file" else f"{place.path}/"
     match form:
@@ -122,7 +122,7 @@ def _source(source: Source) -> dict[str, str]:
             return {"asset": asset_uri(REGISTRY, "data", label), "type": "uri_folder"}
         case OfRegistry(kind, label):
             return {"model": asset_uri(REGISTRY, kind, label), "type": "custom_model"}
-        case Address(url):
+        case PublicFile(url):
             return {"uri": url, "type": "uri_file"}
         case OfAnotherWorkspace(label):
             return {"asset": asset_uri(ANOTHER, "data", label), "type": "uri_folder"}
@@ -148,6 +148,6 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def asset_uri(prefix: str, kind: str, label: str) -> str:
-    """Spell `name:version` below a registry or a workspace."""
+    """Format `name:version` below a registry or a workspace."""
     name, _, version = label.rpartition(":")
     return f"{prefix}/{kind}/{name}/versions/{version}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tests.worlds.workspaces.description import (
-    Address,
     Asset,
     Model,
     OfAnotherWorkspace,
@@ -18,6 +17,7 @@ from tests.worlds.workspaces.description import (
     OutputOf,
     Path,
     Place,
+    PublicFile,
     Run,
     Source,
     Workspace,
@@ -135,7 +135,7 @@ class _Deriving:
                 yield self._node("custom_dataset", asset_uri(REGISTRY, "data", label))
             case OfRegistry(kind, label):
                 yield self._node("custom_ml_model", asset_uri(REGISTRY, kind, label))
-            case Address(url):
+            case PublicFile(url):
                 yield self._node("custom_dataset", url)
             case OfAnotherWorkspace(label):
                 yield self._node("custom_dataset", f"WS/unresolved/{asset_uri(ANOTHER, 'data', label)}")
