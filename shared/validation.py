@@ -19,7 +19,8 @@ NUMBER = int | float | str
 Shape = type | UnionType | list["Shape"] | Mapping[str, "Shape"]
 """
 What is expected: a type (`object` is anything), a list with the shape of its items, or an object with the shapes of its
-members by name. A member may be absent or null, but not `name!`; `name?` is not checked; `*` is every member.
+members by name. A member may be absent or null, but not `name!`; `name?` is not checked, `name~` only where it is an
+object; `*` is every member.
 """
 _WORDS: Mapping[type | UnionType, str] = {
     NUMBER: "a number",
@@ -50,7 +51,7 @@ def checked(value: Any, shape: Shape, at: str = "", *, numbered: bool = True) ->
     """
     kind = str if shape is Name else dict if isinstance(shape, Mapping) else list if isinstance(shape, list) else shape
     if not isinstance(value, kind):
-        raise ValueError(f"{at or 'it'}: is {_WORDS[type(value)]}, not {_WORDS[kind]}")  # noqa: TRY004
+        raise ValueError(f"{at or 'it'}: is {_word(type(value))}, not {_word(kind)}")  # noqa: TRY004
     if shape is Name and not str(value).strip():
         raise ValueError(f"{at}: is empty")
     for path, inner_value, inner in _inside(value, shape, at, numbered=numbered):
@@ -58,14 +59,20 @@ def checked(value: Any, shape: Shape, at: str = "", *, numbered: bool = True) ->
     return value
 
 
+def _word(kind: type | UnionType) -> str:
+    return _WORDS.get(kind) or str(getattr(kind, "__name__", kind))
+
+
 def _inside(value: Any, shape: Shape, at: str, *, numbered: bool) -> Iterator[tuple[str, Any, Shape]]:
     if isinstance(shape, list):
         yield from ((f"{at}[{index}]" if numbered else at, item, shape[0]) for index, item in enumerate(value))
     for name, inner in shape.items() if isinstance(shape, Mapping) else ():
-        for member in value if name.startswith("*") else [name.rstrip("!?")]:
+        for member in value if name.startswith("*") else [name.rstrip("!?~")]:
             path = below(at, member)
             if name.endswith("!") and member not in value:
                 raise ValueError(f"{path}: is missing")
+            if name.endswith("~") and not isinstance(value.get(member), dict):
+                continue
             if name.endswith("!") or (not name.endswith("?") and value.get(member) is not None):
                 yield path, value[member], inner
 

@@ -50,8 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
                 with _settings(case, emulator, storage):
                     exit_code = max([exit_code, *(_run(command) for command in given.then)])
             except Exception as error:  # noqa: BLE001 - a person wrote the case, so every mistake in it is reported
-                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                print(f"{path}: {kind}{error}", file=sys.stderr)  # noqa: T201
+                is_worded = isinstance(error, ValueError | OSError)
+                what = error if is_worded else f"is not in the form of a case ({type(error).__name__}: {error})"
+                print(f"{path}: {what}", file=sys.stderr)  # noqa: T201
                 exit_code = max(exit_code, FAILED)
     return exit_code
 

@@ -122,21 +122,20 @@ def enter(files: Mapping[str, Path], work: Callable[[], object]) -> list[str]:
     return sorted(entered)
 
 
-def trace(files: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Let the product do four pieces of work on the emulator, and return the modules that each enters."""
+def trace(files: Mapping[str, Path]) -> Iterator[tuple[str, list[str]]]:
+    """Let the product do four pieces of work on the emulator, and yield each with the modules that it enters."""
     with Emulator("credit-risk") as emulator, TemporaryDirectory() as directory:
         environment = emulator.environment(f"sqlite:///{Path(directory) / 'lineage.sqlite'}")
         settings = Settings.from_env(environment)
         events = [json.dumps(event) for _, event in emulator.control.events()]
         run = next(event for event in events if "RunCompleted" in event)
-        found = {"one RunCompleted": enter(files, lambda: _publish(run, settings))}
+        yield "one RunCompleted", enter(files, lambda: _publish(run, settings))
         for event in events:
             _publish(event, settings)
-        found["one reconcile tick"] = enter(files, lambda: Services(settings).reconciler.tick())
+        yield "one reconcile tick", enter(files, lambda: Services(settings).reconciler.tick())
         os.environ.update(environment)
         for verb, asset in (("impact", "loan.csv"), ("show", "creditrisk_model")):
-            found[f"`lineage {verb}`"] = enter(files, partial(_lineage, verb, asset))
-    return found
+            yield f"`lineage {verb}`", enter(files, partial(_lineage, verb, asset))
 
 
 def _publish(event: str, settings: Settings) -> None:
@@ -181,7 +180,7 @@ def main() -> int:
         "import cycles": find_cycles(graph),
         "upward imports": find_upward(graph),
         "catalog type names outside the table of kinds": find_type_names(files),
-        **{f"modules that {work} enters": modules for work, modules in trace(files).items()},
+        **{f"modules that {work} enters": modules for work, modules in trace(files)},
     }
     lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files.values())
     measures = {"modules": len(files), "lines": lines, **{name: len(items) for name, items in counted.items()}}

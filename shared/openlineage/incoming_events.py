@@ -39,7 +39,7 @@ _EVENT: Shape = {
     "job!": {
         **_NAMED,
         "facets": {
-            "documentation": {"description": object},
+            "documentation?": {"description": object},
             "jobType": {"integration": object, "jobType": object},
             "sourceCodeLocation": {"repoUrl": object, "url": object, "version": object, "branch": object},
         },
@@ -229,12 +229,15 @@ def _read_event(event: Mapping[str, Any]) -> RunEvent:
     job, parent = event["job"], _at(event, "run", "facets", "parent")
     spark = _SPARK in str(event.get("producer") or "")
     owner, unit, job_name, namespaces = JobRunId(job["namespace"], run_id), "", job["name"], {job["namespace"]}
-    if parent:
+    if parent is not None and parent != {}:
         checked(parent, _PARENT, "run.facets.parent")
         parent_id = _run_id(parent["run"], "run.facets.parent.run")
         if _is_unit(job, parent["job"]["name"], spark=spark):
             owner, unit, job_name = JobRunId(parent["job"]["namespace"], parent_id), job["name"], parent["job"]["name"]
             namespaces.add(owner.namespace)
+    documentation = _at(job, "facets", "documentation")
+    if not unit and documentation is not None:
+        checked(documentation, dict, "job.facets.documentation")
     known_by_time = not unit and event_type in {"START", *TERMINAL}
     source = _at(job, "facets", "sourceCodeLocation")
     fact = Fact(

@@ -16,7 +16,7 @@ from shared.redaction import redact_url
 
 NO_URI = "atlas"
 """OpenLineage's namespace of the few names in a catalog that are not URIs."""
-_READ = re.compile(r"(?:https?|mysql|databricks)://.+", re.IGNORECASE)
+_READ = re.compile(r"(?:https?|mysql(?:\+\w+)?|databricks)://.+", re.IGNORECASE)
 _URI = re.compile(
     r"(azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+|azureml://registries/[^/]+"
     r"|[A-Za-z][A-Za-z0-9+.-]*://[^/]*)(.*)",
@@ -24,6 +24,8 @@ _URI = re.compile(
 )
 """A namespace, which of our own names is the workspace or the registry, and what follows it."""
 _NAMESPACE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]+(?:/.*)?", re.IGNORECASE)
+_CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")
+"""Schemes whose authority is a container and a host; without both the place is not known."""
 _LOCAL = frozenset({"file", "dbfs"})
 """Schemes of places that mean something on one machine or in one workspace only."""
 
@@ -54,7 +56,7 @@ class Elsewhere(Platform):
 
     def from_openlineage(self, dataset: DatasetName) -> Location | None:
         """Go back, except from an asset of Azure ML, and from what means something on one machine only."""
-        if not _NAMESPACE.fullmatch(dataset.namespace) or dataset.scheme in ("azureml", *_LOCAL):
+        if not _NAMESPACE.fullmatch(dataset.namespace) or dataset.scheme in ("azureml", *_CONTAINERS, *_LOCAL):
             return None
         return by_extension(redact_url(f"{dataset.scheme}://{dataset.source}/{dataset.name.lstrip('/')}"))
 

@@ -232,7 +232,12 @@ class AzureNotes:
 
 
 def _without_endpoints(fingerprints: Mapping[QualifiedName, str]) -> Mapping[QualifiedName, str]:
-    return {name: each for name, each in fingerprints.items() if not is_of_endpoint(name)}
+    """Leave out endpoints and deployments, also as names of what was sent about them (`told/…`)."""
+    return {
+        name: each
+        for name, each in fingerprints.items()
+        if not is_of_endpoint(QualifiedName(name.removeprefix("told/")))
+    }
 
 
 def _without_placeholders(matches: Mapping[Ref, Match]) -> Mapping[Ref, Match]:

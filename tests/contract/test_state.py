@@ -361,6 +361,7 @@ def test_what_was_read_a_moment_ago_is_not_asked_for_again(
     state = azure_storage.open_state(where, token=no_token, now=clock)
     data = qualified_names.of_asset(WORKSPACE_ID, AssetId("data", "d", "1"))
     endpoint = qualified_names.of_endpoint(WORKSPACE_ID, "e")
+    sent = QualifiedName(f"told/{qualified_names.of_deployment(endpoint, 'blue')}")
     place = Ref("azure_blob_path", QualifiedName("https://a/x"))
     found = Match(Ref("azure_blob_path", QualifiedName("https://a/y")), MatchKind.EXACT)
     asked: list[str] = []
@@ -374,16 +375,17 @@ def test_what_was_read_a_moment_ago_is_not_asked_for_again(
 
     def read() -> list[str]:
         asked.clear()
-        assert state.ledger.get_fingerprints([data, endpoint]) == {data: "1", endpoint: "2"}
+        found_now = state.ledger.get_fingerprints([data, endpoint, sent])
+        assert found_now == {data: "1", endpoint: "2", sent: "3"}
         assert state.ledger.get_matches([place], placeholders_since=clock.moment) == {place: found}
         return list(asked)
 
-    state.ledger.put_fingerprints({data: "1", endpoint: "2"})
+    state.ledger.put_fingerprints({data: "1", endpoint: "2", sent: "3"})
     state.ledger.put_matches({place: found})
-    assert read() == [endpoint]
+    assert sorted(read()) == sorted([endpoint, sent])
     clock.moment += timedelta(minutes=2)
-    assert sorted(read()) == sorted([data, endpoint, f"{place.type_name} {place.qualified_name}"])
-    assert read() == [endpoint]
+    assert sorted(read()) == sorted([data, endpoint, sent, f"{place.type_name} {place.qualified_name}"])
+    assert sorted(read()) == sorted([endpoint, sent])
     state.ledger.forget_fingerprints([data])
     assert state.ledger.get_fingerprints([data]) == {}
     state.ledger.put_matches({place: Match(place, MatchKind.PLACEHOLDER)})

@@ -207,13 +207,13 @@ def test_placeholder_that_a_scan_has_written_itself_is_no_placeholder_any_more(a
     assert [dict(found.matches) for found in row.values()] == [{HISTORY: "exact"}]
 
 
-def test_stand_in_is_replaced_once_a_scan_has_made_the_entity_of_the_same_name(app: App, add: Add) -> None:
+def test_placeholder_is_replaced_once_a_scan_has_made_the_entity_of_the_same_name(app: App, add: Add) -> None:
     """A name can stand for both; the look-up by the supertype may give either, the one by the scan's type does not."""
     url = "https://stfiles.file.core.windows.net/share/loan.csv"
     inputs = {"loan": {"uri": url, "type": "uri_file"}}
     add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": inputs}})
     [report] = app.replay([run_completed("one")])
-    assert "azure_file, which only a scan can write" in report.outcome.rules[url]
+    assert "since only a scan can write the type azure_file" in report.outcome.rules[url]
     assert (app.entity(url)["typeName"], app.entity(url)["labels"]) == ("custom_dataset", ["unscanned"])
     app.emulator.control.scan({"typeName": "azure_file", "qualifiedName": url})
     tick(app)
@@ -224,7 +224,7 @@ def test_stand_in_is_replaced_once_a_scan_has_made_the_entity_of_the_same_name(a
     assert app.entity(url)["typeName"] == "azure_file"
 
 
-def test_table_that_no_scan_has_found_is_published_with_a_stand_in(app: App, add: Add) -> None:
+def test_table_that_no_scan_has_found_is_published_with_a_placeholder(app: App, add: Add) -> None:
     """Atlas refuses an azure_sql_table without its schema; the lineage is written all the same."""
     url = "mssql://srv.database.windows.net/db/dbo/loan"
     inputs = {"loan": {"uri": url, "type": "uri_file"}}

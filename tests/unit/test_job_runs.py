@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from itertools import permutations
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LeaseHeldError
+from shared.errors import LeaseHeldError, MalformedEventError
 from shared.intake.allow_list import AllowList, read_job_event
 from shared.openlineage.incoming_events import RunEvent
 from shared.publishing.engine import Publisher
@@ -154,6 +155,24 @@ def test_events_that_come_several_times_in_any_order_change_nothing(seed: int) -
     expected.publish(*NOTEBOOK)
     assert shown(desk) == shown(expected)
     assert desk.publish(*NOTEBOOK) == [SKIPPED] * len(NOTEBOOK)
+
+
+def test_parent_that_is_not_an_object_is_refused() -> None:
+    """Without it, one of the many runs of a Spark application would become a step of its own."""
+    event = run_event("COMPLETE", outputs=[data(PREPARED)])
+    event["run"]["facets"]["parent"] = []
+    with pytest.raises(MalformedEventError, match=re.escape("run.facets.parent: is a list")):
+        read(event)
+
+
+def test_documentation_matters_for_a_job_and_not_for_a_part_of_it() -> None:
+    """What is not read of an event cannot make it a dead letter."""
+    part = run_event("COMPLETE", job="prepare_credit.save", parent=("prepare_credit", RUN), outputs=[data(PREPARED)])
+    whole = run_event("COMPLETE", outputs=[data(PREPARED)])
+    part["job"]["facets"] = whole["job"]["facets"] = {"documentation": []}
+    assert read(part).fact is not None
+    with pytest.raises(MalformedEventError, match=re.escape("job.facets.documentation: is a list")):
+        read(whole)
 
 
 def test_start_with_inputs_only_waits_for_what_is_written() -> None:

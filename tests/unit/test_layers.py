@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.structure import find_cycles, find_upward, read_imports, sources
+
 ROOT = Path(__file__).parents[2]
 SDKS = ("azure", "pyapacheatlas", "requests", "tenacity", "click", "rich", "networkx", "aiohttp", "openlineage")
 LAZY = (
@@ -74,6 +76,13 @@ def test_explorer_knows_nothing_of_the_command_line() -> None:
     assert [found for found in imports("explorer") if found[1].partition(".")[0] in outside] == []
 
 
+def test_only_the_verb_explore_knows_the_explorer() -> None:
+    """Its packages are optional; and nothing that Azure runs knows what people run."""
+    assert {path for path, name in imports("cli") if name.partition(".")[0] == "explorer"} == {"cli/explore.py"}
+    outside = ("cli", "questions", "explorer", "click")
+    assert [found for found in imports("functions") if found[1].partition(".")[0] in outside] == []
+
+
 def test_what_the_explorer_shows_is_made_without_dash() -> None:
     """Only its components, the application and the server know it, and tests check the rest without a browser."""
     knowing = {
@@ -114,3 +123,10 @@ def test_loading_the_app_loads_no_client() -> None:
     program = f"import sys, function_app\nprint([name for name in {LAZY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def test_modules_import_each_other_in_one_direction_only() -> None:
+    """No circle and none further out, also inside functions and for type checkers (`tools.structure.LAYERS`)."""
+    graph = read_imports(sources())
+    assert find_cycles(graph) == []
+    assert find_upward(graph) == []

@@ -9,7 +9,7 @@ import pytest
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.datasets import DatasetName
 from shared.places.matching import place_of_dataset
-from shared.places.platforms import to_openlineage
+from shared.places.platforms import from_openlineage, read, to_openlineage
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WS = re.compile(r"^WS(?=/|$)")
@@ -80,3 +80,15 @@ def test_what_we_tell_others_leads_back_to_where_it_came_from() -> None:
         dataset = to_openlineage(name)
         place = place_of_dataset(dataset, "jobs")
         assert name in {place.ref.qualified_name, *place.exact, *place.resource_sets}, (name, dataset, place)
+
+
+def test_container_that_names_a_user_is_no_place() -> None:
+    """Without its container, two of them would be one place."""
+    assert from_openlineage(DatasetName("abfss://fs:x@acct.dfs.core.windows.net", "raw/a.csv")) is None
+
+
+def test_driver_in_the_scheme_of_a_database_elsewhere_is_read() -> None:
+    """MySQL outside Azure is a place that Purview does not scan."""
+    found = read("mysql+pymysql://db.contoso.com/credit/loan")
+    assert found is not None
+    assert found.url.startswith("mysql+pymysql://db.contoso.com/")

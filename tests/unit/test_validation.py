@@ -1,5 +1,7 @@
 """JSON from outside: whatever is wrong is said with its path, so that its author finds it, and never with its value."""
 
+from datetime import date
+
 import pytest
 
 from shared.validation import NUMBER, Name, Shape, checked
@@ -13,6 +15,7 @@ EVENT: Shape = {
     "runs": [{"id!": str}],
     "inputs": {"*": {"asset!": str}},
     "columns": {"*!": str},
+    "place~": {"url!": str},
 }
 
 
@@ -31,6 +34,8 @@ EVENT: Shape = {
         ({"id": "e", "runs": [{"id": "r"}, {}]}, "runs[1].id: is missing"),
         ({"id": "e", "inputs": {"a": {}}}, "inputs.a.asset: is missing"),
         ({"id": "e", "columns": {"a": None}}, "columns.a: is null, not text"),
+        ({"id": "e", "place": {}}, "place.url: is missing"),
+        ({"id": date(2026, 7, 1)}, "id: is date, not text"),
     ],
 )
 def test_first_member_of_another_shape_is_named_by_its_path(value: object, problem: str) -> None:
@@ -50,6 +55,8 @@ def test_first_member_of_another_shape_is_named_by_its_path(value: object, probl
         {"id": "e"},
         {"id": "e", "note": None, "score": "NaN", "anything": [], "runs": None, "inputs": {"a": None}, "unknown": 1},
         {"id": "e", "extra": {"id": 5}, "columns": {}},
+        {"id": "e", "place": "text"},
+        {"id": "e", "place": []},
     ],
 )
 def test_value_of_the_shape_is_returned_as_it_is(value: object) -> None:

@@ -39,12 +39,12 @@ _RUN_DATA: Shape = {
         "data": dict,
         "outputData": dict,
         "dataReferences": {"score": {"dataStoreName": str, "pathOnDataStore": str}},
-        "environment": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
+        "environment~": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
         "environmentVariables": dict,
     },
 }
 MLFLOW_RUN: dict[str, Shape] = {
-    "info": {"run_id": str},
+    "info~": {"run_id": str},
     "data": {
         "metrics": [{"key!": str, "value": NUMBER}],
         "params": [{"key!": str, "value": str}],
