@@ -22,6 +22,8 @@ What is expected: a type (`object` is anything), a list with the shape of its it
 members by name. A member may be absent or null, but not `name!`; `name?` is not checked, `name~` only where it is an
 object; `*` is every member.
 """
+_Path = tuple[str | int, ...]
+"""Where to begin, and then the members and numbers of items on the way."""
 _WORDS: Mapping[type | UnionType, str] = {
     NUMBER: "a number",
     dict: "an object",
@@ -49,32 +51,43 @@ def checked(value: Any, shape: Shape, at: str = "", *, numbered: bool = True) ->
     Traceback (most recent call last):
     ValueError: runs[1].id: is a number, not text
     """
+    _check(value, shape, (at,), numbered=numbered)
+    return value
+
+
+def _check(value: Any, shape: Shape, path: _Path, *, numbered: bool) -> None:
     kind = str if shape is Name else dict if isinstance(shape, Mapping) else list if isinstance(shape, list) else shape
     if not isinstance(value, kind):
-        raise ValueError(f"{at or 'it'}: is {_word(type(value))}, not {_word(kind)}")  # noqa: TRY004
+        raise ValueError(f"{_format(path) or 'it'}: is {_word(type(value))}, not {_word(kind)}")  # noqa: TRY004
     if shape is Name and not str(value).strip():
-        raise ValueError(f"{at}: is empty")
-    for path, inner_value, inner in _inside(value, shape, at, numbered=numbered):
-        checked(inner_value, inner, path, numbered=numbered)
-    return value
+        raise ValueError(f"{_format(path)}: is empty")
+    for inner_path, inner_value, inner in _inside(value, shape, path, numbered=numbered):
+        _check(inner_value, inner, inner_path, numbered=numbered)
 
 
 def _word(kind: type | UnionType) -> str:
     return _WORDS.get(kind) or str(getattr(kind, "__name__", kind))
 
 
-def _inside(value: Any, shape: Shape, at: str, *, numbered: bool) -> Iterator[tuple[str, Any, Shape]]:
+def _inside(value: Any, shape: Shape, path: _Path, *, numbered: bool) -> Iterator[tuple[_Path, Any, Shape]]:
     if isinstance(shape, list):
-        yield from ((f"{at}[{index}]" if numbered else at, item, shape[0]) for index, item in enumerate(value))
+        yield from (((*path, index) if numbered else path, item, shape[0]) for index, item in enumerate(value))
     for name, inner in shape.items() if isinstance(shape, Mapping) else ():
         for member in value if name.startswith("*") else [name.rstrip("!?~")]:
-            path = below(at, member)
             if name.endswith("!") and member not in value:
-                raise ValueError(f"{path}: is missing")
+                raise ValueError(f"{_format((*path, member))}: is missing")
             if name.endswith("~") and not isinstance(value.get(member), dict):
                 continue
             if name.endswith("!") or (not name.endswith("?") and value.get(member) is not None):
-                yield path, value[member], inner
+                yield (*path, member), value[member], inner
+
+
+def _format(path: _Path) -> str:
+    """Format a path, which takes longer than to look at the value and is needed where something is wrong."""
+    text = str(path[0])
+    for step in path[1:]:
+        text = f"{text}[{step}]" if isinstance(step, int) else below(text, step)
+    return text
 
 
 def below(at: str, name: str) -> str:
