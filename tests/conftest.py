@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from emulator.server import Emulator
 SERVERS = frozenset({"azurite_server", "chromium"})
 """Fixtures that start a server or look for one; a test that uses one of them has the marker `servers`."""
 PROGRAMS = ("azurite.js", "chromium", "google-chrome", "playwright")
-MEMORY, ENOUGH = Path("/dev/shm"), 2**31  # noqa: S108 - pytest makes a folder of its own there
+MEMORY, ENOUGH = Path("/dev/shm"), 2**31  # noqa: S108 - all who use it make folders of their own there
 _running: list[pytest.Item] = []
 
 
@@ -24,13 +25,14 @@ def pytest_configure() -> None:
     """
     Refuse for good to start Azurite or a browser in a test that `make check` runs.
 
-    Files of tests are kept in memory if there is room: SQLite waits for the disk with every transaction. Garbage is
-    collected seldom: a third of the time would go into looking at what is still in use.
+    Files of tests, and of what they start, are kept in memory if there is room: SQLite waits for the disk with every
+    transaction. Garbage is collected seldom: a third of the time would go into looking at what is still in use.
     """
     gc.set_threshold(50_000, 20, 20)
     sys.addaudithook(_check_start)
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+        os.environ.setdefault("TMPDIR", str(MEMORY))
+        tempfile.tempdir = None  # who has asked for it before pytest did
 
 
 def pytest_collection_finish() -> None:
