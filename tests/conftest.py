@@ -14,8 +14,10 @@ from emulator import azurite
 from emulator.azurite import Azurite
 from emulator.server import Emulator
 
-SERVERS = frozenset({"azurite_server", "chromium"})
+SERVERS = frozenset({"azurite_server", "azurite_installed", "chromium"})
 """Fixtures that start a server or look for one; a test that uses one of them has the marker `servers`."""
+FOLDERS = frozenset({"browser", "e2e"})
+"""All tests in them have it."""
 PROGRAMS = ("azurite.js", "chromium", "google-chrome", "playwright")
 MEMORY, ENOUGH = Path("/dev/shm"), 2**31  # noqa: S108 - all who use it make folders of their own there
 _running: list[pytest.Item] = []
@@ -41,9 +43,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that asks for a server."""
+    """Mark each test that asks for a server, and each that is among those that start their own."""
     for item in items:
-        if SERVERS & set(getattr(item, "fixturenames", ())):
+        if SERVERS & set(getattr(item, "fixturenames", ())) or item.path.parent.name in FOLDERS:
             item.add_marker(pytest.mark.servers)
 
 
@@ -76,13 +78,18 @@ def emulator(emulator_server: Emulator) -> Emulator:
 
 
 @pytest.fixture(scope="session")
-def azurite_server() -> Iterator[Azurite]:
-    """One Azure Storage for the whole run; skips where Node is missing, unless nothing may be skipped."""
+def azurite_installed() -> None:
+    """Whether Azure Storage can be started; skips where Node is missing, unless nothing may be skipped."""
     missing = azurite.missing()
     if missing and os.environ.get("LINEAGE_TESTS_SKIP_NOTHING"):
         pytest.fail(missing)
     if missing:
         pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def azurite_server(azurite_installed: None) -> Iterator[Azurite]:
+    """One Azure Storage for the whole run."""
     with Azurite() as server:
         yield server
 

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from emulator.azurite import Azurite
-
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(300)
-def test_nothing_is_lost_or_doubled_under_faults_and_kills(azurite_server: Azurite, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("azurite_installed")
+def test_nothing_is_lost_or_doubled_under_faults_and_kills(tmp_path: Path) -> None:
     """Hundreds of deliveries, a fifth of the requests failing, and the publisher killed in between."""
-    del azurite_server  # the soak starts its own; this one tells whether that can be
     command = [sys.executable, "-m", "benchmarks.soak", "--deliveries", "100", "--kills", "2", "--seed", "11"]
     done = subprocess.run(  # noqa: S603 - our own module
         [*command, "--life", "4", "--minutes", "4", "--keep", str(tmp_path)],

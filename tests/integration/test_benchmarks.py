@@ -10,7 +10,6 @@ import pytest
 from benchmarks import indexing
 from benchmarks.backfill import run_backfill
 from benchmarks.receiving import burst
-from emulator.azurite import Azurite
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +30,9 @@ def test_backfill_interrupted_three_times_writes_what_the_events_write() -> None
 
 
 @pytest.mark.timeout(240)
-def test_burst_of_a_pipelines_events_costs_the_catalog_less_than_a_request_an_event(azurite_server: Azurite) -> None:
+@pytest.mark.usefixtures("azurite_installed")
+def test_burst_of_a_pipelines_events_costs_the_catalog_less_than_a_request_an_event() -> None:
     """Twenty steps and their root at once: the event that comes second finds it written."""
-    del azurite_server  # the benchmark starts its own; this one tells whether that can be
     events, catalog, azure_ml = burst(20)
     assert events == 21
     assert 0 < catalog < events
