@@ -124,6 +124,7 @@ def test_readme_runs_as_it_is_written(workshop: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.servers
 def test_running_locally_runs_as_it_is_written(workshop: Path) -> None:
     """Storage, emulator and app as three processes; an event that is posted ends as lineage in the catalog."""
     missing = azurite.missing()
