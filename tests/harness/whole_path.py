@@ -1,11 +1,13 @@
 """Plays golden cases through the whole path: emulated services, the app, and the catalog's own API to read back."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
+from shared.bootstrap import utc_now
 from shared.catalog.qualified_names import QualifiedName
 from tests.harness.app import App
 from tests.harness.recording import Recorder
@@ -49,26 +51,43 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     Raises:
         ValueError: an event of the case is nothing that can happen.
     """
-    emulator.control.use("empty")
-    emulator.control.add_to_azure_ml(case.seed)
-    app = App.on(emulator, storage)
-    app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
+    start(case, emulator)
+    app = open_app(case, emulator, storage)
     recorder = Recorder()
     for port in ("resolver", "inventory"):
         app.services.__dict__[port] = recorder.on(getattr(app.services, port))
-    for type_name, names in case.scanned.items():
-        emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
-    emulator.control.clear_requests()
     happened: list[Happened] = []
     for event in case.events:
         recorder.begin(event if isinstance(event, str) else " ".join(event))
-        happened += _happen(case, app, event)
+        happened += happen(case, app, event)
     resolved = list(recorder.events)
     recorder.begin("afterwards")  # what the caller asks Azure ML later is not part of the case
     return Played(app, case, tuple(happened), resolved)
 
 
-def _happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
+def start(case: Case, emulator: Emulator) -> None:
+    """Make the world that a case begins with."""
+    emulator.control.use("empty")
+    emulator.control.add_to_azure_ml(case.seed)
+    for type_name, names in case.scanned.items():
+        emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
+    emulator.control.clear_requests()
+
+
+def open_app(case: Case, emulator: Emulator, storage: Path, *, now: Callable[[], datetime] = utc_now) -> App:
+    """Open the app with the settings of a case."""
+    app = App.on(emulator, storage, now=now)
+    app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
+    return app
+
+
+def happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
+    """
+    Let one event of a case happen.
+
+    Raises:
+        ValueError: it is nothing that can happen.
+    """
     if event == RECONCILE:
         app.services.reconciler.tick()
         reports = app.replay([])
