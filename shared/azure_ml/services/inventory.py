@@ -7,7 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from shared.errors import UnreadableAnswerError
 from shared.http.rest import Json, RestClient
-from shared.model import WorkspaceId
+from shared.model import AssetId, WorkspaceId
+from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
 
 _JOBS, _MODELS, _ENDPOINTS = "2024-01-01-preview", "2023-08-01-preview", "2023-10-01"
@@ -49,6 +50,8 @@ class Inventory:
         items: list[Listed] = []
         for container in _values(answer):
             name = _text(container, "name")
+            if is_made_up(AssetId("models", name, "")):
+                continue  # an output of a run, which its run shows
             url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name)}/versions"
             versions = self._all(url, {"api-version": _MODELS, "listViewType": _view(archived=archived)})
             items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
