@@ -253,9 +253,7 @@ def test_model_versions_are_listed(client: MLClient) -> None:
     assert [(model.name, model.latest_version) for model in client.models.list()] == [("creditrisk_model", "1")]
 
 
-def test_model_of_an_output_without_a_name_is_listed_as_azure_ml_calls_it(
-    client: MLClient, emulator: Emulator
-) -> None:
+def test_model_of_an_output_without_a_name_is_listed_as_azure_ml_calls_it(client: MLClient, emulator: Emulator) -> None:
     """Clients that want models of people filter these names out."""
     run = {"experiment": "churn", "outputs": {"best": {"type": "mlflow_model"}}}
     emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"unnamed": run}}}})
