@@ -270,7 +270,17 @@ class AzureMlPlanner:
         touched = places_by_run(tree, self.downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            rows.append(
+                row_of(
+                    self.event,
+                    keys[run.id],
+                    "run",
+                    PUBLISHED,
+                    status=tree.root_status,
+                    matches=explained,
+                    places=touched[run.id],
+                )
+            )
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
