@@ -12,6 +12,7 @@ from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event
+from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
@@ -103,6 +104,21 @@ class Publisher:
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
             return _outcome_of(planner, plan)
+
+    def is_known_already(self, event: AnyEvent) -> bool:
+        """
+        Whether a run was read after this event happened, and had ended by then: Azure ML announces most ends twice.
+
+        Only of an event that has just come; one that is replayed is a person's wish.
+        """
+        about = self._planner_of(event).about
+        if about is None or about.kind != "run" or not isinstance(event, Event):
+            return False
+        row = self._ledger.get_rows([about.key]).get(about.key)
+        if row is None or row.updated_at is None or row.updated_at < event.time:
+            return False
+        # What was skipped tells nothing of itself: its root does, when it ends.
+        return row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
 
     def note_failure(self, event: AnyEvent, reason: str) -> None:
         """Note that an event was dead-lettered, so that coverage can say why there is no lineage."""

@@ -315,10 +315,10 @@ def _left_something(run: Run) -> bool:
 
 def _without_unproven(run: Run) -> Run:
     """
-    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+    Leave out outputs that may not exist: Azure ML records where a run that failed, or has not ended, would write.
 
     An output that was registered has a version, and so exists.
     """
-    if run.status.casefold() not in SETTLED - SUCCEEDED:
+    if run.status.casefold() in SUCCEEDED:
         return run
     return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))
