@@ -10,7 +10,7 @@ from shared.catalog.downstream import NOTHING, Downstream, Feed
 from shared.catalog.entities import ASSET, UNRESOLVED, UNSCANNED, Found, Ref
 from shared.catalog.kinds import OTHER_DATA, POWER_BI_DATASET, POWER_BI_REPORT
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import Data, DataAsset, Location, RunTree, Unresolved, WorkspaceId
+from shared.model import Data, DataAsset, Endpoint, Location, RunTree, Unresolved, WorkspaceId
 from shared.places import platforms
 from shared.places.datasets import DatasetName
 from shared.places.place import Place
@@ -110,6 +110,12 @@ def list_places(tree: RunTree, downstream: Downstream = NOTHING) -> tuple[Place,
     """Return every place that a tree touches, each once, in the order of qualifiedNames."""
     places = {place.ref: place for touched in places_by_run(tree, downstream).values() for place in touched}
     return tuple(places[ref] for ref in sorted(places))
+
+
+def places_of_endpoint(endpoint: Endpoint) -> tuple[Place, ...]:
+    """Return the storage paths that are shown for what an endpoint serves, where Azure ML made up a model's name."""
+    served = (model for each in endpoint.deployments for model in each.models)
+    return tuple(place_of(model.stands_for) for model in served if model.stands_for)
 
 
 def registered_from(asset: DataAsset) -> Location | None:

@@ -11,10 +11,35 @@ from shared.azure_ml.run.records import Record
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
 from shared.cache import Cache
-from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.errors import (
+    AccessDeniedError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    RunNotSettledError,
+    UnreadableAnswerError,
+)
 from shared.http.rest import Json
-from shared.model import AssetId, Data, DataAsset, Datastore, Location, ModelVersion, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
+from shared.model import (
+    SETTLED,
+    AssetId,
+    Data,
+    DataAsset,
+    Datastore,
+    Location,
+    ModelVersion,
+    Unresolved,
+    WorkspaceId,
+)
+from shared.places.uris import (
+    AssetReference,
+    DatastorePath,
+    Reference,
+    is_made_up,
+    made_up_model,
+    parse_reference,
+    possible_writers,
+    to_location,
+)
 from shared.redaction import redact_text
 
 _FILE_TYPES = frozenset({"urifile", "uri_file"})
@@ -38,13 +63,15 @@ class DataReader:
         """
         bindings = [binding for of_run in bindings_by_run.values() for binding in of_run]
         writers: dict[str, set[str]] = {}
+        unnamed = set[str]()
         for run_id, of_run in bindings_by_run.items():
             for binding in of_run:
                 if binding.is_output:
                     writers.setdefault(binding.asset_id, set()).add(run_id)
+                    unnamed.add(made_up_model(run_id, binding.name))
         found: dict[str, Data] = {}
         for binding in bindings:
-            if binding.asset_id not in found and (data := self._from_reference(binding, writers)):
+            if binding.asset_id not in found and (data := self._from_reference(binding, writers, unnamed)):
                 found[binding.asset_id] = data
         found.update(self._ask_where([binding for binding in bindings if binding.asset_id not in found]))
         return found
@@ -73,13 +100,14 @@ class DataReader:
 
         Raises:
             RecordNotFoundError: there is no such version.
+            RunNotSettledError: whether Azure ML made its name up is known when a run has ended.
         """
         if asset.registry:
             return ModelVersion(asset)  # a registry has its own clients; the name says enough
         key = (self._record.workspace.id, asset)
         if fresh:
-            self._cache.put(key, self._sdk.get_model(asset))
-        return self._cache.get(key, lambda: self._sdk.get_model(asset))
+            self._cache.put(key, self._read_model(asset))
+        return self._cache.get(key, lambda: self._read_model(asset))
 
     def get_model_or_name(self, asset: AssetId) -> ModelVersion:
         """Return a model version, or only its name if it is gone: the run or deployment that used it still did."""
@@ -125,15 +153,18 @@ class DataReader:
         reference = parse_reference(uri)
         return isinstance(reference, Location) or (isinstance(reference, DatastorePath) and self.is_here(reference))
 
-    def _from_reference(self, binding: Binding, writers: Mapping[str, Collection[str]]) -> Data | None:
+    def _from_reference(
+        self, binding: Binding, writers: Mapping[str, Collection[str]], unnamed: Collection[str]
+    ) -> Data | None:
         reference = parse_reference(binding.asset_id)
         match reference:
             case AssetReference(asset, workspace) if not self.is_here(reference):
                 return Unresolved(binding.asset_id, *((workspace, asset) if isinstance(workspace, WorkspaceId) else ()))
-            case AssetReference() if reference.is_anonymous:
+            case AssetReference(asset) if reference.is_anonymous or (asset.kind == "models" and asset.name in unnamed):
                 return self.locate(binding.declared_uri, data_type=binding.data_type)
             case AssetReference(asset) if asset.kind == "models":
-                return self.get_model_or_name(asset)
+                model = self.get_model_or_name(asset)
+                return model.stands_for or model
             case AssetReference(asset):
                 return self._data_asset(asset, binding, writers.get(binding.asset_id))
         located = self.locate(binding.asset_id, data_type=binding.data_type)
@@ -154,6 +185,11 @@ class DataReader:
             by_run = self._is_output_of_its_run(found)
         return replace(found, registered_by_run=by_run)
 
+    def _read_model(self, asset: AssetId) -> ModelVersion:
+        found = self._sdk.get_model(asset)
+        made_up = is_made_up(asset) or any(asset in self._outputs_of(run) for run in possible_writers(asset))
+        return replace(found, stands_for=self.locate(found.uri)) if made_up else found
+
     def _read_data(self, asset: AssetId) -> DataAsset:
         found, uri, tags = self._sdk.get_data(asset)
         location = self.locate(uri, data_type=found.data_type)
@@ -165,17 +201,20 @@ class DataReader:
         """Whether the run whose id the path carries registered this asset; a person may have done so afterwards."""
         if asset.location is None or not asset.location.run_id:
             return False
-        run_id = asset.location.run_id
-        outputs = self._cache.get(
-            (self._record.workspace.id, "outputs", run_id), lambda: self._registered_outputs(run_id)
-        )
-        return asset.id in outputs
+        return asset.id in self._outputs_of(asset.location.run_id, settled=False)
 
-    def _registered_outputs(self, run_id: str) -> frozenset[AssetId]:
+    def _outputs_of(self, run_id: str, *, settled: bool = True) -> frozenset[AssetId]:
+        """Return the assets that a run's outputs are; with `settled`, only once the run can have no more of them."""
+        key = (self._record.workspace.id, "outputs", run_id, settled)
+        return self._cache.get(key, lambda: self._read_outputs(run_id, settled=settled))
+
+    def _read_outputs(self, run_id: str, *, settled: bool) -> frozenset[AssetId]:
         try:
             record = Record.from_json(self._api.get_run(run_id))
         except RecordNotFoundError:
             return frozenset()
+        if settled and record.status.casefold() not in SETTLED:
+            raise RunNotSettledError(f"run {run_id} is {record.status}; its outputs are known when it has ended")
         references = (parse_reference(binding.asset_id) for binding in list_bindings(record) if binding.is_output)
         return frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
 
