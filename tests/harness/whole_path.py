@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from emulator.server import Emulator
 from shared.bootstrap import utc_now
 from shared.catalog.qualified_names import QualifiedName
 from tests.harness.app import App
+from tests.harness.clock import MovedClock
 from tests.harness.recording import Recorder
 from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
 
 RECONCILE = "reconcile"
+PORTS_ON_AZURE_ML = ("resolver", "inventory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
         ValueError: an event of the case is nothing that can happen.
     """
     start(case, emulator)
-    app = open_app(case, emulator, storage)
+    app = open_app(case, emulator, storage, now=MovedClock())
     recorder = Recorder()
-    for port in ("resolver", "inventory"):
-        app.services.__dict__[port] = recorder.on(getattr(app.services, port))
     happened: list[Happened] = []
     for event in case.events:
+        for port in PORTS_ON_AZURE_ML:
+            if port not in app.services.__dict__:
+                app.services.__dict__[port] = recorder.on(getattr(app.services, port))
         recorder.begin(event if isinstance(event, str) else " ".join(event))
         happened += happen(case, app, event)
     resolved = list(recorder.events)
@@ -93,6 +96,11 @@ def happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
         reports = app.replay([])
     elif isinstance(event, str):
         reports = app.replay([case.to_event(event)])
+    elif isinstance(event, dict) and set(event) == {"wait"} and isinstance(app.services.now, MovedClock):
+        app.services.now.move(timedelta(**event["wait"]))
+        for remembering in ("publisher", *PORTS_ON_AZURE_ML):  # for minutes only
+            app.services.__dict__.pop(remembering, None)
+        return
     elif isinstance(event, dict) and set(event) == {"azure_ml"}:
         app.emulator.control.add_to_azure_ml({"workspaces": {KEY: event["azure_ml"]}})
         return
