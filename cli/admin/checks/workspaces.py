@@ -82,9 +82,10 @@ def _probe_record(services: Services, workspace: WorkspaceId, resolve: Resolve) 
 
 def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], str]:
     def probe() -> str:
-        found = get_workspace(services.rest, services.settings.arm_endpoint, workspace)
+        arm = services.settings.arm_endpoint
+        found = get_workspace(services.rest, arm, workspace)
         try:
-            WorkspaceApi(services.rest, found.api_url, workspace).get_run(_NO_RUN)
+            WorkspaceApi(services.rest, found.api_url, workspace, arm_endpoint=arm).get_run(_NO_RUN)
         except RecordNotFoundError:
             return "runs can be read"
         return "runs can be read"
