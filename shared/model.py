@@ -140,6 +140,7 @@ class ModelVersion:
         job_name: the run named at registration.
         created_by: as in `DataAsset`.
         stage: `Production`, say; people set it.
+        stands_for: the storage path that is shown instead, if Azure ML made the name up for an output of a run.
     """
 
     id: AssetId
@@ -153,6 +154,7 @@ class ModelVersion:
     properties: Mapping[str, str] = field(default_factory=dict)
     flavors: tuple[str, ...] = ()
     stage: str = ""
+    stands_for: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

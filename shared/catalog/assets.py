@@ -248,7 +248,7 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
     else:
         yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
     yield from _schema(ref, asset)
-    if location := registered_from(asset):
+    if location := registered_from(asset, matches):
         yield from build_placeholder(place_of(location), matches)
         source = evidence_of_data(
             workspace.id,

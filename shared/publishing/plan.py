@@ -11,6 +11,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.intake.event_types import Event
 from shared.openlineage.incoming_events import RunEvent
 from shared.places.matching import Match
+from shared.places.place import Place
 from shared.state.ports import Ledger, Row
 
 PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
@@ -138,9 +139,15 @@ def row_of(
     reason: str = "",
     status: str = "",
     matches: Mapping[str, str] | None = None,
+    places: Iterable[Place] = (),
     evidence: Sequence[Evidence] = (),
 ) -> Row:
-    """Make the row that the ledger keeps of what an event was about."""
+    """
+    Make the row that the ledger keeps of what an event was about.
+
+    Args:
+        places: what it touches, for `matches` do not say which of it are folders.
+    """
     return Row(
         key,
         kind,
@@ -150,6 +157,7 @@ def row_of(
         event_id=event.id,
         event_time=event.time,
         matches=matches or {},
+        files=tuple(sorted({str(place.ref.qualified_name) for place in places if not place.is_folder})),
         evidence=tuple(evidence),
     )
 

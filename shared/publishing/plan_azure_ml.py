@@ -1,6 +1,6 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Noth
 from shared.model import (
     SETTLED,
     SUCCEEDED,
+    AssetId,
     DataAsset,
     Deployment,
     Endpoint,
@@ -25,7 +26,9 @@ from shared.model import (
     RunTree,
     WorkspaceId,
 )
-from shared.places.matching import find_scanned, list_places, match_places, places_by_run
+from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
+from shared.places.place import Place
+from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
 from shared.publishing.plan import (
     PUBLISHED,
@@ -147,8 +150,12 @@ class AzureMlPlanner:
         reason = f"its root {root_id} is still {status} and publishes it when it ends"
         return Skip(reason, (row_of(self.event, key, "run", SKIPPED, reason=reason, status=status),))
 
-    def _plan_model(self, subject: ModelSubject) -> Plan:
+    def _plan_model(self, subject: ModelSubject) -> Plan | Skip:
+        if is_made_up(subject.model):
+            return self._made_up(subject.model)
         model = self.source.get_model(self._workspace, subject.model)
+        if model.stands_for:
+            return self._made_up(model.id)
         ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
         made = self.source.find_producer(self._workspace, model)
@@ -166,6 +173,11 @@ class AzureMlPlanner:
         own = build_model(tree.workspace, model)
         return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
+    def _made_up(self, model: AssetId) -> Skip:
+        reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
+        key = qualified_names.of_asset(self._workspace, model)
+        return Skip(reason, (row_of(self.event, key, "model", SKIPPED, reason=reason),))
+
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
@@ -177,9 +189,19 @@ class AzureMlPlanner:
         for each in endpoint.deployments:
             name = qualified_names.of_deployment(key, each.name)
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
-        entities = build_endpoint(endpoint)
+        places = {place.ref: place for place in places_of_endpoint(endpoint)}
+        matches, looked_up = self._match(places.values())
+        entities = build_endpoint(endpoint, matches=matches)
         rows = list(with_evidence(self.event, rows, entities))
-        return self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
+        plan = self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
+        return replace(plan, matches=matches, looked_up=looked_up)
+
+    def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
+        """Return the match of each place, and those that the ledger did not know."""
+        known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
+        unknown = [place for place in places if place.ref not in known]
+        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        return {**known, **looked_up}, looked_up
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
@@ -256,7 +278,17 @@ class AzureMlPlanner:
         touched = places_by_run(tree, self.downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            rows.append(
+                row_of(
+                    self.event,
+                    keys[run.id],
+                    "run",
+                    PUBLISHED,
+                    status=tree.root_status,
+                    matches=explained,
+                    places=touched[run.id],
+                )
+            )
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)

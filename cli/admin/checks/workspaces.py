@@ -82,10 +82,9 @@ def _probe_record(services: Services, workspace: WorkspaceId, resolve: Resolve) 
 
 def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], str]:
     def probe() -> str:
-        arm = services.settings.arm_endpoint
-        found = get_workspace(services.rest, arm, workspace)
+        found = get_workspace(services.rest, services.settings.arm_endpoint, workspace)
         try:
-            WorkspaceApi(services.rest, found.api_url, workspace, arm_endpoint=arm).get_run(_NO_RUN)
+            WorkspaceApi(services.rest, found).get_run(_NO_RUN)
         except RecordNotFoundError:
             return "runs can be read"
         return "runs can be read"
