@@ -144,7 +144,7 @@ class Resolver:
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         data = DataReader(record, api, sdk, self._cache)
-        trees = RunTreeReader(record.workspace, api, sdk, data, self._cache, self._owners)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
         return _WorkspaceReader(record.workspace, api, sdk, data, trees)
 
 
