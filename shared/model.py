@@ -140,6 +140,7 @@ class ModelVersion:
         job_name: the run named at registration.
         created_by: as in `DataAsset`.
         stage: `Production`, say; people set it.
+        workspace: whose it is, where that is not the one at hand.
     """
 
     id: AssetId
@@ -153,6 +154,7 @@ class ModelVersion:
     properties: Mapping[str, str] = field(default_factory=dict)
     flavors: tuple[str, ...] = ()
     stage: str = ""
+    workspace: Workspace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +339,7 @@ class Deployment:
     Attributes:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
+        notes: why it is not known which model it serves; "" if it is.
     """
 
     name: str
@@ -346,10 +349,14 @@ class Deployment:
     state: str = ""
     traffic: str = ""
     field: str = "properties.model of the deployment"
+    notes: str = ""
 
 
-BATCH = "Batch"
-"""The compute type of a batch endpoint."""
+BATCH, SERVERLESS = "Batch", "Serverless"
+"""The compute types of batch and serverless endpoints."""
+V1_COMPUTE_TYPES = frozenset({"ACI", "AKS"})
+FROM_EVENT = "modelIds of the event ModelDeployed"
+"""The field of what a v1 service serves: nothing but its event says so, and no list has it."""
 
 
 @dataclass(frozen=True, slots=True)

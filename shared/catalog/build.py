@@ -8,11 +8,9 @@ from shared.catalog.assets import (
     Matches,
     build_data,
     build_environment,
-    build_model,
     build_workspace,
     evidence_of_data,
     ref_of_environment,
-    ref_of_model,
     ref_of_workspace,
     url_of_endpoint,
     url_of_run,
@@ -32,7 +30,7 @@ from shared.catalog.kinds import (
     STEP,
     kind_of,
 )
-from shared.model import BATCH, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
@@ -83,7 +81,9 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                 state=endpoint.state,
                 scoring_uri=endpoint.scoring_uri,
                 tags=as_json(endpoint.tags),
-                studio_url="" if endpoint.compute_type == BATCH else url_of_endpoint(workspace.id, endpoint.name),
+                studio_url=""
+                if endpoint.compute_type in (BATCH, SERVERLESS)
+                else url_of_endpoint(workspace.id, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -91,8 +91,11 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
         )
     ]
     for deployment in endpoint.deployments:
-        entities += [build_model(workspace, model) for model in deployment.models]
-        models = [ref_of_model(workspace.id, model.id) for model in deployment.models]
+        entities += [entity for model in deployment.models for entity in build_data(workspace, model, {})]
+        models = [
+            evidence_of_data(workspace.id, model, {}, is_output=False, field=deployment.field)
+            for model in deployment.models
+        ]
         entities.append(
             Entity(
                 Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
@@ -102,11 +105,12 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
                     traffic=deployment.traffic,
                     instance_type=deployment.instance_type,
                     environment=deployment.environment,
+                    notes=deployment.notes,
                 ),
-                inputs=ends(models),
+                inputs=ends(each.end for each in models),
                 outputs=(ref,),
                 evidence=(
-                    *(Evidence(model, is_output=False, field=deployment.field) for model in models),
+                    *models,
                     Evidence(ref, is_output=True, field="the endpoint it is a deployment of"),
                 ),
             )

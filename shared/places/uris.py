@@ -53,7 +53,7 @@ Reference = AssetReference | DatastorePath | RunOutput | Location | Opaque
 _ANONYMOUS = re.compile(r"^azureml_.+_(?:input_data|output_data|output_mlflow_log_model)_.+$")
 _VERSIONED = r"(?P<kind>data|models|environments|datasets)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _ARM = (
-    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"(?:azureml:)?/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<workspace>[^/]+)"
 )
 _LONG = (

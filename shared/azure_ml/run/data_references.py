@@ -1,7 +1,7 @@
 """Turns the asset ids and URIs that runs name into data: registered assets, models, places in storage."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,10 +23,18 @@ _FILE_TYPES = frozenset({"urifile", "uri_file"})
 class DataReader:
     """Reads the data of one workspace. Assets, datastores and v1 data sets come from the cache for a while."""
 
-    def __init__(self, record: WorkspaceRecord, api: WorkspaceApi, sdk: SdkClient, cache: Cache) -> None:
+    def __init__(
+        self,
+        record: WorkspaceRecord,
+        api: WorkspaceApi,
+        sdk: SdkClient,
+        read_model: Callable[[AssetId], ModelVersion],
+        cache: Cache,
+    ) -> None:
         self._record = record
         self._api = api
         self._sdk = sdk
+        self._read_model = read_model
         self._cache = cache
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
@@ -78,8 +86,8 @@ class DataReader:
             return ModelVersion(asset)  # a registry has its own clients; the name says enough
         key = (self._record.workspace.id, asset)
         if fresh:
-            self._cache.put(key, self._sdk.get_model(asset))
-        return self._cache.get(key, lambda: self._sdk.get_model(asset))
+            self._cache.put(key, self._read_model(asset))
+        return self._cache.get(key, lambda: self._read_model(asset))
 
     def get_model_or_name(self, asset: AssetId) -> ModelVersion:
         """Return a model version, or only its name if it is gone: the run or deployment that used it still did."""
