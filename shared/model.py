@@ -141,6 +141,7 @@ class ModelVersion:
         created_by: as in `DataAsset`.
         stage: `Production`, say; people set it.
         workspace: whose it is, where that is not the one at hand.
+        stands_for: the storage path that is shown instead, if Azure ML made the name up for an output of a run.
     """
 
     id: AssetId
@@ -155,6 +156,7 @@ class ModelVersion:
     flavors: tuple[str, ...] = ()
     stage: str = ""
     workspace: Workspace | None = None
+    stands_for: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,13 @@ def build_run_tree(
     )
 
 
-def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
-    """Build an endpoint, its deployments and the model versions they serve."""
+def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...]:
+    """
+    Build an endpoint, its deployments and the model versions they serve.
+
+    Args:
+        matches: what the catalog holds for every place of `places_of_endpoint`.
+    """
     workspace = endpoint.workspace
     ref = Ref(ENDPOINT, qualified_names.of_endpoint(workspace.id, endpoint.name))
     entities = [
@@ -91,10 +96,10 @@ def build_endpoint(endpoint: Endpoint) -> tuple[Entity, ...]:
         )
     ]
     for deployment in endpoint.deployments:
-        entities += [entity for model in deployment.models for entity in build_data(workspace, model, {})]
+        served: list[Data] = [model.stands_for or model for model in deployment.models]
+        entities += [entity for data in served for entity in build_data(workspace, data, matches)]
         models = [
-            evidence_of_data(workspace.id, model, {}, is_output=False, field=deployment.field)
-            for model in deployment.models
+            evidence_of_data(workspace.id, data, matches, is_output=False, field=deployment.field) for data in served
         ]
         entities.append(
             Entity(
@@ -219,7 +224,7 @@ def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[
     for port in run.outputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
         # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
-        if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
+        if isinstance(port.data, DataAsset) and (location := registered_from(port.data, matches)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from shared.catalog import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.places import platforms
+from shared.places.place import is_run_log as is_run_log
+from shared.places.place import run_of_path as run_of_path
 from shared.places.place import without_query
 
 
@@ -19,8 +21,8 @@ class AssetReference:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether AML made the name up for data that no one registered."""
-        return _ANONYMOUS.match(self.asset.name) is not None
+        """Whether AML made the name up for data or a model that no one registered."""
+        return is_made_up(self.asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class Opaque:
 
 Reference = AssetReference | DatastorePath | RunOutput | Location | Opaque
 
-_ANONYMOUS = re.compile(r"^azureml_.+_(?:input_data|output_data|output_mlflow_log_model)_.+$")
+_GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_MADE_UP_DATA = re.compile(r"azureml_.+_(?:input_data|output_data)_.+")
+_MADE_UP_MODEL = re.compile(rf"azureml_(?:{_GUID}_output_.+|.+_output_mlflow_log_model_\d+)", re.DOTALL | re.IGNORECASE)
+_MADE_UP, _OUTPUT_OF_A_RUN = "azureml_", "_output_"
 _VERSIONED = r"(?P<kind>data|models|environments|datasets)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _ARM = (
     r"(?:azureml:)?/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
@@ -59,11 +64,51 @@ _ARM = (
 _LONG = (
     r"azureml://subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/workspaces/(?P<workspace>[^/]+)"
 )
-_DATASTORE = r"datastores/(?P<datastore>[^/]+)/(?:paths/)?(?P<path>.*)"
+_DATASTORE = r"datastores/(?P<datastore>[^/]+)(?:/(?:paths(?:/|$))?(?P<path>.*))?"
 
 _SHORT = re.compile(r"^(?!jdbc:)(?:azureml:)?(?P<name>[^:/@]+):(?P<version>[^:/@]+)$", re.IGNORECASE)
-_ARTIFACTS = re.compile(r"(?:^|/)ExperimentRun/dcid\.(?P<run>[^/]+)(?P<rest>/.*)?$")
-_DEFAULT_OUTPUT = re.compile(r"^azureml/(?P<run>[^/]+)/(?P<output>[^/]+)(?:/|$)")
+
+
+def is_made_up(asset: AssetId) -> bool:
+    """
+    Whether AML made the name of an asset up, for data or a model to which no one gave a name.
+
+    A model's name counts only if no person would choose it: after a run's GUID, or a model that MLflow logged. That of
+    another run's output looks as one that people choose; see `possible_writers`.
+
+    Sources: `get_job_uri_from_input_run_assetId` of Azure/azureml-assets (`azureml_<job>_output_<output>` for models,
+    `azureml_<job>_output_data_<output>` for data); recorded outputs of AutoML runs (`…_output_mlflow_log_model_<n>`).
+
+    >>> is_made_up(AssetId("models", "azureml_bike-automl_2_output_mlflow_log_model_971140291", "1"))
+    True
+    >>> is_made_up(AssetId("models", "azureml_fit_output_model", "1"))
+    False
+    """
+    if asset.registry or asset.kind not in ("data", "models"):
+        return False
+    form = _MADE_UP_DATA if asset.kind == "data" else _MADE_UP_MODEL
+    return form.fullmatch(asset.name) is not None
+
+
+def possible_writers(model: AssetId) -> tuple[str, ...]:
+    """
+    Return the runs whose output a model's name may stand for, if AML made the name up; the run knows whether it does.
+
+    >>> possible_writers(AssetId("models", "azureml_fit_output_model_output_2", "1"))
+    ('fit', 'fit_output_model')
+    >>> possible_writers(AssetId("models", "churn_output_model", "1"))
+    ()
+    """
+    if model.registry or not model.name.startswith(_MADE_UP):
+        return ()
+    rest = model.name.removeprefix(_MADE_UP)
+    cuts = (match.start() for match in re.finditer(f"(?={_OUTPUT_OF_A_RUN})", rest))
+    return tuple(rest[:cut] for cut in cuts if cut and len(rest) > cut + len(_OUTPUT_OF_A_RUN))
+
+
+def made_up_model(run_id: str, output: str) -> str:
+    """Format the name that AML makes up for the model that an output of a run is."""
+    return f"{_MADE_UP}{run_id}{_OUTPUT_OF_A_RUN}{output}"
 
 
 def _asset(parts: Mapping[str, str | None]) -> Reference:
@@ -126,25 +171,6 @@ def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
         names = (str(parts[name]).lower() for name in ("subscription", "group", "workspace"))
         return WorkspaceId(*names)
     return parts.get("guid")
-
-
-def run_of_path(path: str) -> str | None:
-    """
-    Return which run wrote a datastore path, where the path itself says so.
-
-    >>> run_of_path("ExperimentRun/dcid.cmd_1/outputs/model"), run_of_path("azureml/cmd_1/prepared/")
-    ('cmd_1', 'cmd_1')
-    >>> run_of_path("raw/loan.csv") is None
-    True
-    """
-    match = _ARTIFACTS.search(path) or _DEFAULT_OUTPUT.match(path)
-    return match["run"] if match else None
-
-
-def is_run_log(path: str) -> bool:
-    """Whether a path is a run's whole artifact folder: logs and MLflow files, no data set."""
-    match = _ARTIFACTS.search(path)
-    return match is not None and (match["rest"] or "/") == "/"
 
 
 def to_location(

@@ -1,6 +1,6 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_link
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
@@ -28,7 +28,9 @@ from shared.model import (
     RunTree,
     WorkspaceId,
 )
-from shared.places.matching import find_scanned, list_places, match_places, places_by_run
+from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
+from shared.places.place import Place
+from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
 from shared.publishing.plan import (
     PUBLISHED,
@@ -142,8 +144,12 @@ class AzureMlPlanner:
         reason = f"its root {root_id} is still {status} and publishes it when it ends"
         return Skip(reason, (row_of(self.event, key, "run", SKIPPED, reason=reason, status=status),))
 
-    def _plan_model(self, subject: ModelSubject) -> Plan:
+    def _plan_model(self, subject: ModelSubject) -> Plan | Skip:
+        if is_made_up(subject.model):
+            return self._made_up(subject.model)
         model = self.source.get_model(self._workspace, subject.model)
+        if model.stands_for:
+            return self._made_up(model.id)
         ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
         made = self.source.find_producer(self._workspace, model)
@@ -160,6 +166,11 @@ class AzureMlPlanner:
         own = build_model(tree.workspace, model)
         return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
+    def _made_up(self, model: AssetId) -> Skip:
+        reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
+        key = qualified_names.of_asset(self._workspace, model)
+        return Skip(reason, (row_of(self.event, key, "model", SKIPPED, reason=reason),))
+
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
@@ -171,9 +182,19 @@ class AzureMlPlanner:
         for each in endpoint.deployments:
             name = qualified_names.of_deployment(key, each.name)
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
-        entities = build_endpoint(endpoint)
+        places = {place.ref: place for place in places_of_endpoint(endpoint)}
+        matches, looked_up = self._match(places.values())
+        entities = build_endpoint(endpoint, matches=matches)
         rows = list(with_evidence(self.event, rows, entities))
-        return self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
+        plan = self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
+        return replace(plan, matches=matches, looked_up=looked_up)
+
+    def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
+        """Return the match of each place, and those that the ledger did not know."""
+        known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
+        unknown = [place for place in places if place.ref not in known]
+        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        return {**known, **looked_up}, looked_up
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
@@ -257,7 +278,17 @@ class AzureMlPlanner:
         touched = places_by_run(tree, self.downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            rows.append(
+                row_of(
+                    self.event,
+                    keys[run.id],
+                    "run",
+                    PUBLISHED,
+                    status=tree.root_status,
+                    matches=explained,
+                    places=touched[run.id],
+                )
+            )
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
@@ -270,7 +301,8 @@ class AzureMlPlanner:
             written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
-        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners)
+        gone = () if only else _links_gone(written, entities, matches)
+        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners, gone=gone)
 
     def _models_noted(
         self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
@@ -293,10 +325,30 @@ class AzureMlPlanner:
         root: QualifiedName,
         entities: tuple[Entity, ...],
         rows: tuple[Row, ...],
-        of_runs: Mapping[QualifiedName, str] | None = None,
+        of_tree: Mapping[QualifiedName, str] | None = None,
     ) -> Plan:
-        changed = find_changed(self.ledger, entities, of_runs)
-        return Plan(subject, root, entities, changed, rows, announced_at=self.event.time)
+        changed, before = find_changed(self.ledger, entities, of_tree)
+        return Plan(subject, root, entities, changed, rows, before=before, announced_at=self.event.time)
+
+
+def _links_gone(
+    written: WrittenTree, entities: Sequence[Entity], matches: Mapping[Ref, Match]
+) -> tuple[QualifiedName, ...]:
+    """
+    Return the Power BI links that this tree was written with and whose data names them no more.
+
+    Data that the tree does not touch any more, or whose tags could not be read, may still have its links.
+    """
+    built = {entity.ref.qualified_name for entity in entities}
+    unread = {entity.ref.qualified_name for entity in entities if entity.named_only}
+    places = {ref.qualified_name for place, match in matches.items() for ref in (place, match.ref)}
+    return tuple(
+        sorted(
+            name
+            for name, noted in written.fingerprints.items()
+            if noted and name not in built and source_of_power_bi_link(name) in (built | places) - unread
+        )
+    )
 
 
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
@@ -324,10 +376,10 @@ def _left_something(run: Run) -> bool:
 
 def _without_unproven(run: Run) -> Run:
     """
-    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+    Leave out outputs that may not exist: Azure ML records where a run that failed, or has not ended, would write.
 
     An output that was registered has a version, and so exists.
     """
-    if run.status.casefold() not in SETTLED - SUCCEEDED:
+    if run.status.casefold() in SUCCEEDED:
         return run
     return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))

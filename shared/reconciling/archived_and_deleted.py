@@ -9,6 +9,7 @@ from shared.intake.event_types import Event
 from shared.model import FROM_EVENT, WorkspaceId
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
+from shared.publishing.plan import SKIPPED
 from shared.publishing.plan_marks import ACTIVE, ARCHIVED, DELETED, Mark
 from shared.reconciling.coverage import Progress
 from shared.reconciling.missed_events import PAGES
@@ -59,7 +60,8 @@ class StateMarker:
         rows = self.state.ledger.list_rows("model", after=after, limit=_LOOK_UPS)
         for row in rows:
             parsed = parse(row.key)
-            if not parsed or parsed.workspace != self.workspace or not parsed.asset or row.status == DELETED:
+            is_shown = row.status != DELETED and row.outcome != SKIPPED
+            if not parsed or parsed.workspace != self.workspace or not parsed.asset or not is_shown:
                 continue
             try:
                 self.source.get_model(self.workspace, parsed.asset)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Listed
-from shared.publishing.plan import DEAD_LETTERED, PUBLISHED
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.state.ports import Notes, Row
 
 GAPS_LIMIT = 20_000
@@ -132,12 +132,12 @@ class Coverage:
 
 
 def is_linked(row: Row | None) -> bool:
-    """Whether the catalog has all there is to show, which of a run that was skipped after it ended is nothing."""
+    """Whether the catalog has all there is to show, which of a run or a model that was skipped for good is nothing."""
     if row is None:
         return False
     if row.kind == "run":  # one that is known from its model alone may have been written before it ended
         return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
-    return row.outcome == PUBLISHED
+    return row.outcome == PUBLISHED or (row.kind == "model" and row.outcome == SKIPPED)
 
 
 def read_coverage(notes: Notes) -> list[Coverage]:

@@ -253,6 +253,16 @@ def test_model_versions_are_listed(client: MLClient) -> None:
     assert [(model.name, model.latest_version) for model in client.models.list()] == [("creditrisk_model", "1")]
 
 
+def test_model_of_an_output_without_a_name_is_listed_as_azure_ml_calls_it(client: MLClient, emulator: Emulator) -> None:
+    """Clients that want models of people filter these names out."""
+    run = {"experiment": "churn", "outputs": {"best": {"type": "mlflow_model"}}}
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"unnamed": run}}}})
+    assert "azureml_unnamed_output_best" in [model.name for model in client.models.list()]
+    (version,) = client.models.list(name="azureml_unnamed_output_best")
+    assert (version.version, version.type) == ("1", "mlflow_model")
+    assert str(version.path).endswith("/azureml/unnamed/best/")
+
+
 def test_data_version_has_long_path_when_read_and_guid_path_when_listed(client: MLClient) -> None:
     """The same asset has its path in two formats."""
     data = client.data.get("LoanData", version="1")

@@ -133,6 +133,33 @@ def test_azure_ml_requests_do_not_grow_with_the_number_of_steps(start_app: Calla
     assert counts[4] == counts[100] <= 8
 
 
+def test_outputs_that_azure_ml_named_itself_cost_no_request_each(app: App, add: Callable[..., None]) -> None:
+    """The same number for 2 and for 50 steps that hand on a model without a name."""
+    install_types(app)
+    counts = {}
+    for steps in (2, 50):
+        pipeline = f"pipeline-{steps}"
+        add(
+            runs={
+                pipeline: {"kind": "pipeline", "experiment": "churn"},
+                **{
+                    f"{pipeline}-fit-{number}": {
+                        "kind": "step",
+                        "parent": pipeline,
+                        "experiment": "churn",
+                        "inputs": {"start": {"output_of": f"{pipeline}-fit-{number - 1}/model"}} if number else {},
+                        "outputs": {"model": {"type": "mlflow_model"}},
+                    }
+                    for number in range(steps)
+                },
+            }
+        )
+        app.emulator.control.clear_requests()
+        assert outcomes(app.replay([run_completed(pipeline, runType="azureml.PipelineRun")])) == ["published"]
+        counts[steps] = azure_ml_requests(app)
+    assert counts[50] <= counts[2]
+
+
 def test_model_event_of_a_published_pipeline_takes_at_most_one_write(app: App) -> None:
     """The model and the one step that made it."""
     install_types(app)

@@ -481,7 +481,7 @@ def test_predictions_flow_on_to_the_power_bi_report_their_tags_name() -> None:
 def test_deployment_leads_from_model_versions_to_the_endpoint() -> None:
     """Where a model runs is one hop from it."""
     deployment = Deployment("blue", (model("churn", "5"), model("churn", "4")), instance_type="Standard_DS3_v2")
-    built = named(build_endpoint(Endpoint(WORKSPACE, "churn-ep", "Managed", deployments=(deployment,))))
+    built = named(build_endpoint(Endpoint(WORKSPACE, "churn-ep", "Managed", deployments=(deployment,)), matches={}))
     blue = built["endpoints/churn-ep/deployments/blue"]
     assert short(blue.inputs) == ["models/churn/versions/4", "models/churn/versions/5"]
     assert short(blue.outputs) == ["endpoints/churn-ep"]
@@ -489,14 +489,14 @@ def test_deployment_leads_from_model_versions_to_the_endpoint() -> None:
 
 def test_endpoint_without_deployments_is_written_alone() -> None:
     """It is there, serving nothing yet."""
-    assert list(named(build_endpoint(Endpoint(WORKSPACE, "churn-ep", "Managed")))) == ["endpoints/churn-ep"]
+    assert list(named(build_endpoint(Endpoint(WORKSPACE, "churn-ep", "Managed"), matches={}))) == ["endpoints/churn-ep"]
 
 
 def test_model_is_the_same_entity_from_a_run_and_from_an_endpoint() -> None:
     """Every event that meets a model version writes the same, in whatever order they come."""
     from_run = build(run("train", outputs={"m": model("churn", "5")}))["models/churn/versions/5"]
     endpoint = Endpoint(WORKSPACE, "e", "Managed", deployments=(Deployment("blue", (model("churn", "5"),)),))
-    assert named(build_endpoint(endpoint))["models/churn/versions/5"] == from_run
+    assert named(build_endpoint(endpoint, matches={}))["models/churn/versions/5"] == from_run
 
 
 names = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=5)

@@ -213,7 +213,7 @@ def test_deployment_of_another_model_is_another_run_of_the_same_job() -> None:
 
     def blue(version: str) -> dict[str, Any]:
         endpoint = Endpoint(WORKSPACE, "ep", "Managed", deployments=(Deployment("blue", (model("churn", version),)),))
-        return last("endpoints/ep/deployments/blue", build_endpoint(endpoint))
+        return last("endpoints/ep/deployments/blue", build_endpoint(endpoint, matches={}))
 
     one, other = blue("1"), blue("2")
     assert one["job"] == other["job"]
@@ -233,7 +233,9 @@ def test_data_that_is_not_known_changes_no_fingerprint_of_the_process() -> None:
     entities = entities_of(TRAIN, models=["churn/versions/1"])
     known = [
         *entities,
-        *build_endpoint(Endpoint(WORKSPACE, "e", "Managed", deployments=(Deployment("b", (model("churn"),)),))),
+        *build_endpoint(
+            Endpoint(WORKSPACE, "e", "Managed", deployments=(Deployment("b", (model("churn"),)),)), matches={}
+        ),
     ]
     without, with_model = events_of("runs/train", entities).fingerprints, events_of("runs/train", known).fingerprints
     assert without.items() <= with_model.items()

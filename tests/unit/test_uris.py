@@ -12,7 +12,9 @@ from shared.places.uris import (
     Reference,
     RunOutput,
     is_run_log,
+    made_up_model,
     parse_reference,
+    possible_writers,
     run_of_path,
     to_location,
 )
@@ -136,26 +138,55 @@ def test_secret_in_a_url_is_not_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    "asset",
     [
-        "azureml_aaaaaaaa-0000-0000-0000-000000000001_input_data_raw",
-        "azureml_aaaaaaaa-0000-0000-0000-000000000001_output_data_prepared",
-        "azureml_automl_0001_2_output_mlflow_log_model_1",
+        "data/azureml_aaaaaaaa-0000-0000-0000-000000000001_input_data_raw",
+        "data/azureml_aaaaaaaa-0000-0000-0000-000000000001_output_data_prepared",
+        "models/azureml_automl_0001_2_output_mlflow_log_model_1",
+        "models/azureml_bike-automl_2_output_mlflow_log_model_971140291",
+        "models/azureml_aaaaaaaa-0000-0000-0000-000000000001_output_model_output",
+        "models/azureml_AAAAAAAA-0000-0000-0000-000000000001_output_data",
     ],
 )
-def test_name_that_azure_ml_made_up_is_anonymous(name: str) -> None:
+def test_name_that_azure_ml_made_up_is_anonymous(asset: str) -> None:
     """These were never registered by a person; the path they stand for is shown instead."""
-    reference = parse_reference(f"azureml://locations/eastus2/workspaces/{GUID}/data/{name}/versions/1")
+    reference = parse_reference(f"azureml://locations/eastus2/workspaces/{GUID}/{asset}/versions/1")
     assert isinstance(reference, AssetReference)
     assert reference.is_anonymous
 
 
-@pytest.mark.parametrize("name", ["churn", "azureml_churn", "my_output_data_set", "azureml_output_data"])
-def test_name_that_a_person_chose_is_not_anonymous(name: str) -> None:
+@pytest.mark.parametrize("kind", ["data", "models"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "churn",
+        "azureml_churn",
+        "my_output_data_set",
+        "azureml_output_data",
+        "azureml_fit_output_model",
+        "my_azureml_fit_output_mlflow_log_model_1",
+        "azureml_fit_output_mlflow_log_model_v2",
+        "azureml_aaaaaaaa-0000_output_model",
+    ],
+)
+def test_name_that_a_person_chose_is_not_anonymous(kind: str, name: str) -> None:
     """Names that only resemble AML's are assets that people made."""
-    reference = parse_reference(f"{name}:1")
+    reference = parse_reference(f"{name}:1", kind=kind)
     assert isinstance(reference, AssetReference)
     assert not reference.is_anonymous
+
+
+def test_made_up_name_in_a_registry_was_chosen_by_who_shared_it() -> None:
+    """Azure ML makes names up in workspaces only."""
+    reference = parse_reference("azureml://registries/r/models/azureml_fit_1_output_mlflow_log_model_1/versions/1")
+    assert isinstance(reference, AssetReference)
+    assert not reference.is_anonymous
+
+
+@given(st.text("ab_-1", min_size=1, max_size=12), st.text("ab_-1", min_size=1, max_size=12))
+def test_run_and_output_of_a_made_up_name_are_found_again(run_id: str, output: str) -> None:
+    """Both may hold what separates them, so each cut is one possibility; the run decides."""
+    assert run_id in possible_writers(AssetId("models", made_up_model(run_id, output), "1"))
 
 
 @given(st.sampled_from(["", "https://", "https://[", "abfss://fs@host/", "azureml://", "runs:/"]), st.text(max_size=40))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,12 +23,21 @@ _KEYS = {
 Entries = dict[Key, dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class RunsRead:
+    """Runs by their ids, and the data assets and models that exist because of them."""
+
+    runs: dict[str, Run]
+    data: Entries
+    models: Entries
+
+
 def read_runs(
     workspace: Node, names: WorkspaceNames, experiments: Mapping[str, str], default_datastore: str
-) -> tuple[dict[str, Run], Entries]:
-    """Read the runs, and the data assets that exist because of them."""
+) -> RunsRead:
+    """Read the runs, and what they produced."""
     reader = _Reader(workspace, names, experiments, default_datastore)
-    return {run_id: reader.run(run_id) for run_id in reader.nodes}, reader.produced
+    return RunsRead({run_id: reader.run(run_id) for run_id in reader.nodes}, reader.produced, reader.produced_models)
 
 
 class _Reader:
@@ -38,6 +48,7 @@ class _Reader:
     ) -> None:
         self.nodes: Mapping[str, Node] = workspace.get("runs", {})
         self.produced: Entries = {}
+        self.produced_models: Entries = {}
         self._roots: dict[str, str] = {}
         self._data: Mapping[str, Node] = workspace.get("data", {})
         self._models: Mapping[str, Node] = workspace.get("models", {})
@@ -45,6 +56,8 @@ class _Reader:
         self._experiments = experiments
         self._default = default_datastore
         for run_id, node in self.nodes.items():
+            if node.get("kind", "command") not in RUN_TYPES:
+                raise ValueError(f"run {run_id} is of an unknown kind: {node['kind']!r}")
             unknown = set(node) - _KEYS
             if unknown:
                 raise ValueError(f"unknown keys in run {run_id}: {sorted(unknown)}")
@@ -156,6 +169,8 @@ class _Reader:
         if registered:
             self.produced[split_label(registered)] = {"type": kind, "path": path, "created_at": end}
             return Output(kind, self._names.asset_id("data", registered), template, registered)
+        if kind.endswith("_model"):
+            return Output(kind, self._unnamed_model(f"azureml_{run_id}_output_{name}", kind, path, end), template)
         return Output(kind, self._anonymous(f"azureml_{run_id}_output_data_{name}", kind, path), template)
 
     def _input(self, run_id: str, name: str, entry: Node) -> Input:
@@ -194,6 +209,16 @@ class _Reader:
             raise ValueError(f"{reference} names an output that is not there")
         path = output.template.replace(NAME, owner)
         return Input(output.type, output.asset_id, path, path, (run_id, name))
+
+    def _unnamed_model(self, name: str, kind: str, path: str, end: object) -> str:
+        """
+        Make the model that the service registers for an output of a model type without a name.
+
+        It is listed among all models. Its name: `get_job_uri_from_input_run_assetId` of Azure/azureml-assets
+        (``azureml_<job-id>_output_<output-name>``); a live list of models in medChiboub/mlops-ai-300, kb.
+        """
+        self.produced_models[(name, "1")] = {"type": kind, "path": path, "created_at": end}
+        return self._names.asset_id("models", f"{name}:1")
 
     def _anonymous(self, name: str, kind: str, path: str) -> str:
         self.produced[(name, "1")] = {"type": kind, "path": path, "anonymous": True}

@@ -56,6 +56,10 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
     unknown = set(node) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys in workspace {key}: {sorted(unknown)}")
+    for member in ("datastores", "data", "models", "environments", "components", "runs"):
+        for name, entry in node.get(member, {}).items():
+            if not isinstance(entry, dict):
+                raise ValueError(f"{member}: {name} is not described by an object")  # noqa: TRY004 - a person wrote it
     names = WorkspaceNames(
         subscription=node["subscription"],
         resource_group=node["resource_group"],
@@ -80,7 +84,9 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
     for run in node.get("runs", {}).values():
         experiment = run.get("experiment", "Default")
         experiments.setdefault(experiment, str(uuid.uuid5(uuid.NAMESPACE_URL, f"{names.id}/{experiment}")))
-    runs, produced = read_runs(node, names, experiments, default)
+    read_of_seed = read_runs(node, names, experiments, default)
+    runs, produced = read_of_seed.runs, read_of_seed.data
+    models = {**read_of_seed.models, **{split_label(label): entry for label, entry in node.get("models", {}).items()}}
     described = {split_label(label): entry for label, entry in node.get("data", {}).items()}
     # A registered output exists without being described; a description adds tags to it.
     data = {
@@ -97,7 +103,7 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
         storage_hns=node.get("storage_hns", False),
         datastores=datastores,
         data=data,
-        models={split_label(label): _model(label, entry) for label, entry in node.get("models", {}).items()},
+        models={key: _model(":".join(key), entry) for key, entry in models.items()},
         environments={
             split_label(label): EnvironmentVersion(**_version(label, entry), **_environment(entry))
             for label, entry in node.get("environments", {}).items()
@@ -118,8 +124,10 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
         return workspace
 
     def read(nodes: Mapping[str, Node]) -> Family:
-        made, assets = read_runs({**node, "runs": nodes}, names, experiments, default)
-        return Family(made, {key: _data(":".join(key), entry) for key, entry in assets.items()})
+        made = read_runs({**node, "runs": nodes}, names, experiments, default)
+        if made.models:
+            raise ValueError(f"a family of runs registers its models: {sorted(made.models)} have no name")
+        return Family(made.runs, {key: _data(":".join(key), entry) for key, entry in made.data.items()})
 
     reader = FamilyReader(families, read)
     return replace(

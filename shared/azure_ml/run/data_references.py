@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.azure_ml.run.declared_columns import parse_schema
@@ -11,10 +13,36 @@ from shared.azure_ml.run.records import Record
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
 from shared.cache import Cache
-from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.errors import (
+    AccessDeniedError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    RunNotSettledError,
+    UnreadableAnswerError,
+)
 from shared.http.rest import Json
-from shared.model import AssetId, Data, DataAsset, Datastore, Location, ModelVersion, Unresolved, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, Reference, parse_reference, to_location
+from shared.model import (
+    SETTLED,
+    AssetId,
+    Data,
+    DataAsset,
+    Datastore,
+    Location,
+    ModelVersion,
+    Unresolved,
+    WorkspaceId,
+)
+from shared.places.place import Url
+from shared.places.uris import (
+    AssetReference,
+    DatastorePath,
+    Reference,
+    is_made_up,
+    made_up_model,
+    parse_reference,
+    possible_writers,
+    to_location,
+)
 from shared.redaction import redact_text
 
 _FILE_TYPES = frozenset({"urifile", "uri_file"})
@@ -34,7 +62,7 @@ class DataReader:
         self._record = record
         self._api = api
         self._sdk = sdk
-        self._read_model = read_model
+        self._ask_model = read_model
         self._cache = cache
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
@@ -46,15 +74,25 @@ class DataReader:
         """
         bindings = [binding for of_run in bindings_by_run.values() for binding in of_run]
         writers: dict[str, set[str]] = {}
+        unnamed = set[str]()
         for run_id, of_run in bindings_by_run.items():
             for binding in of_run:
                 if binding.is_output:
                     writers.setdefault(binding.asset_id, set()).add(run_id)
+                    unnamed.add(made_up_model(run_id, binding.name))
         found: dict[str, Data] = {}
         for binding in bindings:
-            if binding.asset_id not in found and (data := self._from_reference(binding, writers)):
+            if binding.asset_id not in found and (data := self._from_reference(binding, writers, unnamed)):
                 found[binding.asset_id] = data
         found.update(self._ask_where([binding for binding in bindings if binding.asset_id not in found]))
+        read = {binding.asset_id for binding in bindings if not binding.is_output} - writers.keys()
+        outputs = {
+            run_id: [found[binding.asset_id] for binding in of_run if binding.is_output]
+            for run_id, of_run in bindings_by_run.items()
+        }
+        for asset_id in sorted(read):
+            if registered := self._registered_at(found[asset_id], outputs):
+                found[asset_id] = registered
         return found
 
     def place_saved(self, bindings: Iterable[Binding]) -> Iterator[Binding]:
@@ -81,6 +119,7 @@ class DataReader:
 
         Raises:
             RecordNotFoundError: there is no such version.
+            RunNotSettledError: whether Azure ML made its name up is known when a run has ended.
         """
         if asset.registry:
             return ModelVersion(asset)  # a registry has its own clients; the name says enough
@@ -103,7 +142,7 @@ class DataReader:
         reference = parse_reference(uri)
         match reference:
             case Location(url, is_folder):
-                location = Location(self._by_service(url), is_folder)
+                location = self._by_service(url, is_folder=is_folder)
             case DatastorePath() if self.is_here(reference):
                 datastore = self._datastore(reference.datastore)
                 location = to_location(
@@ -133,15 +172,18 @@ class DataReader:
         reference = parse_reference(uri)
         return isinstance(reference, Location) or (isinstance(reference, DatastorePath) and self.is_here(reference))
 
-    def _from_reference(self, binding: Binding, writers: Mapping[str, Collection[str]]) -> Data | None:
+    def _from_reference(
+        self, binding: Binding, writers: Mapping[str, Collection[str]], unnamed: Collection[str]
+    ) -> Data | None:
         reference = parse_reference(binding.asset_id)
         match reference:
             case AssetReference(asset, workspace) if not self.is_here(reference):
                 return Unresolved(binding.asset_id, *((workspace, asset) if isinstance(workspace, WorkspaceId) else ()))
-            case AssetReference() if reference.is_anonymous:
+            case AssetReference(asset) if reference.is_anonymous or (asset.kind == "models" and asset.name in unnamed):
                 return self.locate(binding.declared_uri, data_type=binding.data_type)
             case AssetReference(asset) if asset.kind == "models":
-                return self.get_model_or_name(asset)
+                model = self.get_model_or_name(asset)
+                return model.stands_for or model
             case AssetReference(asset):
                 return self._data_asset(asset, binding, writers.get(binding.asset_id))
         located = self.locate(binding.asset_id, data_type=binding.data_type)
@@ -162,6 +204,11 @@ class DataReader:
             by_run = self._is_output_of_its_run(found)
         return replace(found, registered_by_run=by_run)
 
+    def _read_model(self, asset: AssetId) -> ModelVersion:
+        found = self._ask_model(asset)
+        made_up = is_made_up(asset) or any(asset in self._outputs_of(run) for run in possible_writers(asset))
+        return replace(found, stands_for=self.locate(found.uri)) if made_up else found
+
     def _read_data(self, asset: AssetId) -> DataAsset:
         found, uri, tags = self._sdk.get_data(asset)
         location = self.locate(uri, data_type=found.data_type)
@@ -173,19 +220,59 @@ class DataReader:
         """Whether the run whose id the path carries registered this asset; a person may have done so afterwards."""
         if asset.location is None or not asset.location.run_id:
             return False
-        run_id = asset.location.run_id
-        outputs = self._cache.get(
-            (self._record.workspace.id, "outputs", run_id), lambda: self._registered_outputs(run_id)
-        )
-        return asset.id in outputs
+        return asset.id in self._outputs_of(asset.location.run_id, settled=False)
 
-    def _registered_outputs(self, run_id: str) -> frozenset[AssetId]:
+    def _registered_at(self, data: Data, outputs: Mapping[str, Iterable[Data]]) -> Data | None:
+        """
+        Return the registered output that lies at a place where Azure ML puts a run's output by default.
+
+        The graph shows the output by it, so a run that reads the place reads it.
+
+        Args:
+            outputs: of the runs at hand; those of another run cost a request, and one more for each that is registered.
+        """
+        if not isinstance(data, Location) or not data.run_id:
+            return None
+        known = outputs.get(data.run_id)
+        for each in self._read_registered(data.run_id) if known is None else known:
+            if isinstance(each, DataAsset):
+                if each.location and each.location.url == data.url:
+                    return replace(each, registered_by_run=True)
+            elif isinstance(each, ModelVersion) and not each.stands_for:
+                location = self.locate(each.uri)
+                if location and location.url == data.url:
+                    return each
+        return None
+
+    def _read_registered(self, run_id: str) -> Iterator[Data]:
+        for asset in sorted(self._outputs_of(run_id, settled=False)):
+            if asset.registry or is_made_up(asset):
+                continue
+            try:
+                if asset.kind == "models":
+                    yield self.get_model(asset)
+                else:
+                    yield self._cache.get((self._record.workspace.id, asset), partial(self._read_data, asset))
+            except (RecordNotFoundError, RunNotSettledError):
+                continue
+
+    def _outputs_of(self, run_id: str, *, settled: bool = True) -> frozenset[AssetId]:
+        """Return the assets that a run's outputs are; with `settled`, only once the run can have no more of them."""
+        key = (self._record.workspace.id, "outputs", run_id)
+        record, outputs = self._cache.get_many(
+            [key], lambda _: {key: self._read_outputs(run_id)}, keep=_without_running
+        )[key]
+        if settled and record and record.status.casefold() not in SETTLED:
+            raise RunNotSettledError(f"run {run_id} is {record.status}; its outputs are known when it has ended")
+        return outputs
+
+    def _read_outputs(self, run_id: str) -> "_Outputs":
         try:
             record = Record.from_json(self._api.get_run(run_id))
         except RecordNotFoundError:
-            return frozenset()
+            return None, frozenset()
         references = (parse_reference(binding.asset_id) for binding in list_bindings(record) if binding.is_output)
-        return frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
+        return record, frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
 
     def _ask_where(self, unresolved: Iterable[Binding]) -> dict[str, Data]:
         by_kind: dict[str, list[str]] = {"data": [], "models": []}
@@ -205,13 +292,15 @@ class DataReader:
             for asset_id, data_type in types.items()
         }
 
-    def _by_service(self, url: str) -> str:
-        """Return a URL without secrets, of the service under which Purview scans the account."""
+    def _by_service(self, url: str, *, is_folder: bool) -> Location:
+        """Return a place without secrets, of the service under which Purview scans the account."""
         parts = urlsplit(url)
         account, _, rest = parts.netloc.partition(".")
+        rest = rest.removeprefix("privatelink.")
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
-        return redact_text(url).rstrip("/")
+        location = Location(redact_text(url).rstrip("/"), is_folder)
+        return replace(location, run_id=Url.of(location).run)
 
     def _datastore(self, name: str) -> Datastore:
         """Return a datastore; of one that cannot be read, its name."""
@@ -246,6 +335,16 @@ class DataReader:
         return workspace in (None, self._record.workspace.id) or (
             isinstance(workspace, str) and workspace.casefold() == self._record.guid.casefold()
         )
+
+
+_Outputs = tuple[Record | None, frozenset[AssetId]]
+"""A run, None if it is gone, and the assets that its outputs are."""
+_Key = TypeVar("_Key")
+
+
+def _without_running(outputs: Mapping[_Key, _Outputs]) -> Mapping[_Key, _Outputs]:
+    """Leave out what is not remembered: a run that goes on may register more."""
+    return {key: each for key, each in outputs.items() if not each[0] or each[0].status.casefold() in SETTLED}
 
 
 def list_saved_uris(body: Json) -> tuple[str, ...]:

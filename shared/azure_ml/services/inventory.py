@@ -9,7 +9,8 @@ from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION
 from shared.azure_ml.services.models import MODEL_VERSION
 from shared.errors import UnreadableAnswerError
 from shared.http.rest import Json, RestClient, items_of, link_at, next_page
-from shared.model import WorkspaceId
+from shared.model import AssetId, WorkspaceId
+from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
 
 _JOBS = "2024-01-01-preview"
@@ -50,6 +51,8 @@ class Inventory:
         items: list[Listed] = []
         for container in items_of(answer):
             name = _text(container, "name")
+            if is_made_up(AssetId("models", name, "")):
+                continue  # an output of a run, which its run shows
             url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name)}/versions"
             versions = self._rest.get_all(
                 url, params={"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
@@ -88,12 +91,15 @@ def _view(*, archived: bool) -> str:
 
 def _to_run(body: Json) -> Listed:
     properties = _properties(body)
+    outputs = properties.get("outputs")
     return Listed(
         "run",
         _text(body, "name"),
         status=str(properties.get("status") or ""),
         created_at=_created_at(body),
         may_have_steps=properties.get("jobType") in (None, "Pipeline"),
+        names_outputs=isinstance(outputs, dict)
+        and any(isinstance(each, dict) and each.get("assetName") for each in outputs.values()),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from shared.errors import UnreadableAnswerError
+from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import AssetId, ModelVersion, to_utc_text
 from shared.redaction import redact_mapping, redact_text
@@ -26,7 +26,10 @@ def get_model(rest: RestClient, workspace_url: str, asset: AssetId, *, owners: b
             that alone.
     """
     path = f"models/{quote(asset.name, safe='')}/versions/{quote(asset.version, safe='')}"
-    body = rest.get(f"{workspace_url}/{path}", params={"api-version": MODEL_VERSION})
+    try:
+        body = rest.get(f"{workspace_url}/{path}", params={"api-version": MODEL_VERSION})
+    except RecordNotFoundError as error:
+        raise RecordNotFoundError(f"model {asset.label}: Azure ML has no such version") from error
     properties = body.get("properties")
     if not isinstance(properties, dict):
         raise UnreadableAnswerError(f"model {asset.label}: properties: is missing or no object")
