@@ -299,7 +299,8 @@ class RunTree:
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
     `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
-    a trial of a sweep to the sweep.
+    a trial of a sweep to the sweep. `lagging` names the runs below a root that completed which have not ended, with
+    their status: their records lag behind, or they were never ended.
     """
 
     workspace: Workspace
@@ -307,6 +308,7 @@ class RunTree:
     root_status: str
     runs: tuple[Run, ...]
     represented_by: Mapping[str, str] = field(default_factory=dict)
+    lagging: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:

@@ -49,6 +49,8 @@ YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
 STALE = timedelta(hours=1)
 """A placeholder is looked up again after this long: a scan may have found the data since."""
+LAG = timedelta(hours=1)
+"""The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
 
@@ -128,6 +130,7 @@ class AzureMlPlanner:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
             return self._not_yet(key, tree.root_id, tree.root_status)
+        self._wait_for_lagging(tree)
         tree = self._without_failures(tree)
         if not tree.runs:
             root = qualified_names.of_run(self._workspace, tree.root_id)
@@ -139,6 +142,10 @@ class AzureMlPlanner:
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(tree, subject=f"run {tree.root_id}")
+
+    def _wait_for_lagging(self, tree: RunTree) -> None:
+        if tree.lagging and self.now() - self.event.time < LAG:
+            raise RunNotSettledError(f"run {tree.root_id} is {tree.root_status}, but not yet {', '.join(tree.lagging)}")
 
     def _not_yet(self, key: QualifiedName, root_id: str, status: str) -> Skip:
         reason = f"its root {root_id} is still {status} and publishes it when it ends"
@@ -158,6 +165,7 @@ class AzureMlPlanner:
             entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made.tree, made.run_id
+        self._wait_for_lagging(tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)

@@ -129,10 +129,10 @@ class DataReader:
         return self._cache.get(key, lambda: self._read_model(asset))
 
     def get_model_or_name(self, asset: AssetId) -> ModelVersion:
-        """Return a model version, or only its name if it is gone: the run or deployment that used it still did."""
+        """Return a model version, or only its name if it is gone or unreadable: who used it still did."""
         try:
             return self.get_model(asset)
-        except RecordNotFoundError:
+        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
             return ModelVersion(asset)
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
@@ -194,8 +194,8 @@ class DataReader:
             return DataAsset(asset, location=None)
         try:
             found = self._cache.get((self._record.workspace.id, asset), lambda: self._read_data(asset))
-        except RecordNotFoundError:
-            # Gone, but the run did use it, and its definition may still say where it was stored.
+        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
+            # Gone or unreadable, but the run did use it, and its definition may still say where it was stored.
             location = self.locate(binding.declared_uri, data_type=binding.data_type)
             found = DataAsset(asset, location, datastore=location.datastore if location else None)
         if writers:  # a path that only looks like one of Azure ML's (`azureml/raw/…`) carries no id of a writer

@@ -162,7 +162,7 @@ class Resolver:
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
         data = DataReader(record, api, sdk, read_model, self._cache)
-        trees = RunTreeReader(record.workspace, api, sdk, data, self._cache, self._owners)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
         return _WorkspaceReader(record.workspace, api, sdk, data, trees)
 
 

@@ -145,7 +145,7 @@ def _read_model(value: object, find_model: FindModel) -> tuple[tuple[ModelVersio
     Read the model that is served: an ARM id, `name:version`, or a registry path; nothing for a pipeline component.
 
     Returns:
-        The model, and what is wrong where it cannot be told.
+        The model, and what is wrong where it is unknown.
     """
     if not value:
         return (), ""

@@ -1,6 +1,5 @@
-"""The client of azure-ai-ml for one workspace: data, datastores and job settings."""
+"""The client of azure-ai-ml for one workspace: data assets and datastores."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
 
 _IN_NO_NAME = re.compile(r"[{}'\"]")
 """In no account, container, host or model; a workspace of OneLake may have almost any other name."""
-_JOB_SETTINGS = {
-    "task_type": ("task_type",),
-    "primary_metric": ("primary_metric", "objective.primary_metric"),
-    "goal": ("objective.goal",),
-    "label_column_name": ("target_column_name",),
-    "n_cross_validations": ("n_cross_validations",),
-    "enable_early_stopping": ("limits.enable_early_termination",),
-    "experiment_timeout_minutes": ("limits.timeout_minutes",),
-    "max_trials": ("limits.max_trials", "limits.max_total_trials"),
-    "model_explainability": ("training.enable_model_explainability",),
-    "sampling_algorithm": ("sampling_algorithm",),
-    "compute_target": ("compute",),
-}
-"""Our name (the accelerator's, where it had one) → where AutoML and sweep jobs of azure-ai-ml keep the value."""
 _KNOWN_CLOUDS = {
     "management.azure.com": "AzureCloud",
     "management.chinacloudapi.cn": "AzureChinaCloud",
@@ -105,16 +90,6 @@ class SdkClient:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
                 raise RecordNotFoundError(f"datastore {name}: of a kind the SDK cannot read ({error})") from error
-
-    def get_job_settings(self, run_id: str) -> dict[str, str]:
-        """
-        Return the settings of a top-level AutoML or sweep run.
-
-        Raises:
-            RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
-        """
-        with _errors(f"job {run_id}"):
-            return read_job_settings(self._client.jobs.get(run_id))
 
     def _creation(self, entity: Any) -> tuple[str, str]:
         """Return who created an asset, if owners are asked for, and when."""
@@ -216,40 +191,6 @@ def _kind_of(sdk_type: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in sdk_type.split("_"))
 
 
-def read_job_settings(job: Any) -> dict[str, str]:
-    """Return the settings of an AutoML or sweep job, which no run record holds; those it does not have are left out."""
-    found = {name: value for name, paths in _JOB_SETTINGS.items() if (value := _first_at(job, paths)) is not None}
-    settings = {name: plain_text(value) for name, value in found.items()}
-    if "compute_target" in settings:  # an ARM id in some kinds of jobs, a name in others
-        settings["compute_target"] = settings["compute_target"].rpartition("/")[2]
-    space = getattr(job, "search_space", None)
-    if isinstance(space, Mapping) and space:
-        described = {name: {key: str(value) for key, value in vars(item).items()} for name, item in space.items()}
-        settings["search_space"] = json.dumps(described, sort_keys=True)
-    return settings
-
-
-def _first_at(job: object, paths: tuple[str, ...]) -> object | None:
-    for path in paths:
-        value: object | None = job
-        for name in path.split("."):
-            value = getattr(value, name, None)
-        if value is not None:
-            return value
-    return None
-
-
 def is_name(text: str) -> bool:
     """Whether a text may name something; the SDK makes text of any answer, of an object too."""
     return not _IN_NO_NAME.search(text)
-
-
-def plain_text(value: object) -> str:
-    """
-    Format a value of the SDK's, of an enum or an object with a type, as the service does.
-
-    >>> from enum import Enum
-    >>> plain_text(Enum("State", {"SUCCEEDED": "Succeeded"}).SUCCEEDED), plain_text(5)
-    ('Succeeded', '5')
-    """
-    return str(getattr(value, "value", getattr(value, "type", value)))
