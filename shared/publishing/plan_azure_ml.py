@@ -15,8 +15,10 @@ from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_lin
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
+    FROM_EVENT,
     SETTLED,
     SUCCEEDED,
+    V1_COMPUTE_TYPES,
     AssetId,
     DataAsset,
     Deployment,
@@ -51,7 +53,6 @@ LAG = timedelta(hours=1)
 """The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
-_V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
 def describe_event(event: Event) -> About | None:
@@ -181,7 +182,7 @@ class AzureMlPlanner:
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
-            if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
+            if subject.compute_type.upper() not in V1_COMPUTE_TYPES or not subject.models:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
@@ -205,13 +206,20 @@ class AzureMlPlanner:
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self.source.get_model(self._workspace, model) for model in subject.models)
+        models = tuple(self._get_model_or_name(model) for model in subject.models)
         return Endpoint(
             self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
+            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
         )
+
+    def _get_model_or_name(self, model: AssetId) -> ModelVersion:
+        """Return a model version, or only its name if it is gone: the service was deployed with it all the same."""
+        try:
+            return self.source.get_model(self._workspace, model)
+        except RecordNotFoundError:
+            return ModelVersion(model)
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
         """
