@@ -11,7 +11,7 @@ from shared.azure_ml.run.run_tree import RunTreeReader
 from shared.azure_ml.services import endpoints
 from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
-from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import RestClient
@@ -21,6 +21,8 @@ from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_r
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
 CACHE_SIZE = 20_000
+WORKSPACE_SECONDS = 6 * 3_600.0
+"""Where a workspace's services are hardly ever changes."""
 
 
 P = ParamSpec("P")
@@ -45,6 +47,7 @@ class _WorkspaceReader:
     """The clients of one workspace."""
 
     workspace: Workspace
+    record: WorkspaceRecord
     api: WorkspaceApi
     sdk: SdkClient
     data: DataReader
@@ -75,10 +78,16 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._readers = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
         return self._reader(workspace).workspace
+
+    @_readable
+    def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
+        """Return a workspace with the address of its services."""
+        return self._reader(workspace).record
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -154,7 +163,7 @@ class Resolver:
         return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
 
     def _reader(self, workspace: WorkspaceId) -> _WorkspaceReader:
-        return self._cache.get(workspace, lambda: self._open(workspace))
+        return self._readers.get(workspace, lambda: self._open(workspace))
 
     def _open(self, workspace: WorkspaceId) -> _WorkspaceReader:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
@@ -163,7 +172,7 @@ class Resolver:
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
         data = DataReader(record, api, sdk, read_model, self._cache)
         trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
-        return _WorkspaceReader(record.workspace, api, sdk, data, trees)
+        return _WorkspaceReader(record.workspace, record, api, sdk, data, trees)
 
 
 def _list_evidence(model: ModelVersion, data: DataReader) -> Iterator[tuple[str, str]]:
