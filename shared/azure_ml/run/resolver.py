@@ -19,6 +19,8 @@ from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
+BRIEFLY = 30.0
+"""Seconds for which a run that has not ended is not asked for again by the events of those below it."""
 CACHE_SIZE = 20_000
 
 
@@ -72,6 +74,7 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
@@ -90,6 +93,7 @@ class Resolver:
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -100,8 +104,12 @@ class Resolver:
         Args:
             orchestrates: the run is known to be a pipeline, which saves the request that would find out.
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
+            is_published: the tree comes without its runs, and without the requests for them, if the root has not
+                ended, or if this says yes to the run that stands for the one that was asked for.
         """
-        return self._reader(workspace).trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {})
+        return self._reader(workspace).trees.read(
+            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
+        )
 
     @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
@@ -144,7 +152,7 @@ class Resolver:
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         data = DataReader(record, api, sdk, self._cache)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
         return _WorkspaceReader(record.workspace, api, sdk, data, trees)
 
 
