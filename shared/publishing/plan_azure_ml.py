@@ -1,6 +1,6 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,12 +11,14 @@ from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_link
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
+    FROM_EVENT,
     SETTLED,
     SUCCEEDED,
+    V1_COMPUTE_TYPES,
     AssetId,
     DataAsset,
     Deployment,
@@ -51,7 +53,6 @@ LAG = timedelta(hours=1)
 """The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
-_V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
 def describe_event(event: Event) -> About | None:
@@ -195,7 +196,7 @@ class AzureMlPlanner:
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
-            if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
+            if subject.compute_type.upper() not in V1_COMPUTE_TYPES or not subject.models:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
@@ -219,13 +220,20 @@ class AzureMlPlanner:
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self.source.get_model(self._workspace, model) for model in subject.models)
+        models = tuple(self._get_model_or_name(model) for model in subject.models)
         return Endpoint(
             self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
+            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
         )
+
+    def _get_model_or_name(self, model: AssetId) -> ModelVersion:
+        """Return a model version, or only its name if it is gone: the service was deployed with it all the same."""
+        try:
+            return self.source.get_model(self._workspace, model)
+        except RecordNotFoundError:
+            return ModelVersion(model)
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
         """
@@ -315,7 +323,8 @@ class AzureMlPlanner:
             written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
-        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners)
+        gone = () if only else _links_gone(written, entities, matches)
+        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners, gone=gone)
 
     def _models_noted(
         self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
@@ -338,10 +347,30 @@ class AzureMlPlanner:
         root: QualifiedName,
         entities: tuple[Entity, ...],
         rows: tuple[Row, ...],
-        of_runs: Mapping[QualifiedName, str] | None = None,
+        of_tree: Mapping[QualifiedName, str] | None = None,
     ) -> Plan:
-        changed = find_changed(self.ledger, entities, of_runs)
-        return Plan(subject, root, entities, changed, rows, announced_at=self.event.time)
+        changed, before = find_changed(self.ledger, entities, of_tree)
+        return Plan(subject, root, entities, changed, rows, before=before, announced_at=self.event.time)
+
+
+def _links_gone(
+    written: WrittenTree, entities: Sequence[Entity], matches: Mapping[Ref, Match]
+) -> tuple[QualifiedName, ...]:
+    """
+    Return the Power BI links that this tree was written with and whose data names them no more.
+
+    Data that the tree does not touch any more, or whose tags could not be read, may still have its links.
+    """
+    built = {entity.ref.qualified_name for entity in entities}
+    unread = {entity.ref.qualified_name for entity in entities if entity.named_only}
+    places = {ref.qualified_name for place, match in matches.items() for ref in (place, match.ref)}
+    return tuple(
+        sorted(
+            name
+            for name, noted in written.fingerprints.items()
+            if noted and name not in built and source_of_power_bi_link(name) in (built | places) - unread
+        )
+    )
 
 
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
@@ -369,10 +398,10 @@ def _left_something(run: Run) -> bool:
 
 def _without_unproven(run: Run) -> Run:
     """
-    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+    Leave out outputs that may not exist: Azure ML records where a run that failed, or has not ended, would write.
 
     An output that was registered has a version, and so exists.
     """
-    if run.status.casefold() not in SETTLED - SUCCEEDED:
+    if run.status.casefold() in SUCCEEDED:
         return run
     return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))

@@ -68,9 +68,9 @@ class JobRunPlanner:
             places=touched.values(),
             evidence=next(each.evidence for each in entities if each.ref.qualified_name == key),
         )
-        changed = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
+        changed, before = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, from_facts=True)
+        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, before=before, from_facts=True)
 
     @property
     def _key(self) -> QualifiedName:

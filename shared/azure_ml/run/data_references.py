@@ -1,7 +1,7 @@
 """Turns the asset ids and URIs that runs name into data: registered assets, models, places in storage."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -51,10 +51,18 @@ _FILE_TYPES = frozenset({"urifile", "uri_file"})
 class DataReader:
     """Reads the data of one workspace. Assets, datastores and v1 data sets come from the cache for a while."""
 
-    def __init__(self, record: WorkspaceRecord, api: WorkspaceApi, sdk: SdkClient, cache: Cache) -> None:
+    def __init__(
+        self,
+        record: WorkspaceRecord,
+        api: WorkspaceApi,
+        sdk: SdkClient,
+        read_model: Callable[[AssetId], ModelVersion],
+        cache: Cache,
+    ) -> None:
         self._record = record
         self._api = api
         self._sdk = sdk
+        self._ask_model = read_model
         self._cache = cache
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
@@ -197,7 +205,7 @@ class DataReader:
         return replace(found, registered_by_run=by_run)
 
     def _read_model(self, asset: AssetId) -> ModelVersion:
-        found = self._sdk.get_model(asset)
+        found = self._ask_model(asset)
         made_up = is_made_up(asset) or any(asset in self._outputs_of(run) for run in possible_writers(asset))
         return replace(found, stands_for=self.locate(found.uri)) if made_up else found
 

@@ -1,10 +1,11 @@
-"""The client of azure-ai-ml for one workspace: models, data, datastores, endpoints and deployments."""
+"""The client of azure-ai-ml for one workspace: data assets and datastores."""
 
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from azure.core.pipeline.transport import HttpTransport
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
-from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
+from shared.model import AssetId, DataAsset, Datastore, WorkspaceId, to_utc_text
 from shared.redaction import redact_mapping, redact_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class SdkClient:
     """
     The SDK client of one workspace. Methods may raise what `translated_errors` raises.
 
-    azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
+    azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first call and not with this module.
     Who created an asset is read only if `owners` is true.
     """
 
@@ -47,7 +48,11 @@ class SdkClient:
         owners: bool = False,
     ) -> None:
         self._owners = owners
-        self._client = _build_client(workspace, arm_endpoint, credential, transport)
+        self._build = partial(_build_client, workspace, arm_endpoint, credential, transport)
+
+    @cached_property
+    def _client(self) -> "MLClient":
+        return self._build()
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str, Mapping[str, object]]:
         """Return a data asset without location and columns, the URI it was registered from, and its raw tags."""
@@ -64,24 +69,6 @@ class SdkClient:
             tags=redact_mapping(data.tags or {}),
         )
         return found, str(data.path or ""), data.tags or {}
-
-    def get_model(self, asset: AssetId) -> ModelVersion:
-        with _errors(f"model {asset.label}"):
-            model = self._client.models.get(asset.name, asset.version)
-        created_by, created_at = self._creation(model)
-        return ModelVersion(
-            id=asset,
-            model_type=str(model.type or ""),
-            description=redact_text(model.description or ""),
-            uri=redact_text(str(model.path or "")),
-            job_name=str(model.job_name or ""),
-            created_by=created_by,
-            created_at=created_at,
-            tags=redact_mapping(model.tags or {}),
-            properties=redact_mapping(model.properties or {}),
-            flavors=tuple(sorted(model.flavors or {})),
-            stage=str(model.stage or ""),
-        )
 
     def list_datastores(self) -> dict[str, Datastore]:
         """
@@ -103,16 +90,6 @@ class SdkClient:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
                 raise RecordNotFoundError(f"datastore {name}: of a kind the SDK cannot read ({error})") from error
-
-    def get_endpoint(self, name: str, *, is_batch: bool) -> Any:
-        with _errors(f"{'batch' if is_batch else 'online'} endpoint {name}"):
-            return (self._client.batch_endpoints if is_batch else self._client.online_endpoints).get(name)
-
-    def list_deployments(self, endpoint: str, *, is_batch: bool) -> list[Any]:
-        with _errors(f"deployments of {endpoint}"):
-            if is_batch:
-                return list(self._client.batch_deployments.list(endpoint))
-            return list(self._client.online_deployments.list(endpoint))
 
     def _creation(self, entity: Any) -> tuple[str, str]:
         """Return who created an asset, if owners are asked for, and when."""
@@ -217,14 +194,3 @@ def _kind_of(sdk_type: str) -> str:
 def is_name(text: str) -> bool:
     """Whether a text may name something; the SDK makes text of any answer, of an object too."""
     return not _IN_NO_NAME.search(text)
-
-
-def plain_text(value: object) -> str:
-    """
-    Format a value of the SDK's, of an enum or an object with a type, as the service does.
-
-    >>> from enum import Enum
-    >>> plain_text(Enum("State", {"SUCCEEDED": "Succeeded"}).SUCCEEDED), plain_text(5)
-    ('Succeeded', '5')
-    """
-    return str(getattr(value, "value", getattr(value, "type", value)))
