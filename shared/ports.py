@@ -27,7 +27,16 @@ class RunSource(Protocol):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
-    ) -> RunTree: ...
+        is_published: Callable[[str], bool] | None = None,
+    ) -> RunTree:
+        """
+        Return the tree of a run.
+
+        Args:
+            is_published: the tree comes without its runs if the root has not ended, or if this says yes to the run that
+                stands for the one that was asked for: nothing would be published of it now.
+        """
+        ...
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 

@@ -113,19 +113,27 @@ class AzureMlPlanner:
 
     def _plan_run(self, run: RunSubject, *, force: bool) -> Plan | Skip:
         key = qualified_names.of_run(self._workspace, run.run_id)
+        asked, is_pipeline = run.run_id, run.orchestrates
+        if not force and run.trial_of and self._is_published(run.trial_of):
+            return Skip(f"already published with {run.trial_of}")
         if run.parent_pipeline:
-            row = self.ledger.get_rows([key]).get(key)
-            if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SETTLED:
+            if not force and self._is_published(run.run_id):
                 return Skip(f"already published with its pipeline {run.parent_pipeline}")
-            status = self.source.get_root_status(self._workspace, run.parent_pipeline)
-            if status.casefold() not in SETTLED:
-                return self._not_yet(key, run.parent_pipeline, status)
+            if force or not self._is_published(run.parent_pipeline):  # otherwise it is late, or below a step
+                status = self.source.get_root_status(self._workspace, run.parent_pipeline)
+                if status.casefold() not in SETTLED:
+                    return self._not_yet(key, run.parent_pipeline, status)
+                asked, is_pipeline = run.parent_pipeline, True
         tree = self.source.get_run_tree(
             self._workspace,
-            run.parent_pipeline or run.run_id,
-            orchestrates=run.orchestrates or bool(run.parent_pipeline),
+            asked,
+            orchestrates=is_pipeline,
             experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
+            is_published=None if force else self._is_published,
         )
+        above = tree.represented_by.get(run.run_id, "")
+        if not force and above and not tree.runs and self._is_published(above):
+            return Skip(f"already published with {above}")
         if not tree.settled:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
@@ -142,6 +150,12 @@ class AzureMlPlanner:
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(tree, subject=f"run {tree.root_id}")
+
+    def _is_published(self, run_id: str) -> bool:
+        """Whether a run was published, or skipped, when its root had ended."""
+        key = qualified_names.of_run(self._workspace, run_id)
+        row = self.ledger.get_rows([key]).get(key)
+        return row is not None and row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SETTLED
 
     def _wait_for_lagging(self, tree: RunTree) -> None:
         if tree.lagging and self.now() - self.event.time < LAG:

@@ -57,6 +57,7 @@ class FakeRunSource(Script):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         self.experiments |= experiments or {}
         return self._answer(f"run {run_id}")  # type: ignore[no-any-return]

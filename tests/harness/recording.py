@@ -112,7 +112,7 @@ def _format(method: str, args: Sequence[object], options: Mapping[str, object]) 
         [
             _RECORDED_METHODS.get(method, method),
             *words,
-            *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each),
+            *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each and not callable(each)),
         ]
     )
 

@@ -20,6 +20,8 @@ from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_r
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
+BRIEFLY = 30.0
+"""Seconds for which a run that has not ended is not asked for again by the events of those below it."""
 CACHE_SIZE = 20_000
 
 
@@ -75,6 +77,7 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
@@ -93,6 +96,7 @@ class Resolver:
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -103,8 +107,12 @@ class Resolver:
         Args:
             orchestrates: the run is known to be a pipeline, which saves the request that would find out.
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
+            is_published: the tree comes without its runs, and without the requests for them, if the root has not
+                ended, or if this says yes to the run that stands for the one that was asked for.
         """
-        return self._reader(workspace).trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {})
+        return self._reader(workspace).trees.read(
+            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
+        )
 
     @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
@@ -162,7 +170,7 @@ class Resolver:
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
         data = DataReader(record, api, sdk, read_model, self._cache)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
         return _WorkspaceReader(record.workspace, api, sdk, data, trees)
 
 

@@ -1,6 +1,6 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -28,32 +28,106 @@ _REFUSALS = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, Unread
 """What of an answer that lineage does not depend on costs no more than that answer."""
 ASKED_ALONE = 20
 """Runs of a tree whose metrics are asked for one by one, where MLflow's search shows none of any though code logged."""
+_REUSED_AGAIN = 20
+"""Times that results which were reused are followed to where they were reused from."""
 _NOT_ASKED = "MLflow's search shows no metrics of this run; there were too many such runs to ask for each alone."
 _NAMED_IN_NOTE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RunTreeReader:
-    """Reads trees of runs of one workspace; names who submitted a run only if `owners` is true."""
+    """
+    Reads trees of runs of one workspace; names who submitted a run only if `owners` is true.
+
+    Attributes:
+        brief: keeps what changes soon, for seconds.
+    """
 
     workspace: Workspace
     api: WorkspaceApi
     data: DataReader
     cache: Cache
+    brief: Cache
     owners: bool
 
-    def read(self, run_id: str, *, orchestrates: bool, experiments: Mapping[str, str]) -> RunTree:
+    def read(
+        self,
+        run_id: str,
+        *,
+        orchestrates: bool,
+        experiments: Mapping[str, str],
+        is_published: Callable[[str], bool] | None,
+    ) -> RunTree:
         """Return the whole tree that a run belongs to; see `Resolver.get_run_tree`."""
+        asked = None if orchestrates else Record.from_json(self.api.get_run(run_id))
+        root = asked if asked and asked.root_id == run_id else None
+        if asked and is_published:
+            found = self._without_its_runs(asked, is_published)
+            if isinstance(found, RunTree):
+                return found
+            root = found
+        return self._read_whole(run_id, asked=asked, root=root, experiments=experiments)
+
+    def _without_its_runs(self, asked: Record, is_published: Callable[[str], bool]) -> RunTree | Record:
+        """
+        Return the tree without its runs where nothing has to be published of it just now, otherwise the root's record.
+
+        Of a thousand trials that ended, each costs the request for its own record and no more: what is above a run
+        never changes, and whether it has ended is remembered for seconds.
+        """
+        key = (self.workspace.id, asked.root_id)
+        read = {asked.run_id: asked}
+        stands_for_it = self._representative(asked, read)
+        known = {} if stands_for_it == asked.run_id else {asked.run_id: stands_for_it}
+        if known and is_published(stands_for_it):
+            return RunTree(self.workspace, asked.root_id, "", (), known)
+
+        def ask() -> Record:
+            return read.get(asked.root_id) or Record.from_json(self.api.get_run(asked.root_id))
+
+        if asked.run_id == asked.root_id:
+            self.brief.forget([key])
+        root = self.brief.get(key, ask)
+        if root.status.casefold() in SETTLED:
+            self.brief.forget([key])
+            return root
+        return RunTree(self.workspace, asked.root_id, root.status, (), known)
+
+    def _representative(self, asked: Record, read: dict[str, Record]) -> str:
+        """
+        Return the run that stands for another in the catalog: the nearest above it that is a step or has no parent.
+
+        Args:
+            read: takes the records that were read for it.
+        """
+
+        def ask(run_id: str) -> tuple[str, bool]:
+            read[run_id] = Record.from_json(self.api.get_run(run_id))
+            return read[run_id].parent_id, read[run_id].is_pipeline
+
+        run_id, parent_id, passed = asked.run_id, asked.parent_id, {asked.run_id}
+        while parent_id and parent_id not in passed:
+            passed.add(parent_id)
+            try:
+                above, is_pipeline = self.cache.get((self.workspace.id, "above", parent_id), partial(ask, parent_id))
+            except RecordNotFoundError:
+                break
+            if is_pipeline:
+                break
+            run_id, parent_id = parent_id, above
+        return run_id
+
+    def _read_whole(
+        self, run_id: str, *, asked: Record | None, root: Record | None, experiments: Mapping[str, str]
+    ) -> RunTree:
         with ThreadPoolExecutor(max_workers=1) as beside:  # for requests that do not depend on each other
             datastores = beside.submit(copy_context().run, self.data.datastores)
-            records = _read_records(self.api, run_id, orchestrates=orchestrates)
+            records = _read_records(self.api, run_id, asked=asked, root=root)
             datastores.result()
             logged = beside.submit(copy_context().run, _read_mlflow, self.api, records)
-            root = RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments))
-            bindings = {
-                record.run_id: tuple(self.data.place_saved(list_bindings(record, scores_in_batch=root.scores_in_batch)))
-                for record in records.settled
-            }
+            facts = RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments))
+            listed = partial(list_bindings, scores_in_batch=facts.scores_in_batch)
+            bindings = {record.run_id: tuple(self.data.place_saved(listed(record))) for record in records.settled}
             data = self.data.resolve(bindings)
             mlflow = logged.result()
         settings, notes = _read_settings(self.api, records.root)
@@ -64,7 +138,7 @@ class RunTreeReader:
             settings=settings,
             notes=notes,
             experiments=experiments,
-            root=root,
+            root=facts,
             lagging=records.lagging,
         )
         runs = [self._to_run(record, answers) for record in records.settled]
@@ -178,16 +252,18 @@ class _TreeRecords:
     lagging: tuple[str, ...] = ()
 
 
-def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _TreeRecords:
+def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     """
     Find a run's root and everything below it that ended; of a run without a pipeline that is the root alone.
+
+    Args:
+        asked: the run's own record; None if it is known to be a pipeline.
+        root: the root's record, if it was read.
 
     Raises:
         RecordNotFoundError: there is no such run.
     """
-    asked = None if orchestrates else Record.from_json(api.get_run(run_id))
     root_id = asked.root_id if asked else run_id
-    root = asked if asked and asked.run_id == root_id else None
     if asked and not root:
         root = Record.from_json(api.get_run(root_id))
     if root and not root.is_pipeline:
@@ -203,12 +279,13 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
     answers = api.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
     )
+    origins = _follow_reuse(api, ended, answers)
     if root is None:
         root = Record.from_json(answers.pop(root_id) if root_id in answers else api.get_run(root_id))
     if root.root_id != root_id:  # the event called a nested pipeline its root
         return _read_pipeline(api, root.root_id, asked=asked, root=None)
     lagging = [each for each in children.values() if each.status.casefold() in _ENDING]
-    records = {child.run_id: _record_of(api, child, answers) for child in ended}
+    records = {child.run_id: _record_of(api, child, origins[child.run_id], answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
     if asked and asked.run_id != root_id and asked.parent_id in settled:
@@ -218,14 +295,40 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
     return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
 
 
-def _record_of(api: WorkspaceApi, child: Record, answers: Mapping[str, Json]) -> Record:
+def _follow_reuse(api: WorkspaceApi, steps: Sequence[Record], answers: dict[str, Json]) -> dict[str, str]:
     """
-    Return the full record of a step, or of the run it reuses.
+    Return for each step the run that did its work: itself, or the run it reuses, which may have reused another.
+
+    Costs one request for each time that results were reused again, whatever the number of steps.
+
+    Args:
+        answers: records by the ids of their runs; takes those that are read.
+    """
+    origins = {step.run_id: step.reused_run_id or step.run_id for step in steps}
+    passed = {step.run_id: {step.run_id, origins[step.run_id]} for step in steps}
+    for _ in range(_REUSED_AGAIN):
+        further = {}
+        for step_id, run_id in origins.items():
+            reused = Record.from_json(answers[run_id]).reused_run_id if run_id in answers else ""
+            if reused and reused not in passed[step_id]:
+                further[step_id] = reused
+        if not further:
+            break
+        answers.update(api.get_runs([each for each in dict.fromkeys(further.values()) if each not in answers]))
+        # One whose record is gone says nothing: what reused it is at least a step.
+        origins.update((step_id, run_id) for step_id, run_id in further.items() if run_id in answers)
+        for step_id, run_id in further.items():
+            passed[step_id].add(run_id)
+    return origins
+
+
+def _record_of(api: WorkspaceApi, child: Record, run_id: str, answers: Mapping[str, Json]) -> Record:
+    """
+    Return the full record of a step, or of the run whose results it reuses.
 
     A record that the batch left out is read alone. If there is none any more, the step keeps its place in the lineage
     with what the list of children said, which is neither inputs nor outputs.
     """
-    run_id = child.reused_run_id or child.run_id
     try:
         return Record.from_json(answers[run_id] if run_id in answers else api.get_run(run_id))
     except RecordNotFoundError:
