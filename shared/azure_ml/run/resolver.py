@@ -14,7 +14,7 @@ from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import RestClient
-from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
 from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
@@ -102,6 +102,11 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
         """
         return self._reader(workspace).trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {})
+
+    @_readable
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did, in 2 requests as a rule."""
+        return self._reader(workspace).trees.has_changed(known)
 
     @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:

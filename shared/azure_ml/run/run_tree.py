@@ -1,6 +1,6 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.azure_ml.services.workspace_api import WorkspaceApi
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError, RequestRefusedError, RunNotSettledError
 from shared.http.rest import Json
-from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
+from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Signature, Workspace
 
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
@@ -61,7 +61,28 @@ class RunTreeReader:
             root_status=records.root.status,
             runs=tuple(sorted(runs, key=lambda run: run.id)),
             represented_by=records.represented_by,
+            signatures=_sign(records.root, records.settled, mlflow),
         )
+
+    def has_changed(self, known: Signature) -> bool:
+        """
+        Whether the records of a tree, or what MLflow has of it, say something else now; 2 requests up to 200 runs.
+
+        Raises:
+            RecordNotFoundError: the root is gone.
+        """
+        if not known.run_ids:
+            root = Record.from_json(self.api.get_run(known.root_id))
+            logged = {root.run_id: found} if (found := _get_mlflow_run(self.api, root.run_id)) else {}
+            return Signature.of(root.run_id, (), _sign(root, (), logged)) != known
+        answers = self.api.get_runs([known.root_id, *known.run_ids])
+        if known.root_id not in answers:
+            raise RecordNotFoundError(f"run {known.root_id}: Azure ML has no record of it")
+        records = {run_id: Record.from_json(body) for run_id, body in answers.items()}
+        root = records[known.root_id]
+        runs = self.api.search_mlflow_runs(root.experiment_id, root.run_id)
+        logged = {str(run["info"]["run_id"]): run for run in runs}
+        return Signature.of(root.run_id, known.run_ids, _sign(root, records.values(), logged)) != known
 
     def _to_run(self, record: Record, answers: "_Answers") -> Run:
         run_id = record.run_id
@@ -222,6 +243,17 @@ def _get_mlflow_run(api: WorkspaceApi, run_id: str) -> Json | None:
         return api.get_mlflow_run(run_id)
     except RecordNotFoundError:
         return None  # a run that MLflow does not know has logged nothing
+
+
+def _sign(root: Record, records: Iterable[Record], mlflow: Mapping[str, Json]) -> dict[str, str]:
+    """Hash what the records of runs say that may still change once they have ended; the definition does not."""
+    # A pipeline logs nothing itself, and what a step of another root logged is not among what its own root's runs did.
+    own = {record.run_id for record in (root, *records) if record.root_id == root.run_id}
+    logging = own - {root.run_id} if root.is_pipeline else own
+    return {
+        record.run_id: record.sign(mlflow.get(record.run_id) if record.run_id in logging else None)
+        for record in (root, *records)
+    }
 
 
 def _read_settings(sdk: SdkClient, root: Record) -> tuple[dict[str, str], str]:
