@@ -7,7 +7,18 @@ from typing import Protocol
 
 from shared.catalog.entities import ASSET, Entity, Found
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import (
+    SETTLED,
+    SUCCEEDED,
+    AssetId,
+    Endpoint,
+    ModelVersion,
+    Producer,
+    RunTree,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 
 
 class RunSource(Protocol):
@@ -36,6 +47,10 @@ class RunSource(Protocol):
             is_published: the tree comes without its runs if the root has not ended, or if this says yes to the run that
                 stands for the one that was asked for: nothing would be published of it now.
         """
+        ...
+
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did; cheap compared to reading it."""
         ...
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...

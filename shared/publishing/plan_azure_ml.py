@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import build_model, ref_of_model
@@ -26,6 +26,7 @@ from shared.model import (
     ModelVersion,
     Run,
     RunTree,
+    Unresolved,
     WorkspaceId,
 )
 from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
@@ -33,6 +34,7 @@ from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
 from shared.publishing.plan import (
+    LOOKS,
     PUBLISHED,
     SKIPPED,
     About,
@@ -53,6 +55,8 @@ LAG = timedelta(hours=1)
 """The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
+ASKED_FOR = "azureml://locations/"
+"""How the ids of assets begin that a service of Azure ML is asked to locate."""
 
 
 def describe_event(event: Event) -> About | None:
@@ -306,6 +310,7 @@ class AzureMlPlanner:
                     keys[run.id],
                     "run",
                     PUBLISHED,
+                    reason=unlocated(run),
                     status=tree.root_status,
                     matches=explained,
                     places=touched[run.id],
@@ -314,7 +319,8 @@ class AzureMlPlanner:
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                rows.append(row_of(self.event, key, "run", PUBLISHED, status=tree.root_status))
+                lacking = next(filter(None, map(unlocated, tree.runs)), "") if other == tree.root_id else ""
+                rows.append(row_of(self.event, key, "run", PUBLISHED, reason=lacking, status=tree.root_status))
         plan = self._compare(
             subject,
             root,
@@ -324,7 +330,23 @@ class AzureMlPlanner:
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
         gone = () if only else _links_gone(written, entities, matches)
-        return replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners, gone=gone)
+        return replace(
+            plan,
+            matches=matches,
+            looked_up=looked_up,
+            models=of_run,
+            owners=owners,
+            gone=gone,
+            digest=None if only else self._digest_of(tree),
+        )
+
+    def _digest_of(self, tree: RunTree) -> str | None:
+        """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
+        if any(unlocated(run) for run in tree.runs):
+            return ""
+        ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
+        listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
+        return None if listed_late else tree.signature.digest
 
     def _models_noted(
         self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
@@ -389,6 +411,24 @@ def _models_of(
     """Join what we know of the models a run made: from the ledger, from the catalog, from the event at hand."""
     in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
     return (linked or frozenset()) | in_catalog | ({made.qualified_name} if made else set())
+
+
+def unlocated(run: Run) -> str:
+    """Say which data of a run Azure ML could not locate when it was asked; it may well be able to later."""
+    named = [
+        port.name
+        for port in (*run.inputs, *run.outputs)
+        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.workspace
+    ]
+    return f"Azure ML could not say where {', '.join(named)} of {run.name} lies; it is asked for a day" if named else ""
+
+
+def _parse(moment: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _left_something(run: Run) -> bool:

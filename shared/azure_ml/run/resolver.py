@@ -15,7 +15,7 @@ from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import RestClient
-from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
 from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_reference, run_of_path
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
@@ -113,6 +113,11 @@ class Resolver:
         return self._reader(workspace).trees.read(
             run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
         )
+
+    @_readable
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did, in 2 requests as a rule."""
+        return self._reader(workspace).trees.has_changed(known)
 
     @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
