@@ -327,6 +327,20 @@ class Producer:
     inferred: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SeveralWriters:
+    """
+    Runs that wrote, at the same time, the folder a model's files are in: which of them made it is not known.
+
+    Attributes:
+        writers: ids of the runs.
+        field: the member of the model version that leads there.
+    """
+
+    writers: tuple[str, ...]
+    field: str
+
+
 SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})
 SUCCEEDED = frozenset({"completed", "finished"})
 

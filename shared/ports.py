@@ -7,7 +7,18 @@ from typing import Protocol
 
 from shared.catalog.entities import ASSET, Entity, Found
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import (
+    SETTLED,
+    SUCCEEDED,
+    AssetId,
+    Endpoint,
+    ModelVersion,
+    Producer,
+    RunTree,
+    SeveralWriters,
+    Workspace,
+    WorkspaceId,
+)
 
 
 class RunSource(Protocol):
@@ -31,7 +42,7 @@ class RunSource(Protocol):
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

@@ -24,6 +24,7 @@ from shared.model import (
     ModelVersion,
     Run,
     RunTree,
+    SeveralWriters,
     WorkspaceId,
 )
 from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
@@ -153,16 +154,20 @@ class AzureMlPlanner:
         label = f"model {model.id.label}"
         made = self.source.find_producer(self._workspace, model)
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
-        if made is None:
+        if made is None or isinstance(made, SeveralWriters):
+            if made:
+                names = ", ".join(made.writers)
+                row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made.tree, made.run_id
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
-        run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
+        run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
         row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
-        own = build_model(tree.workspace, model)
+        is_here = tree.workspace.id == self._workspace
+        own = build_model(tree.workspace if is_here else self.source.get_workspace(self._workspace), model)
         return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
 
     def _made_up(self, model: AssetId) -> Skip:

@@ -1,6 +1,6 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from shared.errors import RecordNotFoundError, RequestRefusedError, RunNotSettle
 from shared.http.rest import Json
 from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
 
+DEEPEST = 20
+"""Runs between a run and the step it ran below; a step, its sweep, a trial and a nested run are four."""
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
 
@@ -152,8 +154,9 @@ def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _Tre
 def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     children = {child.run_id: child for child in _walk(api, root_id)}
     ended = [child for child in children.values() if child.status.casefold() in SETTLED]
-    if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in ended}:
-        ended.append(children[asked.run_id])  # a model names the step that produced it before that step has ended
+    standing = _find_standing(api, asked, children) if asked and asked.run_id != root_id else ""
+    if standing and standing not in {child.run_id for child in ended}:
+        ended.append(children[standing])  # a model names the step that produced it before that step has ended
     answers = api.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
     )
@@ -168,9 +171,27 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
     records = {child.run_id: _record_of(api, child, answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
-    if asked and asked.run_id != root_id and asked.parent_id in settled:
-        represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+    if asked and standing and standing != asked.run_id:
+        represented_by.setdefault(asked.run_id, represented_by.get(standing, standing))
     return _TreeRecords(root, tuple(settled.values()), represented_by)
+
+
+def _find_standing(api: WorkspaceApi, asked: Record, steps: Collection[str]) -> str:
+    """
+    Return the step that a run is or that it ran below, through sweeps, trials and nested runs; "" if there is none.
+
+    Costs a request for each run in between.
+    """
+    run_id, above = asked.run_id, asked.parent_id
+    for _ in range(DEEPEST):
+        if run_id in steps or not above:
+            break
+        run_id = above
+        try:
+            above = "" if run_id in steps else Record.from_json(api.get_run(run_id)).parent_id
+        except RecordNotFoundError:
+            break
+    return run_id if run_id in steps else ""
 
 
 def _record_of(api: WorkspaceApi, child: Record, answers: Mapping[str, Json]) -> Record:
