@@ -23,6 +23,7 @@ from cli.main import cli as lineage
 from emulator.request_log import AZURE_ML, PURVIEW
 from emulator.server import Emulator
 from shared.catalog.qualified_names import QualifiedName
+from shared.errors import ConfigurationError
 from tests.harness.whole_path import Played, play
 from tests.worlds.golden_case import Case, shorten
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
                 with _settings(case, emulator, storage):
                     exit_code = max([exit_code, *(_run(command) for command in given.then)])
             except Exception as error:  # noqa: BLE001 - a person wrote the case, so every mistake in it is reported
-                is_worded = isinstance(error, ValueError | OSError)
+                is_worded = isinstance(error, ValueError | OSError | ConfigurationError)
                 what = error if is_worded else f"is not in the form of a case ({type(error).__name__}: {error})"
                 print(f"{path}: {what}", file=sys.stderr)  # noqa: T201
                 exit_code = max(exit_code, FAILED)

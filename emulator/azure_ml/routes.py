@@ -4,6 +4,8 @@ from aiohttp import web
 
 from emulator.azure_ml.arm.endpoint_responses import EndpointResponses
 from emulator.azure_ml.arm.responses import ArmResponses
+from emulator.azure_ml.contract import ARM, ARTIFACTS, HISTORY, MLFLOW, asked_by_contract
+from emulator.azure_ml.contract import WORKSPACES as OF_WORKSPACES
 from emulator.azure_ml.errors import no_such_path
 from emulator.azure_ml.mlflow.responses import MlflowResponses
 from emulator.azure_ml.requests import Current, answering_errors
@@ -22,21 +24,36 @@ def azure_ml_routes(current: Current) -> list[web.AbstractRouteDef]:
     """Build the routes; the last one takes every path, so they come after all others."""
     arm, history, mlflow = ArmResponses(current), HistoryResponses(current), MlflowResponses(current)
     arm_routes = arm.routes() | EndpointResponses(current).routes()
-    routes = [("GET", f"{WORKSPACE}{path}", handler) for path, handler in arm_routes.items()]
-    routes += [(m, f"/{service}/v1.0{WORKSPACE}{path}", handler) for m, service, path, handler in history.routes()]
+    nothing = frozenset[str]()
+    routes = [("GET", WORKSPACE, path, h, ARM.get(path, nothing)) for path, h in arm_routes.items()]
     routes += [
-        (m, f"/artifact/v2.0{WORKSPACE}/artifacts{path}", h) for m, path, h in ArtifactResponses(current).routes()
+        (method, f"/{service}/v1.0{WORKSPACE}", path, h, HISTORY.get(path, nothing))
+        for method, service, path, h in history.routes()
     ]
-    routes += [(m, f"/dataset/v1.0{WORKSPACE}{path}", h) for m, path, h in DatasetResponses(current).routes()]
     routes += [
-        (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow{path}", handler)
+        (method, f"/artifact/v2.0{WORKSPACE}/artifacts", path, h, ARTIFACTS)
+        for method, path, h in ArtifactResponses(current).routes()
+    ]
+    routes += [
+        (method, f"/dataset/v1.0{WORKSPACE}", path, h, nothing)
+        for method, path, h in DatasetResponses(current).routes()
+    ]
+    routes += [
+        (method, f"/mlflow/{version}{WORKSPACE}/api/2.0/mlflow", path, h, MLFLOW.get(path, nothing))
         for version in ("v1.0", "v2.0")
-        for method, path, handler in mlflow.routes()
+        for method, path, h in mlflow.routes()
     ]
-    routes += [("GET", f"{scope}{WORKSPACES}", arm.list_workspaces) for scope in (SUBSCRIPTION, RESOURCE_GROUP)]
-    routes.append(("GET", "/discovery", history.discover))
+    routes += [
+        ("GET", scope, WORKSPACES, arm.list_workspaces, OF_WORKSPACES) for scope in (SUBSCRIPTION, RESOURCE_GROUP)
+    ]
+    routes.append(("GET", "", "/discovery", history.discover, nothing))
     return [
-        *(web.route(method, ignoring_case(path), answering_errors(handler)) for method, path, handler in routes),
+        *(
+            web.route(
+                method, ignoring_case(f"{base}{path}"), answering_errors(asked_by_contract(handler, path, parameters))
+            )
+            for method, base, path, handler, parameters in routes
+        ),
         web.route("*", "/{path:.*}", answering_errors(_unknown)),
     ]
 

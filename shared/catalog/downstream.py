@@ -181,7 +181,7 @@ class _Entry:
             return None
 
     def _path(self, text: str) -> frozenset[str]:
-        location = platforms.read(text)
+        location = platforms.read(text.replace("#", "%23"))  # a path, and no URL that could have a fragment
         if _GLOB.search(text):
             self.problems.append(f"path: {redact_text(text)!r} is a pattern; give the folder, which means all below it")
         elif location is None or not platforms.place_of(location).exact:

@@ -3,10 +3,11 @@
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies
 
 import requests
@@ -192,6 +193,22 @@ class RestClient:
                     raise UnreadableAnswerError(f"{what}: the answer is longer than {largest} bytes")
         return bytes(content)
 
+    def get_all(self, url: str, *, params: Mapping[str, str]) -> Iterator[Json]:
+        """
+        Yield the items of a list of Azure Resource Manager, all pages.
+
+        Raises:
+            UnreadableAnswerError: it is no list, or its next page is elsewhere or was read before.
+        """
+        answer, read = self.get(url, params=params), set[str]()
+        yield from items_of(answer)
+        while link := next_page(answer, url):
+            if link in read:
+                raise UnreadableAnswerError(f"nextLink: {url} leads to a page that was read before")
+            read.add(link)
+            answer = self.get(link)
+            yield from items_of(answer)
+
     def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
         return self._send(HttpRequest("POST", url, params=dict(params or {}), json=body))
 
@@ -221,3 +238,56 @@ class RestClient:
 
 def _describe(request: HttpRequest) -> str:
     return f"{request.method} {request.url.partition('?')[0]}"
+
+
+def items_of(answer: Json) -> list[Json]:
+    """
+    Return what is on a page of a list of Azure Resource Manager.
+
+    Raises:
+        UnreadableAnswerError: it is no list of objects.
+    """
+    value = answer.get("value")
+    if not isinstance(value, list) or not all(isinstance(body, dict) for body in value):
+        raise UnreadableAnswerError("value: is not a list of objects")
+    return value
+
+
+def next_page(answer: Json, url: str) -> str:
+    """Return the link that a page of a list asked for at `url` gives to the next one, or "" on the last."""
+    link = answer.get("nextLink")
+    return link_at(url, str(link)) if link else ""
+
+
+def link_at(url: str, link: str, *, also: Collection[str] = ()) -> str:
+    """
+    Return the link to a next page, at the address that a service is asked by: the token goes where the link leads.
+
+    A service may write its default port, its host in another case, or another of its names.
+
+    Args:
+        url: any address of the service.
+        also: other host names of the same service, in lower case.
+
+    Raises:
+        UnreadableAnswerError: the link leads to another service.
+
+    >>> link_at("https://management.azure.com", "https://Management.Azure.com:443/jobs?$skip=1")
+    'https://management.azure.com/jobs?$skip=1'
+    """
+    asked = urlsplit(url)
+    try:
+        linked = urlsplit(link)
+        same = linked.scheme.lower() == asked.scheme and (
+            _host(linked.netloc) == _host(asked.netloc) or linked.hostname in also
+        )
+    except ValueError:
+        linked, same = urlsplit(""), False
+    if not same:
+        host = linked.netloc or "no host"
+        raise UnreadableAnswerError(f"nextLink: the next page is at {host}, not at {asked.netloc}")
+    return urlunsplit((*asked[:2], *linked[2:4], ""))
+
+
+def _host(netloc: str) -> str:
+    return netloc.casefold().removesuffix(":443")

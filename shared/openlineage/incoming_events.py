@@ -73,7 +73,7 @@ def _pick(value: object, shape: Shape) -> Any:
     if isinstance(shape, Mapping) and isinstance(value, dict):
         if "*" in shape:
             return {redact_text(name): _pick(item, shape["*"]) for name, item in value.items()}
-        members = {name.rstrip("!?"): inner for name, inner in shape.items()}
+        members = {name.rstrip("!?~"): inner for name, inner in shape.items()}
         return {name: _pick(value[name], inner) for name, inner in members.items() if name in value}
     return redact_text(value) if isinstance(value, str) else redact_json(value)
 

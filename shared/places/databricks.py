@@ -92,6 +92,10 @@ class UnityCatalog(Database):
             exact[f"databricks://{url.host}/{catalog}/{schema}/{table}"] = "exact table by metastore"
         return self.place(url, name, types=(DATABRICKS_TABLE,), exact=exact.items())
 
+    def from_openlineage(self, dataset: DatasetName) -> Location | None:
+        """Go back; `spark` is a scheme of JDBC connections, and in OpenLineage the address of any Spark cluster."""
+        return None if dataset.scheme == "spark" else Database.from_openlineage(self, dataset)
+
     def connect(self, connection: str) -> tuple[str, str] | None:
         """Read the host alone: what follows it is a default schema, which a table's name overrides."""
         connected = Database.connect(self, connection)

@@ -406,3 +406,39 @@ def test_file_that_is_not_there_is_answered_404(
     """Origin, container and path all have to be right."""
     error = host.get(f"{artifacts}/{container}/content", status, {"path": path})["error"]
     assert error["code"] == "UserError"
+
+
+CHILDREN = f"/history/v1.0{WORKSPACE}/runs/creditrisk_pipeline/children"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (CHILDREN, {"continuationToken": "b2Zmc2V0OjE="}),
+        (CHILDREN, {"top": "1"}),
+        (f"/history/v1.0{WORKSPACE}/runs/{PREPARE}", {"$top": "1"}),
+        (f"{WORKSPACE}/jobs", {"api-version": "2024-10-01", "$top": "1"}),
+        (f"{WORKSPACE}/models", {"api-version": "2024-10-01", "$orderBy": "createdtime desc"}),
+        (f"{WORKSPACE}/onlineEndpoints", {"api-version": "2024-10-01", "listViewType": "All"}),
+        (f"/mlflow/v2.0{WORKSPACE}/api/2.0/mlflow/runs/get", {"run": PREPARE}),
+    ],
+)
+def test_query_parameter_that_no_contract_knows_is_refused(host: Host, path: str, query: dict[str, str]) -> None:
+    """Azure would ignore it, and a client would believe that it had an effect."""
+    assert "has no query parameter" in host.get(path, 400, query)["error"]["message"]
+
+
+def test_member_of_a_body_that_no_contract_knows_is_refused(host: Host) -> None:
+    """Also in each request of a batch."""
+    uris = host.post(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", {"ids": []}, 400)
+    batch = host.post(f"/history/v1.0{WORKSPACE}/batchrundata", {"requests": {"a": {"runId": "a", "all": True}}}, 400)
+    for answer in (uris, batch, host.search(400, where="x")):
+        assert "has no member" in answer["error"]["message"]
+
+
+def test_children_go_on_by_the_token_that_the_client_of_the_sdk_sends(host: Host) -> None:
+    """Its case does not matter, as with every name of a query."""
+    first = host.get(CHILDREN, query={"$top": "1"})
+    for name in ("$continuationtoken", "$continuationToken"):
+        second = host.get(CHILDREN, query={"$top": "1", name: first["continuationToken"]})
+        assert second["value"] != first["value"]

@@ -76,6 +76,9 @@ def test_edge_that_was_taken_away_is_not_printed(capsys: pytest.CaptureFixture[s
         ("events: [Hello]", "'Hello' names no run, model or endpoint"),
         ("events: [{hello: there}]", "is nothing that can happen"),
         ("rns: {}\nevents: []", "unknown keys in workspace ws-empty: ['rns']"),
+        ("runs: {train: 5}\nevents: []", "runs: train is not described by an object"),
+        ("runs: {train: {kind: dream}}\nevents: []", "run train is of an unknown kind: 'dream'"),
+        ("downstream: [{}]\nevents: []", "broken.yaml: entry 1 of downstream.yaml: "),
         (None, "No such file"),
     ],
 )

@@ -136,6 +136,13 @@ def test_place_is_met_by_any_of_its_names(path: str) -> None:
         assert feeds(text, at(beside)) == []
 
 
+def test_number_sign_in_a_path_is_part_of_it() -> None:
+    """`C#` is a folder, and `C` is another."""
+    text = f"- {{path: '{LAKE_URL}/C#/', dataset: {DATASET}}}"
+    assert feeds(text, at("C#/loans.csv")) == [DATASET]
+    assert feeds(text, at("C/loans.csv")) == []
+
+
 def test_place_of_a_file_is_met_by_the_file() -> None:
     """A scan writes its extension in lower case."""
     assert feeds(f"- {{path: {LAKE_URL}/out/Scores.CSV, dataset: {DATASET}}}", at("out/Scores.csv")) == [DATASET]

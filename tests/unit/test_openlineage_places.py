@@ -87,6 +87,13 @@ def test_container_that_names_a_user_is_no_place() -> None:
     assert from_openlineage(DatasetName("abfss://fs:x@acct.dfs.core.windows.net", "raw/a.csv")) is None
 
 
+def test_spark_cluster_is_no_catalog_of_databricks() -> None:
+    """`spark` is a scheme of JDBC for Unity Catalog; in OpenLineage it is the address of any cluster."""
+    place = place_of_dataset(DatasetName("spark://master:7077", "main.sales.loans"), "jobs")
+    assert place.ref.qualified_name == "spark://master:7077/main.sales.loans"
+    assert not place.exact
+
+
 def test_driver_in_the_scheme_of_a_database_elsewhere_is_read() -> None:
     """MySQL outside Azure is a place that Purview does not scan."""
     found = read("mysql+pymysql://db.contoso.com/credit/loan")

@@ -84,7 +84,7 @@ def _probe_history(services: Services, workspace: WorkspaceId) -> Callable[[], s
     def probe() -> str:
         found = get_workspace(services.rest, services.settings.arm_endpoint, workspace)
         try:
-            WorkspaceApi(services.rest, found.api_url, workspace).get_run(_NO_RUN)
+            WorkspaceApi(services.rest, found).get_run(_NO_RUN)
         except RecordNotFoundError:
             return "runs can be read"
         return "runs can be read"

@@ -56,6 +56,8 @@ class _Reader:
         self._experiments = experiments
         self._default = default_datastore
         for run_id, node in self.nodes.items():
+            if node.get("kind", "command") not in RUN_TYPES:
+                raise ValueError(f"run {run_id} is of an unknown kind: {node['kind']!r}")
             unknown = set(node) - _KEYS
             if unknown:
                 raise ValueError(f"unknown keys in run {run_id}: {sorted(unknown)}")

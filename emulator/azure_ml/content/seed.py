@@ -55,6 +55,10 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
     unknown = set(node) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys in workspace {key}: {sorted(unknown)}")
+    for member in ("datastores", "data", "models", "environments", "components", "runs"):
+        for name, entry in node.get(member, {}).items():
+            if not isinstance(entry, dict):
+                raise ValueError(f"{member}: {name} is not described by an object")  # noqa: TRY004 - a person wrote it
     names = WorkspaceNames(
         subscription=node["subscription"],
         resource_group=node["resource_group"],

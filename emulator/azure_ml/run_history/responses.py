@@ -71,8 +71,9 @@ class HistoryResponses:
             raise not_found("Run", parent)
         children = [state.current(run) for run in workspace.children_of(parent) if state.is_visible(run)]
         size = page_size(request.query.get("$top"), CHILDREN_PAGE)
-        some = page(children, request.query.get("$continuationToken", request.query.get("continuationToken")), size)
-        return web.json_response(_runs_page(some) | {"nextLink": next_link(request, "$continuationToken", some.token)})
+        given = {name.casefold(): value for name, value in request.query.items()}
+        some = page(children, given.get("$continuationtoken"), size)
+        return web.json_response(_runs_page(some) | {"nextLink": next_link(request, "$continuationtoken", some.token)})
 
     async def get_run_data(self, request: web.Request) -> web.Response:
         """POST for a run with its inputs and outputs."""

@@ -222,10 +222,11 @@ class RunDatasets:
         self, datasets: Iterable[DatasetName], ports: Sequence[Port], of_run: Collection[str] = ()
     ) -> dict[DatasetName, str | None]:
         located = [_LocatedPort.of(port) for port in ports]
-        return {dataset: self._find(to_uri(dataset), located, of_run) for dataset in dict.fromkeys(datasets)}
+        return {dataset: self._find(dataset, located, of_run) for dataset in dict.fromkeys(datasets)}
 
-    def _find(self, uri: str, ports: Sequence["_LocatedPort"], of_run: Collection[str]) -> str | None:
-        match parse_reference(uri):
+    def _find(self, dataset: DatasetName, ports: Sequence["_LocatedPort"], of_run: Collection[str]) -> str | None:
+        uri, location = to_uri(dataset), None if _is_of_azure_ml(dataset) else from_openlineage(dataset)
+        match None if location else parse_reference(uri):
             case RunOutput(self.run_id, output) if output in of_run:
                 return output
             case AssetReference(asset) as reference if self.places.is_here(reference):
@@ -233,9 +234,9 @@ class RunDatasets:
                 return next(same, None)
             case DatastorePath(name) if name not in self._datastores():
                 return None  # each unknown name would cost a request
-        wanted = _names(self.places.locate(uri))
+        wanted, texts = _names(location or self.places.locate(uri)), {uri, dataset.label}
         for each in ports:
-            if wanted & each.names or (isinstance(each.port.data, Unresolved) and each.port.data.text == uri):
+            if wanted & each.names or (isinstance(each.port.data, Unresolved) and each.port.data.text in texts):
                 return each.port.name
         around = [(len(folder), each.port.name) for each in ports for folder in each.folders_around(wanted)]
         return max(around, key=lambda found: found[0])[1] if around else None
@@ -276,13 +277,18 @@ def to_uri(dataset: DatasetName) -> str:
     >>> to_uri(DatasetName("azureml", "churn:3")), to_uri(DatasetName("azureml", "datastores/lake/paths/raw"))
     ('churn:3', 'azureml://datastores/lake/paths/raw')
     """
-    if "://" in dataset.name:
-        return dataset.name
-    if dataset.namespace.rstrip("/") in ("azureml", "azureml:"):
+    if _is_of_azure_ml(dataset):
+        if "://" in dataset.name:
+            return dataset.name
         is_label = isinstance(parse_reference(dataset.name), AssetReference)
         return dataset.name if is_label else f"azureml://{dataset.name.lstrip('/')}"
     location = from_openlineage(dataset)
     return location.url if location else dataset.label
+
+
+def _is_of_azure_ml(dataset: DatasetName) -> bool:
+    """Whether the name is a whole URI, or one that Azure ML has for it: neither follows OpenLineage's conventions."""
+    return "://" in dataset.name or dataset.namespace.rstrip("/") in ("azureml", "azureml:")
 
 
 def _names(location: Location | None) -> frozenset[str]:

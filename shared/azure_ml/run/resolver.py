@@ -233,7 +233,7 @@ class Resolver:
 
     def _open(self, workspace: WorkspaceId) -> _WorkspaceReader:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
-        api = WorkspaceApi(self._rest, record.api_url, workspace)
+        api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         data = DataReader(record, api, sdk, self._cache)
         trees = RunTreeReader(record.workspace, api, sdk, data, self._cache, self._owners)

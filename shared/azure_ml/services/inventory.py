@@ -1,12 +1,12 @@
 """Lists what a workspace holds: its jobs, model versions and endpoints, page by page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from shared.errors import UnreadableAnswerError
-from shared.http.rest import Json, RestClient
+from shared.http.rest import Json, RestClient, items_of, link_at, next_page
 from shared.model import AssetId, WorkspaceId
 from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
@@ -34,61 +34,53 @@ class Inventory:
             return [WorkspaceId.parse(scope)]
         except ValueError:
             path = f"{scope.rstrip('/')}/providers/Microsoft.MachineLearningServices/workspaces"
-        found = self._all(f"{self._arm_endpoint}{path}", {"api-version": _WORKSPACES})
+        found = self._rest.get_all(f"{self._arm_endpoint}{path}", params={"api-version": _WORKSPACES})
         return sorted(WorkspaceId.parse(_text(body, "id")) for body in found)
 
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""
         answer = self._page(workspace, page, "jobs", _JOBS, archived=archived)
-        items = tuple(_to_run(body) for body in _values(answer))
-        return InventoryPage(items, self._next(answer))
+        items = tuple(_to_run(body) for body in items_of(answer))
+        return InventoryPage(items, self._next(answer, page))
 
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return the versions of some models; the order is the service's."""
         # A model is listed as archived only when all of it is, so its versions are always asked for.
         answer = self._page(workspace, page, "models", _MODELS, view="All")
         items: list[Listed] = []
-        for container in _values(answer):
+        for container in items_of(answer):
             name = _text(container, "name")
             if is_made_up(AssetId("models", name, "")):
                 continue  # an output of a run, which its run shows
             url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name)}/versions"
-            versions = self._all(url, {"api-version": _MODELS, "listViewType": _view(archived=archived)})
+            versions = self._rest.get_all(
+                url, params={"api-version": _MODELS, "listViewType": _view(archived=archived)}
+            )
             items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
-        return InventoryPage(tuple(items), self._next(answer))
+        return InventoryPage(tuple(items), self._next(answer, page))
 
     def list_endpoints(self, workspace: WorkspaceId) -> tuple[Listed, ...]:
         """Return all online and batch endpoints."""
         return tuple(
             Listed("endpoint", _text(body, "name"), status=str(_properties(body).get("provisioningState") or ""))
             for kind in _KINDS
-            for body in self._all(f"{self._arm_endpoint}{workspace.arm_id}/{kind}", {"api-version": _ENDPOINTS})
+            for body in self._rest.get_all(
+                f"{self._arm_endpoint}{workspace.arm_id}/{kind}", params={"api-version": _ENDPOINTS}
+            )
         )
 
     def _page(
         self, workspace: WorkspaceId, page: str, path: str, version: str, *, archived: bool = False, view: str = ""
     ) -> Json:
         if page:
-            return self._rest.get(self._ours(page))
+            return self._rest.get(link_at(self._arm_endpoint, page))
         parameters = {"api-version": version, "listViewType": view or _view(archived=archived)}
         return self._rest.get(f"{self._arm_endpoint}{workspace.arm_id}/{path}", params=parameters)
 
-    def _all(self, url: str, parameters: Mapping[str, str]) -> Iterator[Json]:
-        answer = self._rest.get(url, params=parameters)
-        yield from _values(answer)
-        while link := self._next(answer):
-            answer = self._rest.get(link)
-            yield from _values(answer)
-
-    def _next(self, answer: Json) -> str:
-        link = str(answer.get("nextLink") or "")
-        return self._ours(link) if link else ""
-
-    def _ours(self, link: str) -> str:
-        """Follow a link only to where the token belongs."""
-        if urlsplit(link)[:2] != urlsplit(self._arm_endpoint)[:2]:
-            host = urlsplit(link).netloc or "no host"
-            raise UnreadableAnswerError(f"nextLink: the next page is at {host}, not at {self._arm_endpoint}")
+    def _next(self, answer: Json, page: str) -> str:
+        link = next_page(answer, self._arm_endpoint)
+        if link and link == page:
+            raise UnreadableAnswerError("nextLink: leads to the page it is on")
         return link
 
 
@@ -105,13 +97,6 @@ def _to_run(body: Json) -> Listed:
         created_at=_created_at(body),
         may_have_steps=properties.get("jobType") in (None, "Pipeline"),
     )
-
-
-def _values(answer: Json) -> list[Json]:
-    value = answer.get("value")
-    if not isinstance(value, list) or not all(isinstance(body, dict) for body in value):
-        raise UnreadableAnswerError("value: is not a list of objects")
-    return value
 
 
 def _properties(body: Json) -> Mapping[str, Any]:

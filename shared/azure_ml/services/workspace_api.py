@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.http.rest import Json, RestClient
+from shared.http.rest import Json, RestClient, link_at
 from shared.model import Workspace, WorkspaceId
 from shared.validation import NUMBER, Shape, checked
 
@@ -14,6 +14,8 @@ BATCH = 200
 LARGEST_FILE = 1024 * 1024
 """Bytes of a file that is read; a column mapping has a few thousand."""
 _PAGE = 500
+_NEXT_CHILDREN = "$continuationtoken"
+"""Of a list of runs (azure-ai-ml 1.35.2, `_restclient/runhistory`); lists of artifacts call theirs differently."""
 _ARM_VERSION = "2024-10-01-preview"
 
 _IDENTIFIED: dict[str, Shape] = {"identifier": {"savedId": str}}
@@ -64,6 +66,20 @@ class WorkspaceRecord:
     hierarchical_accounts: frozenset[str]
     """The default storage account, if it has a hierarchical namespace."""
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """
+        The names of the host of its services: that of the region, and with a private link one of its own.
+
+        >>> workspace = Workspace(WorkspaceId("s", "g", "w"), "w", "eastus2")
+        >>> sorted(WorkspaceRecord(workspace, "GUID", "https://eastus2.api.azureml.ms", frozenset()).hosts)
+        ['eastus2.api.azureml.ms', 'guid.workspace.eastus2.api.azureml.ms']
+        """
+        host = (urlsplit(self.api_url).hostname or "").casefold()
+        private = f"{self.guid}.workspace.".casefold()
+        of_region = host.removeprefix(private)
+        return frozenset({of_region, f"{private}{of_region}"})
+
 
 def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
     """
@@ -95,10 +111,11 @@ class WorkspaceApi:
     2019-08-01; of v1's data sets azureml-core 1.61, `SavedDatasetDto`.
     """
 
-    def __init__(self, rest: RestClient, api_url: str, workspace: WorkspaceId) -> None:
+    def __init__(self, rest: RestClient, record: WorkspaceRecord) -> None:
         self._rest = rest
-        self._api = api_url.rstrip("/")
-        self._workspace = workspace.arm_id
+        self._api = record.api_url.rstrip("/")
+        self._hosts = record.hosts
+        self._workspace = record.workspace.id.arm_id
 
     def get_run(self, run_id: str) -> Json:
         """Return `{"runMetadata": …, "runDefinition": … | None}` of one run."""
@@ -117,22 +134,30 @@ class WorkspaceApi:
         return found
 
     def list_children(self, run_id: str) -> Iterator[Json]:
-        """Yield the records of a run's direct children, all pages; their inputs and outputs are always null."""
+        """
+        Yield the records of a run's direct children, all pages; their inputs and outputs are always null.
+
+        Raises:
+            UnreadableAnswerError: there is a next page which cannot be asked for, or which was read before.
+        """
         first = self._url("history", f"runs/{quote(run_id, safe='')}/children")
-        url, params = first, dict[str, str]()
+        url, params, asked = first, dict[str, str](), set[str]()
         while True:
             page = self._rest.get(url, params=params)
             check_answer(page, {"value": [dict], "continuationToken": str, "nextLink": str})
             for child in page.get("value") or []:
                 check_answer(child, METADATA, at="value")
                 yield child
-            token, link = page.get("continuationToken"), page.get("nextLink")
-            if link and _same_host(str(link), first):
-                url, params = str(link), {}
-            elif token:
-                url, params = first, {"continuationToken": str(token)}
-            else:
+            token, link = str(page.get("continuationToken") or ""), str(page.get("nextLink") or "")
+            if not token and not link:
                 return
+            if token in asked or link in asked:
+                raise UnreadableAnswerError(f"children of {run_id}: the next page is one that was read before")
+            asked |= {token, link} - {""}
+            if token:
+                url, params = first, {_NEXT_CHILDREN: token}
+            else:
+                url, params = link_at(first, link, also=self._hosts), {}
 
     def get_experiment_name(self, experiment_id: str) -> str:
         answer = self._rest.get(self._url("history", f"experimentids/{quote(experiment_id, safe='')}"))
@@ -190,6 +215,8 @@ class WorkspaceApi:
             token = page.get("next_page_token")
             if not token:
                 return
+            if token == body.get("page_token"):
+                raise UnreadableAnswerError(f"runs below {root_run_id}: next_page_token: leads to the page it is on")
             body = {**body, "page_token": token}
 
     def _resolve(self, service: str, operation: str, member: str, asset_ids: Sequence[str]) -> dict[str, str]:
@@ -247,8 +274,3 @@ def _ask_or_halve(ids: Sequence[str], ask: Callable[[Sequence[str]], Json]) -> I
 
 def _selection(run_id: str) -> Json:
     return {"runId": run_id, "selectRunMetadata": True, "selectRunDefinition": True, "selectJobSpecification": False}
-
-
-def _same_host(link: str, url: str) -> bool:
-    # The token goes where the link points, so a link to elsewhere is not followed.
-    return urlsplit(link).netloc == urlsplit(url).netloc
