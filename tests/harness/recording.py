@@ -121,6 +121,8 @@ def _word(value: object) -> str:
     match value:
         case ModelVersion():
             return _word(value.id)
+        case RunTree():
+            return value.root_id
         case AssetId():
             return f"{value.registry}/{value.label}" if value.registry else value.label
         case _:

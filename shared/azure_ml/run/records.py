@@ -11,6 +11,7 @@ from shared.redaction import redact_mapping, redact_text
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
+_SEARCHES = frozenset({"automl", "hyperdrive"})
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
@@ -74,6 +75,10 @@ class Record:
         return str(self.properties.get("best_child_run_id") or tags.get("automl_best_child_run_id") or "")
 
     @property
+    def kind(self) -> str:
+        return str(self.metadata.get("runType") or "")
+
+    @property
     def is_of_unknown_kind(self) -> bool:
         """Whether neither its type nor a definition of how it was submitted says what it is."""
         return not self.definition and str(self.metadata.get("runType") or "").casefold() not in _KNOWN_KINDS
@@ -81,6 +86,11 @@ class Record:
     @property
     def is_pipeline(self) -> bool:
         return _PIPELINE in (self.metadata.get("runType"), self.properties.get("azureml.runsource"))
+
+
+def is_search(kind: str) -> bool:
+    """Whether runs of a kind try others out and choose the best: sweeps and AutoML."""
+    return kind.casefold() in _SEARCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,8 @@ def to_run(
         name=redact_text(str(metadata.get("displayName") or metadata.get("name") or record.run_id)),
         status=record.status,
         experiment=experiment,
-        kind=str(metadata.get("runType") or ""),
+        kind=record.kind,
+        best_child=record.best_child_id,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),
