@@ -131,6 +131,7 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             createdtime=model.created_at,
             **({} if model.id.registry else _in_workspace(workspace)),
         ),
+        named_only=model == ModelVersion(model.id),
     )
 
 
@@ -244,11 +245,17 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
                 notes=asset.notes,
             ),
             parents={"datastore": store.ref, **_schema_of(ref, asset)},
+            named_only=not asset.data_type,
         )
     else:
-        yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
+        yield Entity(
+            ref,
+            attributes(asset.id.label, description=asset.description),
+            parents=_schema_of(ref, asset),
+            named_only=not asset.data_type,
+        )
     yield from _schema(ref, asset)
-    if location := registered_from(asset):
+    if location := registered_from(asset, matches):
         yield from build_placeholder(place_of(location), matches)
         source = evidence_of_data(
             workspace.id,

@@ -221,7 +221,7 @@ def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[
     for port in run.outputs:
         yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
         # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
-        if isinstance(port.data, DataAsset) and (location := registered_from(port.data)):
+        if isinstance(port.data, DataAsset) and (location := registered_from(port.data, matches)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)
 

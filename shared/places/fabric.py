@@ -1,7 +1,7 @@
 """Microsoft Fabric: OneLake files and tables, lakehouses, warehouses, and Power BI."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.catalog.kinds import (
     FABRIC_LAKE_WAREHOUSE,
@@ -23,6 +23,8 @@ from shared.model import Location
 from shared.places.place import Place, Platform, Url, decode_braces
 
 _ONELAKE = re.compile(r"(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)\.fabric\.microsoft\.com")
+_GLOBAL = re.compile(r"^(msit-)?(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)(?=\.)")
+"""A region has a host of its own beside the one for all, and so has the Blob API (Connecting to Microsoft OneLake)."""
 _APP = "app.fabric.microsoft.com"
 _POWER_BI = "app.powerbi.com"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -60,6 +62,7 @@ class OneLake(Platform):
         return url.scheme == "https" and _ONELAKE.fullmatch(url.host) is not None
 
     def names(self, url: Url) -> Place:
+        url = replace(url, host=_GLOBAL.sub(r"\1onelake.dfs", url.host))
         if found := _tables(url):
             types = (
                 _TYPES_IN_APP["warehouses/schemas/tables" if "/warehouses/" in name else "lakehouses/tables"]

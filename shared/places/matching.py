@@ -118,8 +118,16 @@ def places_of_endpoint(endpoint: Endpoint) -> tuple[Place, ...]:
     return tuple(place_of(model.stands_for) for model in served if model.stands_for)
 
 
-def registered_from(asset: DataAsset) -> Location | None:
-    """Return the storage path that a data asset was registered from; None if a run made data and asset in one go."""
+def registered_from(asset: DataAsset, matches: Mapping[Ref, Match] | None = None) -> Location | None:
+    """
+    Return the storage path that a data asset was registered from; None if a run made data and asset in one go.
+
+    Then the asset alone is shown, unless a scan has found the path too: of `matches`, where given, this one says so.
+    """
+    if matches and asset.location and asset.location.run_id:
+        match = matches.get(place_of(asset.location).ref)
+        if match and match.kind is not MatchKind.PLACEHOLDER:
+            return asset.location
     if asset.registered_by_run and asset.location and asset.location.run_id:
         return None
     return asset.location
@@ -224,8 +232,8 @@ def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str], downstrea
         yield place_of_unresolved(workspace, data)
     if isinstance(data, Location):
         yield place_of(data, own_runs=own_runs)
-    if isinstance(data, DataAsset) and (location := registered_from(data)):
-        yield place_of(location, own_runs=own_runs)
+    if isinstance(data, DataAsset) and data.location:
+        yield place_of(data.location, own_runs=own_runs)
     for _, feeds in list_feeds(workspace, data, downstream):
         for feed in feeds:
             yield from places_of_feed(feed)

@@ -19,6 +19,11 @@ SPARK_PARTITIONS = "{SparkPartitions}"
 _QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
 """A query has a `=`; a question mark without one is a glob."""
 _GLOB = re.compile(r"[*?]")
+_DEFAULT_PORTS = {"https": ":443", "http": ":80", "abfss": ":443", "abfs": ":443"}
+_PRIVATE_LINK = ".privatelink."
+"""A label that DNS puts into the names of private endpoints: the service behind it is the same."""
+_ARTIFACTS = re.compile(r"(?:^|/)ExperimentRun/dcid\.(?P<run>[^/]+)(?P<rest>/.*)?$")
+_DEFAULT_OUTPUT = re.compile(r"^azureml/(?P<run>[^/]+)/(?P<output>[^/]+)(?:/|$)")
 _PERCENT_ENCODED = re.compile(r"(?:%(?!7B|7D|2F|25)[0-9A-F]{2})+", re.IGNORECASE)
 """Braces stay encoded as Purview wants them; a slash and a percent sign would change what the name means."""
 
@@ -57,7 +62,7 @@ class Url:
         return cls(
             location.url,
             scheme.lower(),
-            host.rpartition("@")[2].lower(),
+            host_of(scheme.lower(), host),
             tuple(segments[:end]),
             is_folder=location.is_folder or bool(glob),
             glob=glob,
@@ -77,6 +82,11 @@ class Url:
         return self.host.partition(":")[2]
 
     @property
+    def run(self) -> str:
+        """The id of the run that the path below the container carries; "" if it carries none."""
+        return run_of_path("/".join(self.segments[1:])) or ""
+
+    @property
     def path(self) -> str:
         """
         The path as storage scanners write it: braces encoded, the extension of a file in lower case.
@@ -91,6 +101,41 @@ class Url:
             stem, dot, extension = segments[-1].rpartition(".")
             segments[-1] = f"{stem}.{extension.lower()}" if dot and stem else segments[-1]
         return "/".join(segments).replace("{", "%7B").replace("}", "%7D")
+
+
+def host_of(scheme: str, authority: str) -> str:
+    """
+    Return the host, and the port if it is not the usual one, by which an authority is known to a scan.
+
+    A private endpoint is reached by a name of its own, which leads to the same service.
+    Source: Azure Private Endpoint, "Private DNS zone values".
+
+    >>> host_of("https", "Acct.privatelink.dfs.core.windows.net:443"), host_of("mssql", "srv:1433")
+    ('acct.dfs.core.windows.net', 'srv:1433')
+    """
+    host = authority.rpartition("@")[2].lower()
+    return host.removesuffix(_DEFAULT_PORTS.get(scheme, "\0")).replace(_PRIVATE_LINK, ".", 1)
+
+
+def run_of_path(path: str) -> str | None:
+    """
+    Return which run wrote a path in a datastore, where the path itself says so.
+
+    Source: where azure-ai-ml puts an output by default (`azureml/${{name}}/{output}`), and run history artifacts.
+
+    >>> run_of_path("ExperimentRun/dcid.cmd_1/outputs/model"), run_of_path("azureml/cmd_1/prepared/")
+    ('cmd_1', 'cmd_1')
+    >>> run_of_path("raw/loan.csv") is None
+    True
+    """
+    match = _ARTIFACTS.search(path) or _DEFAULT_OUTPUT.match(path)
+    return match["run"] if match else None
+
+
+def is_run_log(path: str) -> bool:
+    """Whether a path is a run's whole artifact folder: logs and MLflow files, no data set."""
+    match = _ARTIFACTS.search(path)
+    return match is not None and (match["rest"] or "/") == "/"
 
 
 def decode_braces(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.catalog.kinds import (
     ADLS_FILESYSTEM,
@@ -32,6 +32,8 @@ from shared.places.place import (
 
 _HOST = re.compile(r"^[^.]+\.(?:[^.]+\.)?(?P<service>dfs|blob|file)\.(?:core|storage)\.")
 """An account of Azure Storage, in any cloud, with or without a DNS zone; OneLake's host is not one."""
+_SECONDARY = re.compile(r"^([a-z0-9]+)-secondary(?=\.)")
+"""The copy of an account that may be read only; no name of an account has a hyphen."""
 _CONTAINER = re.compile(
     r"(?:abfss?|wasbs?)://(?P<container>[^@/:]+)@(?P<host>[^/@]+)(?:/(?P<path>.*))?", re.IGNORECASE | re.DOTALL
 )
@@ -72,6 +74,7 @@ class AzureStorage(Platform):
         return Platform.read(self, uri)
 
     def names(self, url: Url) -> Place:
+        url = replace(url, host=_SECONDARY.sub(r"\1", url.host))
         depth = min(len(url.segments), 2)
         return self.place(
             url,
@@ -127,7 +130,7 @@ class AzureStorage(Platform):
             folder, _, file = url.path.rpartition("/")
             if _PART_FILE.match(file) and "/" in folder:
                 yield _url(host, f"{folder}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
-            pattern = _to_pattern(url.path)
+            pattern = _to_pattern(url.path, url.run)
             if pattern != url.path:
                 yield _url(host, pattern), f"resource set{end}"
 
@@ -169,16 +172,21 @@ def _back(url: Url) -> Location:
     return Location(decode_braces(url.text.removesuffix("/")), is_folder=url.text.endswith("/"))
 
 
-def _to_pattern(path: str) -> str:
+def _to_pattern(path: str, run_id: str) -> str:
     """
-    Replace whole numbers and GUIDs below the container as the scanner documents it.
+    Replace whole numbers and GUIDs below the container as the scanner documents it, but for the id of a run.
 
-    >>> _to_pattern("data/machinesets/23/foo.parquet"), _to_pattern("data/logs/23.json")
+    What replaces that stands for what every run wrote there, and not for what this one did.
+
+    >>> _to_pattern("data/machinesets/23/foo.parquet", ""), _to_pattern("data/logs/23.json", "")
     ('data/machinesets/{N}/foo.parquet', 'data/logs/{N}.json')
+    >>> _to_pattern("data/azureml/42/out/7.json", "42")
+    'data/azureml/42/out/{N}.json'
     """
     container, *folders, file = path.split("/")
     stem, dot, extension = file.partition(".")
-    return "/".join([container, *map(_to_replacer, folders), f"{_to_replacer(stem)}{dot}{extension}"])
+    replaced = (folder if folder == run_id else _to_replacer(folder) for folder in folders)
+    return "/".join([container, *replaced, f"{_to_replacer(stem)}{dot}{extension}"])
 
 
 def _to_replacer(segment: str) -> str:

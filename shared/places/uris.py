@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from shared.catalog import qualified_names
 from shared.model import AssetId, Datastore, Location, WorkspaceId
 from shared.places import platforms
+from shared.places.place import is_run_log as is_run_log
+from shared.places.place import run_of_path as run_of_path
 from shared.places.place import without_query
 
 
@@ -62,11 +64,9 @@ _ARM = (
 _LONG = (
     r"azureml://subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/workspaces/(?P<workspace>[^/]+)"
 )
-_DATASTORE = r"datastores/(?P<datastore>[^/]+)/(?:paths/)?(?P<path>.*)"
+_DATASTORE = r"datastores/(?P<datastore>[^/]+)(?:/(?:paths(?:/|$))?(?P<path>.*))?"
 
 _SHORT = re.compile(r"^(?!jdbc:)(?:azureml:)?(?P<name>[^:/@]+):(?P<version>[^:/@]+)$", re.IGNORECASE)
-_ARTIFACTS = re.compile(r"(?:^|/)ExperimentRun/dcid\.(?P<run>[^/]+)(?P<rest>/.*)?$")
-_DEFAULT_OUTPUT = re.compile(r"^azureml/(?P<run>[^/]+)/(?P<output>[^/]+)(?:/|$)")
 
 
 def is_made_up(asset: AssetId) -> bool:
@@ -171,25 +171,6 @@ def _workspace(parts: Mapping[str, str | None]) -> WorkspaceId | str | None:
         names = (str(parts[name]).lower() for name in ("subscription", "group", "workspace"))
         return WorkspaceId(*names)
     return parts.get("guid")
-
-
-def run_of_path(path: str) -> str | None:
-    """
-    Return which run wrote a datastore path, where the path itself says so.
-
-    >>> run_of_path("ExperimentRun/dcid.cmd_1/outputs/model"), run_of_path("azureml/cmd_1/prepared/")
-    ('cmd_1', 'cmd_1')
-    >>> run_of_path("raw/loan.csv") is None
-    True
-    """
-    match = _ARTIFACTS.search(path) or _DEFAULT_OUTPUT.match(path)
-    return match["run"] if match else None
-
-
-def is_run_log(path: str) -> bool:
-    """Whether a path is a run's whole artifact folder: logs and MLflow files, no data set."""
-    match = _ARTIFACTS.search(path)
-    return match is not None and (match["rest"] or "/") == "/"
 
 
 def to_location(

@@ -1,6 +1,6 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_link
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
@@ -281,7 +281,17 @@ class AzureMlPlanner:
         touched = places_by_run(tree, self.downstream)
         for run in runs:
             explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
-            rows.append(row_of(self.event, keys[run.id], "run", PUBLISHED, status=tree.root_status, matches=explained))
+            rows.append(
+                row_of(
+                    self.event,
+                    keys[run.id],
+                    "run",
+                    PUBLISHED,
+                    status=tree.root_status,
+                    matches=explained,
+                    places=touched[run.id],
+                )
+            )
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
@@ -298,7 +308,9 @@ class AzureMlPlanner:
             if (parsed := qualified_names.parse(key)) and parsed.kind == "maker":
                 above = qualified_names.of_run(tree.workspace.id, parsed.run_id)
                 owners = {**owners, key: owners.get(above, root)}
-        return replace(plan, matches=matches, looked_up=looked_up, models={**of_run, **noted.added}, owners=owners)
+        gone = () if only else _links_gone(written, entities, matches)
+        models_made = {**of_run, **noted.added}
+        return replace(plan, matches=matches, looked_up=looked_up, models=models_made, owners=owners, gone=gone)
 
     def _with_makers(self, tree: RunTree, made: Producer | None = None) -> tuple[RunTree, "_Noted"]:
         """
@@ -342,10 +354,30 @@ class AzureMlPlanner:
         root: QualifiedName,
         entities: tuple[Entity, ...],
         rows: tuple[Row, ...],
-        of_runs: Mapping[QualifiedName, str] | None = None,
+        of_tree: Mapping[QualifiedName, str] | None = None,
     ) -> Plan:
-        changed = find_changed(self.ledger, entities, of_runs)
-        return Plan(subject, root, entities, changed, rows, announced_at=self.event.time)
+        changed, before = find_changed(self.ledger, entities, of_tree)
+        return Plan(subject, root, entities, changed, rows, before=before, announced_at=self.event.time)
+
+
+def _links_gone(
+    written: WrittenTree, entities: Sequence[Entity], matches: Mapping[Ref, Match]
+) -> tuple[QualifiedName, ...]:
+    """
+    Return the Power BI links that this tree was written with and whose data names them no more.
+
+    Data that the tree does not touch any more, or whose tags could not be read, may still have its links.
+    """
+    built = {entity.ref.qualified_name for entity in entities}
+    unread = {entity.ref.qualified_name for entity in entities if entity.named_only}
+    places = {ref.qualified_name for place, match in matches.items() for ref in (place, match.ref)}
+    return tuple(
+        sorted(
+            name
+            for name, noted in written.fingerprints.items()
+            if noted and name not in built and source_of_power_bi_link(name) in (built | places) - unread
+        )
+    )
 
 
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
@@ -406,10 +438,10 @@ def _left_something(run: Run) -> bool:
 
 def _without_unproven(run: Run) -> Run:
     """
-    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+    Leave out outputs that may not exist: Azure ML records where a run that failed, or has not ended, would write.
 
     An output that was registered has a version, and so exists.
     """
-    if run.status.casefold() not in SETTLED - SUCCEEDED:
+    if run.status.casefold() in SUCCEEDED:
         return run
     return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))

@@ -1,14 +1,14 @@
 """Plans what a run that OpenLineage reports would write: each event adds a fact, and all facts make one step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent
-from shared.openlineage.job_run import Fact, JobRun, fold
+from shared.openlineage.job_run import Fact, fold
 from shared.places.matching import find_scanned, match_places
 from shared.ports import Catalog
 from shared.publishing.plan import PUBLISHED, SKIPPED, About, Plan, Skip, explain, find_changed, row_of
@@ -45,7 +45,11 @@ class JobRunPlanner:
         known = (Fact.from_json(text) for text in self.ledger.get_facts(key))
         run = fold(self.event.run, (*known, *((self.event.fact,) if self.event.fact else ())))
         if reason := run.why_nothing:
-            return Skip(f"run {run.id.run_id}: {reason}", (self._row(run, SKIPPED, reason=reason),), (key,))
+            return Skip(
+                f"run {run.id.run_id}: {reason}",
+                (row_of(self.event, key, "run", SKIPPED, reason=reason, status=run.status),),
+                (key,),
+            )
         data = places_of_data(run)
         places = list_places_of(data)
         remembered = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
@@ -53,15 +57,20 @@ class JobRunPlanner:
         looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
         matches = {**remembered, **looked_up}
         entities = build_job_run(run, data, matches)
-        touched = {choose(each, matches).ref for each in data.values()}
-        row = replace(
-            self._row(run, PUBLISHED),
+        touched = {(place := choose(each, matches)).ref: place for each in data.values()}
+        row = row_of(
+            self.event,
+            key,
+            "run",
+            PUBLISHED,
+            status=run.status,
             matches=explain({ref: match for ref, match in matches.items() if ref in touched}),
+            places=touched.values(),
             evidence=next(each.evidence for each in entities if each.ref.qualified_name == key),
         )
-        changed = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
+        changed, before = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, from_facts=True)
+        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, before=before, from_facts=True)
 
     @property
     def _key(self) -> QualifiedName:
@@ -71,6 +80,3 @@ class JobRunPlanner:
         """Whether the ledger says the same of the run."""
         noted = self.ledger.get_rows([row.key]).get(row.key)
         return noted is not None and noted.outcome == PUBLISHED and noted.matches == row.matches
-
-    def _row(self, run: JobRun, outcome: str, *, reason: str = "") -> Row:
-        return row_of(self.event, self._key, "run", outcome, reason=reason, status=run.status)

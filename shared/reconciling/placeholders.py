@@ -1,6 +1,6 @@
 """Replaces placeholders by what Purview has scanned since, and removes those that nothing uses any more."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -45,7 +45,9 @@ class PlaceholderReplacer:
         orphans = note.get("orphans")
         self._orphans = dict(orphans) if isinstance(orphans, dict) else {}
         rows = self.state.ledger.list_rows("run", after=str(note.get("after") or ""), limit=ROWS)
-        waiting = {name: row for row in rows for name in _placeholders(row)}
+        waiting = dict.fromkeys(
+            _place_of(name, is_folder=name not in row.files) for row in rows for name in _placeholders(row)
+        )
         self._remove_orphans()
         scanned = self._find_scanned(waiting)
         self.state.ledger.put_matches(scanned)
@@ -56,9 +58,8 @@ class PlaceholderReplacer:
         after = rows[-1].key if len(rows) == ROWS else ""
         self.state.notes.put(_NOTE, {"after": after, "orphans": self._orphans})
 
-    def _find_scanned(self, names: Iterable[QualifiedName]) -> dict[Ref, Match]:
+    def _find_scanned(self, places: Collection[Place]) -> dict[Ref, Match]:
         """Find those places that a scan knows now, under any of the names it may use."""
-        places = [_place_of(name) for name in names]
         found, scanned = find_scanned(self.catalog, places)
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = [
@@ -67,16 +68,18 @@ class PlaceholderReplacer:
             else place
             for place in places
         ]
-        matches = match_places(own, scanned)
+        # One run may have taken for a folder what another took for a file.
+        each = (item for place in own for item in match_places([place], scanned).items())
+        matches = {place: match for place, match in each if match.kind is not MatchKind.PLACEHOLDER}
         for place, match in matches.items():
             ours, name = found.get(place.qualified_name), match.ref.qualified_name
-            if match.kind is MatchKind.PLACEHOLDER or ours is None:
+            if ours is None:
                 continue
             if match.ref != place:
                 self._orphans[place.qualified_name] = place.type_name
             elif UNSCANNED in ours.labels:
                 self.catalog.remove_label(ours, UNSCANNED)
-        return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
+        return matches
 
     def _remove_orphans(self) -> None:
         """Remove placeholders that no process uses; until then they stay."""
@@ -112,9 +115,9 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
     return (QualifiedName(name) for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
 
 
-def _place_of(name: QualifiedName) -> Place:
+def _place_of(name: QualifiedName, *, is_folder: bool) -> Place:
     """Return how to look up a place again; whether it is a folder is not in its name."""
-    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=True))
+    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=is_folder))
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.

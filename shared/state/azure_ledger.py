@@ -254,4 +254,5 @@ def _to_row(document: Document) -> Row:
         for name in ("event_time", "updated_at")
     }
     evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
-    return Row(**{**document, **times, "key": QualifiedName(document["key"]), "evidence": evidence})
+    files = tuple(document.get("files") or ())
+    return Row(**{**document, **times, "key": QualifiedName(document["key"]), "evidence": evidence, "files": files})

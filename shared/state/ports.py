@@ -82,6 +82,7 @@ class Row:
         key: its qualifiedName.
         kind: `run`, `model`, `endpoint`, `deployment`, or `link` for any other process.
         matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
+        files: those of the places that are no folders.
         evidence: why its edges are there.
     """
 
@@ -93,6 +94,7 @@ class Row:
     event_id: str = ""
     event_time: datetime | None = None
     matches: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     updated_at: datetime | None = None
 

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
     event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL,
-    evidence TEXT NOT NULL DEFAULT '[]');
+    evidence TEXT NOT NULL DEFAULT '[]', files TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS tree_models (
     root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
 CREATE TABLE IF NOT EXISTS tree_fingerprints (
@@ -57,6 +57,7 @@ class Database:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # each statement would be synced
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
+            self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
@@ -192,7 +193,7 @@ class SqliteLedger:
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.key,
@@ -205,6 +206,7 @@ class SqliteLedger:
                     json.dumps(dict(row.matches)),
                     now,
                     json.dumps([each.to_json() for each in row.evidence]),
+                    json.dumps(row.files),
                 )
                 for row in rows
             ],
@@ -378,6 +380,7 @@ def _to_row(row: sqlite3.Row) -> Row:
         matches=json.loads(row["matches"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
+        files=tuple(json.loads(row["files"])),
     )
 
 

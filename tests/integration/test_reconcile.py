@@ -177,6 +177,24 @@ def test_placeholder_is_replaced_once_its_folder_is_scanned_into_a_resource_set(
     assert app.writes() == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "resource_set"),
+    [("23/foo.parquet", "{N}/foo.parquet"), ("daily/part-00000-1f2e.snappy.parquet", "daily/{SparkPartitions}")],
+)
+def test_placeholder_of_a_file_is_replaced_once_it_is_scanned_into_a_set(
+    app: App, add: Add, file: str, resource_set: str
+) -> None:
+    """The ledger knows that it is no folder, which its name does not say."""
+    read = {"h": {"uri": f"azureml://datastores/lake/paths/history/{file}", "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one")])
+    assert inputs_of(app, "one") == [f"{HISTORY}/{file}"]
+    name = f"{HISTORY}/{resource_set}"
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": name})
+    tick(app)
+    assert inputs_of(app, "one") == [name]
+
+
 def test_output_of_a_run_that_was_scanned_later_is_the_same_for_writer_and_reader(app: App, add: Add) -> None:
     """The writer never looks for its own output, which no scan can have seen when it ended."""
     out = {"o": {"type": "uri_folder"}}

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.azure_ml.run.declared_columns import parse_schema
@@ -30,6 +32,7 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
+from shared.places.place import Url
 from shared.places.uris import (
     AssetReference,
     DatastorePath,
@@ -74,6 +77,14 @@ class DataReader:
             if binding.asset_id not in found and (data := self._from_reference(binding, writers, unnamed)):
                 found[binding.asset_id] = data
         found.update(self._ask_where([binding for binding in bindings if binding.asset_id not in found]))
+        read = {binding.asset_id for binding in bindings if not binding.is_output} - writers.keys()
+        outputs = {
+            run_id: [found[binding.asset_id] for binding in of_run if binding.is_output]
+            for run_id, of_run in bindings_by_run.items()
+        }
+        for asset_id in sorted(read):
+            if registered := self._registered_at(found[asset_id], outputs):
+                found[asset_id] = registered
         return found
 
     def place_saved(self, bindings: Iterable[Binding]) -> Iterator[Binding]:
@@ -123,7 +134,7 @@ class DataReader:
         reference = parse_reference(uri)
         match reference:
             case Location(url, is_folder):
-                location = Location(self._by_service(url), is_folder)
+                location = self._by_service(url, is_folder=is_folder)
             case DatastorePath() if self.is_here(reference):
                 datastore = self._datastore(reference.datastore)
                 location = to_location(
@@ -203,20 +214,57 @@ class DataReader:
             return False
         return asset.id in self._outputs_of(asset.location.run_id, settled=False)
 
+    def _registered_at(self, data: Data, outputs: Mapping[str, Iterable[Data]]) -> Data | None:
+        """
+        Return the registered output that lies at a place where Azure ML puts a run's output by default.
+
+        The graph shows the output by it, so a run that reads the place reads it.
+
+        Args:
+            outputs: of the runs at hand; those of another run cost a request, and one more for each that is registered.
+        """
+        if not isinstance(data, Location) or not data.run_id:
+            return None
+        known = outputs.get(data.run_id)
+        for each in self._read_registered(data.run_id) if known is None else known:
+            if isinstance(each, DataAsset):
+                if each.location and each.location.url == data.url:
+                    return replace(each, registered_by_run=True)
+            elif isinstance(each, ModelVersion) and not each.stands_for:
+                location = self.locate(each.uri)
+                if location and location.url == data.url:
+                    return each
+        return None
+
+    def _read_registered(self, run_id: str) -> Iterator[Data]:
+        for asset in sorted(self._outputs_of(run_id, settled=False)):
+            if asset.registry or is_made_up(asset):
+                continue
+            try:
+                if asset.kind == "models":
+                    yield self.get_model(asset)
+                else:
+                    yield self._cache.get((self._record.workspace.id, asset), partial(self._read_data, asset))
+            except (RecordNotFoundError, RunNotSettledError):
+                continue
+
     def _outputs_of(self, run_id: str, *, settled: bool = True) -> frozenset[AssetId]:
         """Return the assets that a run's outputs are; with `settled`, only once the run can have no more of them."""
-        key = (self._record.workspace.id, "outputs", run_id, settled)
-        return self._cache.get(key, lambda: self._read_outputs(run_id, settled=settled))
+        key = (self._record.workspace.id, "outputs", run_id)
+        record, outputs = self._cache.get_many(
+            [key], lambda _: {key: self._read_outputs(run_id)}, keep=_without_running
+        )[key]
+        if settled and record and record.status.casefold() not in SETTLED:
+            raise RunNotSettledError(f"run {run_id} is {record.status}; its outputs are known when it has ended")
+        return outputs
 
-    def _read_outputs(self, run_id: str, *, settled: bool) -> frozenset[AssetId]:
+    def _read_outputs(self, run_id: str) -> "_Outputs":
         try:
             record = Record.from_json(self._api.get_run(run_id))
         except RecordNotFoundError:
-            return frozenset()
-        if settled and record.status.casefold() not in SETTLED:
-            raise RunNotSettledError(f"run {run_id} is {record.status}; its outputs are known when it has ended")
+            return None, frozenset()
         references = (parse_reference(binding.asset_id) for binding in list_bindings(record) if binding.is_output)
-        return frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
+        return record, frozenset(reference.asset for reference in references if isinstance(reference, AssetReference))
 
     def _ask_where(self, unresolved: Iterable[Binding]) -> dict[str, Data]:
         by_kind: dict[str, list[str]] = {"data": [], "models": []}
@@ -236,13 +284,15 @@ class DataReader:
             for asset_id, data_type in types.items()
         }
 
-    def _by_service(self, url: str) -> str:
-        """Return a URL without secrets, of the service under which Purview scans the account."""
+    def _by_service(self, url: str, *, is_folder: bool) -> Location:
+        """Return a place without secrets, of the service under which Purview scans the account."""
         parts = urlsplit(url)
         account, _, rest = parts.netloc.partition(".")
+        rest = rest.removeprefix("privatelink.")
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
-        return redact_text(url).rstrip("/")
+        location = Location(redact_text(url).rstrip("/"), is_folder)
+        return replace(location, run_id=Url.of(location).run)
 
     def _datastore(self, name: str) -> Datastore:
         """Return a datastore; of one that cannot be read, its name."""
@@ -277,6 +327,16 @@ class DataReader:
         return workspace in (None, self._record.workspace.id) or (
             isinstance(workspace, str) and workspace.casefold() == self._record.guid.casefold()
         )
+
+
+_Outputs = tuple[Record | None, frozenset[AssetId]]
+"""A run, None if it is gone, and the assets that its outputs are."""
+_Key = TypeVar("_Key")
+
+
+def _without_running(outputs: Mapping[_Key, _Outputs]) -> Mapping[_Key, _Outputs]:
+    """Leave out what is not remembered: a run that goes on may register more."""
+    return {key: each for key, each in outputs.items() if not each[0] or each[0].status.casefold() in SETTLED}
 
 
 def list_saved_uris(body: Json) -> tuple[str, ...]:

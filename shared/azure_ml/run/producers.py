@@ -121,7 +121,7 @@ class ProducerFinder:
                 continue
             if chain[0].reused_run_id:
                 continue  # it was not executed, and has logged nothing
-            trial = _trial_of(chain, shown)
+            trial = _trial_of(chain, shown, settled=tree.settled)
             if trial is None:
                 logged.setdefault(above, []).append(_read_below(reader, chain[0], shown, tree))
             elif tree.settled:
@@ -197,13 +197,17 @@ def _climb(api: WorkspaceApi, run_id: str, runs: Mapping[str, Run]) -> list[Reco
     return chain
 
 
-def _trial_of(chain: Sequence[Record], shown: Run) -> Record | None:
-    """Return the trial among a run and those above it that its sweep or AutoML run did not choose, if there is one."""
+def _trial_of(chain: Sequence[Record], shown: Run, *, settled: bool) -> Record | None:
+    """
+    Return the trial among a run and those above it that its sweep or AutoML run did not choose, if there is one.
+
+    One that has ended without saying which it chose stands for all of its trials.
+    """
     for record, above in zip(chain, [*chain[1:], None], strict=True):
         searches, best = (
             (is_search(above.kind), above.best_child_id) if above else (is_search(shown.kind), shown.best_child)
         )
-        if searches and record.run_id != best:
+        if searches and record.run_id != best and (best or not settled):
             return record
     return None
 

@@ -90,12 +90,15 @@ def _view(*, archived: bool) -> str:
 
 def _to_run(body: Json) -> Listed:
     properties = _properties(body)
+    outputs = properties.get("outputs")
     return Listed(
         "run",
         _text(body, "name"),
         status=str(properties.get("status") or ""),
         created_at=_created_at(body),
         may_have_steps=properties.get("jobType") in (None, "Pipeline"),
+        names_outputs=isinstance(outputs, dict)
+        and any(isinstance(each, dict) and each.get("assetName") for each in outputs.values()),
     )
 
 
