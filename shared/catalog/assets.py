@@ -57,7 +57,7 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
             type_name = DATA_ASSET if data.datastore else OTHER_DATA
             return Ref(type_name, qualified_names.of_asset(workspace, data.id))
         case ModelVersion():
-            return ref_of_model(workspace, data.id)
+            return ref_of_model(data.workspace.id if data.workspace else workspace, data.id)
     raise AssertionError("a place was looked up for everything else")
 
 
@@ -107,7 +107,7 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
         case DataAsset():
             yield from _data_asset(workspace, data, matches)
         case ModelVersion():
-            yield build_model(workspace, data)
+            yield build_model(data.workspace or workspace, data)
 
 
 def build_model(workspace: Workspace, model: ModelVersion) -> Entity:

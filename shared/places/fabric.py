@@ -76,6 +76,7 @@ class OneLake(Platform):
             name,
             types=(FABRIC_LAKEHOUSE_PATH,),
             is_folder=url.is_folder,
+            root=(url.host, 3),  # workspace, item, and its folder Files
             exact=((name, rule), (f"{name}/", f"{rule} with trailing slash")),
         )
 

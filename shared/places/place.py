@@ -14,6 +14,9 @@ from shared.model import Location
 from shared.places.datasets import DatasetName
 from shared.redaction import redact_url
 
+BELOW_ROOT = "//"
+"""What stands between what holds folders, a container for instance, and the path below; no segment is empty."""
+_SHARED_BY_ALL = frozenset({"azureml", "ExperimentRun", "LocalUpload", "UI"})
 SPARK_PARTITIONS = "{SparkPartitions}"
 """What a scan has at the end of the name of a set of part files; they are in one folder."""
 _QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
@@ -204,6 +207,8 @@ class Place:
         rules: candidate → why it is tried, for people.
         scanned_types: the types a scanner would use, likeliest first; none if Purview scans no such place.
         unfound: why there is only a placeholder, if it comes to that.
+        path: where it lies, however its host is written: account and container, `//`, and the path below; "" for what
+            lies in no folder.
     """
 
     ref: Ref
@@ -214,6 +219,7 @@ class Place:
     unfound: str = ""
     platform: str = ""
     is_folder: bool = False
+    path: str = field(default="", compare=False)
 
     @property
     def names(self) -> frozenset[str]:
@@ -269,6 +275,7 @@ class Platform(ABC):
         types: tuple[str, ...] = (),
         stands_alone: bool = False,
         is_folder: bool = False,
+        root: tuple[str, int] | None = None,
         exact: Iterable[tuple[str, str]] = (),
         resource_sets: Iterable[tuple[str, str]] = (),
     ) -> Place:
@@ -278,6 +285,7 @@ class Platform(ABC):
         Args:
             types: the types a scanner would use, likeliest first.
             stands_alone: whether Purview takes such an entity without its parents, so that we may write one ourselves.
+            root: what holds the folders of the place and is none itself: a name, and how many segments belong to it.
             exact, resource_sets: names under which a scan may hold the data, likeliest first, and why each is tried.
         """
         ref = Ref(types[0] if types and stands_alone else OTHER_DATA, QualifiedName(name))
@@ -294,7 +302,32 @@ class Platform(ABC):
             unfound=noted(unfound, url),
             platform=self.platform,
             is_folder=is_folder,
+            path=_path_below(root, url) if root else "",
         )
+
+
+def _path_below(root: tuple[str, int], url: Url) -> str:
+    name, depth = root
+    below = url.path.split("/")[depth:] if url.path else []
+    return "/".join((name, *url.segments[:depth])) + BELOW_ROOT + "/".join(below) if below else ""
+
+
+def folders_above(path: str) -> tuple[str, ...]:
+    """
+    List the folders that a path lies in, the innermost first; what holds them all is none of them.
+
+    >>> folders_above("lake.core.windows.net/fs//raw/2026/a.csv")
+    ('lake.core.windows.net/fs//raw/2026', 'lake.core.windows.net/fs//raw')
+
+    Azure ML's own folders, in which every run of a workspace writes, say nothing of what is in them.
+
+    >>> folders_above("lake.core.windows.net/fs//azureml/cmd_1/out")
+    ('lake.core.windows.net/fs//azureml/cmd_1',)
+    """
+    root, _, below = path.partition(BELOW_ROOT)
+    segments = below.split("/")
+    above = ("/".join(segments[:end]) for end in range(len(segments) - 1, 0, -1))
+    return tuple(f"{root}{BELOW_ROOT}{folder}" for folder in above if folder not in _SHARED_BY_ALL)
 
 
 def noted(rule: str, url: Url) -> str:

@@ -97,6 +97,11 @@ def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
     return replace(place, exact=(), resource_sets=(), rules={}, unfound=unfound)
 
 
+def place_named(name: QualifiedName, *, is_folder: bool) -> Place:
+    """Return how to look up a place by the name that it has; whether it is a folder is not in the name."""
+    return place_of(replace(origin(name) or Location(name), is_folder=is_folder))
+
+
 def names_of(location: Location) -> frozenset[str]:
     """
     Return every name that a scanner may have for a place, whether that is a file or a folder.

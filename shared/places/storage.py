@@ -83,6 +83,7 @@ class AzureStorage(Platform):
             types=self.types[depth : depth + 1] if depth < 2 else self._types_of_path(url),
             stands_alone=self.stands_alone and depth == 2,
             is_folder=url.is_folder,
+            root=(url.host.replace(f".{self.service}.", ".", 1) if self.other else url.host, 1),
             exact=self._exact(url, depth),
             resource_sets=self._resource_sets(url),
         )
@@ -158,7 +159,7 @@ class AdlsGen1(Platform):
         name = f"adl://{url.host}" + (f"/{url.path}" if url.path else "")
         kind = "folder" if url.is_folder else "file"
         exact = ((name, f"exact {kind}"), (f"{name}/", f"exact {kind} with trailing slash"))
-        return self.place(url, name, is_folder=url.is_folder, exact=exact)
+        return self.place(url, name, is_folder=url.is_folder, root=(url.host, 0), exact=exact)
 
     def origin(self, url: Url) -> Location | None:
         return _back(url)

@@ -15,8 +15,10 @@ from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_lin
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
+    FROM_EVENT,
     SETTLED,
     SUCCEEDED,
+    V1_COMPUTE_TYPES,
     AssetId,
     DataAsset,
     Deployment,
@@ -49,9 +51,10 @@ YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
 STALE = timedelta(hours=1)
 """A placeholder is looked up again after this long: a scan may have found the data since."""
+LAG = timedelta(hours=1)
+"""The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
-_V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
 def describe_event(event: Event) -> About | None:
@@ -129,6 +132,7 @@ class AzureMlPlanner:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
             return self._not_yet(key, tree.root_id, tree.root_status)
+        self._wait_for_lagging(tree)
         tree = self._without_failures(tree)
         if not tree.runs:
             root = qualified_names.of_run(self._workspace, tree.root_id)
@@ -140,6 +144,10 @@ class AzureMlPlanner:
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(*self._with_makers(tree), subject=f"run {tree.root_id}")
+
+    def _wait_for_lagging(self, tree: RunTree) -> None:
+        if tree.lagging and self.now() - self.event.time < LAG:
+            raise RunNotSettledError(f"run {tree.root_id} is {tree.root_status}, but not yet {', '.join(tree.lagging)}")
 
     def _not_yet(self, key: QualifiedName, root_id: str, status: str) -> Skip:
         reason = f"its root {root_id} is still {status} and publishes it when it ends"
@@ -161,6 +169,7 @@ class AzureMlPlanner:
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
+        self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if made.tree.settled else made.run_id
         tree, noted = self._with_makers(self._without_failures(made.tree, but=made.run_id), made)
@@ -185,7 +194,7 @@ class AzureMlPlanner:
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
-            if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
+            if subject.compute_type.upper() not in V1_COMPUTE_TYPES or not subject.models:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
@@ -209,13 +218,20 @@ class AzureMlPlanner:
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self.source.get_model(self._workspace, model) for model in subject.models)
+        models = tuple(self._get_model_or_name(model) for model in subject.models)
         return Endpoint(
             self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
+            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
         )
+
+    def _get_model_or_name(self, model: AssetId) -> ModelVersion:
+        """Return a model version, or only its name if it is gone: the service was deployed with it all the same."""
+        try:
+            return self.source.get_model(self._workspace, model)
+        except RecordNotFoundError:
+            return ModelVersion(model)
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
         """

@@ -9,10 +9,10 @@ from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
-from shared.model import Location, WorkspaceId
-from shared.places import platforms
+from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, place_by_name
 from shared.places.place import Place
+from shared.places.platforms import place_named
 from shared.ports import Catalog, Listed
 from shared.reconciling.synthetic_events import event_about, event_about_job_run
 from shared.state.ports import Row, State
@@ -117,7 +117,7 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
 
 def _place_of(name: QualifiedName, *, is_folder: bool) -> Place:
     """Return how to look up a place again; whether it is a folder is not in its name."""
-    place = platforms.place_of(replace(platforms.origin(name) or Location(name), is_folder=is_folder))
+    place = place_named(name, is_folder=is_folder)
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.

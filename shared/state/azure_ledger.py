@@ -9,11 +9,16 @@ from shared.cache import Cache
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
 from shared.places.matching import Match, MatchKind
+from shared.places.place import BELOW_ROOT
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Lease, Ledger, Row, WrittenTree, digest_of, next_lease
+from shared.state.ports import Lease, Ledger, PlaceUse, Row, WrittenTree, digest_of, next_lease
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 _FACT = "part"
+_AT, _BELOW = "!", "."
+"""After the key of a path: a run that used this very place, and the next segment of a longer path."""
+_DEPTH = 32
+"""Segments of a path that its key has; a key takes 512 characters."""
 _FRESH = timedelta(minutes=1)
 _CACHED = 20_000
 
@@ -47,14 +52,17 @@ class AzureLedger:
 
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
-        fingerprints = {}
+        fingerprints: dict[QualifiedName, str] = {}
+        uses: dict[QualifiedName, tuple[PlaceUse, ...]] = {}
         for document in self._table.list_below(_TREE, root):
             run = QualifiedName(document["name"])
             if "model" in document:
                 models.setdefault(run, set()).add(QualifiedName(document["model"]))
+            elif "uses" in document:
+                uses[run] = tuple(map(PlaceUse.from_json, document["uses"]))
             else:
                 fingerprints[run] = str(document["fingerprint"])
-        return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints)
+        return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints, uses)
 
     def add_to_tree(
         self,
@@ -62,6 +70,7 @@ class AzureLedger:
         *,
         models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
         fingerprints: Mapping[QualifiedName, str] | None = None,
+        uses: Mapping[QualifiedName, Collection[PlaceUse]] | None = None,
     ) -> None:
         documents: dict[str, Document] = {
             f"{run} {model}": {"name": run, "model": model} for run, names in (models or {}).items() for model in names
@@ -69,10 +78,30 @@ class AzureLedger:
         documents |= {
             str(name): {"name": name, "fingerprint": fingerprint} for name, fingerprint in (fingerprints or {}).items()
         }
+        documents |= {
+            _uses_of(run): {"name": run, "uses": [use.to_json() for use in of_run]}
+            for run, of_run in (uses or {}).items()
+        }
         self._table.put_many(_TREE, documents, below=root)
 
     def forget_tree(self, root: QualifiedName) -> None:
-        self._table.delete_many(_TREE, self.get_tree(root).fingerprints, below=root)
+        written = self.get_tree(root)
+        self._table.delete_many(_TREE, [*written.fingerprints, *map(_uses_of, written.uses)], below=root)
+
+    def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
+        self._table.delete_keys([(_kind_of(use.is_output), _key_of(use)) for use in forget])
+        for kind, some in _by_kind(uses).items():
+            self._table.put_many(kind, {_key_of(use): use.to_json() for use in some}, by_key=True)
+
+    def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
+        wanted = {f"{key_of_path(path)}{_AT}": path for path in paths}
+        found = self._table.list_between(_kind_of(is_output), [(key, f"{key}~") for key in wanted])
+        return sorted(use for use in map(PlaceUse.from_json, found) if use.path in wanted.values())
+
+    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
+        key = f"{key_of_path(path)}{_BELOW}"
+        found = self._table.list_between(_kind_of(is_output), [(key, f"{key}~")], limit=limit)
+        return sorted(use for use in map(PlaceUse.from_json, found) if use.path.startswith(f"{path}/"))
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         self._table.put_many(_FACT, {digest_of(fact): {"part": fact} for fact in facts}, below=run)
@@ -138,6 +167,8 @@ class CachedLedger:
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+        self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
+        self.find_uses_below = ledger.find_uses_below
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         return self._fingerprints.get_many(names, self._ledger.get_fingerprints, keep=_without_endpoints)
@@ -242,6 +273,37 @@ def _without_endpoints(fingerprints: Mapping[QualifiedName, str]) -> Mapping[Qua
 
 def _without_placeholders(matches: Mapping[Ref, Match]) -> Mapping[Ref, Match]:
     return {place: match for place, match in matches.items() if match.kind is not MatchKind.PLACEHOLDER}
+
+
+def key_of_path(path: str) -> str:
+    """
+    Make a key that begins as the key of each folder above: a digest of each segment, for keys take neither any
+    character nor any length.
+
+    >>> key_of_path("a/c//raw/x.csv").startswith(key_of_path("a/c//raw") + ".")
+    True
+    """
+    root, _, below = path.partition(BELOW_ROOT)
+    return _BELOW.join(digest_of(segment)[:12] for segment in (root, *below.split("/"))[:_DEPTH])
+
+
+def _key_of(use: PlaceUse) -> str:
+    return f"{key_of_path(use.path)}{_AT}{digest_of(f'{use.path} {use.run}')[:32]}"
+
+
+def _kind_of(is_output: bool) -> str:
+    return "wrote" if is_output else "read"
+
+
+def _by_kind(uses: Iterable[PlaceUse]) -> dict[str, list[PlaceUse]]:
+    found: dict[str, list[PlaceUse]] = {}
+    for use in uses:
+        found.setdefault(_kind_of(use.is_output), []).append(use)
+    return found
+
+
+def _uses_of(run: QualifiedName) -> str:
+    return f"{run} uses"
 
 
 def _place_name(place: Ref) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
@@ -58,7 +59,13 @@ class DocumentTable:
         return _unpack(entity), str(entity.metadata["etag"])
 
     def put_many(
-        self, kind: str, documents: Mapping[str, Document], *, columns: Sequence[str] = (), below: str = ""
+        self,
+        kind: str,
+        documents: Mapping[str, Document],
+        *,
+        columns: Sequence[str] = (),
+        below: str = "",
+        by_key: bool = False,
     ) -> None:
         """
         Write documents over what is there.
@@ -66,10 +73,13 @@ class DocumentTable:
         Args:
             columns: members that people and filters see as well.
             below: the owner they are listed with.
+            by_key: the names are row keys, the order of which means something.
         """
         entities = [_pack(kind, name, document, columns) for name, document in documents.items()]
         for entity in entities if below else ():
             entity["RowKey"] = f"{row_key(below)}.{entity['RowKey']}"
+        for entity in entities if by_key else ():
+            entity["RowKey"] = entity["name"]
         for chunk in _chunks(entities, _IN_TRANSACTION):
             self._upsert(chunk)
 
@@ -90,6 +100,18 @@ class DocumentTable:
         query = f"PartitionKey eq '{kind}' and RowKey gt '{key}.' and RowKey lt '{key}/'"
         with self._errors("query_entities"):
             return [_unpack(entity) for entity in self._client.query_entities(query)]
+
+    def list_between(self, kind: str, ranges: Sequence[tuple[str, str]], *, limit: int = 0) -> list[Document]:
+        """Return the documents whose row keys lie between two others, of each range up to `limit` if there is one."""
+        found = self._pool.map(lambda ends: self._list_between(kind, *ends, limit=limit), ranges)
+        return [document for some in found for document in some]
+
+    def _list_between(self, kind: str, first: str, last: str, *, limit: int) -> list[Document]:
+        query = "PartitionKey eq @kind and RowKey ge @first and RowKey lt @last"
+        parameters = {"kind": kind, "first": first, "last": last}
+        with self._errors("query_entities"):
+            entities = self._client.query_entities(query, parameters=parameters)
+            return [_unpack(entity) for entity in (islice(entities, limit) if limit else entities)]
 
     def list_page(self, kind: str, *, where: Mapping[str, str], after: str, limit: int) -> list[Document]:
         """Return documents in the order of their row keys, from the one after `after`."""
@@ -131,6 +153,10 @@ class DocumentTable:
         """Delete documents, those that were put below an owner or those that were not; absent ones do not matter."""
         owner = f"{row_key(below)}." if below else ""
         list(self._pool.map(lambda name: self._delete(kind, f"{owner}{row_key(name)}"), dict.fromkeys(names)))
+
+    def delete_keys(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Delete documents by kind and row key."""
+        list(self._pool.map(lambda key: self._delete(*key), dict.fromkeys(keys)))
 
     def _delete(self, kind: str, key: str) -> None:
         with self._errors("delete_entity"):

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
@@ -99,18 +99,52 @@ class Row:
     updated_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PlaceUse:
+    """
+    That a run wrote or read a place.
+
+    Attributes:
+        path: of the place, as `Place.path`.
+        data: what stands for it there: the place itself, or a data asset registered from it or written with it.
+        at: when the run ended, in Azure ML's words; "" if that is not known.
+    """
+
+    path: str
+    run: QualifiedName
+    is_output: bool
+    is_folder: bool
+    data: Ref
+    at: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Format it as the ledger keeps it."""
+        return {**asdict(self), "data": [self.data.type_name, self.data.qualified_name]}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> use = PlaceUse("a/c//x", QualifiedName("run"), True, False, Ref("t", QualifiedName("n")))
+        >>> PlaceUse.from_json(use.to_json()) == use
+        True
+        """
+        return cls(**{**body, "data": Ref(*body["data"])})
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenTree:
     """
     What was written of a run tree.
 
     Attributes:
+        uses: the places that each run wrote and read, as the index has them.
         models: run → the model versions registered from it; the run's own record does not say.
         fingerprints: what the entities of the runs themselves were when they were last written.
     """
 
     models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
     fingerprints: Mapping[QualifiedName, str] = field(default_factory=dict)
+    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
 
 
 class Ledger(Protocol):
@@ -130,12 +164,13 @@ class Ledger(Protocol):
         *,
         models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
         fingerprints: Mapping[QualifiedName, str] | None = None,
+        uses: Mapping[QualifiedName, Collection[PlaceUse]] | None = None,
     ) -> None:
-        """Add models and put fingerprints; no model is ever taken away, so that two workers cannot undo each other."""
+        """Add models and put the rest; no model is ever taken away, so that two workers cannot undo each other."""
         ...
 
     def forget_tree(self, root: QualifiedName) -> None:
-        """Forget the fingerprints of a tree, and not the models: the catalog may not have its entities any more."""
+        """Forget all of a tree but its models: the catalog may not have its entities any more."""
         ...
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
@@ -155,6 +190,18 @@ class Ledger(Protocol):
         ...
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
+
+    def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
+        """Let uses of places be found by their paths, and others not any more."""
+        ...
+
+    def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
+        """Return who wrote or read any of these very places, in order."""
+        ...
+
+    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
+        """Return who wrote or read something inside a folder, in order; of more than `limit` any so many."""
+        ...
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         """Add to what is known of a run that is reported in several events; what is known already adds nothing."""

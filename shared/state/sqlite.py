@@ -12,7 +12,7 @@ from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import ConfigurationError
 from shared.places.matching import Match, MatchKind
-from shared.state.ports import DeadLetter, Lease, Message, Row, State, WrittenTree, digest_of, next_lease
+from shared.state.ports import DeadLetter, Lease, Message, PlaceUse, Row, State, WrittenTree, digest_of, next_lease
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS tree_models (
     root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
 CREATE TABLE IF NOT EXISTS tree_fingerprints (
     root TEXT NOT NULL, qualified_name TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (root, qualified_name));
+CREATE TABLE IF NOT EXISTS tree_uses (
+    root TEXT NOT NULL, run TEXT NOT NULL, uses TEXT NOT NULL, PRIMARY KEY (root, run));
+CREATE TABLE IF NOT EXISTS uses (
+    path TEXT NOT NULL, is_output INTEGER NOT NULL, run TEXT NOT NULL, use TEXT NOT NULL,
+    PRIMARY KEY (path, is_output, run));
 CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
@@ -220,6 +225,10 @@ class SqliteLedger:
         return WrittenTree(
             {run: frozenset(names) for run, names in models.items()},
             {QualifiedName(row["qualified_name"]): row["fingerprint"] for row in rows},
+            {
+                QualifiedName(row["run"]): tuple(map(PlaceUse.from_json, json.loads(row["uses"])))
+                for row in self._database.select("SELECT * FROM tree_uses WHERE root = ?", (root,))
+            },
         )
 
     def add_to_tree(
@@ -228,14 +237,33 @@ class SqliteLedger:
         *,
         models: Mapping[QualifiedName, Collection[QualifiedName]] | None = None,
         fingerprints: Mapping[QualifiedName, str] | None = None,
+        uses: Mapping[QualifiedName, Collection[PlaceUse]] | None = None,
     ) -> None:
         pairs = [(root, run, model) for run, names in (models or {}).items() for model in names]
         self._database.write_many("INSERT OR IGNORE INTO tree_models VALUES (?, ?, ?)", pairs)
         values = [(root, *item) for item in (fingerprints or {}).items()]
         self._database.write_many("REPLACE INTO tree_fingerprints VALUES (?, ?, ?)", values)
+        texts = [(root, run, json.dumps([use.to_json() for use in of_run])) for run, of_run in (uses or {}).items()]
+        self._database.write_many("REPLACE INTO tree_uses VALUES (?, ?, ?)", texts)
 
     def forget_tree(self, root: QualifiedName) -> None:
-        self._database.write_many("DELETE FROM tree_fingerprints WHERE root = ?", [(root,)])
+        for table in ("tree_fingerprints", "tree_uses"):
+            self._database.write_many(f"DELETE FROM {table} WHERE root = ?", [(root,)])  # noqa: S608 - ours
+
+    def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
+        keys = [(use.path, use.is_output, use.run) for use in forget]
+        self._database.write_many("DELETE FROM uses WHERE path = ? AND is_output = ? AND run = ?", keys)
+        values = [(use.path, use.is_output, use.run, json.dumps(use.to_json())) for use in uses]
+        self._database.write_many("REPLACE INTO uses VALUES (?, ?, ?, ?)", values)
+
+    def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
+        statement = f"SELECT * FROM uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
+        return sorted(_to_use(row) for row in self._database.select_in(statement, set(paths)))
+
+    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
+        statement = "SELECT * FROM uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
+        values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
+        return sorted(map(_to_use, self._database.select(statement, values)))
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         values = [(run, digest_of(fact), fact) for fact in facts]
@@ -382,6 +410,10 @@ def _to_row(row: sqlite3.Row) -> Row:
         evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
         files=tuple(json.loads(row["files"])),
     )
+
+
+def _to_use(row: sqlite3.Row) -> PlaceUse:
+    return PlaceUse.from_json(json.loads(row["use"]))
 
 
 def _text(moment: datetime) -> str:

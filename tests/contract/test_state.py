@@ -1,5 +1,6 @@
 """What queue, ledger and dead letters promise, whatever stores them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,13 +15,15 @@ from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Lease, Queue, Row, State
+from shared.state.ports import Lease, PlaceUse, Queue, Row, State
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token
 from tests.unit.examples import WORKSPACE_ID
 
 HIDDEN = timedelta(seconds=1)
 """The shortest that Azure's queue knows: on Azurite these tests really wait."""
+
+FILESYSTEM = "lake.core.windows.net/fs//"
 
 
 @pytest.fixture
@@ -391,3 +394,52 @@ def test_what_was_read_a_moment_ago_is_not_asked_for_again(
     state.ledger.put_matches({place: Match(place, MatchKind.PLACEHOLDER)})
     assert state.ledger.get_matches([place], placeholders_since=clock.moment + timedelta(hours=1)) == {}
     state.close()
+
+
+def use(path: str, run: str, *, is_output: bool = True) -> PlaceUse:
+    """Let a run write, or read, a place of the lake."""
+    name = QualifiedName(f"https://lake.dfs.core.windows.net/fs/{path}")
+    return PlaceUse(f"{FILESYSTEM}{path}", QualifiedName(run), is_output, False, Ref("azure_datalake_gen2_path", name))
+
+
+def paths_of(uses: Sequence[PlaceUse]) -> list[str]:
+    return [f"{each.run} {each.path.removeprefix(FILESYSTEM)}" for each in uses]
+
+
+def test_place_is_found_by_its_path_and_by_the_folders_above(state: State) -> None:
+    """Those that wrote it and those that read it are asked for apart."""
+    written = [use("raw/a.csv", "one"), use("raw/a.csv", "two"), use("raw/b/c.csv", "three"), use("raw.old/a.csv", "x")]
+    state.ledger.index_uses([*written, use("raw/a.csv", "reader", is_output=False), use("raw", "whole")])
+    paths = [f"{FILESYSTEM}raw", f"{FILESYSTEM}raw/a.csv", f"{FILESYSTEM}nothing"]
+    assert paths_of(state.ledger.find_uses_at(paths, is_output=True)) == ["whole raw", "one raw/a.csv", "two raw/a.csv"]
+    assert paths_of(state.ledger.find_uses_at(paths, is_output=False)) == ["reader raw/a.csv"]
+    below = state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9)
+    assert below == written[:3]
+    assert len(state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=2)) == 2
+    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw/a.csv", is_output=True, limit=9) == []
+
+
+def test_place_that_is_used_no_more_is_not_found(state: State) -> None:
+    """A run that failed has not written what it was to write; indexing twice changes nothing."""
+    state.ledger.index_uses([use("raw/a.csv", "one"), use("raw/a.csv", "two")])
+    state.ledger.index_uses([use("raw/a.csv", "one")], forget=[use("raw/a.csv", "two"), use("raw/z.csv", "two")])
+    assert paths_of(state.ledger.find_uses_at([f"{FILESYSTEM}raw/a.csv"], is_output=True)) == ["one raw/a.csv"]
+
+
+@pytest.mark.parametrize("name", ["#?\\'%41 ä", "x" * 900, "/".join("x" * 50), "~", "!"])
+def test_place_of_any_name_is_found(state: State, name: str) -> None:
+    """A key of the table takes neither any character nor any length."""
+    found = use(f"raw/{name}", "one")
+    state.ledger.index_uses([found, use("raw", "two")])
+    assert state.ledger.find_uses_at([found.path], is_output=True) == [found]
+    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
+
+
+def test_uses_are_kept_with_the_tree(state: State) -> None:
+    """So that what a run used before can be taken out of the index; forgetting the tree forgets them."""
+    uses = {QualifiedName("run"): (use("raw/a.csv", "run"), use("b", "run", is_output=False))}
+    state.ledger.add_to_tree(QualifiedName("root"), uses=uses, fingerprints={QualifiedName("run"): "1"})
+    assert state.ledger.get_tree(QualifiedName("root")).uses == uses
+    assert state.ledger.get_tree(QualifiedName("root")).fingerprints == {"run": "1"}
+    state.ledger.forget_tree(QualifiedName("root"))
+    assert state.ledger.get_tree(QualifiedName("root")).uses == {}
