@@ -11,11 +11,13 @@ def merge(base: Mapping[str, object], addition: Mapping[str, object]) -> dict[st
     {'runs': {'a': {'status': 'Completed'}, 'b': {}}}
     >>> merge({"runs": {"a": {"status": "Running"}}}, {"runs": {"a": None}})
     {'runs': {}}
+    >>> merge({"tags": {"team": "risk"}}, {"tags": {"team": None}})
+    {'tags': {}}
     """
     merged = dict(base)
     for key, value in addition.items():
         below = merged.get(key)
-        if value is None and isinstance(below, Mapping):
+        if value is None and key in merged:
             del merged[key]
             continue
         merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value

@@ -200,6 +200,7 @@ class Services:
             open_sdk=self.open_sdk,
             clock=time.monotonic,
             owners=self.settings.owners,
+            watches=self.allowed.takes,
         )
 
     def open_sdk(self, workspace: "WorkspaceId") -> "SdkClient":

@@ -140,6 +140,7 @@ class ModelVersion:
         job_name: the run named at registration.
         created_by: as in `DataAsset`.
         stage: `Production`, say; people set it.
+        workspace: whose it is, where that is not the one at hand.
         stands_for: the storage path that is shown instead, if Azure ML made the name up for an output of a run.
     """
 
@@ -154,6 +155,7 @@ class ModelVersion:
     properties: Mapping[str, str] = field(default_factory=dict)
     flavors: tuple[str, ...] = ()
     stage: str = ""
+    workspace: Workspace | None = None
     stands_for: Location | None = None
 
 
@@ -297,7 +299,8 @@ class RunTree:
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
     `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
-    a trial of a sweep to the sweep.
+    a trial of a sweep to the sweep. `lagging` names the runs below a root that completed which have not ended, with
+    their status: their records lag behind, or they were never ended.
     """
 
     workspace: Workspace
@@ -305,6 +308,7 @@ class RunTree:
     root_status: str
     runs: tuple[Run, ...]
     represented_by: Mapping[str, str] = field(default_factory=dict)
+    lagging: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -339,6 +343,7 @@ class Deployment:
     Attributes:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
+        notes: why it is not known which model it serves; "" if it is.
     """
 
     name: str
@@ -348,10 +353,14 @@ class Deployment:
     state: str = ""
     traffic: str = ""
     field: str = "properties.model of the deployment"
+    notes: str = ""
 
 
-BATCH = "Batch"
-"""The compute type of a batch endpoint."""
+BATCH, SERVERLESS = "Batch", "Serverless"
+"""The compute types of batch and serverless endpoints."""
+V1_COMPUTE_TYPES = frozenset({"ACI", "AKS"})
+FROM_EVENT = "modelIds of the event ModelDeployed"
+"""The field of what a v1 service serves: nothing but its event says so, and no list has it."""
 
 
 @dataclass(frozen=True, slots=True)

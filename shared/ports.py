@@ -45,6 +45,7 @@ class Listed:
         kind: `run` (a root run), `model` (a version of one) or `endpoint`.
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
         may_have_steps: it is a pipeline, or it is unknown whether it is one.
+        names_outputs: it asks for outputs to be registered under names, which may happen before it fails.
     """
 
     kind: str
@@ -53,12 +54,13 @@ class Listed:
     status: str = ""
     created_at: datetime | None = None
     may_have_steps: bool = True
+    names_outputs: bool = False
 
     @property
     def may_have_lineage(self) -> bool:
-        """Whether a run that has ended completed, or is a pipeline some steps of which may have."""
+        """Whether a run that has ended completed, or may have left something behind though it did not."""
         status = self.status.casefold()
-        return status in SUCCEEDED or (status in SETTLED and self.may_have_steps)
+        return status in SUCCEEDED or (status in SETTLED and (self.may_have_steps or self.names_outputs))
 
 
 @dataclass(frozen=True, slots=True)

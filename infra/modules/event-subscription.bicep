@@ -19,11 +19,13 @@ param storageAccountId string
 // Named after the storage account, so that two deployments do not take each other's events.
 var name = 'lineage-${last(split(storageAccountId, '/'))}'
 
-// By type only: a filter on `data` would have to know how Azure Machine Learning writes its keys, which varies.
+// By type only: a filter on `data` would have to know how Azure Machine Learning writes its keys, which varies, and
+// `data.runStatus StringIn …` would drop the other types, which have no such key.
 var byType = {
   isSubjectCaseSensitive: false
   includedEventTypes: [
     'Microsoft.MachineLearningServices.RunCompleted'
+    'Microsoft.MachineLearningServices.RunStatusChanged'
     'Microsoft.MachineLearningServices.ModelRegistered'
     'Microsoft.MachineLearningServices.ModelDeployed'
   ]

@@ -90,7 +90,7 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
         case DataAsset():
             return ref_of_asset(workspace, data)
         case ModelVersion():
-            return ref_of_model(workspace, data.id)
+            return ref_of_model(data.workspace.id if data.workspace else workspace, data.id)
     raise AssertionError("a place was looked up for everything else")
 
 
@@ -144,7 +144,7 @@ def build_data(workspace: Workspace, data: Data, matches: Matches, around: Aroun
         case DataAsset():
             yield from _data_asset(workspace, data, matches, around)
         case ModelVersion():
-            yield build_model(workspace, data)
+            yield build_model(data.workspace or workspace, data)
 
 
 def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
@@ -168,6 +168,7 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             createdtime=model.created_at,
             **({} if model.id.registry else _in_workspace(workspace)),
         ),
+        named_only=model == ModelVersion(model.id),
     )
 
 
@@ -281,9 +282,15 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches, around
                 notes=asset.notes,
             ),
             parents={"datastore": store.ref, **_schema_of(ref, asset)},
+            named_only=not asset.data_type,
         )
     else:
-        yield Entity(ref, attributes(asset.id.label, description=asset.description), parents=_schema_of(ref, asset))
+        yield Entity(
+            ref,
+            attributes(asset.id.label, description=asset.description),
+            parents=_schema_of(ref, asset),
+            named_only=not asset.data_type,
+        )
     yield from _schema(ref, asset)
     if location := registered_from(asset, matches):
         yield from build_placeholder(place_of(location), matches)

@@ -33,7 +33,7 @@ from shared.catalog.kinds import (
     STEP,
     kind_of,
 )
-from shared.model import BATCH, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
@@ -91,7 +91,9 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                 state=endpoint.state,
                 scoring_uri=endpoint.scoring_uri,
                 tags=as_json(endpoint.tags),
-                studio_url="" if endpoint.compute_type == BATCH else url_of_endpoint(workspace.id, endpoint.name),
+                studio_url=""
+                if endpoint.compute_type in (BATCH, SERVERLESS)
+                else url_of_endpoint(workspace.id, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -113,6 +115,7 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                     traffic=deployment.traffic,
                     instance_type=deployment.instance_type,
                     environment=deployment.environment,
+                    notes=deployment.notes,
                 ),
                 inputs=ends(each.end for each in models),
                 outputs=(ref,),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Self
 
@@ -19,6 +19,12 @@ VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
 NAME_LIMIT = 4_000
 """Bytes an asset's name may have; Purview's limit is 4 KB."""
+_LASTING = frozenset(
+    {"name", "id", "version", "path", "run_id", "run_type", "status", "studio_url", "created_at", "started_at"}
+    | {"ended_at", "createdtime", "workspace_name", "workspace_subscription_id", "workspace_resource_group"}
+    | {"subscription_id", "resource_group", "package_name", "isFile"}
+)
+"""Attributes that an entity has for as long as it exists; the ledger need not keep that they were written."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,11 +99,13 @@ class Entity:
     One entity to upsert.
 
     Attributes:
-        attributes: text or flags by Atlas attribute name, `name` among them; empty ones are left out, never null.
+        attributes: text or flags by Atlas attribute name, `name` among them. What is left out stays as the catalog has
+            it; "" takes away what was there. Never null.
         parents: relationship attribute → the entity that contains this one (COMPOSITION: needed on every write), or
             that describes it, as a schema does.
         inputs, outputs: of a process; None leaves them as they are.
         labels: given on creation only, as Atlas has it.
+        named_only: what it is about could not be read, or is gone: what it does not say may well be so.
         evidence: why its edges exist. It goes to the ledger, not to the catalog.
     """
 
@@ -107,6 +115,7 @@ class Entity:
     inputs: tuple[Ref, ...] | None = None
     outputs: tuple[Ref, ...] | None = None
     labels: tuple[str, ...] = ()
+    named_only: bool = field(default=False, compare=False)
     evidence: tuple[Evidence, ...] = field(default=(), compare=False)
 
     @property
@@ -126,6 +135,39 @@ class Entity:
             None if self.outputs is None else [(ref.type_name, ref.qualified_name) for ref in self.outputs],
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+    def is_as(self, noted: str) -> bool:
+        """Whether what was noted of the last write is just this."""
+        return noted.partition(" ")[0] == self.fingerprint
+
+    def note(self, before: str = "") -> str:
+        """
+        Format what the ledger keeps of a write: the fingerprint, and the attributes that may be taken away later.
+
+        Args:
+            before: what it kept of the write before, all of which a write of a name alone leaves in the catalog.
+        """
+        names = {name for name, value in self.attributes.items() if value != ""} - _LASTING
+        return " ".join([self.fingerprint, *sorted(names | set(before.split(" ")[1:] if self.named_only else ()))])
+
+    def taking_away(self, before: str) -> Self:
+        """
+        Return the entity with an empty text for each attribute that the write before had and this one has not.
+
+        An attribute that we never wrote is left alone: a person may have.
+        """
+        gone = () if self.named_only else sorted(set(before.split(" ")[1:]) - set(self.attributes))
+        return replace(self, attributes={**self.attributes, **dict.fromkeys(gone, "")}) if gone else self
+
+
+def unlike_any(noted: str) -> str:
+    """
+    Keep of a note the attributes that were written, so that whatever comes next differs from it.
+
+    >>> unlike_any("2f0a stage tags")
+    ' stage tags'
+    """
+    return "".join(noted.partition(" ")[1:])
 
 
 def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:

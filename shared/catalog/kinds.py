@@ -210,7 +210,7 @@ _OURS = (
     Kind(
         DEPLOYMENT, Role.PROCESS, "deployment", "rocket", "serving", openlineage="DEPLOYMENT", super_type=PROCESS,
         description="A deployment: model versions to an endpoint.",
-        attributes=("state", "traffic", "instance_type", "environment", "columnMapping"),
+        attributes=("state", "traffic", "instance_type", "environment", "notes", "columnMapping"),
     ),
     Kind(
         REGISTRATION, Role.PROCESS, "registration", "tag", "link", openlineage="REGISTRATION", super_type=PROCESS,

@@ -9,6 +9,8 @@ from shared.model import AssetId, Unresolved, WorkspaceId
 
 QualifiedName = NewType("QualifiedName", str)
 
+_POWER_BI_LINK = re.compile(r"(.+)[/#]powerbi/(?:datasets|reports)/[^/]+")
+
 
 def of_workspace(workspace: WorkspaceId) -> QualifiedName:
     """
@@ -97,6 +99,17 @@ def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
     kind, _, identifier = target_url.rstrip("/").rpartition("/")
     joint = "/" if source.startswith("azureml://") else "#"
     return QualifiedName(f"{source}{joint}powerbi/{kind.rpartition('/')[2]}/{identifier}")
+
+
+def source_of_power_bi_link(name: QualifiedName) -> QualifiedName | None:
+    """
+    Return the data that our process of this name feeds to Power BI; None if it is no such process.
+
+    >>> source_of_power_bi_link(QualifiedName("azureml://x/data/p/versions/1/powerbi/datasets/d"))
+    'azureml://x/data/p/versions/1'
+    """
+    found = _POWER_BI_LINK.fullmatch(name)
+    return QualifiedName(found[1]) if found else None
 
 
 def of_unresolved(workspace: WorkspaceId, data: Unresolved) -> QualifiedName:

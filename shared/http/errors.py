@@ -37,7 +37,8 @@ def to_error(
     """
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AccessDeniedError(f"{message.rstrip('.')}. {denied}")
-    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500:
+    fails = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or fails:
         return ServiceUnavailableError(message, retry_after=float(retry_after) if retry_after.isdigit() else None)
     if status == HTTPStatus.NOT_FOUND and is_absence:
         return RecordNotFoundError(message)

@@ -65,7 +65,10 @@ def handle_message(
         else:
             event = read
             describe_attempt(**_facts_of(event))
-            outcome = publisher.publish(event, force=force)
+            if body.source == EVENT_GRID and not force and publisher.is_known_already(event):
+                outcome = Outcome(SKIPPED, reason="what it announces was read and published after it happened")
+            else:
+                outcome = publisher.publish(event, force=force)
     except TerminalError as error:
         # Of the first the publisher has noted it itself; of the second the catalog has the lineage.
         if event is not None and not isinstance(error, EntityRejectedError | AnnouncementRefusedError):

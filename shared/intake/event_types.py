@@ -212,7 +212,7 @@ _RUN = {
 }
 EVENT_TYPES: dict[str, EventType] = {
     "RunCompleted": EventType(_parse_run, _RUN),
-    "RunStatusChanged": EventType(_parse_run_status, {**_RUN, "runStatus": ()}, subscribed=False),
+    "RunStatusChanged": EventType(_parse_run_status, {**_RUN, "runStatus": ()}),
     "ModelRegistered": EventType(_parse_model, {"modelName": (), "modelVersion": ()}),
     "ModelDeployed": EventType(_parse_deployment, {"serviceName": (), "serviceComputeType": (), "modelIds": ()}),
     "DatasetDriftDetected": EventType(

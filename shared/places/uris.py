@@ -58,7 +58,7 @@ _MADE_UP_MODEL = re.compile(rf"azureml_(?:{_GUID}_output_.+|.+_output_mlflow_log
 _MADE_UP, _OUTPUT_OF_A_RUN = "azureml_", "_output_"
 _VERSIONED = r"(?P<kind>data|models|environments|datasets)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _ARM = (
-    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"(?:azureml:)?/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<workspace>[^/]+)"
 )
 _LONG = (

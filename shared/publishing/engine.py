@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
 
-from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import Entity
+from shared.catalog.entities import UNSCANNED, Entity, unlike_any
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event
+from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
@@ -28,7 +28,9 @@ from shared.publishing.plan import (
     Plan,
     Planner,
     Skip,
+    is_of_tree,
     row_of,
+    take_away,
 )
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
@@ -168,14 +170,30 @@ class Publisher:
             if force and isinstance(plan, Plan):
                 self._forget(plan)
             if force or plan.from_facts or lease.was_held_since(started):
-                plan = planner.plan(force=force)  # what we read may be older than what the other worker wrote
-            if isinstance(plan, Skip) or not plan.changed:
+                # What we read may be older than what the other worker wrote.
+                plan = _taking_away(planner.plan(force=force), plan)
+            if isinstance(plan, Skip) or not plan.changes_something:
                 self._note(plan)
             else:
                 plan = self._write(planner, plan, lease)
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
             return _outcome_of(planner, plan)
+
+    def is_known_already(self, event: AnyEvent) -> bool:
+        """
+        Whether a run was read after this event happened, and had ended by then: Azure ML announces most ends twice.
+
+        Only of an event that has just come; one that is replayed is a person's wish.
+        """
+        about = self._planner_of(event).about
+        if about is None or about.kind != "run" or not isinstance(event, Event):
+            return False
+        row = self._ledger.get_rows([about.key]).get(about.key)
+        if row is None or row.updated_at is None or row.updated_at < event.time:
+            return False
+        # What was skipped tells nothing of itself: its root does, when it ends.
+        return row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
 
     def note_failure(self, event: AnyEvent, reason: str) -> None:
         """Note that an event was dead-lettered, so that coverage can say why there is no lineage."""
@@ -194,7 +212,7 @@ class Publisher:
     def _needs_lease(self, plan: Plan | Skip, *, force: bool) -> bool:
         if isinstance(plan, Skip):
             return plan.from_facts
-        if plan.changed or force or (plan.rows and plan.from_facts):
+        if plan.changes_something or force or (plan.rows and plan.from_facts):
             return True
         return self._announcer is not None and bool(self._announcer.list_unsent(plan))
 
@@ -231,6 +249,7 @@ class Publisher:
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         if result.rejections:
             plan, result = self._write_again(planner, plan, result, lease)
+        self._take_away_links(plan)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
         self._note_written(plan, result)
@@ -246,9 +265,32 @@ class Publisher:
     def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
         self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         # If it comes back just as it was, its old fingerprint must not keep it from being written.
-        self._ledger.forget_fingerprints(entity.ref.qualified_name for entity in plan.changed)
+        names = {entity.ref.qualified_name for entity in plan.changed}
+        of_tree = {name: each for name, each in self._ledger.get_tree(plan.root).fingerprints.items() if name in names}
+        self._ledger.add_to_tree(plan.root, fingerprints={name: unlike_any(each) for name, each in of_tree.items()})
+        shared = self._ledger.get_fingerprints(names - of_tree.keys())
+        self._ledger.put_fingerprints({name: unlike_any(each) for name, each in shared.items()})
         self._note(plan)
         return plan
+
+    def _take_away_links(self, plan: Plan) -> None:
+        """Remove Power BI links that are gone, and the placeholders which only they used."""
+        if not plan.gone:
+            return
+        found = self._catalog.find(plan.gone)
+        for link in found.values():
+            self._catalog.remove_entity(link)
+        ends = {ref.qualified_name for link in found.values() for ref in link.outputs}
+        for end in self._catalog.find(sorted(ends)).values() if ends else ():
+            if UNSCANNED in end.labels and not end.touched and not self._catalog.is_linked(end):
+                self._catalog.remove_entity(end)
+                self._ledger.forget_fingerprints([end.ref.qualified_name])
+        self._ledger.add_to_tree(plan.root, fingerprints=dict.fromkeys(plan.gone, ""))
+        rows = self._ledger.get_rows(plan.gone)
+        reason = "Azure ML does not name it any more"
+        self._ledger.put_rows(
+            replace(row, outcome=SKIPPED, reason=reason, matches={}, evidence=()) for row in rows.values()
+        )
 
     def _write_again(
         self, planner: Planner, plan: Plan, refused: Upserted, lease: WriterLease
@@ -262,23 +304,23 @@ class Publisher:
         again = planner.plan()
         if isinstance(again, Skip):
             return plan, refused
-        entities = self._without_deleted_models(again.entities)
+        entities = take_away(self._without_deleted_models(again.entities), plan.before)
         written = self._catalog.upsert_entities(entities, before_each=lease.check)
-        return replace(again, entities=entities, changed=entities), written
+        return replace(again, entities=entities, changed=entities, before=plan.before, gone=plan.gone), written
 
     def _note_written(self, plan: Plan, result: Upserted) -> None:
         written = {
-            entity.ref.qualified_name: entity.fingerprint
+            entity.ref.qualified_name: entity.note(plan.before.get(entity.ref.qualified_name, ""))
             for entity in plan.entities
             if entity.ref.qualified_name in result.guids
         }
-        of_runs = {name: each for name, each in written.items() if qualified_names.is_of_run(name)}
-        self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_runs})
-        self._ledger.add_to_tree(plan.root, fingerprints=of_runs)
+        of_tree = {name: each for name, each in written.items() if is_of_tree(name)}
+        self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
+        self._ledger.add_to_tree(plan.root, fingerprints=of_tree)
 
     def _forget(self, plan: Plan) -> None:
         names = [entity.ref.qualified_name for entity in plan.entities]
-        self._ledger.forget_fingerprints(name for name in names if not qualified_names.is_of_run(name))
+        self._ledger.forget_fingerprints(name for name in names if not is_of_tree(name))
         self._ledger.forget_tree(plan.root)
         self._ledger.forget_matches(plan.matches)
 
@@ -295,10 +337,18 @@ class Publisher:
         )
 
 
+def _taking_away(plan: Plan | Skip, first: Plan | Skip) -> Plan | Skip:
+    """Let a second plan take away what the ledger had noted for the first, and has forgotten since."""
+    if isinstance(plan, Skip) or isinstance(first, Skip):
+        return plan
+    before = {**first.before, **plan.before}
+    return replace(plan, changed=take_away(plan.changed, before), before=before, gone=plan.gone or first.gone)
+
+
 def _outcome_of(planner: Planner, plan: Plan | Skip) -> Outcome:
     if isinstance(plan, Skip):
         return Outcome(SKIPPED, planner.about.words if planner.about else "", plan.reason)
-    if plan.changed:
+    if plan.changes_something:
         return Outcome(PUBLISHED, plan.subject, written=len(plan.changed), matches=plan.explained, rules=plan.rules)
     return Outcome(
         SKIPPED, plan.subject, "unchanged since it was last published", matches=plan.explained, rules=plan.rules

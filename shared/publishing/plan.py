@@ -62,6 +62,8 @@ class Plan:
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
         uses: the places that runs wrote and read, of those runs for which the ledger has others: `uses_before`.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
+        before: what the ledger kept of each entity when it was written last.
+        gone: our processes that the catalog has and Azure ML does not account for any more.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
         announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
     """
@@ -77,9 +79,15 @@ class Plan:
     owners: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
     uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
     uses_before: frozenset[PlaceUse] = frozenset()
+    before: Mapping[QualifiedName, str] = field(default_factory=dict)
+    gone: tuple[QualifiedName, ...] = ()
     from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None
+
+    @property
+    def changes_something(self) -> bool:
+        return bool(self.changed or self.gone)
 
     @property
     def roots(self) -> tuple[QualifiedName, ...]:
@@ -196,15 +204,26 @@ def explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
 
 
 def find_changed(
-    ledger: Ledger, entities: Sequence[Entity], of_runs: Mapping[QualifiedName, str] | None = None
-) -> tuple[Entity, ...]:
+    ledger: Ledger, entities: Sequence[Entity], of_tree: Mapping[QualifiedName, str] | None = None
+) -> tuple[tuple[Entity, ...], Mapping[QualifiedName, str]]:
     """
-    Return the entities that differ from what was written last.
+    Return the entities that differ from what was written last, and what the ledger kept of that.
 
     Args:
-        of_runs: the fingerprints that the ledger keeps with the tree.
+        of_tree: what the ledger keeps with the tree.
     """
     names = [entity.ref.qualified_name for entity in entities]
-    shared = ledger.get_fingerprints(name for name in names if not qualified_names.is_of_run(name))
-    before = {**shared, **(of_runs or {})}
-    return tuple(entity for entity in entities if before.get(entity.ref.qualified_name) != entity.fingerprint)
+    shared = ledger.get_fingerprints(name for name in names if not is_of_tree(name))
+    before = {**shared, **{name: noted for name, noted in (of_tree or {}).items() if noted}}
+    changed = (each for each in entities if not each.is_as(before.get(each.ref.qualified_name, "")))
+    return take_away(changed, before), before
+
+
+def is_of_tree(name: QualifiedName) -> bool:
+    """Whether the ledger keeps what was written of an entity with the run tree it belongs to."""
+    return qualified_names.is_of_run(name) or qualified_names.source_of_power_bi_link(name) is not None
+
+
+def take_away(entities: Iterable[Entity], before: Mapping[QualifiedName, str]) -> tuple[Entity, ...]:
+    """Let entities take away what the write before had and they have not."""
+    return tuple(each.taking_away(before.get(each.ref.qualified_name, "")) for each in entities)

@@ -1,6 +1,6 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,12 +11,14 @@ from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_link
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
+    FROM_EVENT,
     SETTLED,
     SUCCEEDED,
+    V1_COMPUTE_TYPES,
     AssetId,
     DataAsset,
     Deployment,
@@ -48,9 +50,10 @@ YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
 STALE = timedelta(hours=1)
 """A placeholder is looked up again after this long: a scan may have found the data since."""
+LAG = timedelta(hours=1)
+"""The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
-_V1_COMPUTE = frozenset({"ACI", "AKS"})
 
 
 def describe_event(event: Event) -> About | None:
@@ -128,6 +131,7 @@ class AzureMlPlanner:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
             return self._not_yet(key, tree.root_id, tree.root_status)
+        self._wait_for_lagging(tree)
         tree = self._without_failures(tree)
         if not tree.runs:
             root = qualified_names.of_run(self._workspace, tree.root_id)
@@ -139,6 +143,10 @@ class AzureMlPlanner:
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(tree, subject=f"run {tree.root_id}")
+
+    def _wait_for_lagging(self, tree: RunTree) -> None:
+        if tree.lagging and self.now() - self.event.time < LAG:
+            raise RunNotSettledError(f"run {tree.root_id} is {tree.root_status}, but not yet {', '.join(tree.lagging)}")
 
     def _not_yet(self, key: QualifiedName, root_id: str, status: str) -> Skip:
         reason = f"its root {root_id} is still {status} and publishes it when it ends"
@@ -158,6 +166,7 @@ class AzureMlPlanner:
             entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
         tree, maker = made.tree, made.run_id
+        self._wait_for_lagging(tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if tree.settled else maker
         tree = self._without_failures(tree, but=maker)
@@ -174,7 +183,7 @@ class AzureMlPlanner:
     def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
         endpoint = self.source.find_endpoint(self._workspace, subject.name)
         if endpoint is None:
-            if subject.compute_type.upper() not in _V1_COMPUTE or not subject.models:
+            if subject.compute_type.upper() not in V1_COMPUTE_TYPES or not subject.models:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
@@ -198,13 +207,20 @@ class AzureMlPlanner:
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self.source.get_model(self._workspace, model) for model in subject.models)
+        models = tuple(self._get_model_or_name(model) for model in subject.models)
         return Endpoint(
             self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field="modelIds of the event ModelDeployed"),),
+            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
         )
+
+    def _get_model_or_name(self, model: AssetId) -> ModelVersion:
+        """Return a model version, or only its name if it is gone: the service was deployed with it all the same."""
+        try:
+            return self.source.get_model(self._workspace, model)
+        except RecordNotFoundError:
+            return ModelVersion(model)
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
         """
@@ -301,7 +317,8 @@ class AzureMlPlanner:
             written.fingerprints,
         )
         of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
-        plan = replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners)
+        gone = () if only else _links_gone(written, entities, matches)
+        plan = replace(plan, matches=matches, looked_up=looked_up, models=of_run, owners=owners, gone=gone)
         return plan.with_uses({keys[run.id]: uses[keys[run.id]] for run in runs}, written)
 
     def _models_noted(
@@ -325,10 +342,30 @@ class AzureMlPlanner:
         root: QualifiedName,
         entities: tuple[Entity, ...],
         rows: tuple[Row, ...],
-        of_runs: Mapping[QualifiedName, str] | None = None,
+        of_tree: Mapping[QualifiedName, str] | None = None,
     ) -> Plan:
-        changed = find_changed(self.ledger, entities, of_runs)
-        return Plan(subject, root, entities, changed, rows, announced_at=self.event.time)
+        changed, before = find_changed(self.ledger, entities, of_tree)
+        return Plan(subject, root, entities, changed, rows, before=before, announced_at=self.event.time)
+
+
+def _links_gone(
+    written: WrittenTree, entities: Sequence[Entity], matches: Mapping[Ref, Match]
+) -> tuple[QualifiedName, ...]:
+    """
+    Return the Power BI links that this tree was written with and whose data names them no more.
+
+    Data that the tree does not touch any more, or whose tags could not be read, may still have its links.
+    """
+    built = {entity.ref.qualified_name for entity in entities}
+    unread = {entity.ref.qualified_name for entity in entities if entity.named_only}
+    places = {ref.qualified_name for place, match in matches.items() for ref in (place, match.ref)}
+    return tuple(
+        sorted(
+            name
+            for name, noted in written.fingerprints.items()
+            if noted and name not in built and source_of_power_bi_link(name) in (built | places) - unread
+        )
+    )
 
 
 def _noted(run: Run, note: str) -> Run:
@@ -360,10 +397,10 @@ def _left_something(run: Run) -> bool:
 
 def _without_unproven(run: Run) -> Run:
     """
-    Leave out outputs that may not exist: Azure ML records where a run that failed would have written.
+    Leave out outputs that may not exist: Azure ML records where a run that failed, or has not ended, would write.
 
     An output that was registered has a version, and so exists.
     """
-    if run.status.casefold() not in SETTLED - SUCCEEDED:
+    if run.status.casefold() in SUCCEEDED:
         return run
     return replace(run, outputs=tuple(port for port in run.outputs if isinstance(port.data, DataAsset | ModelVersion)))

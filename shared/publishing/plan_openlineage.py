@@ -87,9 +87,9 @@ class JobRunPlanner:
             places=touched.values(),
             evidence=next(each.evidence for each in entities if each.ref.qualified_name == key),
         )
-        changed = find_changed(self.ledger, entities, written.fingerprints)
+        changed, before = find_changed(self.ledger, entities, written.fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        plan = Plan(self.about.words, key, entities, changed, rows, matches, looked_up, from_facts=True)
+        plan = Plan(self.about.words, key, entities, changed, rows, matches, looked_up, before=before, from_facts=True)
         return plan.with_uses({key: uses}, written)
 
     @property

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from shared.catalog.qualified_names import QualifiedName, parse
+from shared.catalog.qualified_names import QualifiedName, of_deployment, parse
 from shared.errors import LeaseHeldError, RecordNotFoundError
 from shared.intake.event_types import Event
-from shared.model import WorkspaceId
+from shared.model import FROM_EVENT, WorkspaceId
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import SKIPPED
@@ -70,13 +70,24 @@ class StateMarker:
         self.progress.pages["deleted models"] = rows[-1].key if len(rows) == _LOOK_UPS else ""
 
     def mark_deleted_endpoints(self, present: Collection[QualifiedName]) -> None:
-        """Mark endpoints and deployments of the ledger that Azure ML does not list; `present` are those it does."""
-        for kind in ("endpoint", "deployment"):
-            for row in self._rows(kind):
-                parsed = parse(row.key)
-                is_here = parsed is not None and parsed.workspace == self.workspace
-                if is_here and row.key not in present and row.status != DELETED:
-                    self._mark_row(row, DELETED)
+        """
+        Mark endpoints and deployments of the ledger that Azure ML does not list; `present` are those it does.
+
+        A service of v1 (ACI, AKS) is in no list, and nothing says when it is gone: it stays as it is.
+        """
+        for row in [*self._rows("endpoint"), *self._rows("deployment")]:
+            parsed = parse(row.key)
+            is_here = parsed is not None and parsed.workspace == self.workspace
+            if is_here and row.key not in present and row.status != DELETED and not self._is_v1(row):
+                self._mark_row(row, DELETED)
+
+    def _is_v1(self, row: Row) -> bool:
+        """Whether nothing but its event says what it serves; the deployment of such a service has its name."""
+        if row.kind == "endpoint":
+            name = of_deployment(row.key, row.key.rpartition("/")[2])
+            deployment = self.state.ledger.get_rows([name]).get(name)
+            return deployment is not None and self._is_v1(deployment)
+        return any(each.field == FROM_EVENT for each in row.evidence)
 
     def _rows(self, kind: str) -> Iterator[Row]:
         after = ""

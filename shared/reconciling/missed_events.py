@@ -138,7 +138,8 @@ class MissedEventFinder:
 
     def _count_runs(self, items: Iterable[Listed], times: dict[str, str]) -> None:
         walk = self.progress.runs
-        completed = []
+        completed: list[Listed] = []
+        left_nothing: dict[QualifiedName, Listed] = {}
         for item in items:
             if item.status.casefold() not in SETTLED:
                 walk.waiting[item.name] = times[item.name]
@@ -146,6 +147,11 @@ class MissedEventFinder:
             walk.recent[item.name] = times[item.name]
             if item.may_have_lineage:
                 completed.append(item)
+            else:
+                left_nothing[key_of(self.workspace, item)] = item
+        # One that was published for its model while it ran has to say how it ended.
+        rows = self.state.ledger.get_rows(left_nothing) if left_nothing else {}
+        completed += [item for key, item in left_nothing.items() if key in rows and not is_linked(rows[key])]
         self.progress.totals["run"] = self.progress.totals.get("run", 0) + len(completed)
         self._check(completed, before={})
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from shared.catalog.entities import Entity, Ref
+from shared.catalog.entities import Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.allow_list import AllowList
 from shared.intake.deliver import Redelivery, handle_message, handle_next
@@ -50,6 +50,11 @@ class KeepingCatalog(FakeCatalog):
                 self.entities[name] = _over(old, self.entities[name])
         return written
 
+    def remove_entity(self, found: Found) -> None:
+        removed = _edges(self.entities[found.ref.qualified_name])
+        super().remove_entity(found)
+        self.drawn -= {*removed}
+
     def read_lineage(self) -> dict[str, Any]:
         """Give all there is as the whole path reads it back."""
         entities = self.entities.values()
@@ -74,8 +79,9 @@ class Core:
 
     def __init__(self, case: Case, resolved: Sequence[Mapping[str, Any]]) -> None:
         self.case, self.azure_ml, self.catalog = case, Replay(resolved), KeepingCatalog()
+        self.time = LATER
         self.catalog.scan(case.scanned)
-        self.state = open_state(":memory:", now=lambda: LATER)
+        self.state = open_state(":memory:", now=self.now)
         source = cast(RunSource, self.azure_ml)
         self.allowed = AllowList((WORKSPACE_ID,))
         self.publisher = Publisher(
@@ -83,7 +89,7 @@ class Core:
             self.catalog,
             self.state.ledger,
             FreeLeases(),
-            now=lambda: LATER,
+            now=self.now,
             infer_columns=case.infer_columns,
             downstream=case.downstream,
             publish_again=self._publish_again,
@@ -95,11 +101,14 @@ class Core:
             self.publisher,
             self.state,
             self.allowed,
-            lambda: LATER,
+            self.now,
         )
 
     def _publish_again(self, events: Sequence[str]) -> None:
-        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=lambda: LATER)
+        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+
+    def now(self) -> datetime:
+        return self.time
 
     def play(self) -> dict[str, object]:
         """Let everything happen, in order, and give the lineage as a golden has it."""
@@ -117,9 +126,11 @@ class Core:
             yield from (f"reconcile: {outcome.outcome}" for outcome in self._drain())
         elif isinstance(event, str):
             body = self.case.to_event(event)
-            enqueue([body], self.state.queue, self.state.dead_letters, source=REPLAY, now=lambda: LATER)
+            enqueue([body], self.state.queue, self.state.dead_letters, source=REPLAY, now=self.now)
             for outcome in self._drain():
                 yield f"{event}: {outcome.outcome}{f' ({shorten(outcome.reason)})' if outcome.reason else ''}"
+        elif isinstance(event, dict) and "wait" in event:
+            self.time += timedelta(**event["wait"])
         # Anything else changes what Azure ML answers from then on, and that is on record.
 
     def _drain(self) -> Iterator[Outcome]:

@@ -21,7 +21,7 @@ from shared.errors import LineageError
 Key = tuple[str, str, str, int]
 """Method, URL, body, and how many times the workspace had changed before."""
 _Path = tuple[str | int, ...]
-_READ_BY_THE_SDK = ("data", "models", "datastores", "jobs", "onlineEndpoints", "batchEndpoints")
+_READ_BY_THE_SDK = ("data", "datastores")
 UNEXPECTED = "unexpected"
 
 _COLLECTIONS = "jobs|data|models|datastores|environments|versions|onlineEndpoints|batchEndpoints|deployments"

@@ -2,16 +2,29 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
+from shared.bootstrap import Services, utc_now
 from shared.catalog.qualified_names import QualifiedName
+from shared.settings import Settings
 from tests.harness.app import App
 from tests.harness.recording import Recorder
 from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
 
 RECONCILE = "reconcile"
+
+
+@dataclass
+class Clock:
+    """The time, and how much of it has passed in the case besides."""
+
+    passed: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +64,32 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     """
     emulator.control.use("empty")
     emulator.control.add_to_azure_ml(case.seed)
-    app = App.on(emulator, storage)
+    clock = Clock()
+    app = App(emulator, Services(Settings.from_env(emulator.environment(f"sqlite:///{storage}")), now=clock))
     app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
     recorder = Recorder()
-    for port in ("resolver", "inventory"):
-        app.services.__dict__[port] = recorder.on(getattr(app.services, port))
+    _record(app, recorder)
     for type_name, names in case.scanned.items():
         emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
     emulator.control.clear_requests()
     happened: list[Happened] = []
     for event in case.events:
         recorder.begin(event if isinstance(event, str) else " ".join(event))
+        if isinstance(event, dict) and set(event) == {"wait"}:
+            clock.passed += timedelta(**event["wait"])
+            _record(app, recorder)  # what the process had remembered of Azure ML is too old by then
+            continue
         happened += _happen(case, app, event)
     resolved = list(recorder.events)
     recorder.begin("afterwards")  # what the caller asks Azure ML later is not part of the case
     return Played(app, case, tuple(happened), resolved)
+
+
+def _record(app: App, recorder: Recorder) -> None:
+    app.services.__dict__.pop("publisher", None)
+    for port in ("resolver", "inventory"):
+        app.services.__dict__.pop(port, None)
+        app.services.__dict__[port] = recorder.on(getattr(app.services, port))
 
 
 def _happen(case: Case, app: App, event: Any) -> Iterator[Happened]:

@@ -196,6 +196,18 @@ def filter_that_keeps_events_away(ground: Ground) -> None:
         client.ok("GET", path, api_version="2025-02-15")  # the write is done once it was looked at
 
 
+def subscription_of_an_earlier_version(ground: Ground) -> None:
+    client = Caller(ground.emulator)
+    with client.session:
+        path = f"{PROVIDERS}/Microsoft.EventGrid/systemTopics/{TOPIC}/eventSubscriptions/{SUBSCRIPTION}"
+        body = client.ok("GET", path, api_version="2025-02-15")
+        body["properties"]["filter"]["includedEventTypes"] = [
+            f"Microsoft.MachineLearningServices.{name}" for name in ("RunCompleted", "ModelRegistered", "ModelDeployed")
+        ]
+        client.ok("PUT", path, {"properties": body["properties"]}, api_version="2025-02-15")
+        client.ok("GET", path, api_version="2025-02-15")
+
+
 def events_that_were_dropped(ground: Ground) -> None:
     ground.control.metrics(TOPIC, SUBSCRIPTION, DeliverySuccessCount=20, DroppedEventCount=5)
 
@@ -323,6 +335,10 @@ CASES = (
         },
     ),
     Case(filter_that_keeps_events_away, {EVENTS: ("differs in filter.subjectBeginsWith", SUBSCRIBE)}),
+    Case(
+        subscription_of_an_earlier_version,
+        {EVENTS: ("differs in filter.includedEventTypes (without RunStatusChanged)", SUBSCRIBE)},
+    ),
     Case(events_that_were_dropped, {DELIVERY: ("5 dropped", "undelivered")}),
     Case(undelivered_events_of_others, {}),
     Case(app_that_is_stopped, {"app: state": ("func-lineage is Stopped", "az functionapp start")}),

@@ -75,11 +75,25 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
 
 
 def test_step_that_lags_behind_its_completed_pipeline_is_waited_for(app: App) -> None:
-    """Publishing without it would lock it out."""
+    """Publishing without it would say of a pipeline what is true for a moment."""
+    just_now = json.dumps(json.loads(ROOT) | {"eventTime": app.services.now().isoformat()})
     app.emulator.control.transitions(STEP, statuses=["Finalizing"])
-    assert "came_back" in outcomes(app.replay([ROOT]))
+    assert "came_back" in outcomes(app.replay([just_now]))
     app.emulator.control.transitions(STEP, statuses=["Completed"])
+    assert outcomes(app.replay([just_now])) == ["published"]
+    assert "train_data -> TrainModel" in app.edges(f"{WS}/runs/{STEP}")
+
+
+def test_step_that_has_not_ended_after_an_hour_holds_its_pipeline_no_longer_and_is_added_later(app: App) -> None:
+    """The other steps say which one is missing, until its own event comes after all."""
+    app.emulator.control.transitions(STEP, statuses=["Running"])
     assert outcomes(app.replay([ROOT])) == ["published"]
+    assert app.services.catalog.find([QualifiedName(f"{WS}/runs/{STEP}")]) == {}
+    prepared = f"{WS}/runs/cccccccc-0000-4000-8000-000000000001"
+    assert f"{STEP} (Running)" in app.entity(prepared)["attributes"]["notes"]
+    app.emulator.control.transitions(STEP, statuses=["Completed"])
+    late = run_completed(STEP, runType="azureml.StepRun", runTags={"azureml.pipeline": "creditrisk_pipeline"})
+    assert outcomes(app.replay([late])) == ["published"]
     assert "train_data -> TrainModel" in app.edges(f"{WS}/runs/{STEP}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from shared.intake.message import REPLAY, MessageBody
 from shared.state.sqlite import Database
 from tests.harness.fakes import NOON, FakeClock
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk
-from tests.unit.examples import ws
+from tests.unit.examples import event_grid, ws
 
 BODY = MessageBody(
     COMPLETED,
@@ -190,3 +191,33 @@ def test_failure_that_cannot_be_noted_is_still_the_one_that_is_reported(desk: De
     with pytest.raises(KeyError) as raised:
         desk.publish()
     assert raised.value.__notes__ == ["Nor could this failure be noted: no role on the table"]
+
+
+def ended(event_type: str, **data: str) -> MessageBody:
+    event = event_grid(event_type, "experiments/e/runs/train", {"runId": "train", **data})
+    return MessageBody(json.dumps({**event, "eventTime": (NOON - timedelta(minutes=1)).isoformat()}), "op-2")
+
+
+def test_second_event_about_the_end_of_a_run_asks_azure_ml_nothing(desk: Desk) -> None:
+    """A run that completes changes its status and is completed: two events, one reading."""
+    assert desk.publish(ended("RunStatusChanged", runStatus="Completed")).outcome == "published"
+    desk.source.calls.clear()
+    assert desk.publish(ended("RunCompleted")).outcome == "skipped"
+    assert desk.source.calls == []
+
+
+def test_event_that_is_replayed_is_read_again(desk: Desk) -> None:
+    """A person asks for it because something has changed since."""
+    desk.publish(ended("RunCompleted"))
+    desk.source.calls.clear()
+    desk.publish(replace(ended("RunCompleted"), source=REPLAY))
+    assert desk.source.calls
+
+
+def test_event_after_the_last_reading_is_read(desk: Desk) -> None:
+    """A run that was resumed completes twice."""
+    desk.publish(ended("RunCompleted"))
+    desk.source.calls.clear()
+    later = json.loads(COMPLETED) | {"eventTime": (NOON + timedelta(minutes=1)).isoformat()}
+    desk.publish(replace(PLAIN, event=json.dumps(later)))
+    assert desk.source.calls

@@ -40,6 +40,7 @@ def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> 
         (answered(404), RecordNotFoundError),
         (answered(400), RequestRefusedError),
         (answered(409), RequestRefusedError),
+        (answered(501), RequestRefusedError),
         (AzureError("of another kind"), RequestRefusedError),
     ],
     ids=lambda value: getattr(value, "__name__", f"{type(value).__name__} {getattr(value, 'status_code', '')}"),

@@ -16,7 +16,7 @@ from shared.errors import (
     ServiceUnavailableError,
 )
 from shared.intake.event_types import EndpointSubject, ModelSubject, Nothing, RunSubject, Subject
-from shared.model import AssetId, Deployment, Endpoint, Port, RunTree
+from shared.model import AssetId, Deployment, Endpoint, ModelVersion, Port, RunTree
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Outcome, Plan, Skip
 from shared.publishing.plan_azure_ml import FEW
@@ -517,3 +517,66 @@ def test_pipeline_without_a_step_that_did_work_is_skipped(desk: Desk) -> None:
     plan = desk.publisher.plan(event(RunSubject("pipe", orchestrates=True)))
     assert isinstance(plan, Skip)
     assert "no step" in plan.reason
+
+
+def described(desk: Desk) -> str | bool | None:
+    """Return what the catalog says of model churn:1: "" if it was taken away, None if it was left as it is."""
+    return desk.catalog.entities[ws("models/churn/versions/1")].attributes.get("description")
+
+
+def test_description_that_was_removed_in_azure_ml_is_taken_away(desk: Desk) -> None:
+    """What is left out of a write stays in the catalog as it was."""
+    desk.source.answers["model churn:1"] = replace(model("churn"), description="Who will leave.")
+    desk.publish(REGISTERED)
+    desk.source.answers["model churn:1"] = model("churn")
+    assert outcomes(desk.publish(REGISTERED, REGISTERED)) == ["published", "skipped"]
+    assert described(desk) == ""
+
+
+def test_description_that_only_a_person_wrote_is_left_alone(desk: Desk) -> None:
+    """We take away what we have written, and nothing else."""
+    desk.publish(REGISTERED)
+    desk.source.answers["model churn:1"] = replace(model("churn"), stage="Production")
+    desk.publish(REGISTERED)
+    desk.source.answers["model churn:1"] = model("churn")
+    desk.publish(REGISTERED)
+    assert described(desk) is None
+
+
+def test_model_that_is_gone_keeps_what_is_known_of_it(desk: Desk) -> None:
+    """An endpoint that serves a deleted version knows its name alone; when the model is back, all is as it says."""
+    full = replace(model("churn"), description="Who will leave.", stage="Production")
+    named = Deployment("blue", (ModelVersion(CHURN),))
+    desk.source.answers["model churn:1"] = full
+    desk.source.answers["endpoint churn-ep"] = replace(ENDPOINT, deployments=(named,))
+    desk.publish(REGISTERED, DEPLOYED)
+    assert described(desk) is None
+    desk.source.answers["model churn:1"] = replace(full, description="")
+    desk.publish(REGISTERED)
+    assert described(desk) == ""
+
+
+def test_replay_by_force_takes_away_what_is_gone(desk: Desk) -> None:
+    """It forgets what the ledger has, and not what the catalog may still have."""
+    desk.source.answers["model churn:1"] = replace(model("churn"), description="Who will leave.")
+    desk.publish(REGISTERED)
+    desk.source.answers["model churn:1"] = model("churn")
+    desk.publisher.publish(event(REGISTERED), force=True)
+    assert described(desk) == ""
+
+
+def test_power_bi_link_of_data_that_is_not_read_any_more_stays(desk: Desk) -> None:
+    """The run may have changed what it reads; the data still feeds Power BI."""
+    asset = data_asset("loan", at("loan.csv"))
+    fed = replace(asset, tags={"powerbi_dataset": "https://app.powerbi.com/groups/g/datasets/d"}, data_type="uri_file")
+    link = ws("data/loan/versions/1/powerbi/datasets/d")
+    desk.source.answers["run train"] = tree(run("train", inputs={"loan": fed}, outputs={"out": at("out/")}))
+    desk.publish(TRAINED)
+    desk.source.answers["run train"] = tree(run("train", outputs={"out": at("out/")}))
+    desk.publish(TRAINED)
+    assert link in desk.catalog.entities
+    unfed = replace(fed, tags={})
+    desk.source.answers["run train"] = tree(run("train", inputs={"loan": unfed}, outputs={"out": at("out/")}))
+    assert outcomes(desk.publish(TRAINED, TRAINED)) == ["published", "skipped"]
+    assert link not in desk.catalog.entities
+    assert not [name for name in desk.catalog.entities if "app.powerbi.com" in name]

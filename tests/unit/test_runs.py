@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.azure_ml.run.inputs_outputs import Binding, list_bindings
+from shared.azure_ml.run.inputs_outputs import Binding, describe_unread_ports, list_bindings
 from shared.azure_ml.run.records import Record, to_run
 from shared.model import ColumnMapping, Run
 
@@ -303,7 +303,8 @@ def test_batch_scoring_names_its_model_and_scores_in_its_arguments() -> None:
             "dataReferences": {"score": {"dataStoreName": "blobstore", "pathOnDataStore": "azureml/child/score"}},
         }
     )
-    assert list(list_bindings(found)) == [
+    assert list(list_bindings(found)) == []  # not below a batch endpoint's job: someone's own arguments
+    assert list(list_bindings(found, scores_in_batch=True)) == [
         Binding("model", "azureml://models/churn/versions/5", "", "", False, "runDefinition.arguments --model_name"),
         Binding(
             "score",
@@ -318,4 +319,65 @@ def test_batch_scoring_names_its_model_and_scores_in_its_arguments() -> None:
 
 def test_data_references_of_other_runs_are_no_scores() -> None:
     """Only a run that names a model in its arguments scores."""
-    assert list(list_bindings(record(definition={"dataReferences": {"score": {"dataStoreName": "b"}}}))) == []
+    found = record(definition={"dataReferences": {"score": {"dataStoreName": "b"}}})
+    assert list(list_bindings(found, scores_in_batch=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "definition", "asset_id", "field"),
+    [
+        ({"type": ""}, {"inputAssets": {"a": {"asset": {"assetId": "x:1"}}}}, "x:1", "inputAssets.a.asset.assetId"),
+        (
+            {"assetId": None, "type": "UriFile"},
+            {"data": {"a": {"dataLocation": {"uri": {"path": "https://e/a.csv"}}}}},
+            "https://e/a.csv",
+            "data.a.dataLocation.uri.path",
+        ),
+    ],
+)
+def test_input_without_an_id_is_what_the_definition_says(
+    value: dict[str, Any], definition: dict[str, Any], asset_id: str, field: str
+) -> None:
+    """`assetId` is optional in the contract."""
+    (binding,) = list_bindings(record(definition=definition, inputs={"a": value}))
+    assert (binding.asset_id, binding.field) == (asset_id, f"runDefinition.{field}")
+
+
+@pytest.mark.parametrize("value", ["churn:3", {"assetId": 3}, {"assetId": None}, {"assetId": ""}, [1]])
+def test_input_and_output_that_name_no_data_are_in_the_notes_and_cost_the_others_nothing(value: object) -> None:
+    """The pipeline has lineage all the same."""
+    saved = [{"identifier": {"savedId": 5}, "inputDetails": {"inputName": "old"}}, None]
+    found = record(inputs={"a": value, "b": CHURN}, outputs={"c": value, "d": None}, inputDatasets=saved)
+    assert [binding.name for binding in list_bindings(found)] == ["b"]
+    assert describe_unread_ports(found) == (
+        "The record of this run does not say which data is meant by: "
+        "input a, output c, input old, input inputDatasets1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "metrics", "notes"),
+    [
+        ({"metrics": [{"key": "AUC", "value": 0.9}, {"value": 1}, None]}, {"AUC": 0.9}, "2 of its metrics"),
+        (
+            {"metrics": [{"key": "a", "value": "much"}, {"key": "f", "value": "NaN"}]},
+            {"f": "nan"},
+            "1 of its metrics",
+        ),
+        ({"metrics": [{"key": "AUC", "value": {}}], "params": "lr"}, {}, "1 of its metrics"),
+        ({"metrics": [{"key": "AUC"}], "params": [{"key": "a", "value": 1}]}, {}, "1 of its params"),
+        ([], {}, ""),
+    ],
+)
+def test_what_is_odd_in_what_was_logged_costs_itself_alone(
+    data: object, metrics: dict[str, object], notes: str
+) -> None:
+    """Metrics and parameters never decide whether there is lineage."""
+    found = read(mlflow={"data": data})
+    assert {key: value if value == value else "nan" for key, value in found.metrics.items()} == metrics
+    assert found.notes == (f"Not readable in what was logged with MLflow: {notes}." if notes else "")
+
+
+def test_parameter_without_a_value_is_an_empty_one() -> None:
+    """JSON of Protocol Buffers leaves it out."""
+    assert read(mlflow={"data": {"params": [{"key": "remark"}]}}).parameters == {"remark": ""}

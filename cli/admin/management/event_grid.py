@@ -172,7 +172,7 @@ def build_subscription(target: Target) -> "EventSubscription":
 
 def differences(existing: "EventSubscription", wanted: "EventSubscription") -> list[str]:
     """
-    Name in what an existing subscription differs, as paths such as `filter.includedEventTypes`.
+    Name in what an existing subscription differs, as paths such as `filter.subjectBeginsWith`.
 
     It may say more than we want, but not in its filter: anything else there keeps events away.
     """
@@ -189,7 +189,7 @@ def _missing(wanted: Any, existing: Any, path: str = "") -> list[str]:
     Texts are compared without regard to case, since Azure returns ids in a case of its own.
 
     >>> _missing({"a": {"b": "X", "c": ["y"]}}, {"a": {"b": "x", "c": []}, "d": 1})
-    ['a.c']
+    ['a.c (without y)']
     """
     if isinstance(wanted, Mapping):
         there = existing if isinstance(existing, Mapping) else {}
@@ -199,7 +199,8 @@ def _missing(wanted: Any, existing: Any, path: str = "") -> list[str]:
             for found in _missing(value, there.get(key), f"{path}.{key}" if path else key)
         ]
     if isinstance(wanted, list):
-        return [] if {*wanted} <= {*(existing or ())} else [path]
+        lacking = [str(each).rpartition(".")[2] for each in wanted if each not in (existing or ())]
+        return [f"{path} (without {', '.join(lacking)})"] if lacking else []
     return [] if str(wanted).casefold() == str(existing).casefold() else [path]
 
 

@@ -1,5 +1,6 @@
 """ARM's JSON for a workspace and its assets."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,20 @@ def resource(workspace: Workspace, path: str, created: tuple[datetime, str] | No
     if created is not None:
         body["systemData"] = {"createdAt": timestamp(created[0]), "createdBy": created[1], "createdByType": "User"}
     return body
+
+
+def overlaid(body: Body, answer: Mapping[str, object]) -> Body:
+    """
+    Put members of an answer in the place of a body's own; null is what is answered then.
+
+    >>> overlaid({"a": {"b": 1, "c": 2}}, {"a": {"b": None}})
+    {'a': {'b': None, 'c': 2}}
+    """
+    changed = dict(body)
+    for name, value in answer.items():
+        below = changed.get(name)
+        changed[name] = overlaid(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return changed
 
 
 def workspace_body(workspace: Workspace, base_url: str) -> Body:
@@ -139,7 +154,7 @@ def model_body(workspace: Workspace, model: ModelVersion) -> Body:
         "datasets": None,
         "provisioningState": "Succeeded",
     }
-    return _versioned(workspace, "models", model, properties)
+    return overlaid(_versioned(workspace, "models", model, properties), model.answer)
 
 
 def environment_body(workspace: Workspace, environment: EnvironmentVersion) -> Body:

@@ -2,25 +2,82 @@
 
 from collections.abc import Mapping
 
-from emulator.azure_ml.arm.bodies import Body, resource
+from emulator.azure_ml.arm.bodies import Body, overlaid, resource
 from emulator.azure_ml.content.assets import Deployment, Endpoint
 from emulator.azure_ml.content.workspace import Workspace
 
 
 def endpoint_body(workspace: Workspace, kind: str, endpoint: Endpoint) -> Body:
-    """Show an endpoint of either kind."""
-    show = online_endpoint_body if kind == "onlineEndpoints" else batch_endpoint_body
-    return show(workspace, endpoint)
+    """Show an endpoint of any kind."""
+    show = {
+        "onlineEndpoints": online_endpoint_body,
+        "batchEndpoints": batch_endpoint_body,
+        "serverlessEndpoints": serverless_endpoint_body,
+    }[kind]
+    return overlaid(show(workspace, endpoint), endpoint.answer)
 
 
 def deployment_body(workspace: Workspace, kind: str, endpoint: Endpoint, deployment: Deployment) -> Body:
     """Show a deployment of either kind."""
     show = online_deployment_body if kind == "onlineEndpoints" else batch_deployment_body
-    return show(workspace, endpoint, deployment)
+    return overlaid(show(workspace, endpoint, deployment), deployment.answer)
 
 
 def _environment_uri(workspace: Workspace, reference: str | None) -> str | None:
     return workspace.names.resource("environments", reference) if reference else None
+
+
+def _model_uri(workspace: Workspace, reference: str | None) -> str | None:
+    """Name a model as a deployment does; the full id of one of another workspace stays as it is."""
+    if not reference or "/" in reference:
+        return reference
+    return workspace.names.resource("models", reference)
+
+
+def _data_collector(workspace: Workspace, deployment: Deployment) -> Body | None:
+    """
+    Show where requests and predictions are kept.
+
+    azure-rest-api-specs, machinelearningservices 2024-04-01, ``DataCollector`` and ``Collection``: ``dataId`` is the
+    ARM id of a data asset, which the service registers as ``{endpoint}-{deployment}-{collection}:1``.
+    """
+    if not deployment.collects:
+        return None
+    return {
+        "collections": {
+            name: {
+                "clientId": None,
+                "dataCollectionMode": "Enabled",
+                "dataId": workspace.names.resource("data", asset),
+                "samplingRate": 1.0,
+            }
+            for name, asset in deployment.collects.items()
+        },
+        "requestLogging": None,
+        "rollingRate": "Hour",
+    }
+
+
+def serverless_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
+    """
+    Show a serverless endpoint: it names a model of a registry, without a version as a rule, and has no deployments.
+
+    azure-rest-api-specs, machinelearningservices 2024-04-01, ``ServerlessEndpoint``.
+    """
+    properties: Body = {
+        "authMode": "Key",
+        "contentSafety": {"contentSafetyStatus": "Enabled"},
+        "endpointState": "Online",
+        "inferenceEndpoint": {
+            "uri": f"https://{endpoint.name}.{workspace.names.region}.models.ai.azure.com",
+            "headers": {},
+        },
+        "marketplaceSubscriptionId": None,
+        "modelSettings": {"modelId": endpoint.model},
+        "provisioningState": "Succeeded",
+    }
+    body = _served(workspace, f"serverlessEndpoints/{endpoint.name}", endpoint.tags, properties)
+    return body | {"kind": None, "sku": {"name": "Consumption"}}
 
 
 def online_endpoint_body(workspace: Workspace, endpoint: Endpoint) -> Body:
@@ -50,13 +107,14 @@ def online_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment:
     """Show an online deployment."""
     properties: Body = {
         "endpointComputeType": _kind(endpoint),
-        "model": workspace.names.resource("models", deployment.model) if deployment.model else None,
+        "model": _model_uri(workspace, deployment.model),
         "environmentId": _environment_uri(workspace, deployment.environment),
         "codeConfiguration": None,
         "instanceType": "Standard_DS3_v2",
         "scaleSettings": {"scaleType": "Default"},
         "provisioningState": deployment.state,
         "properties": {},
+        "dataCollector": _data_collector(workspace, deployment),
     }
     if endpoint.compute:
         share = {"cpu": "1", "memory": "2Gi"}
@@ -86,7 +144,7 @@ def batch_deployment_body(workspace: Workspace, endpoint: Endpoint, deployment: 
     """Show a batch deployment of a model, or of a pipeline component."""
     names = workspace.names
     properties: Body = {
-        "model": {"referenceType": "Id", "assetId": names.resource("models", deployment.model)}
+        "model": {"referenceType": "Id", "assetId": _model_uri(workspace, deployment.model)}
         if deployment.model
         else None,
         "compute": f"{workspace.names.id}/computes/cpu-cluster",

@@ -1,15 +1,16 @@
-"""ARM's paths of online and batch endpoints and their deployments."""
+"""ARM's paths of online, batch and serverless endpoints and their deployments."""
 
 from aiohttp import web
 
 from emulator.azure_ml.arm.endpoint_bodies import deployment_body, endpoint_body
 from emulator.azure_ml.arm.listing import list_page, one_of
+from emulator.azure_ml.content.lifecycle import ENDPOINTS
 from emulator.azure_ml.content.workspace import Workspace
 from emulator.azure_ml.requests import Current, Handler, api_version, workspace_of
 
 
 class EndpointResponses:
-    """Handlers of ``onlineEndpoints`` and ``batchEndpoints``."""
+    """Handlers of ``onlineEndpoints``, ``batchEndpoints`` and ``serverlessEndpoints``."""
 
     def __init__(self, current: Current) -> None:
         self._current = current
@@ -17,10 +18,10 @@ class EndpointResponses:
     def routes(self) -> dict[str, Handler]:
         """Give path templates below a workspace and their handlers, all of them GET."""
         routes: dict[str, Handler] = {}
+        for kind in ENDPOINTS:
+            routes |= {f"/{kind}": self.endpoints(kind), f"/{kind}/{{name}}": self.endpoint(kind)}
         for kind in ("onlineEndpoints", "batchEndpoints"):
             routes |= {
-                f"/{kind}": self.endpoints(kind),
-                f"/{kind}/{{name}}": self.endpoint(kind),
                 f"/{kind}/{{name}}/deployments": self.deployments(kind),
                 f"/{kind}/{{name}}/deployments/{{deployment}}": self.deployment(kind),
             }

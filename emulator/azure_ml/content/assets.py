@@ -55,13 +55,14 @@ class DataVersion(Version):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion(Version):
-    """A model version; ``job_name`` is the run it was registered from, if any."""
+    """A model version; ``job_name`` is the run it was registered from, ``answer`` what ARM's body has instead."""
 
     type: str
     path: str
     job_name: str | None = None
     stage: str | None = None
     flavors: Mapping[str, object] = field(default_factory=dict)
+    answer: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,12 @@ class Component(Version):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment of one model or, in batch, of a component; ``traffic`` is its share in per cent."""
+    """
+    A deployment of one model or, in batch, of a component; ``traffic`` is its share in per cent.
+
+    ``collects`` names the data assets that keep its requests and predictions, by collection; ``answer`` is what ARM's
+    body has instead of the usual.
+    """
 
     name: str
     model: str | None
@@ -95,11 +101,17 @@ class Deployment:
     tags: Tags = field(default_factory=dict)
     component: str | None = None
     state: str = "Succeeded"
+    collects: Tags = field(default_factory=dict)
+    answer: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An online or batch endpoint; ``compute`` names the Kubernetes cluster of one that has its own."""
+    """
+    An online, batch or serverless endpoint; ``compute`` names the Kubernetes cluster of one that has its own.
+
+    A serverless one has no deployments but a ``model``. ``answer`` is what ARM's body has instead of the usual.
+    """
 
     name: str
     deployments: Mapping[str, Deployment]
@@ -107,3 +119,5 @@ class Endpoint:
     default: str | None = None
     description: str | None = None
     tags: Tags = field(default_factory=dict)
+    model: str | None = None
+    answer: Mapping[str, object] = field(default_factory=dict)

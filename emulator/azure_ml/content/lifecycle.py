@@ -10,7 +10,11 @@ from emulator.azure_ml.content.workspace import Workspace
 
 ASSETS = ("data", "models", "environments", "components")
 ARCHIVABLE = ("jobs", *ASSETS)
-ENDPOINTS = ("onlineEndpoints", "batchEndpoints")
+ENDPOINTS = {
+    "onlineEndpoints": "online_endpoints",
+    "batchEndpoints": "batch_endpoints",
+    "serverlessEndpoints": "serverless_endpoints",
+}
 DELETABLE = ("models", *ENDPOINTS)
 
 Thing = TypeVar("Thing")
@@ -63,7 +67,7 @@ class Lifecycle:
         """Forget the deletion of what a fragment of the workspace names: it was created again."""
         for label in node.get("models", {}):
             self.deleted.discard(_path("models", *split_label(label)))
-        for kind, key in (("onlineEndpoints", "online_endpoints"), ("batchEndpoints", "batch_endpoints")):
+        for kind, key in ENDPOINTS.items():
             for name, endpoint in node.get(key, {}).items():
                 self.deleted.discard(f"{kind}/{name}")
                 for deployment in endpoint.get("deployments", {}):
@@ -77,6 +81,7 @@ class Lifecycle:
             models=_without(workspace.models, {key: _path("models", *key) for key in workspace.models}, self.deleted),
             online_endpoints=self._endpoints(workspace, "onlineEndpoints"),
             batch_endpoints=self._endpoints(workspace, "batchEndpoints"),
+            serverless_endpoints=self._endpoints(workspace, "serverlessEndpoints"),
         )
 
     def _endpoints(self, workspace: Workspace, kind: str) -> Mapping[str, Endpoint]:

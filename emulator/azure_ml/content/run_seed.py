@@ -17,7 +17,7 @@ _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
     "created_by", "description", "reused_from", "git", "input_datasets", "output_datasets", "artifacts",
-    "logged_inputs",
+    "logged_inputs", "arguments", "search_lacks_metrics", "defined",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -87,7 +87,9 @@ class _Reader:
                 key: tuple(float(v) for v in (value if isinstance(value, list) else [value]))
                 for key, value in node.get("metrics", {}).items()
             },
-            params=texts(node.get("params")),
+            params={
+                str(key): None if value is None else str(value) for key, value in (node.get("params") or {}).items()
+            },
             environment=node.get("environment"),
             command=node.get("command"),
             component=node.get("component"),
@@ -104,6 +106,9 @@ class _Reader:
             output_datasets=_saved(node.get("output_datasets")),
             artifacts={path: _file(content) for path, content in node.get("artifacts", {}).items()},
             logged_inputs=tuple(LoggedInput(**entry) for entry in node.get("logged_inputs", ())),
+            arguments=tuple(map(str, node.get("arguments", ()))),
+            search_lacks_metrics=bool(node.get("search_lacks_metrics")),
+            defined=bool(node.get("defined", True)),
         )
 
     def _root(self, run_id: str) -> str:
@@ -163,6 +168,8 @@ class _Reader:
         tail = "" if kind == "uri_file" else "/"
         template = entry.get("path", f"{SHORT}{self._default}/paths/azureml/{NAME}/{name}{tail}")
         path = template.replace(NAME, run_id)
+        if "asset" in entry:  # null: the record does not say which
+            return Output(kind, entry["asset"], template)
         if "model" in entry:
             return Output(kind, self._names.asset_id("models", entry["model"]), template, entry["model"])
         registered = entry.get("register")
@@ -174,6 +181,9 @@ class _Reader:
         return Output(kind, self._anonymous(f"azureml_{run_id}_output_data_{name}", kind, path), template)
 
     def _input(self, run_id: str, name: str, entry: Node) -> Input:
+        if "asset" in entry and entry["asset"] is None:  # the record does not say which
+            uri = entry.get("uri", "")
+            return Input(entry.get("type", "uri_folder"), None, uri, uri)
         if "asset" in entry:
             return self._data_input(entry["asset"], entry)
         if "model" in entry:

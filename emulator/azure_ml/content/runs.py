@@ -43,13 +43,14 @@ class Input:
     """
     One input of a run.
 
-    ``asset_id`` is what run history shows, ``job_uri`` what the ARM job was
+    ``asset_id`` is what run history shows (or not: ``TypedAssetReference`` of
+    azure-ai-ml 1.35 need not have one), ``job_uri`` what the ARM job was
     given, ``path`` where the bytes are. ``source`` names the run and output
     that feeds it inside a pipeline.
     """
 
     type: str
-    asset_id: str
+    asset_id: str | None
     job_uri: str
     path: str
     source: tuple[str, str] | None = None
@@ -65,7 +66,7 @@ class Output:
     """One output of a run; ``template`` still has the literal ``${{name}}`` that stands for the run id."""
 
     type: str
-    asset_id: str
+    asset_id: str | None
     template: str
     registered_as: str | None = None
 
@@ -98,7 +99,12 @@ class LoggedInput:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution, as far as lineage can see it."""
+    """
+    One execution, as far as lineage can see it.
+
+    ``params`` may lack a value: JSON of Protocol Buffers leaves out an empty one. With ``search_lacks_metrics``,
+    MLflow's ``runs/search`` answers without its metrics and ``runs/get`` with them (azure-sdk-for-python issue 39198).
+    """
 
     id: str
     kind: str
@@ -113,7 +119,7 @@ class Run:
     outputs: Mapping[str, Output]
     parameters: Tags
     metrics: Mapping[str, tuple[float, ...]]
-    params: Tags
+    params: Mapping[str, str | None]
     environment: str | None
     command: str | None
     component: str | None
@@ -130,6 +136,9 @@ class Run:
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     logged_inputs: tuple[LoggedInput, ...] = ()
+    arguments: tuple[str, ...] = ()
+    search_lacks_metrics: bool = False
+    defined: bool = True
 
     @property
     def container(self) -> str:
@@ -144,4 +153,4 @@ class Run:
     @property
     def is_defined(self) -> bool:
         """Whether run history says how it was submitted; nothing was where code only logged to MLflow."""
-        return self.kind not in UNDEFINED
+        return self.defined and self.kind not in UNDEFINED

@@ -32,6 +32,7 @@ from emulator.azure_ml.content.workspace import Workspace, WorkspaceNames
 _KEYS = {
     "name", "subscription", "resource_group", "guid", "region", "storage_account", "storage_hns", "datastores", "data",
     "models", "environments", "components", "experiments", "runs", "online_endpoints", "batch_endpoints",
+    "serverless_endpoints",
 }  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def _workspace(key: str, node: Node, curated: Mapping[str, EnvironmentVersion], 
         children={parent: tuple(ids) for parent, ids in children.items()},
         online_endpoints={name: _endpoint(name, e) for name, e in node.get("online_endpoints", {}).items()},
         batch_endpoints={name: _endpoint(name, e) for name, e in node.get("batch_endpoints", {}).items()},
+        serverless_endpoints={name: _endpoint(name, e) for name, e in node.get("serverless_endpoints", {}).items()},
     )
     if families is None:
         return workspace
@@ -172,6 +174,7 @@ def _model(label: str, node: Node) -> ModelVersion:
         job_name=node.get("job_name"),
         stage=node.get("stage"),
         flavors=node.get("flavors", {}),
+        answer=node.get("answer", {}),
     )
 
 
@@ -199,6 +202,8 @@ def _endpoint(name: str, node: Node) -> Endpoint:
             traffic=entry.get("traffic", 0),
             state=entry.get("state", "Succeeded"),
             tags=texts(entry.get("tags")),
+            collects=texts(entry.get("collects")),
+            answer=entry.get("answer", {}),
         )
         for deployment, entry in node.get("deployments", {}).items()
     }
@@ -207,6 +212,8 @@ def _endpoint(name: str, node: Node) -> Endpoint:
         deployments=deployments,
         compute=node.get("compute"),
         default=node.get("default", next(iter(deployments), None)),
+        model=node.get("model"),
+        answer=node.get("answer", {}),
         description=node.get("description"),
         tags=texts(node.get("tags")),
     )

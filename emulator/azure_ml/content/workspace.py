@@ -99,6 +99,7 @@ class Workspace:
     children: Mapping[str, tuple[str, ...]]
     online_endpoints: Mapping[str, Endpoint]
     batch_endpoints: Mapping[str, Endpoint]
+    serverless_endpoints: Mapping[str, Endpoint]
     archived: Set[str] = frozenset()
 
     def is_archived(self, path: str) -> bool:
@@ -117,7 +118,11 @@ class Workspace:
 
     def endpoints(self, kind: str) -> Mapping[str, Endpoint]:
         """Give the endpoints of a kind, as ARM's paths call it."""
-        return self.online_endpoints if kind == "onlineEndpoints" else self.batch_endpoints
+        return {
+            "onlineEndpoints": self.online_endpoints,
+            "batchEndpoints": self.batch_endpoints,
+            "serverlessEndpoints": self.serverless_endpoints,
+        }[kind]
 
     def children_of(self, run: str) -> Iterator[Run]:
         """Yield the runs one level below."""

@@ -40,8 +40,9 @@ def tags_of(run: Run) -> dict[str, str]:
     return tags | git | dict(run.tags)
 
 
-def mlflow_run(run: Run) -> Body:
-    """Show a run with the last value of each metric."""
+def mlflow_run(run: Run, *, searched: bool = False) -> Body:
+    """Show a run with the last value of each metric; a search may have none yet."""
+    metrics = () if searched and run.search_lacks_metrics else run.metrics
     return {
         "info": {
             "run_id": run.id,
@@ -56,8 +57,10 @@ def mlflow_run(run: Run) -> Body:
             "lifecycle_stage": "active",
         },
         "data": {
-            "metrics": [metric for key in run.metrics for metric in metric_history(run, key)[-1:]],
-            "params": [{"key": key, "value": value} for key, value in run.params.items()],
+            "metrics": [metric for key in metrics for metric in metric_history(run, key)[-1:]],
+            "params": [
+                {"key": key} if value is None else {"key": key, "value": value} for key, value in run.params.items()
+            ],
             "tags": [{"key": key, "value": value} for key, value in tags_of(run).items()],
         },
         # As protobuf writes it: an empty list is left out.

@@ -64,7 +64,7 @@ class MlflowResponses:
             some = page(found, body.get("page_token"), size)
         except AzureMLError as error:
             raise invalid("Invalid page token") from error
-        answer: dict[str, object] = {"runs": [mlflow_run(run) for run in some.items]}
+        answer: dict[str, object] = {"runs": [mlflow_run(run, searched=True) for run in some.items]}
         return web.json_response(answer | ({"next_page_token": some.token} if some.token else {}))
 
     async def get_metric_history(self, request: web.Request) -> web.Response:

@@ -183,9 +183,9 @@ def _environment(workspace: Workspace, environment: EnvironmentVersion) -> Body:
 
 
 def _arguments(run: Run) -> list[str]:
-    """Show the arguments, which are the only place where batch scoring names its model."""
+    """Show the arguments; they are the only place where batch scoring names its model."""
     if run.kind != "batch_scoring":
-        return []
+        return list(run.arguments)
     name, version = split_label(str(run.settings["model"]))
     return ["--model_name", name, "--model_version", version, "--output", "$AZUREML_DATAREFERENCE_score"]
 

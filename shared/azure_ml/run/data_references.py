@@ -1,7 +1,7 @@
 """Turns the asset ids and URIs that runs name into data: registered assets, models, places in storage."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -51,10 +51,18 @@ _FILE_TYPES = frozenset({"urifile", "uri_file"})
 class DataReader:
     """Reads the data of one workspace. Assets, datastores and v1 data sets come from the cache for a while."""
 
-    def __init__(self, record: WorkspaceRecord, api: WorkspaceApi, sdk: SdkClient, cache: Cache) -> None:
+    def __init__(
+        self,
+        record: WorkspaceRecord,
+        api: WorkspaceApi,
+        sdk: SdkClient,
+        read_model: Callable[[AssetId], ModelVersion],
+        cache: Cache,
+    ) -> None:
         self._record = record
         self._api = api
         self._sdk = sdk
+        self._ask_model = read_model
         self._cache = cache
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
@@ -121,10 +129,10 @@ class DataReader:
         return self._cache.get(key, lambda: self._read_model(asset))
 
     def get_model_or_name(self, asset: AssetId) -> ModelVersion:
-        """Return a model version, or only its name if it is gone: the run or deployment that used it still did."""
+        """Return a model version, or only its name if it is gone or unreadable: who used it still did."""
         try:
             return self.get_model(asset)
-        except RecordNotFoundError:
+        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
             return ModelVersion(asset)
 
     def locate(self, uri: str, *, data_type: str = "") -> Location | None:
@@ -186,8 +194,8 @@ class DataReader:
             return DataAsset(asset, location=None)
         try:
             found = self._cache.get((self._record.workspace.id, asset), lambda: self._read_data(asset))
-        except RecordNotFoundError:
-            # Gone, but the run did use it, and its definition may still say where it was stored.
+        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
+            # Gone or unreadable, but the run did use it, and its definition may still say where it was stored.
             location = self.locate(binding.declared_uri, data_type=binding.data_type)
             found = DataAsset(asset, location, datastore=location.datastore if location else None)
         if writers:  # a path that only looks like one of Azure ML's (`azureml/raw/…`) carries no id of a writer
@@ -197,7 +205,7 @@ class DataReader:
         return replace(found, registered_by_run=by_run)
 
     def _read_model(self, asset: AssetId) -> ModelVersion:
-        found = self._sdk.get_model(asset)
+        found = self._ask_model(asset)
         made_up = is_made_up(asset) or any(asset in self._outputs_of(run) for run in possible_writers(asset))
         return replace(found, stands_for=self.locate(found.uri)) if made_up else found
 

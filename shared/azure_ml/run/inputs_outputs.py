@@ -54,51 +54,97 @@ class Binding:
     field: str
 
 
-def list_bindings(record: Record) -> Iterator[Binding]:
-    """Yield a run's inputs and outputs, without its log folder; those of v1 and of batch scoring too."""
-    declared_inputs, declared_outputs = record.definition.get("data") or {}, record.definition.get("outputData") or {}
+def list_bindings(record: Record, *, scores_in_batch: bool = False) -> Iterator[Binding]:
+    """
+    Yield a run's inputs and outputs, without its log folder; those of v1 and of batch scoring too.
+
+    Args:
+        scores_in_batch: the run is below a job of a batch endpoint that serves a model.
+    """
+    yield from (port for port in _list_ports(record) if isinstance(port, Binding))
+    if scores_in_batch:
+        yield from _batch_scoring_bindings(record.definition)
+
+
+def describe_unread_ports(record: Record) -> str:
+    """Return a sentence that names the inputs and outputs of a record that name no data; "" if there are none."""
+    odd = [port for port in _list_ports(record) if isinstance(port, str)]
+    return f"The record of this run does not say which data is meant by: {_enumerate(odd)}." if odd else ""
+
+
+def _list_ports(record: Record) -> Iterator[Binding | str]:
+    """Yield each input and output, or a label of one that cannot be read."""
     for name, value in sorted((record.metadata.get("inputs") or {}).items()):
         if value:
-            uri = _expand(_uri_path(declared_inputs.get(name), "dataLocation"), {})
-            field = f"runMetadata.inputs.{name}.assetId"
-            yield Binding(name, str(value["assetId"]), str(value.get("type") or ""), uri, is_output=False, field=field)
+            yield _read_input(name, value, record.definition)
     for name, value in sorted((record.metadata.get("outputs") or {}).items()):
         if value:
-            # These stay literal on the wire; `name` stands for the run's own id, a step's and not its root's.
-            known = {"name": record.run_id, "output_name": name}
-            uri = _expand(_uri_path(declared_outputs.get(name), "outputLocation"), known)
-            if name != "default" or not _is_log(str(value["assetId"]), uri):
-                field = f"runMetadata.outputs.{name}.assetId"
-                kind = str(value.get("type") or "")
-                yield Binding(name, str(value["assetId"]), kind, uri, is_output=True, field=field)
-    yield from _v1_bindings(record)
-    yield from _batch_scoring_bindings(record.definition)
+            read = _read_output(name, value, record)
+            if name != "default" or (isinstance(read, Binding) and not _is_log(read.asset_id, read.declared_uri)):
+                yield read
+    yield from _v1_ports(record)
 
 
-def _v1_bindings(record: Record) -> Iterator[Binding]:
+def _read_input(name: str, value: object, definition: Json) -> Binding | str:
+    """
+    Read an input: by its asset's id, else by what its definition says.
+
+    The id may be null: `TypedAssetReference` of azure-ai-ml 1.35 (_restclient/runhistory).
+    """
+    kind = _text_at(value, "type")
+    uri = _expand(_text_at(definition, "data", name, "dataLocation", "uri", "path"), {})
+    declared = _text_at(definition, "inputAssets", name, "asset", "assetId")
+    for member, asset_id in (
+        (f"runMetadata.inputs.{name}.assetId", _text_at(value, "assetId")),
+        (f"runDefinition.inputAssets.{name}.asset.assetId", declared),
+        (f"runDefinition.data.{name}.dataLocation.uri.path", uri),
+    ):
+        if asset_id:
+            return Binding(name, asset_id, kind, uri, is_output=False, field=member)
+    return f"input {_label_of(name)}"
+
+
+def _read_output(name: str, value: object, record: Record) -> Binding | str:
+    """Read an output: by its asset's id, else by where its definition says that it is written."""
+    kind = _text_at(value, "type")
+    # These stay literal on the wire; `name` stands for the run's own id, a step's and not its root's.
+    known = {"name": record.run_id, "output_name": name}
+    uri = _expand(_text_at(record.definition, "outputData", name, "outputLocation", "uri", "path"), known)
+    for member, asset_id in (
+        (f"runMetadata.outputs.{name}.assetId", _text_at(value, "assetId")),
+        (f"runDefinition.outputData.{name}.outputLocation.uri.path", uri),
+    ):
+        if asset_id:
+            return Binding(name, asset_id, kind, uri, is_output=True, field=member)
+    return f"output {_label_of(name)}"
+
+
+def _v1_ports(record: Record) -> Iterator[Binding | str]:
     """Yield v1 data sets by their saved ids, which only v1's own service resolves."""
-    for member, details, is_output in (
-        ("inputDatasets", "inputDetails", False),
-        ("outputDatasets", "outputDetails", True),
+    for member, details, direction in (
+        ("inputDatasets", "inputDetails", "input"),
+        ("outputDatasets", "outputDetails", "output"),
     ):
         for number, item in enumerate(record.metadata.get(member) or ()):
-            saved = (item.get("identifier") or {}).get("savedId")
+            saved = _text_at(item, "identifier", "savedId")
+            name = _text_at(item, details, f"{direction}Name") or f"{member}{number}"
+            field = f"runMetadata.{member}[{number}].identifier.savedId"
             if saved:
-                name = (item.get(details) or {}).get("outputName" if is_output else "inputName") or f"{member}{number}"
-                field = f"runMetadata.{member}[{number}].identifier.savedId"
-                yield Binding(str(name), f"{SAVED}{saved}", "", "", is_output=is_output, field=field)
+                yield Binding(name, f"{SAVED}{saved}", "", "", is_output=direction == "output", field=field)
+            else:
+                yield f"{direction} {_label_of(name)}"
 
 
 def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
     """Yield what a batch endpoint's scoring step names nowhere but in its arguments: the model and the scores."""
-    arguments = [str(item) for item in definition.get("arguments") or ()]
-    named = dict(pairwise(arguments))
+    named = dict(pairwise(map(str, definition.get("arguments") or ())))
     if "--model_name" in named and "--model_version" in named:
         model = f"azureml://models/{named['--model_name']}/versions/{named['--model_version']}"
         yield Binding("model", model, "", "", is_output=False, field="runDefinition.arguments --model_name")
-        score = (definition.get("dataReferences") or {}).get("score") or {}
-        if score.get("dataStoreName"):
-            uri = f"azureml://datastores/{score['dataStoreName']}/paths/{score.get('pathOnDataStore') or ''}"
+        score = _text_at(definition, "dataReferences", "score", "dataStoreName")
+        if score:
+            path = _text_at(definition, "dataReferences", "score", "pathOnDataStore")
+            uri = f"azureml://datastores/{score}/paths/{path}"
             field = "runDefinition.dataReferences.score"
             yield Binding("score", uri, "UriFolder", "", is_output=True, field=field)
 
@@ -110,16 +156,22 @@ def _expand(uri: str, known: Mapping[str, str]) -> str:
     return "" if "${{" in uri else uri
 
 
-def _uri_path(declaration: object, member: str) -> str:
-    location = declaration.get(member) if isinstance(declaration, Mapping) else None
-    uri = location.get("uri") if isinstance(location, Mapping) else None
-    return str(uri.get("path") or "") if isinstance(uri, Mapping) else ""
+def _text_at(value: object, *path: str) -> str:
+    """Return the text at a path of members; "" if there is none."""
+    for member in path:
+        value = value.get(member) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _label_of(name: str) -> str:
+    return redact_text(name)[:_LONGEST_LABEL]
 
 
 def _is_log(asset_id: str, uri: str) -> bool:
     reference = parse_reference(asset_id)
-    anonymous = isinstance(reference, AssetReference) and reference.is_anonymous
-    return anonymous and (uri == "" or is_run_log(uri))
+    if isinstance(reference, AssetReference):
+        return reference.is_anonymous and (uri == "" or is_run_log(uri))
+    return is_run_log(asset_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +199,17 @@ def read_logged_inputs(
         resolve: returns the data behind each binding's asset id.
         known: data that was read for the tree.
     """
-    listed = ((mlflow or {}).get("inputs") or {}).get("dataset_inputs") or []
+    inputs_of = (mlflow or {}).get("inputs")
+    listed = inputs_of.get("dataset_inputs") if isinstance(inputs_of, Mapping) else None
     bindings, unresolved = [], []
-    for number, item in enumerate(listed):
-        dataset = item["dataset"]
-        name, address = redact_text(str(dataset.get("name") or f"dataset{number}")), _address_of(dataset)
+    for number, item in enumerate(listed if isinstance(listed, list) else ()):
+        name = redact_text(_text_at(item, "dataset", "name") or f"dataset{number}")
+        address = _address_of(_text_at(item, "dataset", "source"))
         if _is_place(address, places):
             field = f"MLflow inputs.dataset_inputs[{number}].dataset.source"
             bindings.append(Binding(name, address, "", "", is_output=False, field=field))
         else:
-            unresolved.append(_label(name, str(dataset.get("source_type") or ""), address))
+            unresolved.append(_label(name, _text_at(item, "dataset", "source_type"), address))
     assets = {each.id: each for each in known if isinstance(each, DataAsset)}
     found: dict[str, Data] = {
         each.asset_id: asset for each in bindings if (asset := _known(each.asset_id, assets, places))
@@ -166,9 +219,8 @@ def read_logged_inputs(
     return LoggedInputs(_join(bindings, found, inputs), _note_on(unresolved))
 
 
-def _address_of(dataset: Mapping[str, object]) -> str:
-    """Return where its source says the data is, or ""; a source is JSON, but only by convention."""
-    text = str(dataset.get("source") or "")
+def _address_of(text: str) -> str:
+    """Return where a source says the data is, or ""; it is JSON, but only by convention."""
     try:
         source = json.loads(text)
     except (ValueError, RecursionError):
@@ -236,6 +288,9 @@ def _note_on(unresolved: Iterable[str]) -> str:
     labels = list(dict.fromkeys(unresolved))
     if not labels:
         return ""
+    return f"Logged with MLflow as inputs, but where they lie cannot be known from here: {_enumerate(labels)}."
+
+
+def _enumerate(labels: Sequence[str]) -> str:
     more = f" and {len(labels) - _NAMED_IN_NOTE} more" if len(labels) > _NAMED_IN_NOTE else ""
-    named = ", ".join(labels[:_NAMED_IN_NOTE])
-    return f"Logged with MLflow as inputs, but where they lie cannot be known from here: {named}{more}."
+    return ", ".join(labels[:_NAMED_IN_NOTE]) + more

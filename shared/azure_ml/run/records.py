@@ -1,8 +1,10 @@
 """The records of run history, and what one says of its run: names, parameters, metrics, git."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.azure_ml.run.environments import parse_environment
 from shared.http.rest import Json
@@ -11,10 +13,29 @@ from shared.redaction import redact_mapping, redact_text
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
+_JOBS_WITH_SETTINGS = frozenset({"automl", "hyperdrive"})
+_JOB_SETTINGS = {
+    "task_type": ("taskDetails.taskType",),
+    "primary_metric": ("taskDetails.primaryMetric", "objective.primaryMetric"),
+    "goal": ("objective.goal",),
+    "label_column_name": ("taskDetails.targetColumnName",),
+    "n_cross_validations": ("taskDetails.nCrossValidations.value", "taskDetails.nCrossValidations.mode"),
+    "enable_early_stopping": ("taskDetails.limitSettings.enableEarlyTermination",),
+    "max_trials": ("taskDetails.limitSettings.maxTrials", "limits.maxTotalTrials"),
+    "model_explainability": ("taskDetails.trainingSettings.enableModelExplainability",),
+    "sampling_algorithm": ("samplingAlgorithm.samplingAlgorithmType",),
+}
+"""Our name (the accelerator's, where it had one) → where the JSON of a job has the value."""
+_TIMEOUTS = ("taskDetails.limitSettings.timeout", "limits.timeout")
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?")
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
+_SET_BY_CODE = frozenset({"mlflow.autologging", "mlflow.log-model.history"})
+"""Tags that MLflow sets where code logs with it (mlflow/utils/mlflow_tags.py of MLflow 3.17)."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +95,15 @@ class Record:
         return str(self.properties.get("best_child_run_id") or tags.get("automl_best_child_run_id") or "")
 
     @property
+    def ended_at(self) -> str:
+        return str(self.metadata.get("endTimeUtc") or "")
+
+    @property
+    def has_settings_in_job(self) -> bool:
+        """Whether it is a sweep or an AutoML run: how those were submitted is in no record of a run."""
+        return not self.definition and str(self.metadata.get("runType") or "").casefold() in _JOBS_WITH_SETTINGS
+
+    @property
     def is_of_unknown_kind(self) -> bool:
         """Whether neither its type nor a definition of how it was submitted says what it is."""
         return not self.definition and str(self.metadata.get("runType") or "").casefold() not in _KNOWN_KINDS
@@ -85,12 +115,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RootFacts:
-    """What a root's record says of the runs below it: how it ended, and the batch endpoint it ran for, if any."""
+    """
+    What a root's record says of the runs below it: how it ended, and the batch endpoint it ran for, if any.
+
+    Attributes:
+        scores_in_batch: it is a job of a deployment of a model, whose steps name the model in their arguments.
+    """
 
     run_id: str
     status: str
     endpoint: str
     deployment: str
+    scores_in_batch: bool = False
 
     @classmethod
     def of(cls, root: Record, *, experiment: str) -> "RootFacts":
@@ -99,7 +135,7 @@ class RootFacts:
         # A batch endpoint gives its own name to the experiment of the jobs of a model deployment.
         endpoint = str(properties.get("azureml.endpointname") or (experiment if of_model else ""))
         deployment = str(tags.get("azureml.deploymentname") or properties.get("azureml.deploymentname") or "")
-        return cls(root.run_id, root.status, endpoint, deployment)
+        return cls(root.run_id, root.status, endpoint, deployment, scores_in_batch=of_model)
 
 
 def to_run(
@@ -128,10 +164,8 @@ def to_run(
         owners: name who submitted it.
     """
     metadata, properties = record.metadata, record.properties
-    data = (mlflow or {}).get("data") or {}
-    found = (best or {}).get("data") or {}
+    logged, found = read_logged(mlflow), read_logged(best)
     partial = _PARTIAL.format(metadata.get("runType")) if record.is_of_unknown_kind else ""
-    logged = {str(item["key"]): item["value"] for item in data.get("params") or []}
     module, version = properties.get("azureml.moduleName"), properties.get("azureml.moduleVersion")
     return Run(
         id=record.run_id,
@@ -143,11 +177,11 @@ def to_run(
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),
         parameters=redact_mapping(
-            {**settings, **_best_settings(record, found), **logged, **_literals(record.definition)}
+            {**settings, **_best_settings(record, found), **logged.params, **_literals(record.definition)}
         ),
-        metrics={**_metrics(found), **_metrics(data)},
+        metrics={**found.metrics, **logged.metrics},
         column_mappings=column_mappings,
-        notes=" ".join(filter(None, (partial, *notes))),
+        notes=" ".join(filter(None, (partial, *notes, logged.notes))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),
@@ -156,7 +190,7 @@ def to_run(
         git_commit=str(properties.get("mlflow.source.git.commit") or ""),
         git_dirty=str(properties.get("azureml.git.dirty") or ""),
         started_at=str(metadata.get("startTimeUtc") or ""),
-        ended_at=str(metadata.get("endTimeUtc") or ""),
+        ended_at=record.ended_at,
         root_id=record.root_id,
         root_status=root.status if root and root.run_id == record.root_id else "",
         endpoint=root.endpoint if root else "",
@@ -173,18 +207,119 @@ def _own_tags(tags: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in tags.items() if not _OF_A_SERVICE.match(name)}
 
 
-def _metrics(data: Json) -> dict[str, float]:
-    return {
-        str(item["key"]): float(item["value"]) for item in data.get("metrics") or [] if item.get("value") is not None
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """
+    What a run logged with MLflow; `metrics` has the last values, `notes` say what of it cannot be read.
+
+    Attributes:
+        signed: something was logged by code, so metrics may have been.
+    """
+
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    signed: bool
+    notes: str
+
+
+def read_logged(mlflow: Json | None) -> Logged:
+    """
+    Read `data` of MLflow's view of a run; what is odd in it costs itself alone.
+
+    Shape: Run, RunData, Metric, Param and RunTag of MLflow's REST API (mlflow/protos/service.proto). JSON of Protocol
+    Buffers may leave out a value that is empty.
+
+    >>> read_logged({"data": {"params": [{"key": "lr"}, "odd"], "metrics": [{"key": "AUC", "value": "NaN"}]}}).notes
+    'Not readable in what was logged with MLflow: 1 of its params.'
+    """
+    body = mlflow or {}
+    data = body.get("data")
+    metrics, odd_metrics = _list_logged(data, "metrics", _to_number)
+    params, odd_params = _list_logged(data, "params", _to_text)
+    tags, odd_tags = _list_logged(data, "tags", _to_text)
+    odd = {"metrics": odd_metrics, "params": odd_params, "tags": odd_tags}
+    listed = ", ".join(f"{count} of its {member}" for member, count in odd.items() if count)
+    return Logged(
+        metrics={key: value for key, value in metrics.items() if value is not None},
+        params={key: value or "" for key, value in params.items()},
+        tags={key: value or "" for key, value in tags.items()},
+        signed=bool(params or body.get("inputs") or _SET_BY_CODE & tags.keys()),
+        notes=f"Not readable in what was logged with MLflow: {listed}." if listed else "",
+    )
+
+
+def _list_logged(data: object, member: str, read: Callable[[object], T]) -> tuple[dict[str, T | None], int]:
+    """Return the values of `metrics`, `params` or `tags` by their keys, and how many items cannot be read."""
+    items = data.get(member) if isinstance(data, Mapping) else None
+    found: dict[str, T | None] = {}
+    odd = 0
+    for item in items if isinstance(items, list) else ():
+        match item:
+            case {"key": str(key), "value": value} if value is not None:
+                try:
+                    found[key] = read(value)
+                except ValueError:
+                    odd += 1
+            case {"key": str(key)}:
+                found[key] = None
+            case _:
+                odd += 1
+    return found, odd
+
+
+def _to_number(value: object) -> float:
+    if isinstance(value, int | float | str):
+        return float(value)
+    raise ValueError("is no number")
+
+
+def _to_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("is no text")
+
+
+def read_job_settings(job: Json) -> dict[str, str]:
+    """
+    Return the settings of an AutoML or sweep job, which no run record holds; those it does not have are left out.
+
+    Shape: AutoMLJob and SweepJob of azure-rest-api-specs, Microsoft.MachineLearningServices 2024-01-01-preview.
+
+    >>> read_job_settings({"properties": {"objective": {"goal": "Maximize"}, "limits": {"timeout": "PT1H30M"}}})
+    {'goal': 'Maximize', 'experiment_timeout_minutes': '90'}
+    """
+    properties = job.get("properties")
+    settings = {
+        name: str(value) for name, paths in _JOB_SETTINGS.items() if (value := _first_at(properties, paths)) != ""
     }
+    if match := _DURATION.fullmatch(str(_first_at(properties, _TIMEOUTS) or "-")):
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        settings["experiment_timeout_minutes"] = str((days * 24 + hours) * 60 + minutes + seconds // 60)
+    if compute := str(_first_at(properties, ("computeId",))):
+        settings["compute_target"] = compute.rpartition("/")[2]
+    space = properties.get("searchSpace") if isinstance(properties, Mapping) else None
+    if isinstance(space, Mapping) and space:
+        settings["search_space"] = json.dumps(space, sort_keys=True)
+    return settings
 
 
-def _best_settings(record: Record, found: Json) -> dict[str, str]:
+def _first_at(value: object, paths: Iterable[str]) -> str | int | float | bool:
+    """Return the first text, number or truth value at one of some paths; "" if there is none."""
+    for path in paths:
+        at = value
+        for member in path.split("."):
+            at = at.get(member) if isinstance(at, Mapping) else None
+        if isinstance(at, str | int | float | bool) and at != "":
+            return at
+    return ""
+
+
+def _best_settings(record: Record, found: Logged) -> dict[str, str]:
     """Name the trial that was chosen, and what it was tried with, where its tags say so."""
     if not record.best_child_id:
         return {}
-    tags = {str(item["key"]): str(item["value"]) for item in found.get("tags") or []}
-    tried = {"best_hyperparameters": tags["hyperparameters"]} if "hyperparameters" in tags else {}
+    tried = {"best_hyperparameters": found.tags["hyperparameters"]} if "hyperparameters" in found.tags else {}
     return {"best_run": record.best_child_id, **tried}
 
 

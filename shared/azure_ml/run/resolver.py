@@ -1,21 +1,22 @@
 """Works out what a run consumed and produced, which run produced a model, and what an endpoint serves."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, replace
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_tree import RunTreeReader
 from shared.azure_ml.services import endpoints
+from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.cache import Cache
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import RestClient
 from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
-from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of_path
+from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_reference, run_of_path
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
@@ -66,7 +67,9 @@ class Resolver:
         open_sdk: Callable[[WorkspaceId], SdkClient],
         clock: Callable[[], float],
         owners: bool = False,
+        watches: Callable[[WorkspaceId], bool] = lambda _: False,
     ) -> None:
+        self._watches = watches
         self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
@@ -132,9 +135,23 @@ class Resolver:
 
     @_readable
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
-        """Return an online or batch endpoint with its deployments and the model versions they serve, or None."""
+        """Return an endpoint of any kind with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
-        return endpoints.find_endpoint(reader.sdk, reader.workspace, name, get_model=reader.data.get_model_or_name)
+        url = f"{self._arm_endpoint}{workspace.arm_id}"
+        find_model = partial(self._find_model, reader)
+        return endpoints.find_endpoint(self._rest, url, reader.workspace, name, find_model=find_model)
+
+    def _find_model(self, reader: "_WorkspaceReader", reference: AssetReference) -> ModelVersion | None:
+        """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
+        asset, other = reference.asset, reference.workspace
+        if asset.registry or reader.data.is_here(reference):
+            return reader.data.get_model_or_name(asset)
+        if not isinstance(other, WorkspaceId):
+            return None
+        if self._watches(other):
+            theirs = self._reader(other)
+            return replace(theirs.data.get_model_or_name(asset), workspace=theirs.workspace)
+        return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
 
     def _reader(self, workspace: WorkspaceId) -> _WorkspaceReader:
         return self._cache.get(workspace, lambda: self._open(workspace))
@@ -143,8 +160,9 @@ class Resolver:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
-        data = DataReader(record, api, sdk, self._cache)
-        trees = RunTreeReader(record.workspace, api, sdk, data, self._cache, self._owners)
+        read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
+        data = DataReader(record, api, sdk, read_model, self._cache)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
         return _WorkspaceReader(record.workspace, api, sdk, data, trees)
 
 

@@ -1,24 +1,35 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.declared_columns import RunDatasets, read_declared
-from shared.azure_ml.run.inputs_outputs import Binding, list_bindings, read_logged_inputs
-from shared.azure_ml.run.records import Record, RootFacts, to_run
-from shared.azure_ml.services.sdk import SdkClient
+from shared.azure_ml.run.inputs_outputs import Binding, describe_unread_ports, list_bindings, read_logged_inputs
+from shared.azure_ml.run.records import Record, RootFacts, read_job_settings, read_logged, to_run
 from shared.azure_ml.services.workspace_api import WorkspaceApi
 from shared.cache import Cache
-from shared.errors import RecordNotFoundError, RequestRefusedError, RunNotSettledError
+from shared.errors import (
+    AccessDeniedError,
+    LineageError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    UnreadableAnswerError,
+)
 from shared.http.rest import Json
 from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
 
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
+_REFUSALS = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError)
+"""What of an answer that lineage does not depend on costs no more than that answer."""
+ASKED_ALONE = 20
+"""Runs of a tree whose metrics are asked for one by one, where MLflow's search shows none of any though code logged."""
+_NOT_ASKED = "MLflow's search shows no metrics of this run; there were too many such runs to ask for each alone."
+_NAMED_IN_NOTE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,6 @@ class RunTreeReader:
 
     workspace: Workspace
     api: WorkspaceApi
-    sdk: SdkClient
     data: DataReader
     cache: Cache
     owners: bool
@@ -39,12 +49,14 @@ class RunTreeReader:
             records = _read_records(self.api, run_id, orchestrates=orchestrates)
             datastores.result()
             logged = beside.submit(copy_context().run, _read_mlflow, self.api, records)
+            root = RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments))
             bindings = {
-                record.run_id: tuple(self.data.place_saved(list_bindings(record))) for record in records.settled
+                record.run_id: tuple(self.data.place_saved(list_bindings(record, scores_in_batch=root.scores_in_batch)))
+                for record in records.settled
             }
             data = self.data.resolve(bindings)
             mlflow = logged.result()
-        settings, notes = _read_settings(self.sdk, records.root)
+        settings, notes = _read_settings(self.api, records.root)
         answers = _Answers(
             bindings=bindings,
             data=data,
@@ -52,7 +64,8 @@ class RunTreeReader:
             settings=settings,
             notes=notes,
             experiments=experiments,
-            root=RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments)),
+            root=root,
+            lagging=records.lagging,
         )
         runs = [self._to_run(record, answers) for record in records.settled]
         return RunTree(
@@ -61,12 +74,13 @@ class RunTreeReader:
             root_status=records.root.status,
             runs=tuple(sorted(runs, key=lambda run: run.id)),
             represented_by=records.represented_by,
+            lagging=records.lagging,
         )
 
     def _to_run(self, record: Record, answers: "_Answers") -> Run:
         run_id = record.run_id
         inputs, outputs = answers.ports(run_id, are_outputs=False), answers.ports(run_id, are_outputs=True)
-        mlflow = answers.mlflow.get(run_id)
+        mlflow = answers.mlflow.runs.get(run_id)
         logged = read_logged_inputs(
             mlflow, inputs, self.data, lambda bindings: self.data.resolve({run_id: bindings}), answers.data.values()
         )
@@ -80,9 +94,15 @@ class RunTreeReader:
             inputs=inputs,
             outputs=outputs,
             mlflow=mlflow,
-            best=answers.mlflow.get(record.best_child_id),
+            best=answers.mlflow.runs.get(record.best_child_id),
             settings=answers.settings,
-            notes=(answers.notes, logged.notes, declared.notes),
+            notes=(
+                answers.notes_on(record),
+                describe_unread_ports(record),
+                answers.mlflow.notes.get(run_id, ""),
+                logged.notes,
+                declared.notes,
+            ),
             column_mappings=declared.mappings,
             root=answers.root,
             owners=self.owners,
@@ -91,7 +111,22 @@ class RunTreeReader:
     def _experiment_of(self, record: Record, known: Mapping[str, str]) -> str:
         experiment_id = record.experiment_id
         key = (self.workspace.id, "experiment", experiment_id)
-        return known.get(experiment_id) or self.cache.get(key, lambda: self.api.get_experiment_name(experiment_id))
+        return known.get(experiment_id) or self.cache.get(key, lambda: self._ask_experiment(experiment_id))
+
+    def _ask_experiment(self, experiment_id: str) -> str:
+        """Return the name of an experiment; of one that was deleted, its id."""
+        try:
+            return self.api.get_experiment_name(experiment_id)
+        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
+            return experiment_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    """MLflow's view of runs by their ids, and by the same what of it cannot be read."""
+
+    runs: dict[str, Json] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +135,21 @@ class _Answers:
     What the services answered about the runs of a tree.
 
     Attributes:
-        bindings, mlflow: by the id of the run.
+        bindings: by the id of the run.
         data: by the asset id of the binding.
         settings, notes: of the root's job.
         experiments: names by id, as far as they were known before.
+        lagging: see `RunTree`.
     """
 
     bindings: Mapping[str, Sequence[Binding]]
     data: Mapping[str, Data]
-    mlflow: Mapping[str, Json]
+    mlflow: _Logged
     settings: Mapping[str, str]
     notes: str
     experiments: Mapping[str, str]
     root: RootFacts
+    lagging: Sequence[str]
 
     def ports(self, run_id: str, *, are_outputs: bool) -> list[Port]:
         return [
@@ -121,14 +158,24 @@ class _Answers:
             if binding.is_output is are_outputs
         ]
 
+    def notes_on(self, record: Record) -> str:
+        """Return the notes on the root's job, and on the runs beside this one; a reused run had others beside it."""
+        beside = ""
+        if self.lagging and record.root_id == self.root.run_id:
+            more = f" and {len(self.lagging) - _NAMED_IN_NOTE} more" if len(self.lagging) > _NAMED_IN_NOTE else ""
+            named = ", ".join(self.lagging[:_NAMED_IN_NOTE])
+            beside = f"Its pipeline completed, but runs of it never ended and are not shown: {named}{more}."
+        return " ".join(filter(None, (self.notes, beside)))
+
 
 @dataclass(frozen=True, slots=True)
 class _TreeRecords:
-    """A root's record, the records of the runs below it that ended, and which run represents which."""
+    """A root's record, the records of the runs below it that ended, which run represents which, and who lags behind."""
 
     root: Record
     settled: tuple[Record, ...]
     represented_by: Mapping[str, str]
+    lagging: tuple[str, ...] = ()
 
 
 def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _TreeRecords:
@@ -137,7 +184,6 @@ def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _Tre
 
     Raises:
         RecordNotFoundError: there is no such run.
-        RunNotSettledError: the pipeline has completed but a step of it lags behind.
     """
     asked = None if orchestrates else Record.from_json(api.get_run(run_id))
     root_id = asked.root_id if asked else run_id
@@ -161,16 +207,15 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
         root = Record.from_json(answers.pop(root_id) if root_id in answers else api.get_run(root_id))
     if root.root_id != root_id:  # the event called a nested pipeline its root
         return _read_pipeline(api, root.root_id, asked=asked, root=None)
-    if root.status.casefold() in SUCCEEDED:
-        for child in children.values():
-            if child.status.casefold() in _ENDING:
-                raise RunNotSettledError(f"run {root_id} is {root.status}, its step {child.run_id} {child.status}")
+    lagging = [each for each in children.values() if each.status.casefold() in _ENDING]
     records = {child.run_id: _record_of(api, child, answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
     if asked and asked.run_id != root_id and asked.parent_id in settled:
         represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
-    return _TreeRecords(root, tuple(settled.values()), represented_by)
+    has_completed = root.status.casefold() in SUCCEEDED
+    named = sorted(f"{each.run_id} ({each.status})" for each in lagging) if has_completed else []
+    return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
 
 
 def _record_of(api: WorkspaceApi, child: Record, answers: Mapping[str, Json]) -> Record:
@@ -199,41 +244,86 @@ def _walk(api: WorkspaceApi, run_id: str) -> Iterator[Record]:
                 yield child
 
 
-def _read_mlflow(api: WorkspaceApi, records: _TreeRecords) -> dict[str, Json]:
-    """Return MLflow's view of the runs of a tree, and of the trials they chose, by the id of the run."""
+def _read_mlflow(api: WorkspaceApi, records: _TreeRecords) -> _Logged:
+    """Return MLflow's view of the runs of a tree, and of the trials they chose, as far as it can be had."""
+    logged = _Logged()
     if not records.root.is_pipeline:
         # What a sweep or AutoML found is logged by its best child.
-        chosen = filter(None, (records.root.run_id, records.root.best_child_id))
-        return {run_id: found for run_id in chosen if (found := _get_mlflow_run(api, run_id))}
-    # A reused step logged its metrics below the root it first ran under.
-    roots = {(record.experiment_id, record.root_id) for record in records.settled}
+        for run_id in filter(None, (records.root.run_id, records.root.best_child_id)):
+            if refusal := _ask_alone(api, logged, run_id):
+                logged.notes[records.root.run_id] = refusal
+        return logged
     # A sweep among the steps may have thousands of trials: of those, the best one is kept.
-    wanted = {run_id for record in records.settled for run_id in (record.run_id, record.best_child_id)}
-    return {
-        run_id: run
-        for experiment_id, root_id in sorted(roots)
-        for run in api.search_mlflow_runs(experiment_id, root_id)
-        if (run_id := str(run["info"]["run_id"])) in wanted
-    }
+    wanted = {each: record for record in records.settled for each in (record.run_id, record.best_child_id) if each}
+    unsearched = set[str]()
+    # A reused step logged its metrics below the root it first ran under.
+    for experiment_id, root_id in sorted({(record.experiment_id, record.root_id) for record in records.settled}):
+        try:
+            runs = api.search_mlflow_runs(experiment_id, root_id)
+            logged.runs.update((run_id, run) for run_id, run in runs if run_id in wanted)
+        except _REFUSALS:
+            unsearched |= {run_id for run_id, record in wanted.items() if record.root_id == root_id}
+    _ask_for_metrics(api, logged, wanted, unsearched)
+    return logged
 
 
-def _get_mlflow_run(api: WorkspaceApi, run_id: str) -> Json | None:
+def _ask_for_metrics(
+    api: WorkspaceApi, logged: _Logged, wanted: Mapping[str, Record], unsearched: Collection[str]
+) -> None:
+    """
+    Ask alone for runs that may have metrics the search does not show, the last to end first, up to a limit.
+
+    The search may answer without metrics where `runs/get` has them (azure-sdk-for-python issue 39198). If it shows
+    those of one run, it shows those of all.
+    """
+    found = {run_id: read_logged(run) for run_id, run in logged.runs.items()}
+    last_first = sorted(wanted, key=lambda run_id: (wanted[run_id].ended_at, run_id), reverse=True)
+    shows = any(each.metrics for each in found.values())
+    signed = {run_id for run_id, each in found.items() if each.signed and not shows}
+    likely = [run_id for run_id in last_first if run_id in signed or run_id in unsearched]
+    answered, refusal = set[str](), ""
+    for run_id in likely[:ASKED_ALONE]:
+        if refusal := _ask_alone(api, logged, run_id):
+            break  # who is refused once is refused again
+        answered.add(run_id)
+    for run_id in likely:
+        if run_id not in answered:
+            logged.notes[wanted[run_id].run_id] = refusal or _NOT_ASKED
+
+
+def _ask_alone(api: WorkspaceApi, logged: _Logged, run_id: str) -> str:
+    """Add MLflow's view of a run to `logged`; return a sentence if it cannot be read. An unknown run logged nothing."""
     try:
-        return api.get_mlflow_run(run_id)
+        logged.runs[run_id] = api.get_mlflow_run(run_id)
     except RecordNotFoundError:
-        return None  # a run that MLflow does not know has logged nothing
+        pass
+    except _REFUSALS as error:
+        return f"What this run logged with MLflow cannot be read: {_describe_refusal(error)}."
+    return ""
 
 
-def _read_settings(sdk: SdkClient, root: Record) -> tuple[dict[str, str], str]:
+def _describe_refusal(error: LineageError) -> str:
+    """Say why something cannot be read, in the same words each time: the id of a request would be another each time."""
+    match error:
+        case RequestRefusedError(status=status) if status:
+            return f"HTTP {status}"
+        case RecordNotFoundError():
+            return "Azure ML has no such record"
+        case AccessDeniedError():
+            return "access is denied"
+    return "the answer is not of a form that is known here"
+
+
+def _read_settings(api: WorkspaceApi, root: Record) -> tuple[dict[str, str], str]:
     """
     Read what only the job of an AutoML or sweep run knows: such a root has no run definition.
 
     Returns:
         The settings, and a sentence if they cannot be read, which must not cost the run its lineage.
     """
-    if root.is_pipeline or root.definition:
+    if not root.has_settings_in_job:
         return {}, ""
     try:
-        return sdk.get_job_settings(root.run_id), ""
-    except (RequestRefusedError, RecordNotFoundError) as error:
-        return {}, f"The settings of this run cannot be read: {error}"
+        return read_job_settings(api.get_job(root.run_id)), ""
+    except _REFUSALS as error:
+        return {}, f"The settings of this run cannot be read: {_describe_refusal(error)}."

@@ -1,82 +1,159 @@
-"""Reads endpoints and the models they serve off the SDK's entities."""
+"""Reads endpoints and what they serve as Azure Resource Manager writes them."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import quote
 
-from shared.azure_ml.services.sdk import SdkClient, is_name, plain_text
+from shared.azure_ml.services.models import object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
-from shared.model import BATCH, AssetId, Deployment, Endpoint, ModelVersion, Workspace
+from shared.http.rest import Json, RestClient
+from shared.model import BATCH, SERVERLESS, Deployment, Endpoint, ModelVersion, Workspace
 from shared.places.uris import AssetReference, parse_reference
 from shared.redaction import redact_mapping, redact_text
 
-_DEPLOYMENT_NAME = re.compile(r"[\w-]+")
-"""As Azure ML lets deployments be called."""
+ENDPOINTS_VERSION = "2024-04-01"
+"""azure-rest-api-specs, machinelearningservices: it knows every kind of endpoint, and `dataCollector`."""
+_NAME = re.compile(r"[\w-]+")
+"""As Azure ML lets endpoints and deployments be called."""
+_IN_NO_NAME = re.compile(r"[{}'\"]")
+"""In no model's name: an object that was made text has them."""
+_LATEST = "latest"
+"""The version of a serverless model that names none: Azure serves the newest."""
+_SERVERLESS_MODEL = re.compile(r"(?i)azureml://registries/(?P<registry>[^/]+)/models/(?P<model>[^/]+)")
+
+FindModel = Callable[[AssetReference], ModelVersion | None]
+"""Returns a model version, or nothing but its name; None if its workspace is unknown."""
 
 
 def find_endpoint(
-    sdk: SdkClient, workspace: Workspace, name: str, *, get_model: Callable[[AssetId], ModelVersion]
+    rest: RestClient, workspace_url: str, workspace: Workspace, name: str, *, find_model: FindModel
 ) -> Endpoint | None:
     """
-    Return an online or batch endpoint with its deployments, or None if there is none of this name.
+    Return an online, batch or serverless endpoint with what it serves, or None if there is none of this name.
 
-    Args:
-        get_model: returns a model version, or nothing but its name if it is gone.
+    Raises:
+        UnreadableAnswerError: it is another endpoint or one of its deployments has no name. Anything else that is odd
+            costs that alone.
     """
-    try:
-        endpoint, is_batch = sdk.get_endpoint(name, is_batch=False), False
-    except RecordNotFoundError:
+    for kind, read in _KINDS.items():
+        url = f"{workspace_url}/{kind}/{quote(name, safe='')}"
         try:
-            endpoint, is_batch = sdk.get_endpoint(name, is_batch=True), True
+            body = rest.get(url, params={"api-version": ENDPOINTS_VERSION})
         except RecordNotFoundError:
-            return None
-    if str(endpoint.name).casefold() != name.casefold():
-        raise UnreadableAnswerError(f"endpoint {name}: name: is {endpoint.name}")
-    traffic = getattr(endpoint, "traffic", None)
-    shares = traffic if isinstance(traffic, Mapping) and not is_batch else {}
-    deployments = [
-        _to_deployment(each, shares, get_model, is_batch=is_batch)
-        for each in sdk.list_deployments(name, is_batch=is_batch)
-    ]
+            continue
+        found = text_in(body, "name")
+        if found.casefold() != name.casefold():
+            raise UnreadableAnswerError(f"endpoint {name}: name: is {found or 'missing'}")
+        parameters = {"api-version": ENDPOINTS_VERSION}
+        deployments = () if kind == "serverlessEndpoints" else rest.get_all(f"{url}/deployments", params=parameters)
+        return read(workspace, body, tuple(deployments), find_model)
+    return None
+
+
+def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+    properties = object_in(body, "properties")
+    shares = object_in(properties, "traffic")
+    return _endpoint(
+        workspace,
+        body,
+        compute_type=text_in(body, "kind") or "Managed",
+        scoring_uri=text_in(properties, "scoringUri"),
+        deployments=(_read_deployment(each, shares, find_model) for each in deployments),
+    )
+
+
+def _read_batch(workspace: Workspace, body: Json, deployments: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+    return _endpoint(
+        workspace,
+        body,
+        compute_type=BATCH,
+        scoring_uri=text_in(object_in(body, "properties"), "scoringUri"),
+        deployments=(_read_deployment(each, None, find_model) for each in deployments),
+    )
+
+
+def _read_serverless(workspace: Workspace, body: Json, _: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+    """Read an endpoint that serves a model of a registry by itself: that is shown as a deployment of its name."""
+    properties, name = object_in(body, "properties"), text_in(body, "name")
+    text = text_in(object_in(properties, "modelSettings"), "modelId")
+    bare = _SERVERLESS_MODEL.fullmatch(text)
+    models, notes = _read_model(f"{text}/versions/{_LATEST}" if bare else text, find_model)
+    served = Deployment(
+        name,
+        models=models,
+        notes=notes,
+        state=text_in(properties, "endpointState"),
+        traffic="100",
+        field="properties.modelSettings.modelId of the endpoint",
+    )
+    uri = text_in(object_in(properties, "inferenceEndpoint"), "uri")
+    return _endpoint(workspace, body, compute_type=SERVERLESS, scoring_uri=uri, deployments=iter((served,)))
+
+
+_KINDS = {
+    "onlineEndpoints": _read_online,
+    "batchEndpoints": _read_batch,
+    "serverlessEndpoints": _read_serverless,
+}
+ENDPOINT_KINDS = tuple(_KINDS)
+"""As the paths of Azure Resource Manager call them."""
+
+
+def _endpoint(
+    workspace: Workspace, body: Json, *, compute_type: str, scoring_uri: str, deployments: Iterator[Deployment]
+) -> Endpoint:
+    properties = object_in(body, "properties")
     return Endpoint(
         workspace=workspace,
-        name=str(endpoint.name),
-        compute_type=BATCH if is_batch else str(endpoint.kind or "Managed"),
-        scoring_uri=redact_text(str(endpoint.scoring_uri or "")),
-        state=plain_text(endpoint.provisioning_state or ""),
-        description=redact_text(str(endpoint.description or "")),
-        tags=redact_mapping(getattr(endpoint, "tags", None) or {}),
+        name=text_in(body, "name"),
+        compute_type=compute_type,
+        scoring_uri=redact_text(scoring_uri),
+        state=text_in(properties, "provisioningState"),
+        description=redact_text(text_in(properties, "description")),
+        tags=redact_mapping(object_in(body, "tags")),
         deployments=tuple(sorted(deployments, key=lambda deployment: deployment.name)),
     )
 
 
-def _to_deployment(
-    deployment: Any, shares: Mapping[str, object], get_model: Callable[[AssetId], ModelVersion], *, is_batch: bool
-) -> Deployment:
-    # That of a pipeline component has no model.
-    model = _read_model(str(getattr(deployment, "model", None) or ""))
-    name = str(deployment.name)
-    if not _DEPLOYMENT_NAME.fullmatch(name):
+def _read_deployment(body: Json, shares: Mapping[str, object] | None, find_model: FindModel) -> Deployment:
+    """Read a deployment; `shares` is the traffic of all of them by name, None in batch."""
+    name = text_in(body, "name")
+    if not _NAME.fullmatch(name):
         raise UnreadableAnswerError(f"deployments: name: {name} is none")
+    properties = object_in(body, "properties")
+    model, field = properties.get("model"), "properties.model of the deployment"
+    if shares is None:
+        field = "properties.model.assetId of the deployment"
+        model = model.get("assetId") or model if isinstance(model, dict) else model
+    models, notes = _read_model(model, find_model)
+    if not properties:
+        notes = "Azure ML does not say which model it serves."
     return Deployment(
         name=name,
-        models=(get_model(model),) if model else (),
-        environment=redact_text(str(getattr(deployment, "environment", None) or "")),
-        instance_type=str(getattr(deployment, "instance_type", None) or ""),
-        state=plain_text(deployment.provisioning_state or ""),
-        traffic="" if is_batch else str(shares.get(name, 0)),
-        field=f"properties.model{'.assetId' if is_batch else ''} of the deployment",
+        models=models,
+        environment=redact_text(text_in(properties, "environmentId")),
+        instance_type=text_in(properties, "instanceType"),
+        state=text_in(properties, "provisioningState"),
+        traffic="" if shares is None else str(shares.get(name, 0)),
+        field=field,
+        notes=notes,
     )
 
 
-def _read_model(text: str) -> AssetId | None:
+def _read_model(value: object, find_model: FindModel) -> tuple[tuple[ModelVersion, ...], str]:
     """
-    Read the model a deployment names: an ARM id, `name:version`, or a registry path.
+    Read the model that is served: an ARM id, `name:version`, or a registry path; nothing for a pipeline component.
 
-    Raises:
-        UnreadableAnswerError: the text cannot be a name.
+    Returns:
+        The model, and what is wrong where it is unknown.
     """
-    if not is_name(text):
-        raise UnreadableAnswerError(f"properties.model, or its assetId in batch: {text!r} names no model")
-    reference = parse_reference(text, kind="models")
-    return reference.asset if isinstance(reference, AssetReference) else None
+    if not value:
+        return (), ""
+    if isinstance(value, str) and not _IN_NO_NAME.search(value):
+        reference = parse_reference(value, kind="models")
+        if isinstance(reference, AssetReference) and reference.asset.kind == "models":
+            if model := find_model(reference):
+                return (model,), ""
+            return (), f"The model that it serves is of a workspace that cannot be named: {redact_text(value)}."
+    form = text_in(value, "referenceType") if isinstance(value, dict) else str(value)
+    return (), f"The model that it serves cannot be read: {redact_text(form) or 'no reference'}."

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION
+from shared.azure_ml.services.models import MODEL_VERSION
 from shared.errors import UnreadableAnswerError
 from shared.http.rest import Json, RestClient, items_of, link_at, next_page
 from shared.model import AssetId, WorkspaceId
 from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
 
-_JOBS, _MODELS, _ENDPOINTS = "2024-01-01-preview", "2023-08-01-preview", "2023-10-01"
+_JOBS = "2024-01-01-preview"
 _WORKSPACES = "2024-10-01-preview"
-_KINDS = ("onlineEndpoints", "batchEndpoints")
 
 
 class Inventory:
@@ -46,7 +47,7 @@ class Inventory:
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return the versions of some models; the order is the service's."""
         # A model is listed as archived only when all of it is, so its versions are always asked for.
-        answer = self._page(workspace, page, "models", _MODELS, view="All")
+        answer = self._page(workspace, page, "models", MODEL_VERSION, view="All")
         items: list[Listed] = []
         for container in items_of(answer):
             name = _text(container, "name")
@@ -54,18 +55,18 @@ class Inventory:
                 continue  # an output of a run, which its run shows
             url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name)}/versions"
             versions = self._rest.get_all(
-                url, params={"api-version": _MODELS, "listViewType": _view(archived=archived)}
+                url, params={"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
             )
             items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
         return InventoryPage(tuple(items), self._next(answer, page))
 
     def list_endpoints(self, workspace: WorkspaceId) -> tuple[Listed, ...]:
-        """Return all online and batch endpoints."""
+        """Return all endpoints, of every kind."""
         return tuple(
             Listed("endpoint", _text(body, "name"), status=str(_properties(body).get("provisioningState") or ""))
-            for kind in _KINDS
+            for kind in ENDPOINT_KINDS
             for body in self._rest.get_all(
-                f"{self._arm_endpoint}{workspace.arm_id}/{kind}", params={"api-version": _ENDPOINTS}
+                f"{self._arm_endpoint}{workspace.arm_id}/{kind}", params={"api-version": ENDPOINTS_VERSION}
             )
         )
 
@@ -90,12 +91,15 @@ def _view(*, archived: bool) -> str:
 
 def _to_run(body: Json) -> Listed:
     properties = _properties(body)
+    outputs = properties.get("outputs")
     return Listed(
         "run",
         _text(body, "name"),
         status=str(properties.get("status") or ""),
         created_at=_created_at(body),
         may_have_steps=properties.get("jobType") in (None, "Pipeline"),
+        names_outputs=isinstance(outputs, dict)
+        and any(isinstance(each, dict) and each.get("assetName") for each in outputs.values()),
     )
 
 

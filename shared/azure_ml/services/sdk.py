@@ -1,11 +1,11 @@
-"""The client of azure-ai-ml for one workspace: models, data, datastores, job settings, endpoints and deployments."""
+"""The client of azure-ai-ml for one workspace: data assets and datastores."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from azure.core.pipeline.transport import HttpTransport
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
-from shared.model import AssetId, DataAsset, Datastore, ModelVersion, WorkspaceId, to_utc_text
+from shared.model import AssetId, DataAsset, Datastore, WorkspaceId, to_utc_text
 from shared.redaction import redact_mapping, redact_text
 
 if TYPE_CHECKING:
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
 _IN_NO_NAME = re.compile(r"[{}'\"]")
 """In no account, container, host or model; a workspace of OneLake may have almost any other name."""
-_JOB_SETTINGS = {
-    "task_type": ("task_type",),
-    "primary_metric": ("primary_metric", "objective.primary_metric"),
-    "goal": ("objective.goal",),
-    "label_column_name": ("target_column_name",),
-    "n_cross_validations": ("n_cross_validations",),
-    "enable_early_stopping": ("limits.enable_early_termination",),
-    "experiment_timeout_minutes": ("limits.timeout_minutes",),
-    "max_trials": ("limits.max_trials", "limits.max_total_trials"),
-    "model_explainability": ("training.enable_model_explainability",),
-    "sampling_algorithm": ("sampling_algorithm",),
-    "compute_target": ("compute",),
-}
-"""Our name (the accelerator's, where it had one) → where AutoML and sweep jobs of azure-ai-ml keep the value."""
 _KNOWN_CLOUDS = {
     "management.azure.com": "AzureCloud",
     "management.chinacloudapi.cn": "AzureChinaCloud",
@@ -48,7 +34,7 @@ class SdkClient:
     """
     The SDK client of one workspace. Methods may raise what `translated_errors` raises.
 
-    azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first instance and not with this module.
+    azure-ai-ml takes 1.5 s and 100 MB to import, so that happens with the first call and not with this module.
     Who created an asset is read only if `owners` is true.
     """
 
@@ -62,7 +48,11 @@ class SdkClient:
         owners: bool = False,
     ) -> None:
         self._owners = owners
-        self._client = _build_client(workspace, arm_endpoint, credential, transport)
+        self._build = partial(_build_client, workspace, arm_endpoint, credential, transport)
+
+    @cached_property
+    def _client(self) -> "MLClient":
+        return self._build()
 
     def get_data(self, asset: AssetId) -> tuple[DataAsset, str, Mapping[str, object]]:
         """Return a data asset without location and columns, the URI it was registered from, and its raw tags."""
@@ -79,24 +69,6 @@ class SdkClient:
             tags=redact_mapping(data.tags or {}),
         )
         return found, str(data.path or ""), data.tags or {}
-
-    def get_model(self, asset: AssetId) -> ModelVersion:
-        with _errors(f"model {asset.label}"):
-            model = self._client.models.get(asset.name, asset.version)
-        created_by, created_at = self._creation(model)
-        return ModelVersion(
-            id=asset,
-            model_type=str(model.type or ""),
-            description=redact_text(model.description or ""),
-            uri=redact_text(str(model.path or "")),
-            job_name=str(model.job_name or ""),
-            created_by=created_by,
-            created_at=created_at,
-            tags=redact_mapping(model.tags or {}),
-            properties=redact_mapping(model.properties or {}),
-            flavors=tuple(sorted(model.flavors or {})),
-            stage=str(model.stage or ""),
-        )
 
     def list_datastores(self) -> dict[str, Datastore]:
         """
@@ -118,26 +90,6 @@ class SdkClient:
                 return _to_datastore(self._client.datastores.get(name))
             except AttributeError as error:
                 raise RecordNotFoundError(f"datastore {name}: of a kind the SDK cannot read ({error})") from error
-
-    def get_job_settings(self, run_id: str) -> dict[str, str]:
-        """
-        Return the settings of a top-level AutoML or sweep run.
-
-        Raises:
-            RequestRefusedError: among others, where the SDK cannot parse the job: it does all of it or nothing.
-        """
-        with _errors(f"job {run_id}"):
-            return read_job_settings(self._client.jobs.get(run_id))
-
-    def get_endpoint(self, name: str, *, is_batch: bool) -> Any:
-        with _errors(f"{'batch' if is_batch else 'online'} endpoint {name}"):
-            return (self._client.batch_endpoints if is_batch else self._client.online_endpoints).get(name)
-
-    def list_deployments(self, endpoint: str, *, is_batch: bool) -> list[Any]:
-        with _errors(f"deployments of {endpoint}"):
-            if is_batch:
-                return list(self._client.batch_deployments.list(endpoint))
-            return list(self._client.online_deployments.list(endpoint))
 
     def _creation(self, entity: Any) -> tuple[str, str]:
         """Return who created an asset, if owners are asked for, and when."""
@@ -239,40 +191,6 @@ def _kind_of(sdk_type: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in sdk_type.split("_"))
 
 
-def read_job_settings(job: Any) -> dict[str, str]:
-    """Return the settings of an AutoML or sweep job, which no run record holds; those it does not have are left out."""
-    found = {name: value for name, paths in _JOB_SETTINGS.items() if (value := _first_at(job, paths)) is not None}
-    settings = {name: plain_text(value) for name, value in found.items()}
-    if "compute_target" in settings:  # an ARM id in some kinds of jobs, a name in others
-        settings["compute_target"] = settings["compute_target"].rpartition("/")[2]
-    space = getattr(job, "search_space", None)
-    if isinstance(space, Mapping) and space:
-        described = {name: {key: str(value) for key, value in vars(item).items()} for name, item in space.items()}
-        settings["search_space"] = json.dumps(described, sort_keys=True)
-    return settings
-
-
-def _first_at(job: object, paths: tuple[str, ...]) -> object | None:
-    for path in paths:
-        value: object | None = job
-        for name in path.split("."):
-            value = getattr(value, name, None)
-        if value is not None:
-            return value
-    return None
-
-
 def is_name(text: str) -> bool:
     """Whether a text may name something; the SDK makes text of any answer, of an object too."""
     return not _IN_NO_NAME.search(text)
-
-
-def plain_text(value: object) -> str:
-    """
-    Format a value of the SDK's, of an enum or an object with a type, as the service does.
-
-    >>> from enum import Enum
-    >>> plain_text(Enum("State", {"SUCCEEDED": "Succeeded"}).SUCCEEDED), plain_text(5)
-    ('Succeeded', '5')
-    """
-    return str(getattr(value, "value", getattr(value, "type", value)))

@@ -1,0 +1,102 @@
+"""What a run logged, how it was set up and single inputs and outputs never decide whether it has lineage."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from shared.azure_ml.run.run_tree import ASKED_ALONE
+from tests.harness.app import WS, App, outcomes, run_completed
+
+Add = Callable[..., None]
+ROOT = run_completed("creditrisk_pipeline", runType="azureml.PipelineRun")
+TRAIN = f"{WS}/runs/cccccccc-0000-4000-8000-000000000003"
+REFUSED = [400, 403, 404, 405, 501]
+
+
+def refuse(app: App, path: str, status: int) -> None:
+    app.emulator.control.faults({"service": "azure_ml", "path": path, "statuses": [status], "times": 100})
+
+
+def steps(count: int, **parts: object) -> dict[str, dict[str, object]]:
+    """Describe a pipeline whose steps have the same parts."""
+    own = {"kind": "step", "parent": "pipe", "experiment": "many", "inputs": {"loan": {"asset": "LoanData:1"}}}
+    return {"pipe": {"kind": "pipeline", "experiment": "many"}, **{f"step_{n:02}": own | parts for n in range(count)}}
+
+
+def gets(app: App) -> int:
+    return sum(request.path.endswith("/runs/get") for request in app.emulator.control.requests("azure_ml"))
+
+
+def with_metrics(app: App, count: int) -> Iterable[str]:
+    names = [f"{WS}/runs/step_{number:02}/metrics" for number in range(count)]
+    return app.services.catalog.find(names)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_pipeline_has_its_lineage_though_mlflow_refuses(app: App, status: int) -> None:
+    """Its steps say that metrics are missing, and one request more than usual was all it took to find out."""
+    refuse(app, "/mlflow/", status)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert {"train_data -> TrainModel", "TrainModel -> model_data"} <= app.edges(TRAIN)
+    assert gets(app) == (4 if status == 404 else 1)
+    notes = app.entity(TRAIN)["attributes"].get("notes") or ""
+    assert notes.startswith("What this run logged with MLflow cannot be read: ") is (status != 404)
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_run_has_its_lineage_though_mlflow_refuses(app: App, status: int) -> None:
+    """A run that MLflow does not know has logged nothing, which is nothing to note."""
+    refuse(app, "/mlflow/", status)
+    assert outcomes(app.replay([run_completed("creditrisk_train")])) == ["published"]
+    notes = app.entity(f"{WS}/runs/creditrisk_train")["attributes"].get("notes", "")
+    assert bool(notes) is (status != 404)
+
+
+def test_pipeline_whose_search_is_refused_has_the_metrics_that_single_runs_have(app: App, add: Add) -> None:
+    """A filter may be refused where a run by its id is not."""
+    add(runs=steps(2, metrics={"AUC": 0.9}))
+    refuse(app, "runs/search", 400)
+    app.replay([run_completed("pipe", runType="azureml.PipelineRun")])
+    assert len(list(with_metrics(app, 2))) == 2
+    assert not app.entity(f"{WS}/runs/step_00")["attributes"].get("notes")
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_sweep_has_its_lineage_though_its_job_cannot_be_read(app: App, add: Add, status: int) -> None:
+    """A note says that its settings are missing."""
+    add(runs={"tune": {"kind": "sweep", "experiment": "tuning", "inputs": {"data": {"asset": "LoanData:1"}}}})
+    refuse(app, "/jobs/tune", status)
+    assert outcomes(app.replay([run_completed("tune")])) == ["published"]
+    assert "LoanData:1 -> tune" in app.edges(f"{WS}/runs/tune")
+    assert app.entity(f"{WS}/runs/tune")["attributes"]["notes"].startswith("The settings of this run cannot be read: ")
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_run_of_an_experiment_that_is_gone_is_in_one_of_its_id(app: App, status: int) -> None:
+    """The event may lack the name; the run is worth more than the name of its container."""
+    refuse(app, "/experimentids/", status)
+    assert outcomes(app.replay([run_completed("creditrisk_train")])) == ["published"]
+
+
+def test_data_asset_that_cannot_be_read_costs_its_run_nothing_else(app: App) -> None:
+    """The run used it, and its definition says where it is stored."""
+    refuse(app, "/data/LoanData", 400)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert "LoanData:1 -> PrepareData" in app.edges(f"{WS}/data/LoanData/versions/1")
+
+
+def test_metrics_that_search_shows_of_one_run_are_asked_for_of_none(app: App, add: Add) -> None:
+    """Steps without metrics are the rule."""
+    runs = steps(3, params={"lr": "0.1"})
+    add(runs={**runs, "step_00": {**runs["step_00"], "metrics": {"AUC": 0.9}}})
+    app.replay([run_completed("pipe", runType="azureml.PipelineRun")])
+    assert (gets(app), len(list(with_metrics(app, 3)))) == (0, 1)
+
+
+def test_metrics_that_search_lacks_are_asked_for_where_code_logged_something_up_to_a_limit(app: App, add: Add) -> None:
+    """What was not asked for is noted: a pipeline of any size costs the same."""
+    add(runs=steps(ASKED_ALONE + 5, metrics={"AUC": 0.9}, params={"lr": "0.1"}, search_lacks_metrics=True))
+    assert outcomes(app.replay([run_completed("pipe", runType="azureml.PipelineRun")])) == ["published"]
+    assert (gets(app), len(list(with_metrics(app, ASKED_ALONE + 5)))) == (ASKED_ALONE, ASKED_ALONE)
+    unasked = app.entity(f"{WS}/runs/step_00")["attributes"]["notes"]
+    assert unasked.startswith("MLflow's search shows no metrics of this run")
