@@ -96,7 +96,7 @@ def test_steps_of_one_pipeline_are_joined_before_any_is_published(ledger: Sqlite
 
 
 def test_what_was_written_later_was_not_read(ledger: SqliteLedger) -> None:
-    """A run that ended on the second day has not read what was written on the third; if that is not known, it may have."""
+    """A run that ended on the second day has not read what was written on the third; without times it may have."""
     ledger.index_uses([wrote("a", "raw/1/", 1), wrote("b", "raw/3/", 3), wrote("c", "raw/0/")])
     assert found(find_around(ledger, [read("r", "raw/", 2)])) == ["raw < raw/0", "raw < raw/1"]
 
