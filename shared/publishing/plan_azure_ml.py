@@ -38,6 +38,7 @@ from shared.publishing.plan import (
     PUBLISHED,
     SKIPPED,
     About,
+    Made,
     Plan,
     Skip,
     explain,
@@ -190,7 +191,8 @@ class AzureMlPlanner:
         run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
         row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         own = build_model(tree.workspace, model)
-        return self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
+        plan = self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
+        return replace(plan, made=Made(run.qualified_name, own))
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"

@@ -15,7 +15,7 @@ from shared.reconciling.coverage import read_coverage
 from shared.reconciling.looks import IN_TICK
 from shared.settings import Settings
 from tests.harness.app import WORKSPACE, WS, App, run_completed
-from tests.harness.whole_path import Clock
+from tests.harness.clock import MovedClock
 
 Add = Callable[..., None]
 HOUR = timedelta(hours=1)
@@ -26,7 +26,7 @@ class Later:
     """An app whose clock a test moves on, and its ticks."""
 
     def __init__(self, emulator: Emulator, storage: Path) -> None:
-        self.clock = Clock()
+        self.clock = MovedClock()
         self.emulator = emulator
         self.settings = Settings.from_env(emulator.environment(f"sqlite:///{storage}"))
         self.restart()
@@ -37,7 +37,7 @@ class Later:
 
     def tick(self, *, after: timedelta = timedelta(0)) -> list[str]:
         """Let time pass, do one tick, and publish what it put on the queue."""
-        self.clock.passed += after
+        self.clock.move(after)
         self.app.services.reconciler.tick()
         return [report.outcome.outcome for report in self.app.replay([])]
 
