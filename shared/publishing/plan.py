@@ -53,6 +53,14 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A model version that an event adds to a run: what to leave for the worker that is writing the run just now."""
+
+    run: QualifiedName
+    model: Entity
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What publishing would write.
@@ -64,6 +72,7 @@ class Plan:
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
         uses: the places that runs wrote and read, of those runs for which the ledger has others: `uses_before`.
+        made: the model version that the event announces, if a run made it.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         before: what the ledger kept of each entity when it was written last.
         gone: our processes that the catalog has and Azure ML does not account for any more.
@@ -86,6 +95,7 @@ class Plan:
     before: Mapping[QualifiedName, str] = field(default_factory=dict)
     gone: tuple[QualifiedName, ...] = ()
     digest: str | None = None
+    made: Made | None = None
     from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None

@@ -41,6 +41,7 @@ from shared.publishing.plan import (
     PUBLISHED,
     SKIPPED,
     About,
+    Made,
     Plan,
     Skip,
     explain,
@@ -203,7 +204,8 @@ class AzureMlPlanner:
         key = qualified_names.of_maker(above, made.below) if made.below else above
         models = {key: noted.models.get(key, frozenset()) | {ref.qualified_name}}
         noted = replace(noted, models={**noted.models, **models}, added=models)
-        return self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        return replace(plan, made=Made(key, own))
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
