@@ -63,6 +63,7 @@ class Plan:
         uses: the places that runs wrote and read, of those runs for which the ledger has others: `uses_before`.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         before: what the ledger kept of each entity when it was written last.
+        again: runs of other trees that are published again after this: a model is no longer theirs.
         gone: our processes that the catalog has and Azure ML does not account for any more.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
         announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
@@ -81,6 +82,7 @@ class Plan:
     uses_before: frozenset[PlaceUse] = frozenset()
     before: Mapping[QualifiedName, str] = field(default_factory=dict)
     gone: tuple[QualifiedName, ...] = ()
+    again: tuple[QualifiedName, ...] = ()
     from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None

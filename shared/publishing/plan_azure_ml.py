@@ -34,6 +34,7 @@ from shared.places.matching import Match, find_scanned, list_places, match_place
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
+from shared.publishing.model_origin import Moved, find_moved, find_origin, makers_of
 from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
     PUBLISHED,
@@ -46,7 +47,7 @@ from shared.publishing.plan import (
     row_of,
     with_evidence,
 )
-from shared.state.ports import Ledger, Row, WrittenTree
+from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
@@ -162,30 +163,39 @@ class AzureMlPlanner:
             return self._made_up(model.id)
         ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
-        made = self.source.find_producer(self._workspace, model)
+        origin = find_origin(self.source, self.ledger, self._workspace, model)
+        made = origin.made
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
         if made is None or isinstance(made, SeveralWriters):
             if made:
                 names = ", ".join(made.writers)
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
-            return self._compare(label, ref.qualified_name, (entity,), (row,))
+            plan = self._compare(label, ref.qualified_name, (entity,), (row,))
+            written = self.ledger.get_tree(ref.qualified_name) if origin.uses else WrittenTree()
+            moved = find_moved(self.source, self.ledger, ref.qualified_name, None)
+            return _with_moved(plan.with_uses(origin.uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if made.tree.settled else made.run_id
         tree, noted = self._with_makers(self._without_failures(made.tree, but=made.run_id), made)
         shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
+        run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
+        moved = find_moved(self.source, self.ledger, ref.qualified_name, run.qualified_name)
         if not made.below or made.below in shown or made.below in tree.represented_by:
-            run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
             row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         is_here = tree.workspace.id == self._workspace
         own = build_model(tree.workspace if is_here else self.source.get_workspace(self._workspace), model)
         above = qualified_names.of_run(tree.workspace.id, made.run_id)
         key = qualified_names.of_maker(above, made.below) if made.below else above
         models = {key: noted.models.get(key, frozenset()) | {ref.qualified_name}}
-        noted = replace(noted, models={**noted.models, **models}, added=models)
-        return self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        if moved:
+            gone = qualified_names.of_moved(moved.run)
+            models[gone] = noted.models.get(gone, frozenset()) | {ref.qualified_name}
+        noted = replace(noted, models={**noted.models, **models}, added=models, uses=origin.uses)
+        plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        return _with_moved(plan, ref.qualified_name, moved)
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
@@ -291,6 +301,8 @@ class AzureMlPlanner:
         below = noted.by_run(tree)
         of_run = {key: _models_of(noted.models.get(key), found.get(key), below) for run_id, key in keys.items()}
         models = {run_id: of_run[key] | below.get(run_id, frozenset()) for run_id, key in keys.items()}
+        moved = self._moved(noted, keys.values(), {row.key: row for _, row in own})
+        models = {run_id: names - moved.get(keys[run_id], frozenset()) for run_id, names in models.items()}
         tree = replace(tree, runs=tuple(_noted(run, around.note_of(keys[run.id])) for run in tree.runs))
         entities = build_run_tree(
             tree,
@@ -335,7 +347,18 @@ class AzureMlPlanner:
         gone = () if only else _links_gone(written, entities, matches)
         models_made = {**of_run, **noted.added}
         plan = replace(plan, matches=matches, looked_up=looked_up, models=models_made, owners=owners, gone=gone)
-        return plan.with_uses({keys[run.id]: uses[keys[run.id]] for run in runs}, written)
+        return plan.with_uses({**{keys[run.id]: uses[keys[run.id]] for run in runs}, **noted.uses}, written)
+
+    def _moved(
+        self, noted: "_Noted", runs: Collection[QualifiedName], at_hand: Mapping[QualifiedName, Row]
+    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
+        """Return the models that each run was once said to have made, and that are said to be of another by now."""
+        once = {run: names for run in runs if (names := noted.models.get(qualified_names.of_moved(run)))}
+        rows = {**(self.ledger.get_rows(sorted(frozenset().union(*once.values()))) if once else {}), **at_hand}
+        return {
+            run: frozenset(name for name in names if run not in makers_of(rows.get(name)))
+            for run, names in once.items()
+        }
 
     def _with_makers(self, tree: RunTree, made: Producer | None = None) -> tuple[RunTree, "_Noted"]:
         """
@@ -419,6 +442,19 @@ def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     }
 
 
+def _with_moved(plan: Plan, model: QualifiedName, moved: Moved | None) -> Plan:
+    """Add that a model is no longer of the run that was said to have made it, which is published again."""
+    if moved is None:
+        return plan
+    key = qualified_names.of_moved(moved.run)
+    return replace(
+        plan,
+        models={**plan.models, key: plan.models.get(key, frozenset()) | {model}},
+        owners={**plan.owners, key: moved.root},
+        again=(moved.run,) if moved.root != plan.root else (),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Noted:
     """
@@ -427,11 +463,13 @@ class _Noted:
     Attributes:
         models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
         added: those of `models` that the event at hand adds to.
+        uses: the place of the model at hand, if Azure ML does not say who made it.
     """
 
     written: WrittenTree
     models: Mapping[QualifiedName, frozenset[QualifiedName]]
     added: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
 
     def makers(self) -> Iterator[tuple[str, str, frozenset[QualifiedName]]]:
         """Yield each run that stands for another, the other, which ran below it, and the models that made."""

@@ -19,6 +19,7 @@ from shared.http.rest import RestClient
 from shared.model import (
     AssetId,
     Endpoint,
+    Location,
     ModelVersion,
     Producer,
     RunTree,
@@ -118,6 +119,11 @@ class Resolver:
     def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None:
         """Find the run that produced a model version, with its tree; None if no field of it leads to a run."""
         return self._producers.find(workspace, model)
+
+    @_readable
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None:
+        """Return where a model's files are stored; None if that is in no known place."""
+        return self._producers.locate(workspace, model)
 
     @_readable
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
