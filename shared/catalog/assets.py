@@ -172,6 +172,17 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
     )
 
 
+def build_sharing(ref: Ref, model: AssetId, sources: tuple[Evidence, ...], *, notes: str = "") -> Entity:
+    """Build the process that made a model version of a registry from one of a workspace."""
+    return Entity(
+        Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
+        attributes(f"share {model.label}", notes=notes),
+        inputs=ends(each.end for each in sources),
+        outputs=ends([ref]),
+        evidence=(*sources, Evidence(ref, is_output=True, field="the model version in the registry")),
+    )
+
+
 def build_environment(workspace: Workspace, environment: Environment) -> Iterator[Entity]:
     """Yield an environment version and the packages in it; where those are not listed, it says so."""
     parent = ref_of_environment(workspace.id, environment)
