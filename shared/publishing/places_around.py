@@ -169,7 +169,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     Return the runs that read something around what was written, and may have read that; no more than `READERS`.
 
     Of the runs that read one data asset, one is enough: the edge is to its registration. A registered output is read
-    by whoever reads its very place.
+    by a run that reads its place.
     """
     found: dict[object, QualifiedName] = {}
     for use in written:
