@@ -1,7 +1,6 @@
 """Finds where a model comes from if Azure ML does not say so: by who wrote its files, or who is noted as its maker."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import Ref
@@ -43,7 +42,7 @@ class Origin:
     """
 
     made: Producer | SeveralWriters | None
-    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
+    uses: tuple[PlaceUse, ...] = ()
 
 
 def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model: ModelVersion) -> Origin:
@@ -64,8 +63,8 @@ def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model
     for path in sorted({each.path for each in writers}, key=len, reverse=True):
         some = {each.run: each for each in writers if each.path == path}
         if found := _find_writer(source, model, tuple(some.values())):
-            return Origin(found, {key: (use,)})
-    return Origin(None, {key: (use,)})
+            return Origin(found, (use,))
+    return Origin(None, (use,))
 
 
 def _find_writer(

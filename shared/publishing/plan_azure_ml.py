@@ -47,6 +47,7 @@ from shared.publishing.plan import (
     row_of,
     with_evidence,
 )
+from shared.publishing.registry_models import build_sharings, list_reads, list_shares
 from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 YOUNG = timedelta(minutes=10)
@@ -165,6 +166,7 @@ class AzureMlPlanner:
         label = f"model {model.id.label}"
         origin = find_origin(self.source, self.ledger, self._workspace, model)
         made = origin.made
+        uses = {ref.qualified_name: tuple(sorted((*origin.uses, *list_shares(self._workspace, model))))}
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
         if made is None or isinstance(made, SeveralWriters):
             if made:
@@ -172,9 +174,9 @@ class AzureMlPlanner:
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
             plan = self._compare(label, ref.qualified_name, (entity,), (row,))
-            written = self.ledger.get_tree(ref.qualified_name) if origin.uses else WrittenTree()
             moved = find_moved(self.source, self.ledger, ref.qualified_name, None)
-            return _with_moved(plan.with_uses(origin.uses, written), ref.qualified_name, moved)
+            written = self.ledger.get_tree(ref.qualified_name)
+            return _with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if made.tree.settled else made.run_id
@@ -193,7 +195,7 @@ class AzureMlPlanner:
         if moved:
             gone = qualified_names.of_moved(moved.run)
             models[gone] = noted.models.get(gone, frozenset()) | {ref.qualified_name}
-        noted = replace(noted, models={**noted.models, **models}, added=models, uses=origin.uses)
+        noted = replace(noted, models={**noted.models, **models}, added=models, uses=uses)
         plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
         return _with_moved(plan, ref.qualified_name, moved)
 
@@ -215,10 +217,15 @@ class AzureMlPlanner:
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
         places = {place.ref: place for place in places_of_endpoint(endpoint)}
         matches, looked_up = self._match(places.values())
-        entities = build_endpoint(endpoint, matches=matches)
+        models = [model.id for each in endpoint.deployments for model in each.models if model.id.registry]
+        sharings = build_sharings(self.ledger, self._workspace, models) if models else ()
+        entities = (*build_endpoint(endpoint, matches=matches), *sharings)
         rows = list(with_evidence(self.event, rows, entities))
         plan = self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
-        return replace(plan, matches=matches, looked_up=looked_up)
+        plan = replace(plan, matches=matches, looked_up=looked_up)
+        if not models:
+            return plan
+        return plan.with_uses({key: list_reads(key, self._workspace, models)}, self.ledger.get_tree(key))
 
     def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
         """Return the match of each place, and those that the ledger did not know."""
@@ -312,6 +319,12 @@ class AzureMlPlanner:
             downstream=self.downstream,
             around=around.explain(matches, found if unpublished else self.ledger.get_fingerprints(around.assets)),
         )
+        registry = {keys[run.id]: named for run in runs if (named := _models_of_registries(run))}
+        if registry:
+            shared = [model for named in registry.values() for model in named]
+            entities = (*entities, *build_sharings(self.ledger, self._workspace, shared))
+            reads = {key: list_reads(key, self._workspace, named) for key, named in registry.items()}
+            uses = {key: tuple(sorted((*of_places, *reads.get(key, ())))) for key, of_places in uses.items()}
         rows = [row for _, row in own]
         touched = places_by_run(tree, self.downstream)
         for run in runs:
@@ -432,6 +445,10 @@ def _noted(run: Run, note: str) -> Run:
     return replace(run, notes=" ".join(filter(None, (run.notes, note)))) if note else run
 
 
+def _models_of_registries(run: Run) -> list[AssetId]:
+    return [port.data.id for port in run.inputs if isinstance(port.data, ModelVersion) and port.data.id.registry]
+
+
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     """Map each run of a tree to the root it ran below, which is not this tree's if the step was reused."""
     return {
@@ -463,7 +480,7 @@ class _Noted:
     Attributes:
         models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
         added: those of `models` that the event at hand adds to.
-        uses: the place of the model at hand, if Azure ML does not say who made it.
+        uses: by which others find the model at hand.
     """
 
     written: WrittenTree

@@ -21,11 +21,12 @@ _ROOT = "azureml"
 
 def list_reads(reader: QualifiedName, workspace: WorkspaceId, models: Iterable[AssetId]) -> tuple[PlaceUse, ...]:
     """Return that something uses models of registries, so that it is published again when one is found to be shared."""
-    return tuple(
+    uses = {
         PlaceUse(path, reader, False, False, ref_of_model(workspace, model))
-        for model in sorted(set(models))
+        for model in models
         for path in _paths_of(model)
-    )
+    }
+    return tuple(sorted(uses))
 
 
 def list_shares(workspace: WorkspaceId, model: ModelVersion) -> tuple[PlaceUse, ...]:
