@@ -1,7 +1,9 @@
 """What the resolver finds out about a workspace, as immutable values without a trace of any wire format."""
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -328,7 +330,8 @@ class RunTree:
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
     `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
-    a trial of a sweep to the sweep. `lagging` names the runs below a root that completed which have not ended, with
+    a trial of a sweep to the sweep. `signatures` has for the root and each run a hash of its record as it was read.
+    `lagging` names the runs below a root that completed which have not ended, with
     their status: their records lag behind, or they were never ended.
     """
 
@@ -337,11 +340,36 @@ class RunTree:
     root_status: str
     runs: tuple[Run, ...]
     represented_by: Mapping[str, str] = field(default_factory=dict)
+    signatures: Mapping[str, str] = field(default_factory=dict)
     lagging: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
         return self.root_status.casefold() in SETTLED
+
+    @property
+    def signature(self) -> "Signature":
+        """What the records of the root and of `runs` say."""
+        return Signature.of(self.root_id, (run.id for run in self.runs), self.signatures)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the records of a root run and of runs below it said, as one hash: to see whether they say the same now."""
+
+    root_id: str
+    run_ids: tuple[str, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, root_id: str, run_ids: Iterable[str], signatures: Mapping[str, str]) -> "Signature":
+        """
+        >>> Signature.of("r", ["b", "a", "r"], {"a": "1", "r": "2"}).run_ids
+        ('a', 'b')
+        """
+        below = tuple(sorted({*run_ids} - {root_id}))
+        said = json.dumps([(run_id, signatures.get(run_id, "")) for run_id in (root_id, *below)])
+        return cls(root_id, below, hashlib.sha256(said.encode()).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from shared.model import (
     Producer,
     RunTree,
     SeveralWriters,
+    Signature,
     Workspace,
     WorkspaceId,
 )
@@ -39,7 +40,20 @@ class RunSource(Protocol):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
-    ) -> RunTree: ...
+        is_published: Callable[[str], bool] | None = None,
+    ) -> RunTree:
+        """
+        Return the tree of a run.
+
+        Args:
+            is_published: the tree comes without its runs if the root has not ended, or if this says yes to the run that
+                stands for the one that was asked for: nothing would be published of it now.
+        """
+        ...
+
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did; cheap compared to reading it."""
+        ...
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 

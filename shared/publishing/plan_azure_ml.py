@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import build_model, ref_of_model
@@ -28,6 +28,7 @@ from shared.model import (
     Run,
     RunTree,
     SeveralWriters,
+    Unresolved,
     WorkspaceId,
 )
 from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
@@ -37,9 +38,11 @@ from shared.ports import Catalog, RunSource
 from shared.publishing.model_origin import Moved, find_moved, find_origin, makers_of
 from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
+    LOOKS,
     PUBLISHED,
     SKIPPED,
     About,
+    Made,
     Plan,
     Skip,
     explain,
@@ -58,6 +61,8 @@ LAG = timedelta(hours=1)
 """The record of a step may end this long after its pipeline's; one that has not by then is taken to stay as it is."""
 FEW = 50
 """Runs that are looked up along with everything else: about as many as fit into one URL."""
+ASKED_FOR = "azureml://locations/"
+"""How the ids of assets begin that a service of Azure ML is asked to locate."""
 
 
 def describe_event(event: Event) -> About | None:
@@ -118,19 +123,27 @@ class AzureMlPlanner:
 
     def _plan_run(self, run: RunSubject, *, force: bool) -> Plan | Skip:
         key = qualified_names.of_run(self._workspace, run.run_id)
+        asked, is_pipeline = run.run_id, run.orchestrates
+        if not force and run.trial_of and self._is_published(run.trial_of):
+            return Skip(f"already published with {run.trial_of}")
         if run.parent_pipeline:
-            row = self.ledger.get_rows([key]).get(key)
-            if not force and row and row.outcome == PUBLISHED and row.status.casefold() in SETTLED:
+            if not force and self._is_published(run.run_id):
                 return Skip(f"already published with its pipeline {run.parent_pipeline}")
-            status = self.source.get_root_status(self._workspace, run.parent_pipeline)
-            if status.casefold() not in SETTLED:
-                return self._not_yet(key, run.parent_pipeline, status)
+            if force or not self._is_published(run.parent_pipeline):  # otherwise it is late, or below a step
+                status = self.source.get_root_status(self._workspace, run.parent_pipeline)
+                if status.casefold() not in SETTLED:
+                    return self._not_yet(key, run.parent_pipeline, status)
+                asked, is_pipeline = run.parent_pipeline, True
         tree = self.source.get_run_tree(
             self._workspace,
-            run.parent_pipeline or run.run_id,
-            orchestrates=run.orchestrates or bool(run.parent_pipeline),
+            asked,
+            orchestrates=is_pipeline,
             experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
+            is_published=None if force else self._is_published,
         )
+        above = tree.represented_by.get(run.run_id, "")
+        if not force and above and not tree.runs and self._is_published(above):
+            return Skip(f"already published with {above}")
         if not tree.settled:
             if tree.root_id == run.run_id:
                 raise RunNotSettledError(f"run {run.run_id} is still {tree.root_status}")
@@ -147,6 +160,12 @@ class AzureMlPlanner:
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
         return self._plan_tree(*self._with_makers(tree), subject=f"run {tree.root_id}")
+
+    def _is_published(self, run_id: str) -> bool:
+        """Whether a run was published, or skipped, when its root had ended."""
+        key = qualified_names.of_run(self._workspace, run_id)
+        row = self.ledger.get_rows([key]).get(key)
+        return row is not None and row.outcome in (PUBLISHED, SKIPPED) and row.status.casefold() in SETTLED
 
     def _wait_for_lagging(self, tree: RunTree) -> None:
         if tree.lagging and self.now() - self.event.time < LAG:
@@ -197,7 +216,7 @@ class AzureMlPlanner:
             models[gone] = noted.models.get(gone, frozenset()) | {ref.qualified_name}
         noted = replace(noted, models={**noted.models, **models}, added=models, uses=uses)
         plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
-        return _with_moved(plan, ref.qualified_name, moved)
+        return _with_moved(replace(plan, made=Made(key, own)), ref.qualified_name, moved)
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
@@ -336,6 +355,7 @@ class AzureMlPlanner:
                     keys[run.id],
                     "run",
                     PUBLISHED,
+                    reason=unlocated(run),
                     status=tree.root_status,
                     matches=explained,
                     places=touches,
@@ -344,7 +364,8 @@ class AzureMlPlanner:
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                rows.append(row_of(self.event, key, "run", PUBLISHED, status=tree.root_status))
+                lacking = next(filter(None, map(unlocated, tree.runs)), "") if other == tree.root_id else ""
+                rows.append(row_of(self.event, key, "run", PUBLISHED, reason=lacking, status=tree.root_status))
         plan = self._compare(
             subject,
             root,
@@ -359,8 +380,24 @@ class AzureMlPlanner:
                 owners = {**owners, key: owners.get(above, root)}
         gone = () if only else _links_gone(written, entities, matches)
         models_made = {**of_run, **noted.added}
-        plan = replace(plan, matches=matches, looked_up=looked_up, models=models_made, owners=owners, gone=gone)
+        plan = replace(
+            plan,
+            matches=matches,
+            looked_up=looked_up,
+            models=models_made,
+            owners=owners,
+            gone=gone,
+            digest=None if only else self._digest_of(tree),
+        )
         return plan.with_uses({**{keys[run.id]: uses[keys[run.id]] for run in runs}, **noted.uses}, written)
+
+    def _digest_of(self, tree: RunTree) -> str | None:
+        """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
+        if any(unlocated(run) for run in tree.runs):
+            return ""
+        ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
+        listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
+        return None if listed_late else tree.signature.digest
 
     def _moved(
         self, noted: "_Noted", runs: Collection[QualifiedName], at_hand: Mapping[QualifiedName, Row]
@@ -513,6 +550,24 @@ def _models_of(
     """Join what we know of the models a run itself made: from the ledger and from the catalog."""
     in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
     return (linked or frozenset()) | in_catalog.difference(*below.values())
+
+
+def unlocated(run: Run) -> str:
+    """Say which data of a run Azure ML could not locate when it was asked; it may well be able to later."""
+    named = [
+        port.name
+        for port in (*run.inputs, *run.outputs)
+        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.workspace
+    ]
+    return f"Azure ML could not say where {', '.join(named)} of {run.name} lies; it is asked for a day" if named else ""
+
+
+def _parse(moment: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _left_something(run: Run) -> bool:

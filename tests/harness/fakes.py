@@ -8,7 +8,17 @@ from typing import Any
 from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import (
+    AssetId,
+    Endpoint,
+    Location,
+    ModelVersion,
+    Producer,
+    RunTree,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -57,9 +67,13 @@ class FakeRunSource(Script):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         self.experiments |= experiments or {}
         return self._answer(f"run {run_id}")  # type: ignore[no-any-return]
+
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        return bool(self._answer(f"changed {known.root_id}"))
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
         return self._answer(f"model {model.label}")  # type: ignore[no-any-return]

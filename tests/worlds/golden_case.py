@@ -152,6 +152,8 @@ class Case:
             return {"runType": "azureml.PipelineRun"}
         if run.get("kind") in ("step", "batch_scoring"):
             return {"runType": "azureml.StepRun", "runTags": {"azureml.pipeline": run["parent"]}}
+        if run.get("kind") == "automl_child":
+            return {"runType": None, "runProperties": {"runTemplate": "automl_child"}}
         return {}
 
 

@@ -84,7 +84,7 @@ class ProducerFinder:
         unclear: SeveralWriters | None = None
         for named in self._list_evidence(workspace, model):
             try:
-                tree = self.open(named.workspace).trees.read(named.run_id, orchestrates=False, experiments={})
+                tree = self.open(named.workspace).trees.read(named.run_id)
             except RecordNotFoundError:
                 continue
             run_id = tree.represented_by.get(named.run_id, named.run_id)

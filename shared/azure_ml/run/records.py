@@ -1,5 +1,6 @@
 """The records of run history, and what one says of its run: names, parameters, metrics, git."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +32,11 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
+_UNSETTLED = (
+    *("status", "displayName", "description", "tags", "properties", "endTimeUtc"),
+    *("inputs", "outputs", "inputDatasets", "outputDatasets"),
+)
+"""Members of a record that may change after its run has ended: people set them, or the services settle them late."""
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 _SET_BY_CODE = frozenset({"mlflow.autologging", "mlflow.log-model.history"})
 """Tags that MLflow sets where code logs with it (mlflow/utils/mlflow_tags.py of MLflow 3.17)."""
@@ -111,6 +117,13 @@ class Record:
     def is_of_unknown_kind(self) -> bool:
         """Whether neither its type nor a definition of how it was submitted says what it is."""
         return not self.definition and str(self.metadata.get("runType") or "").casefold() not in _KNOWN_KINDS
+
+    def sign(self, mlflow: Json | None) -> str:
+        """Hash all of it that may still change once the run has ended, with what MLflow has of the run."""
+        said = {name: self.metadata.get(name) for name in _UNSETTLED}
+        logged = {name: (mlflow or {}).get(name) for name in ("data", "inputs")}
+        text = json.dumps([said, logged], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def is_pipeline(self) -> bool:

@@ -24,12 +24,15 @@ from shared.model import (
     Producer,
     RunTree,
     SeveralWriters,
+    Signature,
     Workspace,
     WorkspaceId,
 )
 from shared.places.uris import AssetReference
 
 CACHE_SECONDS = 600.0
+BRIEFLY = 30.0
+"""Seconds for which a run that has not ended is not asked for again by the events of those below it."""
 CACHE_SIZE = 20_000
 
 
@@ -78,6 +81,7 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
 
     @_readable
@@ -97,6 +101,7 @@ class Resolver:
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -107,8 +112,17 @@ class Resolver:
         Args:
             orchestrates: the run is known to be a pipeline, which saves the request that would find out.
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
+            is_published: the tree comes without its runs, and without the requests for them, if the root has not
+                ended, or if this says yes to the run that stands for the one that was asked for.
         """
-        return self._reader(workspace).trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {})
+        return self._reader(workspace).trees.read(
+            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
+        )
+
+    @_readable
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did, in 2 requests as a rule."""
+        return self._reader(workspace).trees.has_changed(known)
 
     @_readable
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
@@ -159,5 +173,5 @@ class Resolver:
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
         data = DataReader(record, api, sdk, read_model, self._cache)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._owners)
+        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)
