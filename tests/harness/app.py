@@ -1,9 +1,9 @@
 """The product against an emulator, as the tests drive it: replay events, then look at the catalog."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from emulator.normalised import normalise
 from emulator.server import Emulator
 from questions.draw import read_graph, to_json
 from questions.walk import Walker
-from shared.bootstrap import Services
+from shared.bootstrap import Services, utc_now
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.deliver import Redelivery
 from shared.intake.envelopes import split_events
@@ -36,8 +36,8 @@ class App:
     services: Services
 
     @classmethod
-    def on(cls, emulator: Emulator, storage: Path) -> "App":
-        return cls(emulator, Services(Settings.from_env(emulator.environment(f"sqlite:///{storage}"))))
+    def on(cls, emulator: Emulator, storage: Path, *, now: Callable[[], datetime] = utc_now) -> "App":
+        return cls(emulator, Services(Settings.from_env(emulator.environment(f"sqlite:///{storage}")), now))
 
     def events(self) -> list[str]:
         """Return the scenario's events as JSON texts, in the order of their files."""

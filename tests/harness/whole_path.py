@@ -1,30 +1,21 @@
 """Plays golden cases through the whole path: emulated services, the app, and the catalog's own API to read back."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
-from shared.bootstrap import Services, utc_now
+from shared.bootstrap import utc_now
 from shared.catalog.qualified_names import QualifiedName
-from shared.settings import Settings
 from tests.harness.app import App
+from tests.harness.clock import MovedClock
 from tests.harness.recording import Recorder
 from tests.worlds.golden_case import KEY, WORKSPACE_ID, Case, lineage_of, shorten
 
 RECONCILE = "reconcile"
-
-
-@dataclass
-class Clock:
-    """The time, and how much of it has passed in the case besides."""
-
-    passed: timedelta = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return utc_now() + self.passed
+PORTS_ON_AZURE_ML = ("resolver", "inventory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +53,54 @@ def play(case: Case, emulator: Emulator, storage: Path) -> Played:
     Raises:
         ValueError: an event of the case is nothing that can happen.
     """
-    emulator.control.use("empty")
-    emulator.control.add_to_azure_ml(case.seed)
-    clock = Clock()
-    app = App(emulator, Services(Settings.from_env(emulator.environment(f"sqlite:///{storage}")), now=clock))
-    app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
+    start(case, emulator)
+    app = open_app(case, emulator, storage, now=MovedClock())
     recorder = Recorder()
-    _record(app, recorder)
-    for type_name, names in case.scanned.items():
-        emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
-    emulator.control.clear_requests()
     happened: list[Happened] = []
     for event in case.events:
+        for port in PORTS_ON_AZURE_ML:
+            if port not in app.services.__dict__:
+                app.services.__dict__[port] = recorder.on(getattr(app.services, port))
         recorder.begin(event if isinstance(event, str) else " ".join(event))
-        if isinstance(event, dict) and set(event) == {"wait"}:
-            clock.passed += timedelta(**event["wait"])
-            _record(app, recorder)  # what the process had remembered of Azure ML is too old by then
-            continue
-        happened += _happen(case, app, event)
+        happened += happen(case, app, event)
     resolved = list(recorder.events)
     recorder.begin("afterwards")  # what the caller asks Azure ML later is not part of the case
     return Played(app, case, tuple(happened), resolved)
 
 
-def _record(app: App, recorder: Recorder) -> None:
-    app.services.__dict__.pop("publisher", None)
-    for port in ("resolver", "inventory"):
-        app.services.__dict__.pop(port, None)
-        app.services.__dict__[port] = recorder.on(getattr(app.services, port))
+def start(case: Case, emulator: Emulator) -> None:
+    """Make the world that a case begins with."""
+    emulator.control.use("empty")
+    emulator.control.add_to_azure_ml(case.seed)
+    for type_name, names in case.scanned.items():
+        emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
+    emulator.control.clear_requests()
 
 
-def _happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
+def open_app(case: Case, emulator: Emulator, storage: Path, *, now: Callable[[], datetime] = utc_now) -> App:
+    """Open the app with the settings of a case."""
+    app = App.on(emulator, storage, now=now)
+    app.services.settings = replace(app.services.settings, downstream=case.downstream, infer_columns=case.infer_columns)
+    return app
+
+
+def happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
+    """
+    Let one event of a case happen.
+
+    Raises:
+        ValueError: it is nothing that can happen.
+    """
     if event == RECONCILE:
         app.services.reconciler.tick()
         reports = app.replay([])
     elif isinstance(event, str):
         reports = app.replay([case.to_event(event)])
+    elif isinstance(event, dict) and set(event) == {"wait"} and isinstance(app.services.now, MovedClock):
+        app.services.now.move(timedelta(**event["wait"]))
+        for remembering in ("publisher", *PORTS_ON_AZURE_ML):  # for minutes only
+            app.services.__dict__.pop(remembering, None)
+        return
     elif isinstance(event, dict) and set(event) == {"azure_ml"}:
         app.emulator.control.add_to_azure_ml({"workspaces": {KEY: event["azure_ml"]}})
         return

@@ -160,6 +160,10 @@ def friendly_name_of_a_collection(ground: Ground) -> None:
     ground.environ["PURVIEW_COLLECTION"] = "Machine learning lineage"
 
 
+def collection_that_does_not_exist(ground: Ground) -> None:
+    ground.environ["PURVIEW_COLLECTION"] = "ml"
+
+
 def catalog_without_types(ground: Ground) -> None:
     ground.control.use("credit-risk")  # starts again, without what `setup` did
     deploy(ground.emulator)
@@ -308,8 +312,15 @@ CASES = (
     Case(
         friendly_name_of_a_collection,
         {
-            "catalog: collection": ("the collection that is called so has the name lineage", "Collection Admin"),
-            "catalog: role": ("has the name lineage", ""),
+            "catalog: collection": ("called so has the name lineage", "Set PURVIEW_COLLECTION=lineage."),
+            "catalog: role": ("has the name lineage", "Set PURVIEW_COLLECTION=lineage."),
+        },
+    ),
+    Case(
+        collection_that_does_not_exist,
+        {
+            "catalog: collection": ("no collection ml is visible", "Set PURVIEW_COLLECTION to the name"),
+            "catalog: role": ("no collection ml is visible", "Set PURVIEW_COLLECTION to the name"),
         },
     ),
     Case(

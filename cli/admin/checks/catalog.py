@@ -8,19 +8,23 @@ from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.checks.machine import Resolve, check_account, read_claims
 from cli.admin.management.arm import PURVIEW_ACCOUNTS
 from cli.admin.management.clients import Management
-from cli.admin.management.purview_account import DATA_CURATOR, has_groups, has_role, inherits
+from cli.admin.management.purview_account import DATA_CURATOR, Collection, has_groups, has_role, inherits
 from cli.options import AppDeployment
 from shared.bootstrap import Services
 from shared.catalog.entities import Entity, Ref, attributes
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import AccessDeniedError, LineageError
+from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError
 from shared.http.rest import get_token
 from shared.purview.transport import SCOPE
 
 _ROLE = (
     "A Collection Administrator gives the role Data Curator: lineage setup --identity OBJECT_ID "
     "(or in the Purview portal: Data Map, Collections, Role assignments)."
+)
+_NO_COLLECTION = (
+    "Set PURVIEW_COLLECTION to the name of a collection, the last part of its address in the Purview portal; "
+    "you see only those in which you have a role."
 )
 
 
@@ -44,10 +48,20 @@ def check_catalog(
 
 def _probe_collection(services: Services, management: Management) -> Callable[[], str]:
     def probe() -> str:
-        collection = management.account.get_collection(services.settings.purview_collection)
+        collection = _find_collection(services, management)
         return f"{collection.name} ({collection.friendly_name})"
 
     return probe
+
+
+def _find_collection(services: Services, management: Management) -> Collection:
+    wanted = services.settings.purview_collection
+    try:
+        return management.account.get_collection(wanted)
+    except RecordNotFoundError as error:
+        called_so = management.account.find_called(wanted)
+        remedy = f"Set PURVIEW_COLLECTION={called_so[0]}." if called_so else _NO_COLLECTION
+        raise ProblemError(str(error), remedy) from error
 
 
 def _probe_role(services: Services, management: Management, deployment: AppDeployment) -> Callable[[], str]:
@@ -58,7 +72,7 @@ def _probe_role(services: Services, management: Management, deployment: AppDeplo
         if not identity:
             raise UncheckedError("who the app is, is not known: give --identity")
         collections = {each.name: each for each in management.account.list_collections()}
-        name = start = management.account.get_collection(services.settings.purview_collection).name
+        name = start = _find_collection(services, management).name
         maybe = False
         while name:
             try:

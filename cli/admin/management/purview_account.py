@@ -69,6 +69,10 @@ class PurviewAccount:
         advice = f"; the collection that is called so has the name {called_so[0]}" if called_so else ""
         raise RecordNotFoundError(f"no collection {name or 'at the root'} is visible{advice}")
 
+    def find_called(self, friendly_name: str) -> list[str]:
+        """Return the names of the collections that the portal shows under a friendly name."""
+        return [each.name for each in self.list_collections() if each.friendly_name == friendly_name]
+
     def get_policy(self, collection: str) -> Json:
         """
         Return the metadata policy of a collection: its roles and who has them.

@@ -1,0 +1,19 @@
+"""A clock that tests move on."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.bootstrap import utc_now
+
+
+@dataclass
+class MovedClock:
+    """The time it is, and what it was moved on by."""
+
+    by: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.by
+
+    def move(self, by: timedelta) -> None:
+        self.by += by
