@@ -55,7 +55,8 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
     match data:
         case DataAsset():
             type_name = DATA_ASSET if data.datastore else OTHER_DATA
-            return Ref(type_name, qualified_names.of_asset(workspace, data.id))
+            owner = data.workspace.id if data.workspace else workspace
+            return Ref(type_name, qualified_names.of_asset(owner, data.id))
         case ModelVersion():
             return ref_of_model(data.workspace.id if data.workspace else workspace, data.id)
     raise AssertionError("a place was looked up for everything else")
@@ -105,7 +106,9 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
         case DataAsset() | Unresolved() if is_unresolved(data):
             yield from _unresolved(workspace, data, matches)
         case DataAsset():
-            yield from _data_asset(workspace, data, matches)
+            if data.workspace:
+                yield build_workspace(data.workspace)
+            yield from _data_asset(data.workspace or workspace, data, matches)
         case ModelVersion():
             yield build_model(data.workspace or workspace, data)
 
