@@ -7,7 +7,19 @@ from typing import Protocol
 
 from shared.catalog.entities import ASSET, Entity, Found
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import (
+    SETTLED,
+    SUCCEEDED,
+    AssetId,
+    Endpoint,
+    ModelVersion,
+    Producer,
+    RunTree,
+    SeveralWriters,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 
 
 class RunSource(Protocol):
@@ -38,9 +50,15 @@ class RunSource(Protocol):
         """
         ...
 
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did; cheap compared to reading it."""
+        ...
+
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
+
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

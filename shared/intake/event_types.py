@@ -8,6 +8,8 @@ from typing import Protocol
 from shared.errors import MalformedEventError
 from shared.model import SETTLED, AssetId, WorkspaceId
 
+LISTED = "listed-"
+"""How the id of an event begins that Azure ML has not sent."""
 NAMESPACE = "Microsoft.MachineLearningServices."
 
 
@@ -61,6 +63,11 @@ class Event:
     workspace: WorkspaceId
     time: datetime
     subject: Subject
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it was made of a list of what there is, which may have been there for long."""
+        return self.id.startswith(LISTED)
 
 
 class Envelope(Protocol):

@@ -8,7 +8,7 @@ from functools import partial
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity, unlike_any
 from shared.catalog.kinds import MODEL
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event
 from shared.model import SETTLED
@@ -19,6 +19,7 @@ from shared.publishing.labels import ClassificationLabels, list_labelled
 from shared.publishing.lease import WriterLease
 from shared.publishing.plan import (
     DEAD_LETTERED,
+    LOOKS,
     PUBLISHED,
     SKIPPED,
     AnyEvent,
@@ -33,7 +34,7 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
-from shared.state.ports import Leases, Ledger
+from shared.state.ports import Leases, Ledger, Look
 
 
 class Publisher:
@@ -157,6 +158,9 @@ class Publisher:
         for root in plan.roots:
             if models := {run: names for run, names in plan.models.items() if plan.owners.get(run) == root}:
                 self._ledger.add_to_tree(root, models=models)
+        # Before it is written, too: what is written and then interrupted comes back as unchanged.
+        if plan.digest is not None and any(is_of_run(entity.ref.qualified_name) for entity in plan.changed):
+            self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         if result.rejections:
             plan, result = self._write_again(planner, plan, result, lease)

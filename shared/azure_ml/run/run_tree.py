@@ -1,10 +1,11 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.declared_columns import RunDatasets, read_declared
@@ -20,8 +21,10 @@ from shared.errors import (
     UnreadableAnswerError,
 )
 from shared.http.rest import Json
-from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
+from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Signature, Workspace
 
+DEEPEST = 20
+"""Runs between a run and the step it ran below; a step, its sweep, a trial and a nested run are four."""
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
 _REFUSALS = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError)
@@ -54,9 +57,9 @@ class RunTreeReader:
         self,
         run_id: str,
         *,
-        orchestrates: bool,
-        experiments: Mapping[str, str],
-        is_published: Callable[[str], bool] | None,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] = MappingProxyType({}),
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         """Return the whole tree that a run belongs to; see `Resolver.get_run_tree`."""
         asked = None if orchestrates else Record.from_json(self.api.get_run(run_id))
@@ -148,8 +151,32 @@ class RunTreeReader:
             root_status=records.root.status,
             runs=tuple(sorted(runs, key=lambda run: run.id)),
             represented_by=records.represented_by,
+            signatures=_sign(records.root, records.settled, mlflow.runs),
             lagging=records.lagging,
         )
+
+    def has_changed(self, known: Signature) -> bool:
+        """
+        Whether the records of a tree, or what MLflow has of it, say something else now; 2 requests up to 200 runs.
+
+        Raises:
+            RecordNotFoundError: the root is gone.
+        """
+        if known.run_ids:
+            answers = self.api.get_runs([known.root_id, *known.run_ids])
+        else:
+            answers = {known.root_id: self.api.get_run(known.root_id)}
+        if known.root_id not in answers:
+            raise RecordNotFoundError(f"run {known.root_id}: Azure ML has no record of it")
+        records = {run_id: Record.from_json(body) for run_id, body in answers.items()}
+        root, logged = records[known.root_id], _Logged()
+        if root.is_pipeline:
+            below = {run_id: records[run_id] for run_id in known.run_ids if run_id in records}
+            own = {run_id: record for run_id, record in below.items() if record.root_id == root.run_id}
+            _search_mlflow(self.api, logged, own)
+        else:
+            _ask_alone(self.api, logged, root.run_id)
+        return Signature.of(root.run_id, known.run_ids, _sign(root, records.values(), logged.runs)) != known
 
     def _to_run(self, record: Record, answers: "_Answers") -> Run:
         run_id = record.run_id
@@ -274,8 +301,9 @@ def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root:
 def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     children = {child.run_id: child for child in _walk(api, root_id)}
     ended = [child for child in children.values() if child.status.casefold() in SETTLED]
-    if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in ended}:
-        ended.append(children[asked.run_id])  # a model names the step that produced it before that step has ended
+    standing = _find_standing(api, asked, children) if asked and asked.run_id != root_id else ""
+    if standing and standing not in {child.run_id for child in ended}:
+        ended.append(children[standing])  # a model names the step that produced it before that step has ended
     answers = api.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
     )
@@ -288,11 +316,29 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
     records = {child.run_id: _record_of(api, child, origins[child.run_id], answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
-    if asked and asked.run_id != root_id and asked.parent_id in settled:
-        represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+    if asked and standing and standing != asked.run_id:
+        represented_by.setdefault(asked.run_id, represented_by.get(standing, standing))
     has_completed = root.status.casefold() in SUCCEEDED
     named = sorted(f"{each.run_id} ({each.status})" for each in lagging) if has_completed else []
     return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
+
+
+def _find_standing(api: WorkspaceApi, asked: Record, steps: Collection[str]) -> str:
+    """
+    Return the step that a run is or that it ran below, through sweeps, trials and nested runs; "" if there is none.
+
+    Costs a request for each run in between.
+    """
+    run_id, above = asked.run_id, asked.parent_id
+    for _ in range(DEEPEST):
+        if run_id in steps or not above:
+            break
+        run_id = above
+        try:
+            above = "" if run_id in steps else Record.from_json(api.get_run(run_id)).parent_id
+        except RecordNotFoundError:
+            break
+    return run_id if run_id in steps else ""
 
 
 def _follow_reuse(api: WorkspaceApi, steps: Sequence[Record], answers: dict[str, Json]) -> dict[str, str]:
@@ -358,16 +404,21 @@ def _read_mlflow(api: WorkspaceApi, records: _TreeRecords) -> _Logged:
         return logged
     # A sweep among the steps may have thousands of trials: of those, the best one is kept.
     wanted = {each: record for record in records.settled for each in (record.run_id, record.best_child_id) if each}
+    _search_mlflow(api, logged, wanted)
+    return logged
+
+
+def _search_mlflow(api: WorkspaceApi, logged: _Logged, wanted: Mapping[str, Record]) -> None:
+    """Add MLflow's view of some runs to `logged`, by one search for each root they ran under."""
     unsearched = set[str]()
     # A reused step logged its metrics below the root it first ran under.
-    for experiment_id, root_id in sorted({(record.experiment_id, record.root_id) for record in records.settled}):
+    for experiment_id, root_id in sorted({(record.experiment_id, record.root_id) for record in wanted.values()}):
         try:
             runs = api.search_mlflow_runs(experiment_id, root_id)
             logged.runs.update((run_id, run) for run_id, run in runs if run_id in wanted)
         except _REFUSALS:
             unsearched |= {run_id for run_id, record in wanted.items() if record.root_id == root_id}
     _ask_for_metrics(api, logged, wanted, unsearched)
-    return logged
 
 
 def _ask_for_metrics(
@@ -403,6 +454,17 @@ def _ask_alone(api: WorkspaceApi, logged: _Logged, run_id: str) -> str:
     except _REFUSALS as error:
         return f"What this run logged with MLflow cannot be read: {_describe_refusal(error)}."
     return ""
+
+
+def _sign(root: Record, records: Iterable[Record], mlflow: Mapping[str, Json]) -> dict[str, str]:
+    """Hash what the records of runs say that may still change once they have ended; the definition does not."""
+    # A pipeline logs nothing itself, and what a step of another root logged is not among what its own root's runs did.
+    own = {record.run_id for record in (root, *records) if record.root_id == root.run_id}
+    logging = own - {root.run_id} if root.is_pipeline else own
+    return {
+        record.run_id: record.sign(mlflow.get(record.run_id) if record.run_id in logging else None)
+        for record in (root, *records)
+    }
 
 
 def _describe_refusal(error: LineageError) -> str:
