@@ -117,6 +117,7 @@ class DataAsset:
         created_by: who, in Azure ML's words; "" unless the settings ask for owners, which are personal data.
         columns: its schema as its tag declares it, in order; empty if there is no tag.
         notes: what is wrong with what it declares; "" if nothing is.
+        workspace: whose it is, where that is not the one at hand.
     """
 
     id: AssetId
@@ -130,6 +131,7 @@ class DataAsset:
     tags: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     notes: str = ""
+    workspace: Workspace | None = None
 
 
 @dataclass(frozen=True, slots=True)
