@@ -163,7 +163,7 @@ class Resolver:
         """Return an endpoint of any kind with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
         url = f"{self._arm_endpoint}{workspace.arm_id}"
-        assets = _Served(reader.data, self._watches, self._reader)
+        assets = _Served(reader.data, self._find_neighbour)
         return endpoints.find_endpoint(self._rest, url, reader.workspace, name, assets=assets)
 
     def _reader(self, workspace: WorkspaceId) -> WorkspaceReader:
@@ -211,23 +211,21 @@ class _Served:
     """Reads the assets that an endpoint names."""
 
     data: DataReader
-    watches: Callable[[WorkspaceId], bool]
-    open_reader: Callable[[WorkspaceId], WorkspaceReader]
+    find_neighbour: Callable[[WorkspaceId | str], DataReader | None]
 
     def find_model(self, reference: AssetReference) -> ModelVersion | None:
         """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
         asset, other = reference.asset, reference.workspace
-        if asset.registry or self.data.is_here(reference):
+        if other is None or asset.registry or self.data.is_here(reference):
             return self.data.get_model_or_name(asset)
-        if not isinstance(other, WorkspaceId):
-            return None
-        if self.watches(other):
-            theirs = self.open_reader(other)
-            return replace(theirs.data.get_model_or_name(asset), workspace=theirs.workspace)
-        return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
+        if theirs := self.find_neighbour(other):
+            return replace(theirs.get_model_or_name(asset), workspace=theirs.workspace)
+        return (
+            ModelVersion(asset, workspace=Workspace(other, other.name, "")) if isinstance(other, WorkspaceId) else None
+        )
 
     def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
         """Return the data assets that a deployment writes; those that cannot be read by their names."""
         bindings = [Binding(name, each, "", "", is_output=True, field="") for name, each in asset_ids.items()]
         found = self.data.resolve({"": bindings})
-        return {name: found[each] for name, each in asset_ids.items()}
+        return {name: found[each] for name, each in asset_ids.items() if each in found}
