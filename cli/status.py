@@ -30,7 +30,7 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     from questions.health import read_health
 
     services = open_reading_services()
-    health = read_health(services.state.notes, services.dead_letters)
+    health = read_health(services.state.notes, services.dead_letters, now=services.now())
     waiting = services.queue.count()
     if as_json:
         document = health.to_json()
@@ -67,6 +67,8 @@ def _workspace_lines(coverage: "Coverage") -> Iterator[str]:
     seen = "" if coverage.complete else ", as far as it was looked through; the inventory is not complete yet"
     yield f"{coverage.workspace}"
     yield f"  {coverage.percent} % are linked{seen} (looked at {coverage.at or 'never'})"
+    if coverage.problem:
+        yield f"  not known for sure: {coverage.problem}"
     for kind, total in coverage.totals.items():
         yield f"  {KIND_WORDS.get(kind, kind)}: {coverage.linked[kind]} of {total}"
 

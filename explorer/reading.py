@@ -98,7 +98,10 @@ class Reading:
     def health(self) -> Health:
         """Return how much of each workspace is in the catalog, and the open dead letters."""
         with self._lock:
-            return self._once(("health",), lambda: read_health(self._services.state.notes, self._services.dead_letters))
+            services = self._services
+            return self._once(
+                ("health",), lambda: read_health(services.state.notes, services.dead_letters, now=services.now())
+            )
 
     def _once(self, question: tuple[str, ...], ask: Callable[[], _Answer]) -> _Answer:
         if question not in self._answers:

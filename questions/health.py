@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.reconciling.coverage import Coverage, Gap, read_coverage
@@ -23,7 +24,7 @@ class Health:
     @property
     def is_covered(self) -> bool:
         """Whether every workspace was looked through, and everything in it has lineage."""
-        return bool(self.coverages) and all(each.complete and not each.gaps for each in self.coverages)
+        return bool(self.coverages) and all(each.is_whole for each in self.coverages)
 
     def dead_letters_by_reason(self) -> Iterator[tuple[str, tuple[DeadLetter, ...]]]:
         """Yield each reason, in alphabetical order, with its dead letters."""
@@ -45,9 +46,9 @@ class Health:
         }
 
 
-def read_health(notes: Notes, dead_letters: DeadLetters) -> Health:
+def read_health(notes: Notes, dead_letters: DeadLetters, *, now: datetime) -> Health:
     """Read what is stored; nothing is asked of Azure ML or the catalog."""
-    return Health(tuple(read_coverage(notes)), tuple(dead_letters.list_open()))
+    return Health(tuple(read_coverage(notes, now=now)), tuple(dead_letters.list_open()))
 
 
 def replay_command(reason: str) -> str:
@@ -67,6 +68,7 @@ def _coverage_json(coverage: Coverage) -> dict[str, Any]:
         "percent": coverage.percent,
         "complete": coverage.complete,
         "at": coverage.at,
+        **({"problem": coverage.problem} if coverage.problem else {}),
         "kinds": {kind: {"linked": coverage.linked[kind], "total": total} for kind, total in coverage.totals.items()},
         "gaps": [_gap_json(gap) for gap in coverage.gaps],
     }

@@ -1,7 +1,9 @@
 """What the resolver finds out about a workspace, as immutable values without a trace of any wire format."""
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -260,6 +262,7 @@ class Run:
         endpoint, deployment: what it ran for, if that was a batch endpoint.
         owner: the Entra object id of who submitted it; "" unless the settings ask for owners.
         tags: those that people set, without what Azure ML and MLflow note there for themselves.
+        best_child: the trial that a sweep or AutoML run chose.
     """
 
     id: str
@@ -291,6 +294,7 @@ class Run:
     created_at: str = ""
     owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    best_child: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +303,8 @@ class RunTree:
     A root run and the runs of it that ended; for a plain job that is the root alone.
 
     `represented_by` maps a run to the run in `runs` that represents it: a reused step to the step it reuses,
-    a trial of a sweep to the sweep. `lagging` names the runs below a root that completed which have not ended, with
+    a trial of a sweep to the sweep. `signatures` has for the root and each run a hash of its record as it was read.
+    `lagging` names the runs below a root that completed which have not ended, with
     their status: their records lag behind, or they were never ended.
     """
 
@@ -308,11 +313,36 @@ class RunTree:
     root_status: str
     runs: tuple[Run, ...]
     represented_by: Mapping[str, str] = field(default_factory=dict)
+    signatures: Mapping[str, str] = field(default_factory=dict)
     lagging: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
         return self.root_status.casefold() in SETTLED
+
+    @property
+    def signature(self) -> "Signature":
+        """What the records of the root and of `runs` say."""
+        return Signature.of(self.root_id, (run.id for run in self.runs), self.signatures)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the records of a root run and of runs below it said, as one hash: to see whether they say the same now."""
+
+    root_id: str
+    run_ids: tuple[str, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, root_id: str, run_ids: Iterable[str], signatures: Mapping[str, str]) -> "Signature":
+        """
+        >>> Signature.of("r", ["b", "a", "r"], {"a": "1", "r": "2"}).run_ids
+        ('a', 'b')
+        """
+        below = tuple(sorted({*run_ids} - {root_id}))
+        said = json.dumps([(run_id, signatures.get(run_id, "")) for run_id in (root_id, *below)])
+        return cls(root_id, below, hashlib.sha256(said.encode()).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,13 +352,29 @@ class Producer:
 
     Attributes:
         field: the member of the model version that leads there.
-        inferred: it does so by the path of the files and not by the name of a run.
+        inferred: it does so by the path of the files or a habit, and not by the name of a run.
+        below: the run that did it, if that ran below `run_id`, which stands for it.
     """
 
     tree: RunTree
     run_id: str
     field: str
     inferred: bool
+    below: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralWriters:
+    """
+    Runs that wrote, at the same time, the folder a model's files are in: which of them made it is not known.
+
+    Attributes:
+        writers: ids of the runs.
+        field: the member of the model version that leads there.
+    """
+
+    writers: tuple[str, ...]
+    field: str
 
 
 SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})

@@ -7,7 +7,19 @@ from typing import Protocol
 
 from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import SETTLED, SUCCEEDED, AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import (
+    SETTLED,
+    SUCCEEDED,
+    AssetId,
+    Endpoint,
+    ModelVersion,
+    Producer,
+    RunTree,
+    SeveralWriters,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 
 
 class RunSource(Protocol):
@@ -27,11 +39,26 @@ class RunSource(Protocol):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
-    ) -> RunTree: ...
+        is_published: Callable[[str], bool] | None = None,
+    ) -> RunTree:
+        """
+        Return the tree of a run.
+
+        Args:
+            is_published: the tree comes without its runs if the root has not ended, or if this says yes to the run that
+                stands for the one that was asked for: nothing would be published of it now.
+        """
+        ...
+
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        """Return whether the records of a tree say something else than they did; cheap compared to reading it."""
+        ...
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
+
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

@@ -39,6 +39,7 @@ def _workspace(coverage: Coverage) -> Component:
             html.P(coverage.workspace, className="name"),
             html.Meter(value=str(coverage.percent), min="0", max="100"),
             html.P(f"{coverage.percent} % are linked{seen} (looked at {coverage.at or 'never'})"),
+            *([html.P(f"Not known for sure: {coverage.problem}")] if coverage.problem else []),
             html.Ul(
                 [
                     html.Li(f"{KIND_WORDS.get(kind, kind)}: {coverage.linked[kind]} of {total}")

@@ -8,6 +8,8 @@ from typing import Protocol
 from shared.errors import MalformedEventError
 from shared.model import SETTLED, AssetId, WorkspaceId
 
+LISTED = "listed-"
+"""How the id of an event begins that Azure ML has not sent."""
 NAMESPACE = "Microsoft.MachineLearningServices."
 
 
@@ -20,6 +22,8 @@ class RunSubject:
     """The pipeline root this run is a step of, where the event names it."""
     orchestrates: bool = False
     """The event calls it a pipeline: it has steps and does no work of its own."""
+    trial_of: str = ""
+    """The AutoML run that it is a trial of, where the event says so."""
     experiment_id: str = ""
     experiment_name: str = ""
 
@@ -59,6 +63,11 @@ class Event:
     workspace: WorkspaceId
     time: datetime
     subject: Subject
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it was made of a list of what there is, which may have been there for long."""
+        return self.id.startswith(LISTED)
 
 
 class Envelope(Protocol):
@@ -165,6 +174,7 @@ def _parse_run(subject: str, data: Mapping[str, object]) -> RunSubject:
         run_id,
         parent_pipeline="" if pipeline == run_id else pipeline,
         orchestrates="azureml.PipelineRun" in kinds,
+        trial_of=run_id.rpartition("_")[0] if properties.get("runTemplate") == "automl_child" else "",
         experiment_id=_name("data.experimentId", str(data.get("experimentId") or "")),
         experiment_name=str(data.get("experimentName") or ""),
     )
@@ -208,7 +218,7 @@ _RUN = {
     "experimentId": (),
     "experimentName": (),
     "runTags": ("azureml.pipeline",),
-    "runProperties": ("azureml.pipelinerunid", "azureml.runsource"),
+    "runProperties": ("azureml.pipelinerunid", "azureml.runsource", "runTemplate"),
 }
 EVENT_TYPES: dict[str, EventType] = {
     "RunCompleted": EventType(_parse_run, _RUN),

@@ -10,7 +10,7 @@ from typing import Self
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity, unlike_any
 from shared.catalog.kinds import MODEL
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event
 from shared.model import SETTLED
@@ -21,6 +21,7 @@ from shared.publishing.labels import ClassificationLabels, list_labelled
 from shared.publishing.places_around import find_readers
 from shared.publishing.plan import (
     DEAD_LETTERED,
+    LOOKS,
     PUBLISHED,
     SKIPPED,
     AnyEvent,
@@ -36,8 +37,10 @@ from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
 from shared.reconciling.synthetic_events import event_about_key
-from shared.state.ports import Leases, Ledger
+from shared.state.ports import Leases, Ledger, Look
 
+ROUNDS = 50
+"""So often one message goes on with what others left for it; what is left then, the next of them does."""
 LEASE = timedelta(minutes=10)
 """How long a worker that died keeps the others waiting; a request to the catalog with all its retries takes less."""
 
@@ -155,16 +158,30 @@ class Publisher:
         """
         planner = self._planner_of(event)
         planner.add_fact()
+        outcome, leased = self._publish(planner, force=force)
+        for _ in range(ROUNDS):
+            if leased is None or not self._was_left_more(leased):
+                break
+            try:
+                again, leased = self._publish(planner, force=False)
+            except LeaseHeldError:
+                break  # who has it now planned after we let it go, and sees what was left for us
+            outcome = replace(outcome, written=outcome.written + again.written)
+        return outcome
+
+    def _publish(self, planner: Planner, *, force: bool) -> tuple[Outcome, Plan | None]:
+        """Publish, and return the plan too if it took a lease: others may have left something to do meanwhile."""
         started = self._now()
         plan = planner.plan(force=force)
         if not self._needs_lease(plan, force=force):
             self._note(plan)
-            return _outcome_of(planner, plan)
+            return _outcome_of(planner, plan), None
         try:
             lease = WriterLease.take(self._leases, plan.roots)
         except LeaseHeldError:
             if isinstance(plan, Skip):  # all facts together show nothing yet, and the other worker notes that
-                return _outcome_of(planner, plan)
+                return _outcome_of(planner, plan), None
+            self._leave(plan)
             raise
         with lease:
             if force and isinstance(plan, Plan):
@@ -178,7 +195,32 @@ class Publisher:
                 plan = self._write(planner, plan, lease)
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
-            return _outcome_of(planner, plan)
+        return _outcome_of(planner, plan), plan if isinstance(plan, Plan) else None
+
+    def _leave(self, plan: Plan) -> None:
+        """
+        Leave the model of an event for the worker that is writing its run: it looks once more when it is done.
+
+        The model itself is written here, since nothing that others write depends on when that happens.
+        """
+        if plan.made is None:
+            return
+        name = plan.made.model.ref.qualified_name
+        own = [entity for entity in plan.changed if entity.ref.qualified_name == name]
+        if own:
+            written = self._catalog.upsert_entities(own)
+            if name not in written.guids:
+                return  # it comes back, and is refused with all that belongs to it
+            self._ledger.put_fingerprints({name: plan.made.model.note(plan.before.get(name, ""))})
+        owner = plan.owners.get(plan.made.run, plan.root)
+        self._ledger.add_to_tree(owner, models={plan.made.run: [name]})
+
+    def _was_left_more(self, plan: Plan) -> bool:
+        """Whether others found our lease taken meanwhile and left models of the runs that we wrote."""
+        if not plan.models:
+            return False
+        left = (self._ledger.get_tree(root).models for root in plan.roots)
+        return any(names - plan.models.get(run, names) for models in left for run, names in models.items())
 
     def is_known_already(self, event: AnyEvent) -> bool:
         """
@@ -245,6 +287,9 @@ class Publisher:
         for root in plan.roots:
             if models := {run: names for run, names in plan.models.items() if plan.owners.get(run) == root}:
                 self._ledger.add_to_tree(root, models=models)
+        # Before it is written, too: what is written and then interrupted comes back as unchanged.
+        if plan.digest is not None and any(is_of_run(entity.ref.qualified_name) for entity in plan.changed):
+            self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
         self._index(plan)
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         if result.rejections:

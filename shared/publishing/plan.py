@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.catalog import qualified_names
@@ -20,6 +20,9 @@ CAME_BACK, DEFERRED = "came_back", "deferred"
 """Not how a message ended but how one attempt at it did: it is on the queue again, or a copy of it with a delay."""
 
 AnyEvent = Event | RunEvent
+
+LOOKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
+"""So long after a run tree was published it is looked at again: what Azure ML has of it settles in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A model version that an event adds to a run: what to leave for the worker that is writing the run just now."""
+
+    run: QualifiedName
+    model: Entity
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What publishing would write.
@@ -61,9 +72,11 @@ class Plan:
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
         uses: the places that runs wrote and read, of those runs for which the ledger has others: `uses_before`.
+        made: the model version that the event announces, if a run made it.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         before: what the ledger kept of each entity when it was written last.
         gone: our processes that the catalog has and Azure ML does not account for any more.
+        digest: what Azure ML's records said; "" if data did not resolve, None if there is nothing to look at again for.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
         announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
     """
@@ -81,6 +94,8 @@ class Plan:
     uses_before: frozenset[PlaceUse] = frozenset()
     before: Mapping[QualifiedName, str] = field(default_factory=dict)
     gone: tuple[QualifiedName, ...] = ()
+    digest: str | None = None
+    made: Made | None = None
     from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None

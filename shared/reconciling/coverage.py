@@ -1,8 +1,8 @@
 """What reconciling knows of a workspace between two ticks: how far it has looked, what is missing, and why."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.model import SETTLED, WorkspaceId
@@ -13,6 +13,8 @@ from shared.state.ports import Notes, Row
 GAPS_LIMIT = 20_000
 """Gaps that are remembered; with so many open the walk through the inventory waits."""
 KINDS = ("run", "model", "endpoint")
+LATE = timedelta(hours=6)
+"""A workspace that was not looked at for so long may have changed; ticks come every 15 minutes as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Progress:
         complete: the kinds that were looked through from end to end at least once.
         counting: for each kind, the count of the walk that is under way.
         pages: for each walk by name, where it goes on.
+        problem: why the last tick could not look at all of it; "" if it could.
     """
 
     workspace: str
@@ -70,6 +73,7 @@ class Progress:
     pages: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     at: str = ""
+    problem: str = ""
 
     @classmethod
     def load(cls, notes: Notes, workspace: WorkspaceId) -> Self:
@@ -99,6 +103,7 @@ class Progress:
             linked={kind: self.totals.get(kind, 0) - gaps[kind] for kind in KINDS},
             complete=all(self.complete.get(kind) for kind in KINDS),
             gaps=tuple(sorted(self.gaps.values(), key=lambda gap: (gap.kind, gap.name, gap.version))),
+            problem=self.problem,
         )
 
 
@@ -112,6 +117,7 @@ class Coverage:
         totals, linked: completed runs, model versions and endpoints by kind; those of them with lineage.
         complete: the whole inventory has been looked through; if not, `totals` is what was seen so far.
         gaps: all that is missing, each with its reason.
+        problem: why this may not be the truth any more, or is not known: a tick that failed, or is late.
     """
 
     workspace: str
@@ -120,15 +126,26 @@ class Coverage:
     linked: Mapping[str, int]
     complete: bool
     gaps: tuple[Gap, ...]
+    problem: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was looked through lately, and has lineage."""
+        return self.complete and not self.gaps and not self.problem
 
     @property
     def percent(self) -> float:
         """
+        Return how much is linked; never all of it while something is missing, or not known.
+
         >>> Coverage("ws", "", {"run": 3}, {"run": 2}, True, ()).percent
         66.7
+        >>> Coverage("ws", "", {"run": 3}, {"run": 3}, True, (), problem="the last tick failed").percent
+        99.9
         """
         total = sum(self.totals.values())
-        return round(100 * sum(self.linked.values()) / total, 1) if total else 100.0
+        found = round(100 * sum(self.linked.values()) / total, 1) if total else 100.0 if self.complete else 0.0
+        return found if self.is_whole else min(found, 99.9)
 
 
 def is_linked(row: Row | None) -> bool:
@@ -136,20 +153,47 @@ def is_linked(row: Row | None) -> bool:
     if row is None:
         return False
     if row.kind == "run":  # one that is known from its model alone may have been written before it ended
-        return row.outcome != DEAD_LETTERED and row.status.casefold() in SETTLED
+        lacks_something = row.outcome == PUBLISHED and row.reason
+        return row.outcome != DEAD_LETTERED and not lacks_something and row.status.casefold() in SETTLED
     return row.outcome == PUBLISHED or (row.kind == "model" and row.outcome == SKIPPED)
 
 
-def read_coverage(notes: Notes) -> list[Coverage]:
-    """Return the coverage of every workspace that was ever reconciled."""
+def read_coverage(notes: Notes, *, now: datetime | None = None) -> list[Coverage]:
+    """
+    Return the coverage of every workspace there is, and of every scope that could not be listed.
+
+    Args:
+        now: what was not looked at for long then says so.
+    """
     known = notes.get(_WORKSPACES) or {}
-    ids = known.get("ids")
-    workspaces = ids if isinstance(ids, list) else []
-    return [Progress.load(notes, WorkspaceId.parse(workspace)).coverage() for workspace in workspaces]
+    ids, scopes = known.get("ids"), known.get("scopes")
+    found = [
+        Progress.load(notes, WorkspaceId.parse(each)).coverage() for each in (ids if isinstance(ids, list) else ())
+    ]
+    for scope, problem in (scopes if isinstance(scopes, dict) else {}).items():
+        nothing = dict.fromkeys(KINDS, 0)
+        found.append(Coverage(str(scope), "", nothing, nothing, complete=False, gaps=(), problem=str(problem)))
+    return [_dated(each, now) for each in found] if now else found
 
 
-def note_workspaces(notes: Notes, workspaces: list[WorkspaceId]) -> None:
-    notes.put(_WORKSPACES, {"ids": [workspace.arm_id for workspace in workspaces]})
+def _dated(coverage: Coverage, now: datetime) -> Coverage:
+    if coverage.problem or not coverage.at or now - datetime.fromisoformat(coverage.at) <= LATE:
+        return coverage
+    return replace(coverage, problem=f"nothing has looked at it since {coverage.at}")
+
+
+def note_workspaces(notes: Notes, workspaces: Sequence[WorkspaceId], problems: Mapping[str, str]) -> None:
+    """
+    Note what there is.
+
+    Args:
+        problems: why scopes of the allow-list could not be listed; the workspaces known of them stay.
+    """
+    known = (notes.get(_WORKSPACES) or {}).get("ids")
+    before = [WorkspaceId.parse(each) for each in known] if isinstance(known, list) else []
+    kept = [each for each in before if any(each.arm_id.lower().startswith(scope.lower()) for scope in problems)]
+    ids = [workspace.arm_id for workspace in sorted({*workspaces, *kept})]
+    notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems)})
 
 
 _WORKSPACES = "reconcile/workspaces"

@@ -10,7 +10,7 @@ from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
-from shared.publishing.plan import DEAD_LETTERED
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED
 from shared.reconciling.coverage import Gap, Progress, is_linked
 from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
@@ -165,6 +165,8 @@ class MissedEventFinder:
                 self.progress.gaps.pop(str(key), None)
             elif row is not None and row.outcome == DEAD_LETTERED:
                 self._note_gap(item, row.reason or "dead-lettered", "")
+            elif row is not None and row.outcome == PUBLISHED and row.reason:
+                self._note_gap(item, row.reason, "")
             else:
                 self._enqueue_if_due(item, before.get(str(key)) or self._enqueued_at(str(key)))
 

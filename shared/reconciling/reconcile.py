@@ -17,6 +17,7 @@ from shared.publishing.labels import ClassificationLabels
 from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.coverage import Coverage, Progress, note_workspaces
+from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
 from shared.reconciling.synthetic_events import event_about, key_of
@@ -67,30 +68,48 @@ class Reconciler:
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
-        workspaces = sorted({each for scope in self.allowed.prefixes for each in self.inventory.list_workspaces(scope)})
-        note_workspaces(self.state.notes, workspaces)
-        for workspace in workspaces:
+        for workspace in self._list_workspaces(failures):
             try:
                 coverages.append(self._look_at(workspace))
             except LineageError as error:
                 failures.append(error)
-                reason, detail = describe_error(error)
-                facts = {"workspace_id": workspace.arm_id, "reason": reason, "detail": detail}
-                logger.warning("reconcile failed", extra=facts)
-        PlaceholderReplacer(self.catalog, self.state, self.now).tick()
-        if self.labels:
-            self._refresh_labels(self.labels)
+                _log_failure(error, workspace_id=workspace.arm_id)
+        for part in (
+            LookTaker(self.source, self.state, self.allowed, self.now).tick,
+            PlaceholderReplacer(self.catalog, self.state, self.now).tick,
+            self._refresh_labels,
+        ):
+            try:
+                part()
+            except LineageError as error:
+                failures.append(error)
+                _log_failure(error)
         if failures:
             raise failures[0]
         return coverages
 
-    def _refresh_labels(self, labels: ClassificationLabels) -> None:
+    def _list_workspaces(self, failures: list[LineageError]) -> list[WorkspaceId]:
+        """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
+        found: set[WorkspaceId] = set()
+        problems: dict[str, str] = {}
+        for scope in self.allowed.prefixes:
+            try:
+                found |= {*self.inventory.list_workspaces(scope)}
+            except LineageError as error:
+                failures.append(error)
+                problems[scope] = _log_failure(error, scope=scope)
+        note_workspaces(self.state.notes, sorted(found), problems)
+        return sorted(found)
+
+    def _refresh_labels(self) -> None:
         """Go on through the models and endpoints of the ledger: a scan may have classified what they were made of."""
+        if self.labels is None:
+            return
         note = self.state.notes.get(_LABELS) or {}
         after: dict[str, str] = {}
         for kind in ("model", "endpoint"):
             rows = self.state.ledger.list_rows(kind, after=str(note.get(kind) or ""), limit=LABELLED)
-            labels.refresh(row.key for row in rows)
+            self.labels.refresh(row.key for row in rows)
             after[kind] = rows[-1].key if len(rows) == LABELLED else ""
         self.state.notes.put(_LABELS, after)
 
@@ -98,6 +117,7 @@ class Reconciler:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
         marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
+        progress.problem = "the last look at it did not end"
         try:
             missed.look_at_gaps()
             missed.look_at_runs()
@@ -106,6 +126,10 @@ class Reconciler:
             marker.mark_deleted_endpoints(self._look_at_endpoints(missed))
             marker.mark_archived()
             marker.mark_deleted_models()
+            progress.problem = ""
+        except LineageError as error:
+            progress.problem = f"the last look at it failed: {': '.join(describe_error(error))}"
+            raise
         finally:
             progress.save(self.state.notes, now=self.now())
         coverage = progress.coverage()
@@ -151,3 +175,9 @@ class Reconciler:
 
     def _read(self, event: str) -> Event:
         return read_event(event, self.allowed)
+
+
+def _log_failure(error: LineageError, **facts: str) -> str:
+    reason, detail = describe_error(error)
+    logger.warning("reconcile failed", extra={**facts, "reason": reason, "detail": detail})
+    return f"{reason}: {detail}"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
-from shared.intake.event_types import NAMESPACE
+from shared.intake.event_types import LISTED, NAMESPACE
 from shared.model import SETTLED, SUCCEEDED, AssetId, WorkspaceId
 from shared.openlineage.incoming_events import REFOLD
 from shared.ports import Listed
@@ -30,7 +30,7 @@ def event_about(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
     else:
         event_type, subject, data = "ModelDeployed", f"endpoints/{item.name}", {"serviceName": item.name}
     event = {
-        "id": f"listed-{item.kind}-{item.name}{f'-{item.version}' if item.version else ''}",
+        "id": f"{LISTED}{item.kind}-{item.name}{f'-{item.version}' if item.version else ''}",
         "topic": workspace.arm_id,
         "subject": subject,
         "eventType": f"{NAMESPACE}{event_type}",

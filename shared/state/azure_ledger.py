@@ -11,10 +11,10 @@ from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Lease, Ledger, PlaceUse, Row, WrittenTree, digest_of, next_lease
+from shared.state.ports import Lease, Ledger, Look, PlaceUse, Row, WrittenTree, digest_of, next_lease
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
-_FACT = "part"
+_FACT, _LOOK = "part", "look"
 _AT, _BELOW = "!", "."
 """After the key of a path: a run that used this very place, and the next segment of a longer path."""
 _DEPTH = 32
@@ -45,6 +45,19 @@ class AzureLedger:
             for row in rows
         }
         self._table.put_many(_ROW, documents, columns=("kind", "outcome", "reason", "status", "event_id"))
+
+    def put_look(self, look: Look) -> None:
+        document = {**asdict(look), "at": look.at.isoformat()}
+        self._table.put_timed(_LOOK, look.at, look.root, document)
+
+    def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
+        return [
+            Look(**{**document, "root": QualifiedName(document["root"]), "at": datetime.fromisoformat(document["at"])})
+            for document in self._table.list_until(_LOOK, until, limit=limit)
+        ]
+
+    def forget_look(self, look: Look) -> None:
+        self._table.delete_timed(_LOOK, look.at, look.root)
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         page = self._table.list_page(_ROW, where={"kind": kind}, after=row_key(after) if after else "", limit=limit)
@@ -167,6 +180,7 @@ class CachedLedger:
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+        self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
         self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
         self.find_uses_below = ledger.find_uses_below
 

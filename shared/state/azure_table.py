@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -154,6 +155,20 @@ class DocumentTable:
         owner = f"{row_key(below)}." if below else ""
         list(self._pool.map(lambda name: self._delete(kind, f"{owner}{row_key(name)}"), dict.fromkeys(names)))
 
+    def put_timed(self, kind: str, at: datetime, name: str, document: Document) -> None:
+        """Write a document that is listed by a time."""
+        self._upsert([{**_pack(kind, name, document, ()), "RowKey": _timed_key(at, name)}])
+
+    def list_until(self, kind: str, until: datetime, *, limit: int) -> list[Document]:
+        """Return documents whose time has come, in its order."""
+        query = f"PartitionKey eq '{kind}' and RowKey lt '{_timed_key(until)}/'"
+        with self._errors("query_entities"):
+            pages = self._client.query_entities(query, results_per_page=limit).by_page()
+            return [_unpack(entity) for entity in next(pages, ())]
+
+    def delete_timed(self, kind: str, at: datetime, name: str) -> None:
+        self._delete(kind, _timed_key(at, name))
+
     def delete_keys(self, keys: Iterable[tuple[str, str]]) -> None:
         """Delete documents by kind and row key."""
         list(self._pool.map(lambda key: self._delete(*key), dict.fromkeys(keys)))
@@ -169,6 +184,12 @@ class DocumentTable:
 
 def row_key(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _timed_key(at: datetime, name: str = "") -> str:
+    """Begin a row key with a time, in the order of which the table keeps rows; `/` comes after `.` and all digits."""
+    moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{moment}.{row_key(name)}" if name else moment
 
 
 def _pack(kind: str, name: str, document: Document, columns: Sequence[str]) -> dict[str, Any]:

@@ -137,6 +137,25 @@ class PlaceUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """
+    A run tree that is to be looked at again at a time.
+
+    Attributes:
+        root: the qualifiedName of its root run.
+        number: how many looks came before.
+        digest: what its records said when it was read last; "" asks for it to be read whole.
+        failures: how often this look could not be taken.
+    """
+
+    root: QualifiedName
+    at: datetime
+    number: int = 0
+    digest: str = ""
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenTree:
     """
     What was written of a run tree.
@@ -215,6 +234,14 @@ class Ledger(Protocol):
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         """Return all that was added, each once, in an order that does not depend on when it was."""
         ...
+
+    def put_look(self, look: Look) -> None: ...
+
+    def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
+        """Return looks that are due at a time, the first to come first."""
+        ...
+
+    def forget_look(self, look: Look) -> None: ...
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         """Return a page of the rows of a kind (`run`, `model` or `endpoint`) whose keys come after one, by key."""

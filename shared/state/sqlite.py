@@ -12,7 +12,18 @@ from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import ConfigurationError
 from shared.places.matching import Match, MatchKind
-from shared.state.ports import DeadLetter, Lease, Message, PlaceUse, Row, State, WrittenTree, digest_of, next_lease
+from shared.state.ports import (
+    DeadLetter,
+    Lease,
+    Look,
+    Message,
+    PlaceUse,
+    Row,
+    State,
+    WrittenTree,
+    digest_of,
+    next_lease,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -40,6 +51,9 @@ CREATE TABLE IF NOT EXISTS matches (
     kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS looks (
+    root TEXT NOT NULL, at TEXT NOT NULL, number INTEGER NOT NULL, digest TEXT NOT NULL, failures INTEGER NOT NULL,
+    PRIMARY KEY (at, root));
 CREATE TABLE IF NOT EXISTS parts (
     run TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (run, digest));
 """
@@ -319,6 +333,20 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
+
+    def put_look(self, look: Look) -> None:
+        values = (look.root, _text(look.at), look.number, look.digest, look.failures)
+        self._database.write_many("REPLACE INTO looks VALUES (?, ?, ?, ?, ?)", [values])
+
+    def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
+        statement = "SELECT * FROM looks WHERE at <= ? ORDER BY at, root LIMIT ?"
+        return [
+            Look(row["root"], datetime.fromisoformat(row["at"]), row["number"], row["digest"], row["failures"])
+            for row in self._database.select(statement, (_text(until), limit))
+        ]
+
+    def forget_look(self, look: Look) -> None:
+        self._database.write_many("DELETE FROM looks WHERE at = ? AND root = ?", [(_text(look.at), look.root)])
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
         statement = "SELECT * FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"

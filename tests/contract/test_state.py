@@ -15,7 +15,7 @@ from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Lease, PlaceUse, Queue, Row, State
+from shared.state.ports import Lease, Look, PlaceUse, Queue, Row, State
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token
 from tests.unit.examples import WORKSPACE_ID
@@ -352,6 +352,25 @@ def test_note_is_read_back_until_it_is_forgotten(state: State, reopen: Open) -> 
     state.notes.forget("backfill/ws")
     state.notes.forget("backfill/ws")
     assert state.notes.get("backfill/ws") is None
+
+
+def test_looks_are_listed_once_their_time_has_come_the_first_first(state: State, reopen: Open, clock: Clock) -> None:
+    """Of one run there may be several."""
+    root, other, now = QualifiedName("azureml://r"), QualifiedName("azureml://other"), clock.moment
+    looks = [
+        Look(root, now + timedelta(minutes=10), digest="d"),
+        Look(other, now + timedelta(minutes=5), number=1, failures=2),
+        Look(root, now + timedelta(days=1), number=2),
+    ]
+    for look in (*looks, looks[0]):
+        state.ledger.put_look(look)
+    assert list(state.ledger.list_looks(until=now, limit=9)) == []
+    due = state.ledger.list_looks(until=now + timedelta(minutes=10), limit=9)
+    assert list(due) == [looks[1], looks[0]]
+    assert list(reopen().ledger.list_looks(until=now + timedelta(days=2), limit=2)) == [looks[1], looks[0]]
+    state.ledger.forget_look(looks[0])
+    state.ledger.forget_look(looks[0])
+    assert list(state.ledger.list_looks(until=now + timedelta(days=2), limit=9)) == [looks[1], looks[2]]
 
 
 def test_what_was_read_a_moment_ago_is_not_asked_for_again(

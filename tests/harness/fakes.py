@@ -9,7 +9,7 @@ from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.kinds import RESOURCE_SETS
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Workspace, WorkspaceId
+from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -58,9 +58,13 @@ class FakeRunSource(Script):
         *,
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         self.experiments |= experiments or {}
         return self._answer(f"run {run_id}")  # type: ignore[no-any-return]
+
+    def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
+        return bool(self._answer(f"changed {known.root_id}"))
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion:
         return self._answer(f"model {model.label}")  # type: ignore[no-any-return]
@@ -70,6 +74,9 @@ class FakeRunSource(Script):
         if not run_id:
             return None
         return Producer(self.get_run_tree(workspace, run_id), run_id, "properties.jobName", inferred=False)
+
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
+        return replace(tree, represented_by={**tree.represented_by, **makers})
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
         self.called(f"endpoint {name}")

@@ -19,7 +19,7 @@ from shared.state.ports import Message
 from shared.state.sqlite import open_state
 from tests.harness.fakes import NOON, FakeCatalog, FakeWritten, FreeLeases
 from tests.harness.recording import Replay
-from tests.worlds.golden_case import WORKSPACE_ID, Case, lineage_of, shorten
+from tests.worlds.golden_case import Case, lineage_of, shorten
 
 AT_ONCE = Redelivery(max_attempts=3, first_delay=timedelta(0))
 LATER = NOON.replace(year=2027)
@@ -83,7 +83,7 @@ class Core:
         self.catalog.scan(case.scanned)
         self.state = open_state(":memory:", now=self.now)
         source = cast(RunSource, self.azure_ml)
-        self.allowed = AllowList((WORKSPACE_ID,))
+        self.allowed = AllowList(case.workspace_ids)
         self.publisher = Publisher(
             source,
             self.catalog,

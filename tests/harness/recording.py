@@ -12,7 +12,7 @@ from cattrs.strategies import configure_tagged_union
 
 from shared import errors
 from shared.errors import LineageError
-from shared.model import AssetId, Data, ModelVersion, Producer, RunTree, WorkspaceId
+from shared.model import AssetId, Data, ModelVersion, Producer, RunTree, Signature, WorkspaceId
 from shared.ports import Inventory, RunSource
 
 CONVERTER = Converter(omit_if_default=True)
@@ -20,6 +20,8 @@ CONVERTER = Converter(omit_if_default=True)
 configure_converter(CONVERTER)
 configure_tagged_union(Data, CONVERTER, tag_name="is")
 _RECORDED_METHODS = {"find_producer": "find_maker"}
+_NOT_RECORDED: Mapping[type, str] = {RunTree: "signatures"}
+"""Hashes of what the services say, which a recording does not need."""
 _RECORDED_FIELDS: Mapping[type, Mapping[str, str]] = {
     RunTree: {"represented_by": "aliases"},
     Producer: {"field": "witness"},
@@ -27,6 +29,7 @@ _RECORDED_FIELDS: Mapping[type, Mapping[str, str]] = {
 """Names in the recordings that differ from those in the code, so that a renaming changes no recording; parts first."""
 for _type, _names in _RECORDED_FIELDS.items():
     _renamed: Any = {name: override(rename=recorded) for name, recorded in _names.items()}
+    _renamed |= {_NOT_RECORDED[_type]: override(omit=True)} if _type in _NOT_RECORDED else {}
     CONVERTER.register_unstructure_hook(
         _type, make_dict_unstructure_fn(_type, CONVERTER, _cattrs_omit_if_default=True, **_renamed)
     )
@@ -112,7 +115,7 @@ def _format(method: str, args: Sequence[object], options: Mapping[str, object]) 
         [
             _RECORDED_METHODS.get(method, method),
             *words,
-            *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each),
+            *(f"{name}={_word(each)}" for name, each in sorted(options.items()) if each and not callable(each)),
         ]
     )
 
@@ -121,6 +124,10 @@ def _word(value: object) -> str:
     match value:
         case ModelVersion():
             return _word(value.id)
+        case Signature():
+            return " ".join((value.root_id, *value.run_ids))
+        case RunTree():
+            return value.root_id
         case AssetId():
             return f"{value.registry}/{value.label}" if value.registry else value.label
         case _:

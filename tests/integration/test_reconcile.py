@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.reconciling import missed_events
@@ -335,3 +336,35 @@ def test_second_tick_at_the_same_time_leaves_the_work_to_the_first(app: App) -> 
     app.services.state.leases.acquire("reconcile", holder="other", duration=timedelta(minutes=30))
     assert app.services.reconciler.tick() == []
     assert app.emulator.control.requests() == []
+
+
+def test_scope_that_is_gone_keeps_no_other_from_being_looked_at_and_shows(start_app: Start) -> None:
+    """A resource group was deleted; the good workspace is looked at, and nothing says that all is linked."""
+    app = start_app("credit-risk")
+    app.replay()
+    gone = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-gone"
+    services = replace(app.services, settings=replace(app.services.settings, workspaces=(gone, WORKSPACE)))
+    app.emulator.control.faults({"service": "azure_ml", "path": "rg-gone/", "statuses": [404] * 9})
+    for _ in range(2):
+        with pytest.raises(LineageError):
+            services.reconciler.tick()
+    good, missing = read_coverage(services.state.notes)
+    assert (good.percent, good.is_whole) == (100.0, True)
+    assert (missing.workspace, missing.percent) == (gone, 0.0)
+    assert missing.problem.startswith("RecordNotFound: ")
+    assert not read_health(services.state.notes, services.dead_letters, now=services.now()).is_covered
+
+
+def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
+    """What was true once may not be any more."""
+    app.replay()
+    tick(app)
+    notes, now = app.services.state.notes, app.services.now()
+    assert [each.percent for each in read_coverage(notes, now=now)] == [100.0]
+    [late] = read_coverage(notes, now=now + timedelta(days=1))
+    assert (late.percent, late.problem.startswith("nothing has looked at it since")) == (99.9, True)
+    app.emulator.control.faults({"service": "azure_ml", "path": "ws-credit/jobs", "statuses": [400] * 9})
+    with pytest.raises(LineageError):
+        app.services.reconciler.tick()
+    [failed] = read_coverage(notes, now=now)
+    assert (failed.percent, failed.problem.startswith("the last look at it failed: ")) == (99.9, True)

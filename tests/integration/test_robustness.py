@@ -115,6 +115,24 @@ def test_reused_step_whose_original_is_gone_keeps_its_place(app: App, add: Add) 
     assert app.entity(f"{WS}/runs/s2")["attributes"]["name"] == "Cached"
 
 
+def test_reused_steps_that_name_each_other_keep_their_places(app: App, add: Add) -> None:
+    """However records contradict each other, reading them ends."""
+    step = {"kind": "step", "parent": "p2", "experiment": "CreditRiskPipeline"}
+    reused = {"s1": "s2", "s2": "s3", "s3": "s1", "s4": "s4"}
+    add(
+        runs={
+            "p2": {"kind": "pipeline", "experiment": "CreditRiskPipeline"},
+            **{
+                name: {**step, "properties": {"azureml.isreused": "true", "azureml.reusedrunid": other}}
+                for name, other in reused.items()
+            },
+        }
+    )
+    app.emulator.control.clear_requests()
+    assert outcomes(app.replay([run_completed("p2", runType="azureml.PipelineRun")])) == ["published"]
+    assert len([request for request in app.emulator.control.requests() if "rundata" in request.path]) <= 3
+
+
 def test_data_asset_that_is_gone_keeps_its_edge(app: App, add: Add) -> None:
     """A replay after a person deleted the asset removes nothing from the catalog."""
     app.replay()

@@ -501,14 +501,14 @@ def test_run_that_names_itself_as_pipeline_has_no_parent() -> None:
 
 
 def test_automl_child_has_no_pipeline_in_its_event() -> None:
-    """Its `pipeline_id` is no run; the run history is asked for its root."""
+    """Its `pipeline_id` is no run; its own id begins with that of the AutoML run."""
     properties = {"runTemplate": "automl_child", "pipeline_id": "5dfac790c5c209f98a1da2dc1c7fb76f0397324f"}
     body = event_grid(
         "RunCompleted",
         f"experiments/{EXPERIMENT}/runs/AutoML_1_5",
         {"runId": "AutoML_1_5", "runType": None, "runTags": {}, "runProperties": properties},
     )
-    assert read(body).subject == RunSubject("AutoML_1_5")
+    assert read(body).subject == RunSubject("AutoML_1_5", trial_of="AutoML_1")
 
 
 @pytest.mark.parametrize(

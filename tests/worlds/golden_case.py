@@ -103,6 +103,14 @@ class Case:
         return parse_downstream(self.downstream_yaml, "downstream.yaml")
 
     @property
+    def workspace_ids(self) -> tuple[str, ...]:
+        """The ARM ids of the workspaces in it, all of which are on the allow list."""
+        return tuple(
+            WORKSPACE_ID.replace("rg-ml", str(each["resource_group"])).replace(KEY, str(each["name"]))
+            for each in self.seed["workspaces"].values()
+        )
+
+    @property
     def lineage_file(self) -> Path:
         return FOLDER / self.name / "lineage.json"
 
@@ -144,6 +152,8 @@ class Case:
             return {"runType": "azureml.PipelineRun"}
         if run.get("kind") in ("step", "batch_scoring"):
             return {"runType": "azureml.StepRun", "runTags": {"azureml.pipeline": run["parent"]}}
+        if run.get("kind") == "automl_child":
+            return {"runType": None, "runProperties": {"runTemplate": "automl_child"}}
         return {}
 
 

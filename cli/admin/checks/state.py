@@ -89,11 +89,15 @@ def _probe_coverage(services: Services) -> Callable[[], str]:
         if not coverages:
             raise UncheckedError("the timer `reconcile` has not looked through any workspace yet")
         words = ", ".join(f"{each.workspace.rpartition('/')[2]} {each.percent} %" for each in coverages)
-        stale = [each.at for each in coverages if services.now() - datetime.fromisoformat(each.at) > _DAY]
+        stale = [each.at for each in coverages if each.at and services.now() - datetime.fromisoformat(each.at) > _DAY]
         if stale:
             raise ProblemError(
                 f"{words}; last looked at {min(stale)}",
                 "The timer `reconcile` does not run or fails: look at RECONCILE_SCHEDULE and at the app's log.",
+            )
+        if problems := [f"{each.workspace}: {each.problem}" for each in coverages if each.problem]:
+            raise ProblemError(
+                f"{words}; {'; '.join(problems)}", "Give the app its role there, or take it out of LINEAGE_WORKSPACES."
             )
         if any(each.complete and each.gaps for each in coverages):
             raise ProblemError(words, "`lineage status` names every gap with its reason.")

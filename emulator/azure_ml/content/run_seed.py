@@ -101,6 +101,7 @@ class _Reader:
             end=read_time(node.get("end"), start + timedelta(minutes=1)),
             created_by=node.get("created_by", AUTHOR),
             reused_from=node.get("reused_from"),
+            origin=self._origin(run_id) if node.get("reused_from") else None,
             description=node.get("description"),
             input_datasets=_saved(node.get("input_datasets")),
             output_datasets=_saved(node.get("output_datasets")),
@@ -110,6 +111,14 @@ class _Reader:
             search_lacks_metrics=bool(node.get("search_lacks_metrics")),
             defined=bool(node.get("defined", True)),
         )
+
+    def _origin(self, run_id: str) -> str:
+        """Follow a reused step to the run that did the work, past those that reused it before."""
+        passed: list[str] = []
+        while (reused := self.nodes.get(run_id, {}).get("reused_from")) and run_id not in passed:
+            passed.append(run_id)
+            run_id = reused
+        return run_id
 
     def _root(self, run_id: str) -> str:
         """Climb to the root, past the runs whose root is known already: families may be deep."""
@@ -213,7 +222,7 @@ class _Reader:
         run_id, _, name = reference.partition("/")
         if run_id not in self.nodes:
             raise ValueError(f"{reference} names a run that is not there")
-        owner = self.nodes[run_id].get("reused_from", run_id)
+        owner = self._origin(run_id)
         output = self._outputs[owner].get(name)
         if output is None:
             raise ValueError(f"{reference} names an output that is not there")

@@ -131,6 +131,7 @@ class Run:
     end: datetime
     created_by: str
     reused_from: str | None = None
+    origin: str | None = None
     description: str | None = None
     input_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
     output_datasets: Mapping[str, SavedDataset] = field(default_factory=dict)
@@ -142,8 +143,8 @@ class Run:
 
     @property
     def container(self) -> str:
-        """Name the data container; a reused step has the one of the run it reuses."""
-        return f"dcid.{self.reused_from or self.id}"
+        """Name the data container; a reused step has the one of the run that did the work."""
+        return f"dcid.{self.origin or self.id}"
 
     @property
     def orchestrates(self) -> bool:

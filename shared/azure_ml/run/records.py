@@ -1,5 +1,6 @@
 """The records of run history, and what one says of its run: names, parameters, metrics, git."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from shared.redaction import redact_mapping, redact_text
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
-_JOBS_WITH_SETTINGS = frozenset({"automl", "hyperdrive"})
+_SEARCHES = frozenset({"automl", "hyperdrive"})
 _JOB_SETTINGS = {
     "task_type": ("taskDetails.taskType",),
     "primary_metric": ("taskDetails.primaryMetric", "objective.primaryMetric"),
@@ -31,6 +32,11 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)
 _PIPELINE = "azureml.PipelineRun"
 _PARTIAL = "Partial: nothing is known here of the kind of run {}; what its record says is shown."
 _OF_A_SERVICE = re.compile(r"azureml\.|mlflow\.|_aml_system|automl_|_azureml|lineage\.|(hyperparameters|is_gpu)$")
+_UNSETTLED = (
+    *("status", "displayName", "description", "tags", "properties", "endTimeUtc"),
+    *("inputs", "outputs", "inputDatasets", "outputDatasets"),
+)
+"""Members of a record that may change after its run has ended: people set them, or the services settle them late."""
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 _SET_BY_CODE = frozenset({"mlflow.autologging", "mlflow.log-model.history"})
 """Tags that MLflow sets where code logs with it (mlflow/utils/mlflow_tags.py of MLflow 3.17)."""
@@ -95,22 +101,38 @@ class Record:
         return str(self.properties.get("best_child_run_id") or tags.get("automl_best_child_run_id") or "")
 
     @property
+    def kind(self) -> str:
+        return str(self.metadata.get("runType") or "")
+
+    @property
     def ended_at(self) -> str:
         return str(self.metadata.get("endTimeUtc") or "")
 
     @property
     def has_settings_in_job(self) -> bool:
         """Whether it is a sweep or an AutoML run: how those were submitted is in no record of a run."""
-        return not self.definition and str(self.metadata.get("runType") or "").casefold() in _JOBS_WITH_SETTINGS
+        return not self.definition and is_search(self.kind)
 
     @property
     def is_of_unknown_kind(self) -> bool:
         """Whether neither its type nor a definition of how it was submitted says what it is."""
         return not self.definition and str(self.metadata.get("runType") or "").casefold() not in _KNOWN_KINDS
 
+    def sign(self, mlflow: Json | None) -> str:
+        """Hash all of it that may still change once the run has ended, with what MLflow has of the run."""
+        said = {name: self.metadata.get(name) for name in _UNSETTLED}
+        logged = {name: (mlflow or {}).get(name) for name in ("data", "inputs")}
+        text = json.dumps([said, logged], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     @property
     def is_pipeline(self) -> bool:
         return _PIPELINE in (self.metadata.get("runType"), self.properties.get("azureml.runsource"))
+
+
+def is_search(kind: str) -> bool:
+    """Whether runs of a kind try others out and choose the best: sweeps and AutoML."""
+    return kind.casefold() in _SEARCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +194,8 @@ def to_run(
         name=redact_text(str(metadata.get("displayName") or metadata.get("name") or record.run_id)),
         status=record.status,
         experiment=experiment,
-        kind=str(metadata.get("runType") or ""),
+        kind=record.kind,
+        best_child=record.best_child_id,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),

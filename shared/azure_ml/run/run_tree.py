@@ -1,10 +1,11 @@
 """Reads the tree that a run belongs to: records, data, what MLflow logged, and what runs declare of columns."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.declared_columns import RunDatasets, read_declared
@@ -20,40 +21,116 @@ from shared.errors import (
     UnreadableAnswerError,
 )
 from shared.http.rest import Json
-from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Workspace
+from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Signature, Workspace
 
+DEEPEST = 20
+"""Runs between a run and the step it ran below; a step, its sweep, a trial and a nested run are four."""
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
 _REFUSALS = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError)
 """What of an answer that lineage does not depend on costs no more than that answer."""
 ASKED_ALONE = 20
 """Runs of a tree whose metrics are asked for one by one, where MLflow's search shows none of any though code logged."""
+_REUSED_AGAIN = 20
+"""Times that results which were reused are followed to where they were reused from."""
 _NOT_ASKED = "MLflow's search shows no metrics of this run; there were too many such runs to ask for each alone."
 _NAMED_IN_NOTE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RunTreeReader:
-    """Reads trees of runs of one workspace; names who submitted a run only if `owners` is true."""
+    """
+    Reads trees of runs of one workspace; names who submitted a run only if `owners` is true.
+
+    Attributes:
+        brief: keeps what changes soon, for seconds.
+    """
 
     workspace: Workspace
     api: WorkspaceApi
     data: DataReader
     cache: Cache
+    brief: Cache
     owners: bool
 
-    def read(self, run_id: str, *, orchestrates: bool, experiments: Mapping[str, str]) -> RunTree:
+    def read(
+        self,
+        run_id: str,
+        *,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] = MappingProxyType({}),
+        is_published: Callable[[str], bool] | None = None,
+    ) -> RunTree:
         """Return the whole tree that a run belongs to; see `Resolver.get_run_tree`."""
+        asked = None if orchestrates else Record.from_json(self.api.get_run(run_id))
+        root = asked if asked and asked.root_id == run_id else None
+        if asked and is_published:
+            found = self._without_its_runs(asked, is_published)
+            if isinstance(found, RunTree):
+                return found
+            root = found
+        return self._read_whole(run_id, asked=asked, root=root, experiments=experiments)
+
+    def _without_its_runs(self, asked: Record, is_published: Callable[[str], bool]) -> RunTree | Record:
+        """
+        Return the tree without its runs where nothing has to be published of it just now, otherwise the root's record.
+
+        Of a thousand trials that ended, each costs the request for its own record and no more: what is above a run
+        never changes, and whether it has ended is remembered for seconds.
+        """
+        key = (self.workspace.id, asked.root_id)
+        read = {asked.run_id: asked}
+        stands_for_it = self._representative(asked, read)
+        known = {} if stands_for_it == asked.run_id else {asked.run_id: stands_for_it}
+        if known and is_published(stands_for_it):
+            return RunTree(self.workspace, asked.root_id, "", (), known)
+
+        def ask() -> Record:
+            return read.get(asked.root_id) or Record.from_json(self.api.get_run(asked.root_id))
+
+        if asked.run_id == asked.root_id:
+            self.brief.forget([key])
+        root = self.brief.get(key, ask)
+        if root.status.casefold() in SETTLED:
+            self.brief.forget([key])
+            return root
+        return RunTree(self.workspace, asked.root_id, root.status, (), known)
+
+    def _representative(self, asked: Record, read: dict[str, Record]) -> str:
+        """
+        Return the run that stands for another in the catalog: the nearest above it that is a step or has no parent.
+
+        Args:
+            read: takes the records that were read for it.
+        """
+
+        def ask(run_id: str) -> tuple[str, bool]:
+            read[run_id] = Record.from_json(self.api.get_run(run_id))
+            return read[run_id].parent_id, read[run_id].is_pipeline
+
+        run_id, parent_id, passed = asked.run_id, asked.parent_id, {asked.run_id}
+        while parent_id and parent_id not in passed:
+            passed.add(parent_id)
+            try:
+                above, is_pipeline = self.cache.get((self.workspace.id, "above", parent_id), partial(ask, parent_id))
+            except RecordNotFoundError:
+                break
+            if is_pipeline:
+                break
+            run_id, parent_id = parent_id, above
+        return run_id
+
+    def _read_whole(
+        self, run_id: str, *, asked: Record | None, root: Record | None, experiments: Mapping[str, str]
+    ) -> RunTree:
         with ThreadPoolExecutor(max_workers=1) as beside:  # for requests that do not depend on each other
             datastores = beside.submit(copy_context().run, self.data.datastores)
-            records = _read_records(self.api, run_id, orchestrates=orchestrates)
+            records = _read_records(self.api, run_id, asked=asked, root=root)
             datastores.result()
             logged = beside.submit(copy_context().run, _read_mlflow, self.api, records)
-            root = RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments))
-            bindings = {
-                record.run_id: tuple(self.data.place_saved(list_bindings(record, scores_in_batch=root.scores_in_batch)))
-                for record in records.settled
-            }
+            facts = RootFacts.of(records.root, experiment=self._experiment_of(records.root, experiments))
+            listed = partial(list_bindings, scores_in_batch=facts.scores_in_batch)
+            bindings = {record.run_id: tuple(self.data.place_saved(listed(record))) for record in records.settled}
             data = self.data.resolve(bindings)
             mlflow = logged.result()
         settings, notes = _read_settings(self.api, records.root)
@@ -64,7 +141,7 @@ class RunTreeReader:
             settings=settings,
             notes=notes,
             experiments=experiments,
-            root=root,
+            root=facts,
             lagging=records.lagging,
         )
         runs = [self._to_run(record, answers) for record in records.settled]
@@ -74,8 +151,32 @@ class RunTreeReader:
             root_status=records.root.status,
             runs=tuple(sorted(runs, key=lambda run: run.id)),
             represented_by=records.represented_by,
+            signatures=_sign(records.root, records.settled, mlflow.runs),
             lagging=records.lagging,
         )
+
+    def has_changed(self, known: Signature) -> bool:
+        """
+        Whether the records of a tree, or what MLflow has of it, say something else now; 2 requests up to 200 runs.
+
+        Raises:
+            RecordNotFoundError: the root is gone.
+        """
+        if known.run_ids:
+            answers = self.api.get_runs([known.root_id, *known.run_ids])
+        else:
+            answers = {known.root_id: self.api.get_run(known.root_id)}
+        if known.root_id not in answers:
+            raise RecordNotFoundError(f"run {known.root_id}: Azure ML has no record of it")
+        records = {run_id: Record.from_json(body) for run_id, body in answers.items()}
+        root, logged = records[known.root_id], _Logged()
+        if root.is_pipeline:
+            below = {run_id: records[run_id] for run_id in known.run_ids if run_id in records}
+            own = {run_id: record for run_id, record in below.items() if record.root_id == root.run_id}
+            _search_mlflow(self.api, logged, own)
+        else:
+            _ask_alone(self.api, logged, root.run_id)
+        return Signature.of(root.run_id, known.run_ids, _sign(root, records.values(), logged.runs)) != known
 
     def _to_run(self, record: Record, answers: "_Answers") -> Run:
         run_id = record.run_id
@@ -178,16 +279,18 @@ class _TreeRecords:
     lagging: tuple[str, ...] = ()
 
 
-def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _TreeRecords:
+def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     """
     Find a run's root and everything below it that ended; of a run without a pipeline that is the root alone.
+
+    Args:
+        asked: the run's own record; None if it is known to be a pipeline.
+        root: the root's record, if it was read.
 
     Raises:
         RecordNotFoundError: there is no such run.
     """
-    asked = None if orchestrates else Record.from_json(api.get_run(run_id))
     root_id = asked.root_id if asked else run_id
-    root = asked if asked and asked.run_id == root_id else None
     if asked and not root:
         root = Record.from_json(api.get_run(root_id))
     if root and not root.is_pipeline:
@@ -198,34 +301,80 @@ def _read_records(api: WorkspaceApi, run_id: str, *, orchestrates: bool) -> _Tre
 def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     children = {child.run_id: child for child in _walk(api, root_id)}
     ended = [child for child in children.values() if child.status.casefold() in SETTLED]
-    if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in ended}:
-        ended.append(children[asked.run_id])  # a model names the step that produced it before that step has ended
+    standing = _find_standing(api, asked, children) if asked and asked.run_id != root_id else ""
+    if standing and standing not in {child.run_id for child in ended}:
+        ended.append(children[standing])  # a model names the step that produced it before that step has ended
     answers = api.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
     )
+    origins = _follow_reuse(api, ended, answers)
     if root is None:
         root = Record.from_json(answers.pop(root_id) if root_id in answers else api.get_run(root_id))
     if root.root_id != root_id:  # the event called a nested pipeline its root
         return _read_pipeline(api, root.root_id, asked=asked, root=None)
     lagging = [each for each in children.values() if each.status.casefold() in _ENDING]
-    records = {child.run_id: _record_of(api, child, answers) for child in ended}
+    records = {child.run_id: _record_of(api, child, origins[child.run_id], answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
-    if asked and asked.run_id != root_id and asked.parent_id in settled:
-        represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+    if asked and standing and standing != asked.run_id:
+        represented_by.setdefault(asked.run_id, represented_by.get(standing, standing))
     has_completed = root.status.casefold() in SUCCEEDED
     named = sorted(f"{each.run_id} ({each.status})" for each in lagging) if has_completed else []
     return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
 
 
-def _record_of(api: WorkspaceApi, child: Record, answers: Mapping[str, Json]) -> Record:
+def _find_standing(api: WorkspaceApi, asked: Record, steps: Collection[str]) -> str:
     """
-    Return the full record of a step, or of the run it reuses.
+    Return the step that a run is or that it ran below, through sweeps, trials and nested runs; "" if there is none.
+
+    Costs a request for each run in between.
+    """
+    run_id, above = asked.run_id, asked.parent_id
+    for _ in range(DEEPEST):
+        if run_id in steps or not above:
+            break
+        run_id = above
+        try:
+            above = "" if run_id in steps else Record.from_json(api.get_run(run_id)).parent_id
+        except RecordNotFoundError:
+            break
+    return run_id if run_id in steps else ""
+
+
+def _follow_reuse(api: WorkspaceApi, steps: Sequence[Record], answers: dict[str, Json]) -> dict[str, str]:
+    """
+    Return for each step the run that did its work: itself, or the run it reuses, which may have reused another.
+
+    Costs one request for each time that results were reused again, whatever the number of steps.
+
+    Args:
+        answers: records by the ids of their runs; takes those that are read.
+    """
+    origins = {step.run_id: step.reused_run_id or step.run_id for step in steps}
+    passed = {step.run_id: {step.run_id, origins[step.run_id]} for step in steps}
+    for _ in range(_REUSED_AGAIN):
+        further = {}
+        for step_id, run_id in origins.items():
+            reused = Record.from_json(answers[run_id]).reused_run_id if run_id in answers else ""
+            if reused and reused not in passed[step_id]:
+                further[step_id] = reused
+        if not further:
+            break
+        answers.update(api.get_runs([each for each in dict.fromkeys(further.values()) if each not in answers]))
+        # One whose record is gone says nothing: what reused it is at least a step.
+        origins.update((step_id, run_id) for step_id, run_id in further.items() if run_id in answers)
+        for step_id, run_id in further.items():
+            passed[step_id].add(run_id)
+    return origins
+
+
+def _record_of(api: WorkspaceApi, child: Record, run_id: str, answers: Mapping[str, Json]) -> Record:
+    """
+    Return the full record of a step, or of the run whose results it reuses.
 
     A record that the batch left out is read alone. If there is none any more, the step keeps its place in the lineage
     with what the list of children said, which is neither inputs nor outputs.
     """
-    run_id = child.reused_run_id or child.run_id
     try:
         return Record.from_json(answers[run_id] if run_id in answers else api.get_run(run_id))
     except RecordNotFoundError:
@@ -255,16 +404,21 @@ def _read_mlflow(api: WorkspaceApi, records: _TreeRecords) -> _Logged:
         return logged
     # A sweep among the steps may have thousands of trials: of those, the best one is kept.
     wanted = {each: record for record in records.settled for each in (record.run_id, record.best_child_id) if each}
+    _search_mlflow(api, logged, wanted)
+    return logged
+
+
+def _search_mlflow(api: WorkspaceApi, logged: _Logged, wanted: Mapping[str, Record]) -> None:
+    """Add MLflow's view of some runs to `logged`, by one search for each root they ran under."""
     unsearched = set[str]()
     # A reused step logged its metrics below the root it first ran under.
-    for experiment_id, root_id in sorted({(record.experiment_id, record.root_id) for record in records.settled}):
+    for experiment_id, root_id in sorted({(record.experiment_id, record.root_id) for record in wanted.values()}):
         try:
             runs = api.search_mlflow_runs(experiment_id, root_id)
             logged.runs.update((run_id, run) for run_id, run in runs if run_id in wanted)
         except _REFUSALS:
             unsearched |= {run_id for run_id, record in wanted.items() if record.root_id == root_id}
     _ask_for_metrics(api, logged, wanted, unsearched)
-    return logged
 
 
 def _ask_for_metrics(
@@ -300,6 +454,17 @@ def _ask_alone(api: WorkspaceApi, logged: _Logged, run_id: str) -> str:
     except _REFUSALS as error:
         return f"What this run logged with MLflow cannot be read: {_describe_refusal(error)}."
     return ""
+
+
+def _sign(root: Record, records: Iterable[Record], mlflow: Mapping[str, Json]) -> dict[str, str]:
+    """Hash what the records of runs say that may still change once they have ended; the definition does not."""
+    # A pipeline logs nothing itself, and what a step of another root logged is not among what its own root's runs did.
+    own = {record.run_id for record in (root, *records) if record.root_id == root.run_id}
+    logging = own - {root.run_id} if root.is_pipeline else own
+    return {
+        record.run_id: record.sign(mlflow.get(record.run_id) if record.run_id in logging else None)
+        for record in (root, *records)
+    }
 
 
 def _describe_refusal(error: LineageError) -> str:

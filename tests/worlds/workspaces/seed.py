@@ -103,6 +103,8 @@ def _run(run: Run) -> dict[str, Any]:
     if run.best:
         key = "tags" if run.kind == "automl" else "properties"
         node[key] = {"automl_best_child_run_id" if run.kind == "automl" else "best_child_run_id": run.best}
+    if run.kind == "batch":
+        node["tags"] = {"azureml.batchrun": "true"}
     if run.kind == "other":
         node["run_type"] = "azureml.dreaming"
     return node

@@ -1,0 +1,83 @@
+"""Looks at runs again: metrics, registered outputs and tags settle after the event that announces the end of a run."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.catalog import qualified_names
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
+from shared.errors import LineageError, RecordNotFoundError
+from shared.intake.allow_list import AllowList
+from shared.intake.message import RECONCILE, describe_error
+from shared.intake.receive import enqueue
+from shared.model import Signature, WorkspaceId
+from shared.ports import Listed, RunSource
+from shared.publishing.plan import LOOKS
+from shared.reconciling.synthetic_events import event_about
+from shared.state.ports import Look, State
+
+logger = logging.getLogger(__name__)
+
+IN_TICK = 500
+"""Looks in one tick, of two requests each; those that are left are the first of the next."""
+_AFTER_FAILURE = timedelta(hours=1)
+_FAILURES = 24
+"""A look that cannot be taken for a day is given up: the workspace is gone, or closed to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookTaker:
+    """One tick over all runs whose time has come. A run that says what it said costs no more than the question."""
+
+    source: RunSource
+    state: State
+    allowed: AllowList
+    now: Callable[[], datetime]
+
+    def tick(self) -> None:
+        """Put an event about each run that says something new on the queue, and note when to look the next time."""
+        for look in self.state.ledger.list_looks(until=self.now(), limit=IN_TICK):
+            match parse(look.root):
+                case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id) if run_id:
+                    if self.allowed.takes(workspace):
+                        self._take(look, workspace, run_id)
+            self.state.ledger.forget_look(look)  # after what follows from it, so that nothing is lost in between
+
+    def _take(self, look: Look, workspace: WorkspaceId, run_id: str) -> None:
+        try:
+            if self._has_changed(look, workspace, run_id):
+                self._read_again(look.root, workspace, run_id)
+        except RecordNotFoundError:
+            return  # the run was deleted; its lineage stays
+        except LineageError as error:
+            reason, detail = describe_error(error)
+            logger.warning("look failed", extra={"run_id": run_id, "reason": reason, "detail": detail})
+            if look.failures < _FAILURES:
+                at = self.now() + _AFTER_FAILURE
+                self.state.ledger.put_look(replace(look, at=at, failures=look.failures + 1))
+            return
+        if look.number + 1 < len(LOOKS):
+            at = self.now() + LOOKS[look.number + 1] - LOOKS[look.number]
+            self.state.ledger.put_look(replace(look, at=at, number=look.number + 1, failures=0))
+
+    def _has_changed(self, look: Look, workspace: WorkspaceId, run_id: str) -> bool:
+        if not look.digest:
+            return True
+        names = self.state.ledger.get_tree(look.root).fingerprints
+        below = tuple(sorted({*_runs_among(names, workspace)} - {run_id}))
+        return self.source.has_changed(workspace, Signature(run_id, below, look.digest))
+
+    def _read_again(self, key: QualifiedName, workspace: WorkspaceId, run_id: str) -> None:
+        row = self.state.ledger.get_rows([key]).get(key)
+        item = Listed("run", run_id, status=row.status if row else "", created_at=row.event_time if row else None)
+        event = event_about(workspace, item, now=self.now())
+        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+
+
+def _runs_among(names: Iterable[QualifiedName], workspace: WorkspaceId) -> Iterator[str]:
+    """Yield the ids of the runs among names of runs, their settings and their metrics."""
+    for name in names:
+        parsed = parse(name)
+        if parsed and parsed.run_id and name == qualified_names.of_run(workspace, parsed.run_id):
+            yield parsed.run_id

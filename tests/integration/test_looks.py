@@ -1,0 +1,186 @@
+"""A run is looked at again by itself: what settles after its event arrives, and what has not changed costs little."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from emulator.server import Emulator
+from shared.bootstrap import Services
+from shared.catalog.qualified_names import QualifiedName
+from shared.model import WorkspaceId
+from shared.reconciling.coverage import read_coverage
+from shared.reconciling.looks import IN_TICK
+from shared.settings import Settings
+from tests.harness.app import WORKSPACE, WS, App, run_completed
+from tests.harness.clock import MovedClock
+
+Add = Callable[..., None]
+HOUR = timedelta(hours=1)
+JOB = {"kind": "command", "experiment": "late", "command": "python x.py"}
+
+
+class Later:
+    """An app whose clock a test moves on, and its ticks."""
+
+    def __init__(self, emulator: Emulator, storage: Path) -> None:
+        self.clock = MovedClock()
+        self.emulator = emulator
+        self.settings = Settings.from_env(emulator.environment(f"sqlite:///{storage}"))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a process that remembers nothing but what is stored."""
+        self.app = App(self.emulator, Services(self.settings, now=self.clock))
+
+    def tick(self, *, after: timedelta = timedelta(0)) -> list[str]:
+        """Let time pass, do one tick, and publish what it put on the queue."""
+        self.clock.move(after)
+        self.app.services.reconciler.tick()
+        return [report.outcome.outcome for report in self.app.replay([])]
+
+    def looks(self) -> int:
+        """Count looks that are still to come."""
+        return len(self.app.services.ledger.list_looks(until=self.clock() + timedelta(days=30), limit=IN_TICK))
+
+
+@pytest.fixture
+def later(emulator: Emulator, tmp_path: Path) -> Later:
+    """Scenario credit-risk, all of it published and looked through."""
+    emulator.control.use("credit-risk")
+    return Later(emulator, tmp_path / "lineage.sqlite")
+
+
+@pytest.fixture
+def add(later: Later) -> Add:
+    """Add to the workspace of the scenario."""
+
+    def add_to_workspace(**parts: object) -> None:
+        later.emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": parts}})
+
+    return add_to_workspace
+
+
+def publish_all(later: Later) -> None:
+    """Publish what there is, and let all looks that follow from it pass."""
+    later.app.replay()
+    later.tick()
+    for wait in (HOUR, HOUR, 2 * timedelta(days=1)):
+        later.tick(after=wait)
+    assert later.looks() == 0
+
+
+def test_unchanged_runs_are_looked_at_three_times_with_two_requests_and_no_write(later: Later, add: Add) -> None:
+    """After ten minutes, an hour and a day; also over a restart."""
+    publish_all(later)
+    add(runs={"late": JOB})
+    later.app.replay([run_completed("late")])
+    later.tick(after=timedelta(minutes=9))
+    counted = []
+    for wait in (timedelta(minutes=2), HOUR, timedelta(days=1), timedelta(days=1)):
+        later.restart()
+        later.app.services.resolver.get_workspace(WorkspaceId.parse(WORKSPACE))
+        later.emulator.control.clear_requests()
+        assert later.tick(after=wait) == []
+        paths = [request.path for request in later.emulator.control.requests("azure_ml")]
+        counted.append(sum("/rundata" in path or "/mlflow/" in path for path in paths))
+        assert later.app.writes() == 0
+    assert counted == [2, 2, 2, 0]
+    assert later.looks() == 0
+
+
+def test_unchanged_pipeline_is_looked_at_with_two_requests(later: Later) -> None:
+    """However many steps it has."""
+    publish_all(later)
+    events = later.app.events()
+    pipeline = next(
+        event
+        for event in events
+        if "azureml.PipelineRun" in event and "RunCompleted" in event and "StepRun" not in event
+    )
+    root = QualifiedName(f"{WS}/runs/{json.loads(pipeline)['data']['runId']}")
+    later.app.services.ledger.forget_tree(root)
+    later.app.replay([pipeline])
+    assert later.looks() == 1
+    later.emulator.control.clear_requests()
+    assert later.tick(after=timedelta(minutes=11)) == []
+    paths = [request.path for request in later.emulator.control.requests("azure_ml")]
+    assert sum("rundata" in path or "/mlflow/" in path for path in paths) == 2
+
+
+def test_metrics_that_come_after_the_event_arrive(later: Later, add: Add) -> None:
+    """They are in MLflow a while after the run has ended."""
+    publish_all(later)
+    add(runs={"late": JOB})
+    later.app.replay([run_completed("late")])
+    add(runs={"late": {**JOB, "metrics": {"AUC": 0.91}}})
+    assert later.tick(after=timedelta(minutes=11)) == ["published"]
+    assert later.app.entity(f"{WS}/runs/late/metrics")["attributes"]["metrics"] == '{"AUC": 0.91}'
+
+
+def test_output_that_is_registered_after_the_event_arrives(later: Later, add: Add) -> None:
+    """Its path stood for it until then."""
+    publish_all(later)
+    add(runs={"late": {**JOB, "outputs": {"o": {}}}})
+    later.app.replay([run_completed("late")])
+    add(runs={"late": {**JOB, "outputs": {"o": {"register": "scores:1"}}}})
+    later.tick(after=timedelta(minutes=11))
+    assert "late -> scores:1" in later.app.edges(f"{WS}/runs/late")
+
+
+def test_data_that_did_not_resolve_is_asked_for_again_and_is_a_gap_until_then(later: Later, add: Add) -> None:
+    """No run definition declares the input of a sweep, so one answer that is empty leaves nothing but its id."""
+    later.app.replay()
+    path = "azureml://datastores/creditlake/paths/raw/x/"
+    add(runs={"sw": {"kind": "sweep", "experiment": "e", "inputs": {"d": {"uri": path}}}})
+    later.emulator.control.faults(
+        {
+            "service": "azure_ml",
+            "path": "data.*batchGetResolvedUris",
+            "method": "POST",
+            "statuses": [203],
+            "body": {"values": {}},
+        }
+    )
+    later.app.replay([run_completed("sw")])
+    later.emulator.control.faults()
+    later.tick()
+    later.tick()
+    [coverage] = read_coverage(later.app.services.state.notes)
+    assert [(gap.name, "could not say where" in gap.reason) for gap in coverage.gaps] == [("sw", True)]
+    assert coverage.percent < 100
+    later.tick(after=timedelta(minutes=11))
+    later.tick()
+    [coverage] = read_coverage(later.app.services.state.notes)
+    assert (coverage.gaps, coverage.percent) == ((), 100.0)
+
+
+def test_look_that_fails_is_taken_an_hour_later_and_keeps_no_other_waiting(later: Later, add: Add) -> None:
+    """A service that is down has something to say later."""
+    publish_all(later)
+    add(runs={"late": JOB, "other": JOB})
+    later.app.replay([run_completed("late"), run_completed("other")])
+    later.emulator.control.faults({"service": "azure_ml", "path": "/rundata", "statuses": [400]})
+    later.tick(after=timedelta(minutes=11))
+    later.emulator.control.faults()
+    assert later.looks() == 2
+    add(runs={name: {**JOB, "metrics": {"AUC": 0.9}} for name in ("late", "other")})
+    assert later.tick(after=HOUR) == ["published"] * 2
+
+
+def test_run_that_was_deleted_is_not_looked_at_any_more(later: Later, add: Add) -> None:
+    """Its lineage stays."""
+    publish_all(later)
+    add(runs={"late": JOB})
+    later.app.replay([run_completed("late")])
+    later.emulator.control.faults({"service": "azure_ml", "path": "/rundata", "statuses": [404]})
+    later.tick(after=timedelta(minutes=11))
+    assert later.looks() == 0
+
+
+def test_run_of_long_ago_that_a_list_shows_is_not_looked_at_again(later: Later) -> None:
+    """A backfill of years costs no look; what was to settle has."""
+    later.tick()
+    assert later.looks() == 0
