@@ -107,14 +107,19 @@ class Patience:
     How long a message waits for what may get better, and how often.
 
     It waits as a copy with a delay, so that an outage of hours does not use up the host's few attempts. Twice as long
-    each time, to `longest`: with these numbers about a day.
+    each time, to `longest`: with these numbers about a day, also for a lease that another worker holds.
     """
 
     first: timedelta = timedelta(seconds=30)
     first_for_lease: timedelta = timedelta(seconds=2)
     longest: timedelta = timedelta(hours=1)
-    longest_for_lease: timedelta = timedelta(seconds=30)
+    longest_for_lease: timedelta = timedelta(minutes=5)
     deferrals: int = 30
+    deferrals_for_lease: int = 290
+
+    def allows(self, error: TransientError, deferrals: int) -> bool:
+        """Whether a message that was put back so often may wait once more."""
+        return deferrals < (self.deferrals_for_lease if isinstance(error, LeaseHeldError) else self.deferrals)
 
     def delay(self, error: TransientError, deferrals: int) -> timedelta:
         """
@@ -215,7 +220,7 @@ class Deliveries:
         try:
             return self.handle(message)
         except TransientError as error:
-            if body.deferrals < self.patience.deferrals:
+            if self.patience.allows(error, body.deferrals):
                 return self._defer(body, error, message)
             return dead_letter_error(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
 

@@ -35,11 +35,13 @@ from shared.places.matching import Match, find_scanned, list_places, match_place
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
+from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
     LOOKS,
     PUBLISHED,
     SKIPPED,
     About,
+    Made,
     Plan,
     Skip,
     explain,
@@ -202,7 +204,8 @@ class AzureMlPlanner:
         key = qualified_names.of_maker(above, made.below) if made.below else above
         models = {key: noted.models.get(key, frozenset()) | {ref.qualified_name}}
         noted = replace(noted, models={**noted.models, **models}, added=models)
-        return self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        return replace(plan, made=Made(key, own))
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
@@ -280,17 +283,21 @@ class AzureMlPlanner:
         only: str = "",
     ) -> Plan:
         keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
-        places = list_places(tree, self.downstream)
+        uses = list_uses(tree)
+        runs = [run for run in tree.runs if only in ("", run.id)]
+        around = find_around(self.ledger, [use for run in runs for use in uses[keys[run.id]]])
+        places = around.add_to(list_places(tree, self.downstream))
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = noted.written
-        runs = [run for run in tree.runs if only in ("", run.id)]
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         unpublished = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
         experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}
         many = len(unpublished) > FEW
-        found, scanned = find_scanned(self.catalog, unknown, others=experiments if many else unpublished)
+        # What we wrote is there; after a refusal the ledger has forgotten what we wrote, and the catalog is asked.
+        others = {*(experiments if many else unpublished), *(around.assets if unpublished else ())}
+        found, scanned = find_scanned(self.catalog, unknown, others=others)
         if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
             found = {**found, **self.catalog.find(unpublished)}
         looked_up = match_places(unknown, scanned)
@@ -304,17 +311,20 @@ class AzureMlPlanner:
         below = noted.by_run(tree)
         of_run = {key: _models_of(noted.models.get(key), found.get(key), below) for run_id, key in keys.items()}
         models = {run_id: of_run[key] | below.get(run_id, frozenset()) for run_id, key in keys.items()}
+        tree = replace(tree, runs=tuple(_noted(run, around.note_of(keys[run.id])) for run in tree.runs))
         entities = build_run_tree(
             tree,
             matches=matches,
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
             downstream=self.downstream,
+            around=around.explain(matches, found if unpublished else self.ledger.get_fingerprints(around.assets)),
         )
         rows = [row for _, row in own]
         touched = places_by_run(tree, self.downstream)
         for run in runs:
-            explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
+            touches = (*touched[run.id], *around.of_run(keys[run.id]))
+            explained = explain({place.ref: matches[place.ref] for place in touches})
             rows.append(
                 row_of(
                     self.event,
@@ -324,7 +334,7 @@ class AzureMlPlanner:
                     reason=unlocated(run),
                     status=tree.root_status,
                     matches=explained,
-                    places=touched[run.id],
+                    places=touches,
                 )
             )
         for other in () if only else (tree.root_id, *tree.represented_by):
@@ -346,7 +356,7 @@ class AzureMlPlanner:
                 owners = {**owners, key: owners.get(above, root)}
         gone = () if only else _links_gone(written, entities, matches)
         models_made = {**of_run, **noted.added}
-        return replace(
+        plan = replace(
             plan,
             matches=matches,
             looked_up=looked_up,
@@ -355,6 +365,7 @@ class AzureMlPlanner:
             gone=gone,
             digest=None if only else self._digest_of(tree),
         )
+        return plan.with_uses({keys[run.id]: uses[keys[run.id]] for run in runs}, written)
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
@@ -430,6 +441,10 @@ def _links_gone(
             if noted and name not in built and source_of_power_bi_link(name) in (built | places) - unread
         )
     )
+
+
+def _noted(run: Run, note: str) -> Run:
+    return replace(run, notes=" ".join(filter(None, (run.notes, note)))) if note else run
 
 
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:

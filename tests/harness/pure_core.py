@@ -9,7 +9,7 @@ from shared.catalog.entities import Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.allow_list import AllowList
 from shared.intake.deliver import Redelivery, handle_message, handle_next
-from shared.intake.message import REPLAY, MessageBody
+from shared.intake.message import RECONCILE, REPLAY, MessageBody
 from shared.intake.receive import enqueue
 from shared.ports import Inventory, RunSource
 from shared.publishing.engine import Publisher
@@ -92,6 +92,7 @@ class Core:
             now=self.now,
             infer_columns=case.infer_columns,
             downstream=case.downstream,
+            publish_again=self._publish_again,
         )
         self.reconciler = Reconciler(
             cast(Inventory, self.azure_ml),
@@ -102,6 +103,9 @@ class Core:
             self.allowed,
             self.now,
         )
+
+    def _publish_again(self, events: Sequence[str]) -> None:
+        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
     def now(self) -> datetime:
         return self.time

@@ -68,7 +68,7 @@ def test_copy_waits_twice_as_long_each_time(desk: Desk, error: TransientError, s
     [
         (BUSY, 7, 3_600),
         (BUSY, 10_000, 3_600),
-        (LeaseHeldError("held"), 29, 30),
+        (LeaseHeldError("held"), 29, 300),
         (ServiceUnavailableError("busy", retry_after=31.5), 0, 31.5),
         (ServiceUnavailableError("busy", retry_after=29), 0, 30),
         (ServiceUnavailableError("busy", retry_after=86_400), 0, 3_600),
@@ -221,3 +221,11 @@ def test_event_after_the_last_reading_is_read(desk: Desk) -> None:
     later = json.loads(COMPLETED) | {"eventTime": (NOON + timedelta(minutes=1)).isoformat()}
     desk.publish(replace(PLAIN, event=json.dumps(later)))
     assert desk.source.calls
+
+
+@pytest.mark.parametrize("error", [BUSY, LeaseHeldError("held")], ids=["outage", "lease"])
+def test_what_may_get_better_is_waited_for_about_a_day(error: TransientError) -> None:
+    """Many models of one run have to take turns; an outage of a night is over in the morning."""
+    patience = Patience()
+    waits = [patience.delay(error, number) for number in range(1_000) if patience.allows(error, number)]
+    assert timedelta(hours=20) < sum(waits, timedelta(0)) < timedelta(hours=30)

@@ -9,15 +9,14 @@ from shared.catalog.entities import Entity
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
-from shared.publishing.engine import Publisher
-from shared.publishing.lease import LEASE
+from shared.publishing.engine import LEASE, Publisher
 from shared.publishing.plan import Outcome
 from shared.state.ports import Lease
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
 
-ROOT = ws("runs/train")
+ROOT, MODEL = ws("runs/train"), ws("models/churn/versions/1")
 TRAINED = RunSubject("train")
 REGISTERED = ModelSubject(AssetId("models", "churn", "1"))
 ANSWERS = answers(
@@ -99,11 +98,13 @@ def desk() -> Iterator[Desk]:
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("subject", [TRAINED, REGISTERED], ids=["run", "model of that run"])
 def test_tree_that_another_worker_is_writing_is_left_alone(desk: Desk, subject: Subject, force: bool) -> None:
-    """The message comes back; neither catalog nor ledger has anything of ours, and the lease is still theirs."""
+    """The message comes back; of the tree, neither catalog nor ledger has anything, and the lease is still theirs."""
     assert desk.rival_takes()
     with pytest.raises(LeaseHeldError, match=f"{ROOT} is being published"):
         desk.publish(subject, force=force)
-    assert (desk.catalog.sent, desk.ledger.list_rows("run"), desk.ledger.get_tree(ROOT).models) == ([], [], {})
+    left = [MODEL] if subject == REGISTERED else []
+    assert (desk.catalog.sent, desk.ledger.list_rows("run")) == ([left] if left else [], [])
+    assert desk.ledger.get_tree(ROOT).models == ({ROOT: frozenset(left)} if left else {})
     assert desk.rival_has()
 
 
@@ -204,3 +205,51 @@ def test_turn_ends_when_the_new_plan_cannot_be_made(desk: Desk) -> None:
     with pytest.raises(ServiceUnavailableError):
         desk.publish()
     assert desk.rival_takes()
+
+
+def test_five_hundred_models_of_one_run_are_all_published_by_the_worker_that_has_the_lease(desk: Desk) -> None:
+    """Those that find it taken leave their model; when they come back, nothing is left to do, and no one waits."""
+    models = [AssetId("models", "many", str(number)) for number in range(500)]
+    for each in models:
+        desk.source.answers |= {f"model {each.label}": model("many", each.version), f"producer {each.label}": "train"}
+    deferred: list[AssetId] = []
+
+    def others_come() -> None:
+        desk.catalog.during_write = ()
+        for each in models[1:]:
+            with pytest.raises(LeaseHeldError):
+                desk.publish(ModelSubject(each))
+            deferred.append(each)
+
+    desk.catalog.during_write = [others_come]
+    assert desk.publish(ModelSubject(models[0])).outcome == "published"
+    assert len(deferred) == 499
+    assert len(desk.catalog.entities[ws("runs/train")].outputs or ()) == 501
+    of_run = [batch for batch in desk.catalog.sent if ws("runs/train") in batch]
+    assert len(of_run) == 2
+    desk.source.calls.clear()
+    outcomes = {desk.publish(ModelSubject(each)).outcome for each in deferred}
+    assert outcomes == {"skipped"}
+    assert len([batch for batch in desk.catalog.sent if ws("runs/train") in batch]) == 2
+    assert len(desk.source.calls) == 2 * 499
+
+
+def test_model_that_was_left_as_the_lease_ended_is_not_lost(desk: Desk) -> None:
+    """Between the last write and the release is a moment, too."""
+    second = AssetId("models", "churn", "2")
+    desk.source.answers |= {"model churn:2": model("churn", "2"), "producer churn:2": "train"}
+    release = desk.leases.release
+
+    def left_then_released(name: str, *, holder: str) -> None:
+        desk.leases.release = release  # type: ignore[method-assign]
+        with pytest.raises(LeaseHeldError):
+            desk.publish(ModelSubject(second))
+        release(name, holder=holder)
+
+    desk.leases.release = left_then_released  # type: ignore[method-assign]
+    desk.publish(REGISTERED)
+    outputs = short(desk.catalog.entities[ROOT].outputs)
+    assert [name for name in outputs if name.startswith("models/")] == [
+        "models/churn/versions/1",
+        "models/churn/versions/2",
+    ]
