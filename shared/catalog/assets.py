@@ -96,6 +96,7 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
 
 
 def ref_of_asset(workspace: WorkspaceId, asset: DataAsset) -> Ref:
+    """Name a data asset, which is of the workspace that names it unless it says otherwise."""
     owner = asset.workspace.id if asset.workspace else workspace
     return Ref(DATA_ASSET if asset.datastore else OTHER_DATA, qualified_names.of_asset(owner, asset.id))
 
@@ -173,6 +174,17 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             **({} if model.id.registry else _in_workspace(workspace)),
         ),
         named_only=model == ModelVersion(model.id),
+    )
+
+
+def build_sharing(ref: Ref, model: AssetId, sources: tuple[Evidence, ...], *, notes: str = "") -> Entity:
+    """Build the process that made a model version of a registry from one of a workspace."""
+    return Entity(
+        Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
+        attributes(f"share {model.label}", notes=notes),
+        inputs=ends(each.end for each in sources),
+        outputs=ends([ref]),
+        evidence=(*sources, Evidence(ref, is_output=True, field="the model version in the registry")),
     )
 
 
