@@ -1,11 +1,11 @@
 """What the handlers need of Azure ML and of the catalog, worded by need."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.catalog.entities import ASSET, Entity, Found
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import (
     SETTLED,
@@ -76,6 +76,9 @@ class Listed:
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
         may_have_steps: it is a pipeline, or it is unknown whether it is one.
         names_outputs: it asks for outputs to be registered under names, which may happen before it fails.
+        modified_at: when a person changed it last, its tags for instance; None if it is not said.
+        path: of an endpoint, below its workspace.
+        digest: a hash of all that a list says of an endpoint.
     """
 
     kind: str
@@ -85,6 +88,9 @@ class Listed:
     created_at: datetime | None = None
     may_have_steps: bool = True
     names_outputs: bool = False
+    modified_at: datetime | None = None
+    path: str = ""
+    digest: str = ""
 
     @property
     def may_have_lineage(self) -> bool:
@@ -114,6 +120,10 @@ class Inventory(Protocol):
 
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]: ...
 
+    def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
+        """Return a hash of all deployments of an endpoint, in one request."""
+        ...
+
 
 class Upserted(Protocol):
     """The result of a write: the guid of each entity written, the catalog's answer for each one refused."""
@@ -132,6 +142,14 @@ class Catalog(Protocol):
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> Mapping[QualifiedName, Found]:
         """Return what there is under these names, of a type or a subtype of it."""
+        ...
+
+    def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> Sequence[Ref]:
+        """
+        Return the resource sets whose names begin with any of some texts.
+
+        What a scan wrote a moment ago may be missing. Answers are remembered for a while, unless they must be `fresh`.
+        """
         ...
 
     def get_columns(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from shared.catalog.entities import Ref
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import EndpointSubject, Event
 from shared.model import FROM_EVENT, V1_COMPUTE_TYPES, AssetId, Deployment, Endpoint, ModelVersion, WorkspaceId
-from shared.places.matching import Match, find_scanned, match_places, places_of_endpoint
+from shared.places.matching import Match, find_scanned, match_places, match_sets, places_of_endpoint
 from shared.places.place import Place
 from shared.ports import Catalog, RunSource
 from shared.publishing.plan import PUBLISHED, Plan, find_changed, row_of, with_evidence
@@ -67,7 +67,8 @@ class EndpointPlanner:
         """Return the match of each place, and those that the ledger did not know."""
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.placeholders_since)
         unknown = [place for place in places if place.ref not in known]
-        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        found = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        looked_up = match_sets(self.catalog, unknown, found)
         return {**known, **looked_up}, looked_up
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:

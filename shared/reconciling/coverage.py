@@ -62,6 +62,7 @@ class Progress:
         complete: the kinds that were looked through from end to end at least once.
         counting: for each kind, the count of the walk that is under way.
         pages: for each walk by name, where it goes on.
+        endpoints: by the ledger's name, what Azure ML said of each when it was read last.
         problem: why the last tick could not look at all of it; "" if it could.
     """
 
@@ -71,6 +72,7 @@ class Progress:
     complete: dict[str, bool] = field(default_factory=dict)
     counting: dict[str, int] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     at: str = ""
     problem: str = ""

@@ -196,6 +196,19 @@ def test_placeholder_of_a_file_is_replaced_once_it_is_scanned_into_a_set(
     assert inputs_of(app, "one") == [name]
 
 
+def test_set_whose_name_cannot_be_guessed_is_found_once_the_index_has_it(app: App, add: Add) -> None:
+    """The catalog is asked for its sets at each tick, while placeholders wait: its index is late by some writes."""
+    read = {"h": {"uri": "azureml://datastores/lake/paths/history/loans_2024-01.csv", "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one")])
+    name = f"{HISTORY}/loans_{{Year}}-{{Month}}.csv"
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": name})
+    tick(app)
+    assert inputs_of(app, "one") == [f"{HISTORY}/loans_2024-01.csv"]
+    tick(app)
+    assert inputs_of(app, "one") == [name]
+
+
 def test_output_of_a_run_that_was_scanned_later_is_the_same_for_writer_and_reader(app: App, add: Add) -> None:
     """The writer never looks for its own output, which no scan can have seen when it ended."""
     out = {"o": {"type": "uri_folder"}}
@@ -323,6 +336,39 @@ def test_second_tick_at_the_same_time_leaves_the_work_to_the_first(app: App) -> 
     app.services.state.leases.acquire("reconcile", holder="other", duration=timedelta(minutes=30))
     assert app.services.reconciler.tick() == []
     assert app.emulator.control.requests() == []
+
+
+def test_tick_with_nothing_new_costs_few_requests_however_much_there_is(app: App, add: Add) -> None:
+    """A hundred models and twenty endpoints: it was a request for each, in every tick."""
+    stored = "azureml://datastores/lake/paths/models/"
+    add(
+        models={f"many_{number}:1": {"path": f"{stored}{number}/"} for number in range(100)},
+        online_endpoints={
+            f"many-{number}": {"deployments": {"blue": {"model": f"many_{number}:1"}}} for number in range(20)
+        },
+    )
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert (coverage.totals["endpoint"], coverage.gaps, coverage.complete) == (21, (), True)
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert len([each for each in app.emulator.control.requests() if each.service == "azure_ml"]) <= 10
+
+
+def test_deployment_that_was_replaced_in_silence_is_found_within_a_few_ticks(app: App, add: Add) -> None:
+    """The endpoint itself says what it said before; its deployments are listed in turn."""
+    names = [f"quiet-{number}" for number in range(6)]
+    model = {"model": "creditrisk_model:1"}
+    add(online_endpoints={name: {"deployments": {"blue": model}} for name in names})
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert coverage.gaps == ()
+    add(online_endpoints={names[5]: {"deployments": {"blue": {"model": "creditrisk_model:2"}}}})
+    for _ in range(4):
+        tick(app)
+    assert "creditrisk_model:2 -> deploy blue" in app.edges(f"{WS}/endpoints/{names[5]}")
 
 
 def test_scope_that_is_gone_keeps_no_other_from_being_looked_at_and_shows(start_app: Start) -> None:

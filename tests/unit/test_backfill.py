@@ -43,6 +43,9 @@ class EndlessInventory:
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]:
         return ()
 
+    def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
+        return ""
+
 
 def open_backfill(runs: int) -> tuple[Backfill, State]:
     """Prepare a backfill onto the queue; what SQLite keeps in memory, `tracemalloc` does not see."""
@@ -106,7 +109,7 @@ def test_section_that_ended_long_ago_is_looked_at_again_though_another_still_fai
         (Row(KEY, "run", "skipped", status="Failed"), True),
         (Row(KEY, "run", "dead_lettered", status="Completed"), False),
         (Row(KEY, "model", "published"), True),
-        (Row(KEY, "model", "skipped"), False),
+        (Row(KEY, "model", "skipped"), True),
         (None, False),
     ],
 )
