@@ -91,11 +91,9 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
 
 def _or_set(place: Place) -> Place:
     """Let a name with braces also be that of a resource set, as we give it to others."""
-    name = QualifiedName(decode_braces(place.ref.qualified_name))
-    if name == place.ref.qualified_name:
-        return place
-    sets, rules = (name, *place.resource_sets), {name: "the set of this name", **place.rules}
-    return replace(place, resource_sets=sets, rules=rules)
+    decoded = (QualifiedName(decode_braces(name)) for name in (place.ref.qualified_name, *place.resource_sets))
+    named = {name: "the set of this name" for name in decoded if name not in (*place.exact, *place.resource_sets)}
+    return replace(place, resource_sets=(*named, *place.resource_sets), rules={**named, **place.rules})
 
 
 def is_unresolved(data: Data) -> bool:
