@@ -123,9 +123,16 @@ def list_places(tree: RunTree, downstream: Downstream = NOTHING) -> tuple[Place,
 
 
 def places_of_endpoint(endpoint: Endpoint) -> tuple[Place, ...]:
-    """Return the storage paths that are shown for what an endpoint serves, where Azure ML made up a model's name."""
+    """
+    Return the places that an endpoint touches: those of the data that it collects, and the storage paths that are shown
+    for what it serves where Azure ML made up a model's name.
+    """
     served = (model for each in endpoint.deployments for model in each.models)
-    return tuple(place_of(model.stands_for) for model in served if model.stands_for)
+    collected = (port.data for each in endpoint.deployments for port in each.collected)
+    return (
+        *(place_of(model.stands_for) for model in served if model.stands_for),
+        *(place for data in collected for place in _of(endpoint.workspace.id, data, (), NOTHING)),
+    )
 
 
 def registered_from(asset: DataAsset, matches: Mapping[Ref, Match] | None = None) -> Location | None:
