@@ -31,7 +31,16 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
-from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
+from shared.places.matching import (
+    Match,
+    find_scanned,
+    list_places,
+    match_places,
+    match_sets,
+    places_by_run,
+    places_of_endpoint,
+    without_foreign_sets,
+)
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
@@ -250,7 +259,8 @@ class AzureMlPlanner:
         """Return the match of each place, and those that the ledger did not know."""
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in known]
-        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        found = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        looked_up = match_sets(self.catalog, unknown, found)
         return {**known, **looked_up}, looked_up
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
@@ -304,6 +314,7 @@ class AzureMlPlanner:
         around = find_around(self.ledger, [use for run in runs for use in uses[keys[run.id]]])
         places = around.add_to(list_places(tree, self.downstream))
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
+        known = without_foreign_sets(places, known)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = noted.written
@@ -316,7 +327,7 @@ class AzureMlPlanner:
         found, scanned = find_scanned(self.catalog, unknown, others=others)
         if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
             found = {**found, **self.catalog.find(unpublished)}
-        looked_up = match_places(unknown, scanned)
+        looked_up = match_sets(self.catalog, unknown, match_places(unknown, scanned))
         matches = {**known, **looked_up}
         if self.infer_columns:
             columns = self.catalog.get_columns(scanned_data(tree, matches))
