@@ -247,8 +247,9 @@ class WorkspaceApi:
         for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
             check_answer(answer, {"values": dict})
             for asset_id, value in (answer.get("values") or {}).items():
-                if isinstance(value, Mapping) and value.get(member):
-                    found[asset_id] = str(value[member])
+                uri = value.get(member) if isinstance(value, Mapping) else None
+                if isinstance(uri, str) and uri:
+                    found[asset_id] = uri
         return found
 
     def _get_batch(self, run_ids: Sequence[str]) -> Json:
