@@ -27,8 +27,6 @@ METADATA: dict[str, Shape] = {
     "status": str,
     "properties": dict,
     "tags": dict,
-    "description": str,
-    "createdBy": dict,
     "inputs": dict,
     "outputs": dict,
     "inputDatasets": list,
@@ -43,10 +41,9 @@ _RUN_DATA: Shape = {
         "inputAssets": dict,
         "outputData": dict,
         "dataReferences": dict,
-        "environment~": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
-        "environmentVariables": dict,
     },
 }
+"""What lineage depends on; all else of a record is checked where it is read, and costs itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
