@@ -442,7 +442,7 @@ def unlocated(run: Run) -> str:
     named = [
         port.name
         for port in (*run.inputs, *run.outputs)
-        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.workspace
+        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.asset
     ]
     return f"Azure ML could not say where {', '.join(named)} of {run.name} lies; it is asked for a day" if named else ""
 
