@@ -62,6 +62,8 @@ class Progress:
         complete: the kinds that were looked through from end to end at least once.
         counting: for each kind, the count of the walk that is under way.
         pages: for each walk by name, where it goes on.
+        archived_runs, archived_walks: how many walks through what is archived there were, and of each run of the ledger
+            that was met, before which one that was.
         problem: why the last tick could not look at all of it; "" if it could.
     """
 
@@ -72,6 +74,8 @@ class Progress:
     counting: dict[str, int] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
+    archived_runs: dict[str, int] = field(default_factory=dict)
+    archived_walks: int = 0
     at: str = ""
     problem: str = ""
 

@@ -9,7 +9,8 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
-from shared.intake.message import describe_error
+from shared.intake.message import RECONCILE, describe_error
+from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher
@@ -127,6 +128,8 @@ class Reconciler:
             marker.mark_deleted_endpoints(self._look_at_endpoints(missed))
             marker.mark_archived()
             marker.mark_deleted_models()
+            again = [event_about(workspace, item, now=self.now()) for item in marker.restored]
+            enqueue(again, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
             progress.problem = ""
         except LineageError as error:
             progress.problem = f"the last look at it failed: {': '.join(describe_error(error))}"

@@ -280,6 +280,37 @@ def test_steps_of_an_archived_pipeline_are_marked(app: App) -> None:
     assert state_of(app, f"{WS}/runs/cccccccc-0000-4000-8000-000000000003") == "Archived"
 
 
+def test_run_that_was_restored_is_no_history_any_more(app: App) -> None:
+    """A walk through the runs begins at the newest and may not meet it; one through what is archived misses it."""
+    app.replay()
+    step, other = (f"{WS}/runs/{name}" for name in ("cccccccc-0000-4000-8000-000000000003", "creditrisk_train"))
+    app.emulator.control.archive("jobs", "creditrisk_pipeline")
+    app.emulator.control.archive("jobs", "creditrisk_train")
+    tick(app)
+    app.emulator.control.archive("jobs", "creditrisk_pipeline", archived=False)
+    tick(app)
+    assert (state_of(app, step), state_of(app, other)) == ("Active", "Archived")
+    assert app.entity(step)["attributes"]["status"] == "Completed"
+    app.emulator.control.clear_requests()
+    coverage = tick(app)
+    assert (coverage.percent, coverage.gaps) == (100.0, ())
+    assert app.writes() == 0
+
+
+def test_model_that_was_changed_while_it_was_archived_is_as_azure_ml_has_it_when_it_is_restored(
+    app: App, add: Add
+) -> None:
+    """The mark alone would leave what was written before."""
+    app.replay()
+    app.emulator.control.archive("models", "creditrisk_model", "1")
+    tick(app)
+    add(models={"creditrisk_model:1": {"stage": "Retired"}})
+    app.emulator.control.archive("models", "creditrisk_model", "1", archived=False)
+    tick(app)
+    attributes = app.entity(f"{WS}/models/creditrisk_model/versions/1")["attributes"]
+    assert (attributes["state"], attributes["stage"]) == ("Active", "Retired")
+
+
 def test_deleted_model_endpoint_and_deployment_are_marked_and_stay(app: App, add: Add) -> None:
     """Who looks at the past still finds them; an endpoint that comes back is live again."""
     blue, green = {"model": "creditrisk_model:2"}, {"model": "creditrisk_model:1"}
