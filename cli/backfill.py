@@ -169,7 +169,7 @@ def _dead_letter_of(event: str) -> str:
 def _handle(services: "Services", message: "Message") -> "Outcome":
     """Handle a message; wait for the lease of a worker that was killed, such as this command before: it runs out."""
     from shared.errors import LeaseHeldError
-    from shared.publishing.lease import LEASE
+    from shared.publishing.engine import LEASE
 
     last = services.now() + LEASE
     while True:

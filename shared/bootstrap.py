@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from shared.intake.allow_list import AllowList
 from shared.intake.deliver import Deliveries, LastEventNote
-from shared.intake.message import decode_body
+from shared.intake.message import RECONCILE, decode_body
+from shared.intake.receive import enqueue
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
@@ -133,7 +134,11 @@ class Services:
             downstream=self.settings.downstream,
             labels=self.labels,
             announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
+            publish_again=self._publish_again,
         )
+
+    def _publish_again(self, events: Sequence[str]) -> None:
+        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
     @cached_property
     def outlet(self) -> "OpenLineageOutlet":

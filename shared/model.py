@@ -262,6 +262,7 @@ class Run:
         endpoint, deployment: what it ran for, if that was a batch endpoint.
         owner: the Entra object id of who submitted it; "" unless the settings ask for owners.
         tags: those that people set, without what Azure ML and MLflow note there for themselves.
+        best_child: the trial that a sweep or AutoML run chose.
     """
 
     id: str
@@ -293,6 +294,7 @@ class Run:
     created_at: str = ""
     owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    best_child: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,13 +352,29 @@ class Producer:
 
     Attributes:
         field: the member of the model version that leads there.
-        inferred: it does so by the path of the files and not by the name of a run.
+        inferred: it does so by the path of the files or a habit, and not by the name of a run.
+        below: the run that did it, if that ran below `run_id`, which stands for it.
     """
 
     tree: RunTree
     run_id: str
     field: str
     inferred: bool
+    below: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralWriters:
+    """
+    Runs that wrote, at the same time, the folder a model's files are in: which of them made it is not known.
+
+    Attributes:
+        writers: ids of the runs.
+        field: the member of the model version that leads there.
+    """
+
+    writers: tuple[str, ...]
+    field: str
 
 
 SETTLED = frozenset({"completed", "finished", "failed", "canceled", "cancelled", "notresponding"})

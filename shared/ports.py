@@ -15,6 +15,7 @@ from shared.model import (
     ModelVersion,
     Producer,
     RunTree,
+    SeveralWriters,
     Signature,
     Workspace,
     WorkspaceId,
@@ -55,7 +56,9 @@ class RunSource(Protocol):
 
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
-    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None: ...
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
+
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
 

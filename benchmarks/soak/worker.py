@@ -18,7 +18,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from emulator.functions_host import __main__ as host
 from emulator.functions_host import queues
 from shared.intake import deliver
-from shared.publishing import lease
+from shared.publishing import engine
 from shared.purview.transport import PurviewClient
 
 LEASE = timedelta(seconds=6)
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _shorten_waits() -> None:
-    lease.LEASE = LEASE
+    engine.LEASE = LEASE
     queues.LEASE = INVISIBLE
     deliver.Deliveries.__init__.__defaults__ = (PATIENCE,)
     RequestsTransport.sleep = lambda _, duration: _doze(duration)

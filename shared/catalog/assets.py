@@ -1,11 +1,12 @@
 """Builds the entities of things that outlive a run: data, datastores, models, environments."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from shared.catalog import qualified_names
-from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, as_json, attributes
+from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, as_json, attributes, ends
 from shared.catalog.kinds import (
     COLUMN,
     DATA_ASSET,
@@ -19,6 +20,7 @@ from shared.catalog.kinds import (
     SCHEMA_ATTRIBUTE,
     WORKSPACE,
 )
+from shared.catalog.qualified_names import QualifiedName
 from shared.model import (
     AssetId,
     Data,
@@ -44,6 +46,38 @@ from shared.places.platforms import place_of
 Matches = Mapping[Ref, Match]
 """What the catalog holds for each place a run tree touches."""
 
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """
+    What other runs wrote around the places that runs read.
+
+    Attributes:
+        of_runs: run → the edges that follow to it.
+        of_assets: data asset → the edges that follow to its registration.
+        places: how each of the places is looked up.
+    """
+
+    of_runs: Mapping[QualifiedName, tuple[Evidence, ...]] = field(default_factory=dict)
+    of_assets: Mapping[Ref, tuple[Evidence, ...]] = field(default_factory=dict)
+    places: Mapping[Ref, Place] = field(default_factory=dict)
+
+    def build(self, edges: Iterable[Evidence], matches: Matches) -> Iterator[Entity]:
+        """Yield the placeholders that edges lead to: who wrote the places may not have been published yet."""
+        for edge in edges:
+            if edge.place:
+                yield from build_placeholder(self.places[edge.place], matches)
+
+
+NOTHING_AROUND = Around()
+
+
+def without_known(edges: Iterable[Evidence], known: Iterable[Evidence]) -> list[Evidence]:
+    """Leave out what a process reads or writes anyhow: what it wrote itself it has not read."""
+    known_ends = {each.end for each in known}
+    return [edge for edge in edges if edge.end not in known_ends]
+
+
 _STUDIO = "https://ml.azure.com"
 
 
@@ -54,11 +88,14 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
         return matches[place].ref
     match data:
         case DataAsset():
-            type_name = DATA_ASSET if data.datastore else OTHER_DATA
-            return Ref(type_name, qualified_names.of_asset(workspace, data.id))
+            return ref_of_asset(workspace, data)
         case ModelVersion():
             return ref_of_model(data.workspace.id if data.workspace else workspace, data.id)
     raise AssertionError("a place was looked up for everything else")
+
+
+def ref_of_asset(workspace: WorkspaceId, asset: DataAsset) -> Ref:
+    return Ref(DATA_ASSET if asset.datastore else OTHER_DATA, qualified_names.of_asset(workspace, asset.id))
 
 
 def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
@@ -97,7 +134,7 @@ def build_workspace(workspace: Workspace) -> Entity:
     )
 
 
-def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[Entity]:
+def build_data(workspace: Workspace, data: Data, matches: Matches, around: Around = NOTHING_AROUND) -> Iterator[Entity]:
     """Yield the entity of some data and those it needs beside it: datastore, registration."""
     match data:
         case Location():
@@ -105,7 +142,7 @@ def build_data(workspace: Workspace, data: Data, matches: Matches) -> Iterator[E
         case DataAsset() | Unresolved() if is_unresolved(data):
             yield from _unresolved(workspace, data, matches)
         case DataAsset():
-            yield from _data_asset(workspace, data, matches)
+            yield from _data_asset(workspace, data, matches, around)
         case ModelVersion():
             yield build_model(data.workspace or workspace, data)
 
@@ -224,7 +261,7 @@ def _unresolved(workspace: Workspace, data: DataAsset | Unresolved, matches: Mat
     )
 
 
-def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Iterator[Entity]:
+def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches, around: Around) -> Iterator[Entity]:
     ref = ref_of_data(workspace.id, asset, matches)
     if asset.datastore:
         store = _datastore(workspace, asset.datastore)
@@ -264,12 +301,18 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches) -> Ite
             is_output=False,
             field=f"properties.dataUri of the data asset {asset.id.label}",
         )
+        edges = tuple(edge for edge in around.of_assets.get(ref, ()) if edge.end not in (source.end, ref))
+        yield from around.build(edges, matches)
         yield Entity(
             Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
             attributes(f"register {asset.id.label}"),
-            inputs=(source.end,),
+            inputs=ends([source.end, *(edge.end for edge in edges)]),
             outputs=(ref,),
-            evidence=(source, Evidence(ref, is_output=True, field="the data asset version that was registered")),
+            evidence=(
+                source,
+                *edges,
+                Evidence(ref, is_output=True, field="the data asset version that was registered"),
+            ),
         )
 
 

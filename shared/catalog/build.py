@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
+    NOTHING_AROUND,
+    Around,
     Matches,
     build_data,
     build_environment,
@@ -14,6 +16,7 @@ from shared.catalog.assets import (
     ref_of_workspace,
     url_of_endpoint,
     url_of_run,
+    without_known,
 )
 from shared.catalog.column_mapping import column_mapping_attributes
 from shared.catalog.downstream import NOTHING, Downstream, Feed
@@ -41,6 +44,7 @@ def build_run_tree(
     models: Mapping[str, Sequence[Ref]],
     only: str = "",
     downstream: Downstream = NOTHING,
+    around: Around = NOTHING_AROUND,
 ) -> tuple[Entity, ...]:
     """
     Build the entities of a tree.
@@ -50,6 +54,7 @@ def build_run_tree(
         models: run id → the model versions registered from that run, which the run itself does not record.
         only: build just this run (of a tree that has not ended).
         downstream: what data feeds in Power BI, besides what its tags say.
+        around: what other runs wrote around the places that these read.
     """
     runs = [run for run in tree.runs if only in ("", run.id)]
     return _in_order(
@@ -57,7 +62,7 @@ def build_run_tree(
         for run in runs
         for entity in (
             build_workspace(tree.workspace),
-            *_build_run(tree.workspace, run, matches=matches, models=models.get(run.id, ())),
+            *_build_run(tree.workspace, run, matches=matches, models=models.get(run.id, ()), around=around),
             *(
                 link
                 for port in (*run.inputs, *run.outputs)
@@ -123,13 +128,18 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
     return _in_order(entities)
 
 
-def _build_run(workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref]) -> Iterator[Entity]:
+def _build_run(
+    workspace: Workspace, run: Run, *, matches: Matches, models: Sequence[Ref], around: Around
+) -> Iterator[Entity]:
     name = qualified_names.of_run(workspace.id, run.id)
     experiment = Ref(EXPERIMENT, qualified_names.of_experiment(workspace.id, run.experiment))
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
-        yield from build_data(workspace, port.data, matches)
+        yield from build_data(workspace, port.data, matches, around)
     evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run, matches)]
+    edges = without_known(around.of_runs.get(name, ()), evidence)
+    yield from around.build(edges, matches)
+    evidence += edges
     if run.environment:
         yield from build_environment(workspace, run.environment)
         if run.environment.packages is not None:

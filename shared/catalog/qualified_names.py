@@ -147,6 +147,16 @@ def of_job_run(namespace: str, run_id: str) -> QualifiedName:
     return QualifiedName(f"{of_job_namespace(namespace)}/runs/{run_id}")
 
 
+def of_maker(run: QualifiedName, below: str) -> QualifiedName:
+    """
+    Name a run that made models below the run that stands for it; it is noted in the ledger and in no catalog.
+
+    >>> parse(of_maker(of_run(WorkspaceId("s", "rg", "ws"), "sweep"), "trial")).run_id
+    'sweep'
+    """
+    return QualifiedName(f"{run}/makers/{below}")
+
+
 def of_unresolved_dataset(namespace: str, label: str) -> QualifiedName:
     """Name data that means something where a job ran only, such as a local file."""
     return QualifiedName(f"{of_job_namespace(namespace)}/unresolved/{label}")
@@ -193,6 +203,7 @@ _FORMS = {
     for kind, form in {
         "config": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/config",
         "metrics": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/metrics",
+        "maker": rf"{_WORKSPACE}/runs/(?P<run_id>[^/]+)/makers/(?P<name>[^/]+)",
         "run": rf"{_WORKSPACE}/runs/(?P<run_id>.+)",
         "asset": _ASSET,
         "registration": rf"{_ASSET}/registration",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.catalog import qualified_names
-from shared.catalog.assets import Matches, build_placeholder
+from shared.catalog.assets import NOTHING_AROUND, Around, Matches, build_placeholder, without_known
 from shared.catalog.column_mapping import format_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
@@ -37,7 +37,12 @@ def list_places_of(data: Mapping[DatasetName, Sequence[Place]]) -> tuple[Place, 
     return tuple(places[ref] for ref in sorted(places))
 
 
-def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matches: Matches) -> tuple[Entity, ...]:
+def build_job_run(
+    run: JobRun,
+    data: Mapping[DatasetName, Sequence[Place]],
+    matches: Matches,
+    around: Around = NOTHING_AROUND,
+) -> tuple[Entity, ...]:
     """Build the step, the experiment that its job is, and placeholders for data that no scan has found."""
     key = qualified_names.of_job_run(run.id.namespace, run.id.run_id)
     places = {dataset: choose(each, matches) for dataset, each in data.items()}
@@ -53,9 +58,12 @@ def build_job_run(run: JobRun, data: Mapping[DatasetName, Sequence[Place]], matc
         for is_output, side in ((False, run.inputs), (True, run.outputs))
         for dataset in side
     ]
+    edges = without_known(around.of_runs.get(key, ()), evidence)
+    evidence += edges
     mapping, problem = _column_mapping(run, {dataset: matches[place.ref].ref for dataset, place in places.items()})
     entities = [
         *(entity for dataset, place in places.items() for entity in _placeholder(dataset, place, matches)),
+        *around.build(edges, matches),
         # No experiment is in the catalog without a workspace; what holds these jobs together is their namespace.
         Entity(namespace, attributes(run.id.namespace, description="A namespace of jobs that OpenLineage reports.")),
         Entity(experiment, attributes(run.job), parents={"workspace": namespace}),

@@ -1,9 +1,11 @@
-"""Publishes what planners plan and notes it in the ledger, always in the same order."""
+"""Publishes what planners plan and notes it in the ledger, always in the same order, one worker a tree."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
 
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity, unlike_any
@@ -16,7 +18,7 @@ from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
-from shared.publishing.lease import WriterLease
+from shared.publishing.places_around import find_readers
 from shared.publishing.plan import (
     DEAD_LETTERED,
     LOOKS,
@@ -34,10 +36,74 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
+from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Leases, Ledger, Look
 
 ROUNDS = 50
 """So often one message goes on with what others left for it; what is left then, the next of them does."""
+LEASE = timedelta(minutes=10)
+"""How long a worker that died keeps the others waiting; a request to the catalog with all its retries takes less."""
+
+
+@dataclass
+class WriterLease:
+    """
+    Names that no other worker holds until the end of a `with` block, or until `duration` after the last check.
+
+    Attributes:
+        previous_end: when another worker last held one of them; None if none did.
+    """
+
+    leases: Leases
+    duration: timedelta
+    names: list[str] = field(default_factory=list)
+    previous_end: datetime | None = None
+    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def take(cls, leases: Leases, names: Iterable[str], *, duration: timedelta | None = None) -> Self:
+        """
+        Take a lease on all of some names, by default for as long as writing a run tree may take.
+
+        Raises:
+            LeaseHeldError: another worker holds one of them; none is ours.
+        """
+        lease = cls(leases, duration or LEASE)
+        try:
+            for name in names:  # no worker waits for another while holding one, so their order does not matter
+                lease._add(name)
+        except BaseException:
+            lease.release()
+            raise
+        return lease
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def check(self) -> None:
+        """Extend the lease before each request that writes; we may have been too slow and another may have begun."""
+        for name in self.names:
+            if not self.leases.renew(name, holder=self.holder, duration=self.duration):
+                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
+
+    def was_held_since(self, moment: datetime) -> bool:
+        """Whether another worker held it, or part of it, after a time."""
+        return self.previous_end is not None and self.previous_end >= moment
+
+    def release(self) -> None:
+        """Let others take it."""
+        for name in self.names:
+            self.leases.release(name, holder=self.holder)
+
+    def _add(self, name: str) -> None:
+        taken = self.leases.acquire(name, holder=self.holder, duration=self.duration)
+        if taken is None:
+            raise LeaseHeldError(f"{name} is being published by another worker")
+        self.names.append(name)
+        self.previous_end = max(filter(None, (self.previous_end, taken.previous_end)), default=None)
 
 
 class Publisher:
@@ -62,13 +128,19 @@ class Publisher:
         downstream: Downstream = NOTHING,
         labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
+        publish_again: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
+        """
+        Args:
+            publish_again: puts synthetic events on the queue, about runs that read what was written now.
+        """
         self._catalog = catalog
         self._ledger = ledger
         self._leases = leases
         self._now = now
         self._labels = labels
         self._announcer = announcer
+        self._publish_again = publish_again
         self._azure_ml = partial(
             AzureMlPlanner, source, catalog, ledger, now, infer_columns=infer_columns, downstream=downstream
         )
@@ -190,7 +262,22 @@ class Publisher:
         """Note what was found out though nothing is written."""
         if isinstance(plan, Plan):
             self._ledger.put_matches(plan.looked_up)
+            self._index(plan)
+            self._note_uses(plan)
         self._ledger.put_rows(plan.rows)
+
+    def _index(self, plan: Plan) -> None:
+        """Let others find what runs wrote and read, before the catalog is written: of two, the later one finds both."""
+        if plan.uses:
+            self._ledger.index_uses(plan.new_uses, forget=plan.past_uses)
+
+    def _note_uses(self, plan: Plan) -> None:
+        """Publish again what may have read the places that were written; noted last, so that it is not forgotten."""
+        written = [use for use in plan.new_uses if use.is_output]
+        if readers := set(find_readers(self._ledger, written)) - plan.uses.keys():
+            self._publish_again([event_about_key(key, now=self._now()) for key in sorted(readers)])
+        if plan.uses:
+            self._ledger.add_to_tree(plan.root, uses=plan.uses)
 
     def _write(self, planner: Planner, plan: Plan, lease: WriterLease) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
@@ -203,6 +290,7 @@ class Publisher:
         # Before it is written, too: what is written and then interrupted comes back as unchanged.
         if plan.digest is not None and any(is_of_run(entity.ref.qualified_name) for entity in plan.changed):
             self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
+        self._index(plan)
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         if result.rejections:
             plan, result = self._write_again(planner, plan, result, lease)
@@ -210,6 +298,7 @@ class Publisher:
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
         self._note_written(plan, result)
+        self._note_uses(plan)
         self._ledger.put_matches(plan.looked_up)
         if rejections := result.rejections:
             reasons = {row.key: rejections.get(row.key, "an entity it needs was refused") for row in plan.rows}

@@ -12,7 +12,7 @@ from shared.intake.event_types import Event
 from shared.openlineage.incoming_events import RunEvent
 from shared.places.matching import Match
 from shared.places.place import Place
-from shared.state.ports import Ledger, Row
+from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
 
@@ -71,6 +71,7 @@ class Plan:
         matches: what stands for each place; `looked_up` are those of them that the catalog was asked for just now.
         models: for each run of the tree, the model versions registered from it that `entities` take into account.
         owners: for each run of the tree, the root it ran below; another than `root` if the step was reused.
+        uses: the places that runs wrote and read, of those runs for which the ledger has others: `uses_before`.
         made: the model version that the event announces, if a run made it.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         before: what the ledger kept of each entity when it was written last.
@@ -89,6 +90,8 @@ class Plan:
     looked_up: Mapping[Ref, Match] = field(default_factory=dict)
     models: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
     owners: Mapping[QualifiedName, QualifiedName] = field(default_factory=dict)
+    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
+    uses_before: frozenset[PlaceUse] = frozenset()
     before: Mapping[QualifiedName, str] = field(default_factory=dict)
     gone: tuple[QualifiedName, ...] = ()
     digest: str | None = None
@@ -105,6 +108,22 @@ class Plan:
     def roots(self) -> tuple[QualifiedName, ...]:
         """What one worker at a time may write."""
         return tuple(sorted({self.root, *self.owners.values()}))
+
+    def with_uses(self, uses: Mapping[QualifiedName, tuple[PlaceUse, ...]], written: WrittenTree) -> "Plan":
+        """Add which places runs wrote and read, as far as the ledger does not have that yet."""
+        new = {run: of_run for run, of_run in uses.items() if of_run != written.uses.get(run, ())}
+        before = frozenset(use for run in new for use in written.uses.get(run, ()))
+        return replace(self, uses=new, uses_before=before)
+
+    @property
+    def new_uses(self) -> tuple[PlaceUse, ...]:
+        return tuple(sorted({use for of_run in self.uses.values() for use in of_run} - self.uses_before))
+
+    @property
+    def past_uses(self) -> tuple[PlaceUse, ...]:
+        """What the index has no more after this: the same use of another time is written over."""
+        kept = {(use.path, use.run, use.is_output) for of_run in self.uses.values() for use in of_run}
+        return tuple(use for use in sorted(self.uses_before) if (use.path, use.run, use.is_output) not in kept)
 
     @property
     def explained(self) -> dict[str, str]:

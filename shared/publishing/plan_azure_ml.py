@@ -1,7 +1,7 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
@@ -24,8 +24,10 @@ from shared.model import (
     Deployment,
     Endpoint,
     ModelVersion,
+    Producer,
     Run,
     RunTree,
+    SeveralWriters,
     Unresolved,
     WorkspaceId,
 )
@@ -33,6 +35,7 @@ from shared.places.matching import Match, find_scanned, list_places, match_place
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
+from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
     LOOKS,
     PUBLISHED,
@@ -154,7 +157,7 @@ class AzureMlPlanner:
                 else f"run {tree.root_id} ended as {tree.root_status} and left nothing behind"
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
-        return self._plan_tree(tree, subject=f"run {tree.root_id}")
+        return self._plan_tree(*self._with_makers(tree), subject=f"run {tree.root_id}")
 
     def _is_published(self, run_id: str) -> bool:
         """Whether a run was published, or skipped, when its root had ended."""
@@ -180,19 +183,29 @@ class AzureMlPlanner:
         label = f"model {model.id.label}"
         made = self.source.find_producer(self._workspace, model)
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
-        if made is None:
+        if made is None or isinstance(made, SeveralWriters):
+            if made:
+                names = ", ".join(made.writers)
+                row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
             return self._compare(label, ref.qualified_name, (entity,), (row,))
-        tree, maker = made.tree, made.run_id
-        self._wait_for_lagging(tree)
+        self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
-        only = "" if tree.settled else maker
-        tree = self._without_failures(tree, but=maker)
-        run = Ref(STEP, qualified_names.of_run(self._workspace, maker))
-        row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
-        own = build_model(tree.workspace, model)
-        plan = self._plan_tree(tree, subject=label, made={maker: ref}, own=((own, row),), only=only)
-        return replace(plan, made=Made(run.qualified_name, own))
+        only = "" if made.tree.settled else made.run_id
+        tree, noted = self._with_makers(self._without_failures(made.tree, but=made.run_id), made)
+        shown = {run.id for run in tree.runs}
+        maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
+        if not made.below or made.below in shown or made.below in tree.represented_by:
+            run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
+            row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
+        is_here = tree.workspace.id == self._workspace
+        own = build_model(tree.workspace if is_here else self.source.get_workspace(self._workspace), model)
+        above = qualified_names.of_run(tree.workspace.id, made.run_id)
+        key = qualified_names.of_maker(above, made.below) if made.below else above
+        models = {key: noted.models.get(key, frozenset()) | {ref.qualified_name}}
+        noted = replace(noted, models={**noted.models, **models}, added=models)
+        plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
+        return replace(plan, made=Made(key, own))
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
@@ -263,24 +276,28 @@ class AzureMlPlanner:
     def _plan_tree(
         self,
         tree: RunTree,
+        noted: "_Noted",
         *,
         subject: str,
-        made: Mapping[str, Ref] | None = None,
         own: tuple[tuple[Entity, Row], ...] = (),
         only: str = "",
     ) -> Plan:
         keys = {run.id: qualified_names.of_run(tree.workspace.id, run.id) for run in tree.runs}
-        places = list_places(tree, self.downstream)
+        uses = list_uses(tree)
+        runs = [run for run in tree.runs if only in ("", run.id)]
+        around = find_around(self.ledger, [use for run in runs for use in uses[keys[run.id]]])
+        places = around.add_to(list_places(tree, self.downstream))
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
-        written = self.ledger.get_tree(root)
-        runs = [run for run in tree.runs if only in ("", run.id)]
+        written = noted.written
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         unpublished = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
         experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}
         many = len(unpublished) > FEW
-        found, scanned = find_scanned(self.catalog, unknown, others=experiments if many else unpublished)
+        # What we wrote is there; after a refusal the ledger has forgotten what we wrote, and the catalog is asked.
+        others = {*(experiments if many else unpublished), *(around.assets if unpublished else ())}
+        found, scanned = find_scanned(self.catalog, unknown, others=others)
         if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
             found = {**found, **self.catalog.find(unpublished)}
         looked_up = match_places(unknown, scanned)
@@ -291,21 +308,23 @@ class AzureMlPlanner:
             tree = replace(tree, runs=tuple(inferred))
             runs = [run for run in tree.runs if only in ("", run.id)]
         owners = _owners_of(tree)
-        noted = self._models_noted(owners, written, root=root)
-        models = {
-            run_id: _models_of(noted.get(key), found.get(key), (made or {}).get(run_id)) for run_id, key in keys.items()
-        }
+        below = noted.by_run(tree)
+        of_run = {key: _models_of(noted.models.get(key), found.get(key), below) for run_id, key in keys.items()}
+        models = {run_id: of_run[key] | below.get(run_id, frozenset()) for run_id, key in keys.items()}
+        tree = replace(tree, runs=tuple(_noted(run, around.note_of(keys[run.id])) for run in tree.runs))
         entities = build_run_tree(
             tree,
             matches=matches,
             models={run_id: [Ref(MODEL, name) for name in sorted(names)] for run_id, names in models.items()},
             only=only,
             downstream=self.downstream,
+            around=around.explain(matches, found if unpublished else self.ledger.get_fingerprints(around.assets)),
         )
         rows = [row for _, row in own]
         touched = places_by_run(tree, self.downstream)
         for run in runs:
-            explained = explain({place.ref: matches[place.ref] for place in touched[run.id]})
+            touches = (*touched[run.id], *around.of_run(keys[run.id]))
+            explained = explain({place.ref: matches[place.ref] for place in touches})
             rows.append(
                 row_of(
                     self.event,
@@ -315,7 +334,7 @@ class AzureMlPlanner:
                     reason=unlocated(run),
                     status=tree.root_status,
                     matches=explained,
-                    places=touched[run.id],
+                    places=touches,
                 )
             )
         for other in () if only else (tree.root_id, *tree.represented_by):
@@ -330,17 +349,23 @@ class AzureMlPlanner:
             tuple(with_evidence(self.event, rows, entities)),
             written.fingerprints,
         )
-        of_run = {key: models[run_id] for run_id, key in keys.items() if only in ("", run_id)}
+        of_run = {key: of_run[key] for run_id, key in keys.items() if only in ("", run_id)}
+        for key in noted.added:
+            if (parsed := qualified_names.parse(key)) and parsed.kind == "maker":
+                above = qualified_names.of_run(tree.workspace.id, parsed.run_id)
+                owners = {**owners, key: owners.get(above, root)}
         gone = () if only else _links_gone(written, entities, matches)
-        return replace(
+        models_made = {**of_run, **noted.added}
+        plan = replace(
             plan,
             matches=matches,
             looked_up=looked_up,
-            models=of_run,
+            models=models_made,
             owners=owners,
             gone=gone,
             digest=None if only else self._digest_of(tree),
         )
+        return plan.with_uses({keys[run.id]: uses[keys[run.id]] for run in runs}, written)
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
@@ -349,6 +374,27 @@ class AzureMlPlanner:
         ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
         listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
         return None if listed_late else tree.signature.digest
+
+    def _with_makers(self, tree: RunTree, made: Producer | None = None) -> tuple[RunTree, "_Noted"]:
+        """
+        Return the tree with what the makers of models below its runs logged, and what is noted of it in the ledger.
+
+        A trial that is shown as a run of its own is read again only for a model of it; nothing of it changes later.
+        """
+        root = qualified_names.of_run(tree.workspace.id, tree.root_id)
+        written = self.ledger.get_tree(root)
+        noted = _Noted(written, self._models_noted(_owners_of(tree), written, root=root))
+        shown = {run.id for run in tree.runs}
+        makers = {below: above for above, below, _ in noted.makers() if above in shown}
+        if made and made.below:
+            makers[made.below] = made.run_id
+        makers = {
+            below: above
+            for below, above in sorted(makers.items())
+            if (made and below == made.below)
+            or qualified_names.of_run(tree.workspace.id, below) not in written.fingerprints
+        }
+        return (self.source.add_makers(tree, makers) if makers else tree), noted
 
     def _models_noted(
         self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
@@ -397,6 +443,10 @@ def _links_gone(
     )
 
 
+def _noted(run: Run, note: str) -> Run:
+    return replace(run, notes=" ".join(filter(None, (run.notes, note)))) if note else run
+
+
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     """Map each run of a tree to the root it ran below, which is not this tree's if the step was reused."""
     return {
@@ -407,12 +457,45 @@ def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """
+    What the ledger notes of a run tree.
+
+    Attributes:
+        models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
+        added: those of `models` that the event at hand adds to.
+    """
+
+    written: WrittenTree
+    models: Mapping[QualifiedName, frozenset[QualifiedName]]
+    added: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+
+    def makers(self) -> Iterator[tuple[str, str, frozenset[QualifiedName]]]:
+        """Yield each run that stands for another, the other, which ran below it, and the models that made."""
+        for key, models in self.models.items():
+            if (parsed := qualified_names.parse(key)) and parsed.kind == "maker":
+                yield parsed.run_id, parsed.name, models
+
+    def by_run(self, tree: RunTree) -> dict[str, frozenset[QualifiedName]]:
+        """Return the models that runs below those of a tree made, by the run that is shown for them; "" if none is."""
+        found: dict[str, frozenset[QualifiedName]] = {}
+        shown = {run.id for run in tree.runs}
+        for _, below, models in self.makers():
+            of_trial = qualified_names.of_run(tree.workspace.id, below) in self.written.fingerprints
+            run_id = below if below in shown or of_trial else tree.represented_by.get(below, "")
+            found[run_id] = found.get(run_id, frozenset()) | models
+        return found
+
+
 def _models_of(
-    linked: frozenset[QualifiedName] | None, found: Found | None, made: Ref | None
+    linked: frozenset[QualifiedName] | None,
+    found: Found | None,
+    below: Mapping[str, frozenset[QualifiedName]],
 ) -> frozenset[QualifiedName]:
-    """Join what we know of the models a run made: from the ledger, from the catalog, from the event at hand."""
+    """Join what we know of the models a run itself made: from the ledger and from the catalog."""
     in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
-    return (linked or frozenset()) | in_catalog | ({made.qualified_name} if made else set())
+    return (linked or frozenset()) | in_catalog.difference(*below.values())
 
 
 def unlocated(run: Run) -> str:

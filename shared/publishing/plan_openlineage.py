@@ -11,9 +11,10 @@ from shared.openlineage.incoming_events import RunEvent
 from shared.openlineage.job_run import Fact, fold
 from shared.places.matching import find_scanned, match_places
 from shared.ports import Catalog
+from shared.publishing.places_around import find_around
 from shared.publishing.plan import PUBLISHED, SKIPPED, About, Plan, Skip, explain, find_changed, row_of
 from shared.publishing.plan_azure_ml import STALE
-from shared.state.ports import Ledger, Row
+from shared.state.ports import Ledger, PlaceUse, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,31 @@ class JobRunPlanner:
                 (key,),
             )
         data = places_of_data(run)
-        places = list_places_of(data)
+        end = run.ended_at
+        uses = tuple(
+            sorted(
+                {
+                    PlaceUse(place.path, key, is_output, place.is_folder, place.ref, end)
+                    for is_output, side in ((False, run.inputs), (True, run.outputs))
+                    for dataset in side
+                    for place in data[dataset]
+                    if place.path
+                }
+            )
+        )
+        around = find_around(self.ledger, uses)
+        places = around.add_to(list_places_of(data))
         remembered = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in remembered]
-        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        written = self.ledger.get_tree(key)
+        others = () if key in written.fingerprints else around.assets
+        found, scanned = find_scanned(self.catalog, unknown, others=others) if unknown or others else ({}, {})
+        present = self.ledger.get_fingerprints(around.assets) if key in written.fingerprints else found
+        looked_up = match_places(unknown, scanned)
         matches = {**remembered, **looked_up}
-        entities = build_job_run(run, data, matches)
+        entities = build_job_run(run, data, matches, around.explain(matches, present))
         touched = {(place := choose(each, matches)).ref: place for each in data.values()}
+        touched |= {place.ref: place for place in around.of_run(key)}
         row = row_of(
             self.event,
             key,
@@ -68,9 +87,10 @@ class JobRunPlanner:
             places=touched.values(),
             evidence=next(each.evidence for each in entities if each.ref.qualified_name == key),
         )
-        changed, before = find_changed(self.ledger, entities, self.ledger.get_tree(key).fingerprints)
+        changed, before = find_changed(self.ledger, entities, written.fingerprints)
         rows = (row,) if changed or not self._is_noted(row) else ()
-        return Plan(self.about.words, key, entities, changed, rows, matches, looked_up, before=before, from_facts=True)
+        plan = Plan(self.about.words, key, entities, changed, rows, matches, looked_up, before=before, from_facts=True)
+        return plan.with_uses({key: uses}, written)
 
     @property
     def _key(self) -> QualifiedName:

@@ -6,15 +6,14 @@ from datetime import datetime
 
 from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.kinds import OTHER_DATA
-from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
+from shared.catalog.qualified_names import QualifiedName
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
-from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, place_by_name
 from shared.places.place import Place
 from shared.places.platforms import place_named
-from shared.ports import Catalog, Listed
-from shared.reconciling.synthetic_events import event_about, event_about_job_run
+from shared.ports import Catalog
+from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Row, State
 
 ROWS = 1_000
@@ -100,14 +99,7 @@ class PlaceholderReplacer:
             self.state.ledger.forget_fingerprints([name])
 
     def _publish_again(self, row: Row) -> None:
-        match parse(row.key):
-            case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
-                item = Listed("run", run_id, created_at=row.event_time)
-                event = event_about(workspace, item, now=self.now())
-            case ParsedName(namespace=namespace, run_id=run_id):
-                event = event_about_job_run(namespace, run_id, now=self.now())
-            case _:
-                raise ValueError(f"{row.key} is not the name of a run")
+        event = event_about_key(row.key, now=row.event_time or self.now())
         enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 

@@ -13,9 +13,8 @@ from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
-from shared.publishing.engine import Publisher
+from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.lease import WriterLease
 from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.coverage import Coverage, Progress, note_workspaces

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from shared.catalog import qualified_names
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
 from shared.intake.event_types import LISTED, NAMESPACE
 from shared.model import SETTLED, SUCCEEDED, AssetId, WorkspaceId
 from shared.openlineage.incoming_events import REFOLD
@@ -51,6 +51,22 @@ def event_about_job_run(namespace: str, run_id: str, *, now: datetime) -> str:
         "job": {"namespace": namespace, "name": "published again"},
     }
     return json.dumps(event)
+
+
+def event_about_key(run: QualifiedName, *, now: datetime) -> str:
+    """
+    Build the event that publishes a run again, by its key in the ledger.
+
+    Raises:
+        ValueError: it is not the name of a run.
+    """
+    match parse(run):
+        case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+            return event_about(workspace, Listed("run", run_id), now=now)
+        case ParsedName(namespace=namespace, run_id=run_id):
+            return event_about_job_run(namespace, run_id, now=now)
+        case _:
+            raise ValueError(f"{run} is not the name of a run")
 
 
 def key_of(workspace: WorkspaceId, item: Listed) -> QualifiedName:

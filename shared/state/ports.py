@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
 from shared.catalog.entities import Evidence, Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.places.matching import Match
 
 
@@ -116,6 +116,11 @@ class PlaceUse:
     is_folder: bool
     data: Ref
     at: str = ""
+
+    @property
+    def is_of_asset(self) -> bool:
+        """Whether a data asset of Azure ML stands for the place."""
+        return parse(self.data.qualified_name) is not None
 
     def to_json(self) -> dict[str, object]:
         """Format it as the ledger keeps it."""

@@ -74,6 +74,9 @@ class FakeRunSource(Script):
             return None
         return Producer(self.get_run_tree(workspace, run_id), run_id, "properties.jobName", inferred=False)
 
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
+        return replace(tree, represented_by={**tree.represented_by, **makers})
+
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
         self.called(f"endpoint {name}")
         return self.answers.get(f"endpoint {name}")

@@ -9,7 +9,7 @@ from shared.catalog.entities import Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.allow_list import AllowList
 from shared.intake.deliver import Redelivery, handle_message, handle_next
-from shared.intake.message import REPLAY, MessageBody
+from shared.intake.message import RECONCILE, REPLAY, MessageBody
 from shared.intake.receive import enqueue
 from shared.ports import Inventory, RunSource
 from shared.publishing.engine import Publisher
@@ -19,7 +19,7 @@ from shared.state.ports import Message
 from shared.state.sqlite import open_state
 from tests.harness.fakes import NOON, FakeCatalog, FakeWritten, FreeLeases
 from tests.harness.recording import Replay
-from tests.worlds.golden_case import WORKSPACE_ID, Case, lineage_of, shorten
+from tests.worlds.golden_case import Case, lineage_of, shorten
 
 AT_ONCE = Redelivery(max_attempts=3, first_delay=timedelta(0))
 LATER = NOON.replace(year=2027)
@@ -83,7 +83,7 @@ class Core:
         self.catalog.scan(case.scanned)
         self.state = open_state(":memory:", now=self.now)
         source = cast(RunSource, self.azure_ml)
-        self.allowed = AllowList((WORKSPACE_ID,))
+        self.allowed = AllowList(case.workspace_ids)
         self.publisher = Publisher(
             source,
             self.catalog,
@@ -92,6 +92,7 @@ class Core:
             now=self.now,
             infer_columns=case.infer_columns,
             downstream=case.downstream,
+            publish_again=self._publish_again,
         )
         self.reconciler = Reconciler(
             cast(Inventory, self.azure_ml),
@@ -102,6 +103,9 @@ class Core:
             self.allowed,
             self.now,
         )
+
+    def _publish_again(self, events: Sequence[str]) -> None:
+        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
     def now(self) -> datetime:
         return self.time

@@ -126,6 +126,8 @@ def _word(value: object) -> str:
             return _word(value.id)
         case Signature():
             return " ".join((value.root_id, *value.run_ids))
+        case RunTree():
+            return value.root_id
         case AssetId():
             return f"{value.registry}/{value.label}" if value.registry else value.label
         case _:

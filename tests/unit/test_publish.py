@@ -1,6 +1,7 @@
 """Publish: however often and in whatever order events come, the catalog ends up the same, and is written to once."""
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -580,3 +581,33 @@ def test_power_bi_link_of_data_that_is_not_read_any_more_stays(desk: Desk) -> No
     assert outcomes(desk.publish(TRAINED, TRAINED)) == ["published", "skipped"]
     assert link not in desk.catalog.entities
     assert not [name for name in desk.catalog.entities if "app.powerbi.com" in name]
+
+
+def test_output_that_a_run_did_not_write_after_all_is_not_found_by_its_place(desk: Desk) -> None:
+    """While it ran it was to write there; it failed, and has the model it registered only."""
+    path = "contosolake.core.windows.net/fs//out"
+    desk.publish(TRAINED)
+    assert [use.run for use in desk.ledger.find_uses_at([path], is_output=True)] == [ws("runs/train")]
+    desk.source.answers = everything(tree(replace(TRAIN, status="Failed"), status="Failed"))
+    desk.publish(TRAINED)
+    assert desk.ledger.find_uses_at([path], is_output=True) == []
+
+
+def test_readers_are_published_again_until_that_has_succeeded(desk: Desk) -> None:
+    """The queue may fail after the catalog was written; then the message comes back, and nothing has changed."""
+    sent: list[Sequence[str]] = []
+
+    def fail(events: Sequence[str]) -> None:
+        sent.append(events)
+        if len(sent) == 1:
+            raise ServiceUnavailableError("the queue is down")
+
+    reader = tree(run("reader", inputs={"in": at("out/part.csv")}))
+    desk.source.answers = everything() | answers(reader)
+    publisher = Publisher(desk.source, desk.catalog, desk.ledger, FreeLeases(), now=desk.clock, publish_again=fail)
+    publisher.publish(event(RunSubject("reader")))
+    with pytest.raises(ServiceUnavailableError):
+        publisher.publish(event(TRAINED))
+    publisher.publish(event(TRAINED))
+    publisher.publish(event(TRAINED))
+    assert [[json.loads(each)["subject"] for each in events] for events in sent] == [["runs/reader"]] * 2

@@ -9,8 +9,7 @@ from shared.catalog.entities import Entity
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
-from shared.publishing.engine import Publisher
-from shared.publishing.lease import LEASE
+from shared.publishing.engine import LEASE, Publisher
 from shared.publishing.plan import Outcome
 from shared.state.ports import Lease
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger

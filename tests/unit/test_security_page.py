@@ -8,7 +8,7 @@ import pytest
 
 from shared.intake.receive import MESSAGE_LIMIT
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT
-from shared.publishing.lease import LEASE
+from shared.publishing.engine import LEASE
 from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, QUEUE, TABLE, UNDELIVERED
 
 ROOT = Path(__file__).parents[2]

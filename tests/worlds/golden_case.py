@@ -103,6 +103,14 @@ class Case:
         return parse_downstream(self.downstream_yaml, "downstream.yaml")
 
     @property
+    def workspace_ids(self) -> tuple[str, ...]:
+        """The ARM ids of the workspaces in it, all of which are on the allow list."""
+        return tuple(
+            WORKSPACE_ID.replace("rg-ml", str(each["resource_group"])).replace(KEY, str(each["name"]))
+            for each in self.seed["workspaces"].values()
+        )
+
+    @property
     def lineage_file(self) -> Path:
         return FOLDER / self.name / "lineage.json"
 

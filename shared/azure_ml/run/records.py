@@ -14,7 +14,7 @@ from shared.redaction import redact_mapping, redact_text
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
-_JOBS_WITH_SETTINGS = frozenset({"automl", "hyperdrive"})
+_SEARCHES = frozenset({"automl", "hyperdrive"})
 _JOB_SETTINGS = {
     "task_type": ("taskDetails.taskType",),
     "primary_metric": ("taskDetails.primaryMetric", "objective.primaryMetric"),
@@ -101,13 +101,17 @@ class Record:
         return str(self.properties.get("best_child_run_id") or tags.get("automl_best_child_run_id") or "")
 
     @property
+    def kind(self) -> str:
+        return str(self.metadata.get("runType") or "")
+
+    @property
     def ended_at(self) -> str:
         return str(self.metadata.get("endTimeUtc") or "")
 
     @property
     def has_settings_in_job(self) -> bool:
         """Whether it is a sweep or an AutoML run: how those were submitted is in no record of a run."""
-        return not self.definition and str(self.metadata.get("runType") or "").casefold() in _JOBS_WITH_SETTINGS
+        return not self.definition and is_search(self.kind)
 
     @property
     def is_of_unknown_kind(self) -> bool:
@@ -124,6 +128,11 @@ class Record:
     @property
     def is_pipeline(self) -> bool:
         return _PIPELINE in (self.metadata.get("runType"), self.properties.get("azureml.runsource"))
+
+
+def is_search(kind: str) -> bool:
+    """Whether runs of a kind try others out and choose the best: sweeps and AutoML."""
+    return kind.casefold() in _SEARCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +194,8 @@ def to_run(
         name=redact_text(str(metadata.get("displayName") or metadata.get("name") or record.run_id)),
         status=record.status,
         experiment=experiment,
-        kind=str(metadata.get("runType") or ""),
+        kind=record.kind,
+        best_child=record.best_child_id,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         environment=parse_environment(record.definition.get("environment")),

@@ -1,11 +1,12 @@
 """Works out what a run consumed and produced, which run produced a model, and what an endpoint serves."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.run.producers import ProducerFinder, WorkspaceReader
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_tree import RunTreeReader
 from shared.azure_ml.services import endpoints
@@ -13,12 +14,21 @@ from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
 from shared.cache import Cache
-from shared.errors import RecordNotFoundError, UnreadableAnswerError
+from shared.errors import UnreadableAnswerError
 from shared.http.rest import RestClient
-from shared.model import AssetId, Endpoint, Location, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
-from shared.places.uris import AssetReference, DatastorePath, RunOutput, parse_reference, run_of_path
+from shared.model import (
+    AssetId,
+    Endpoint,
+    ModelVersion,
+    Producer,
+    RunTree,
+    SeveralWriters,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
+from shared.places.uris import AssetReference
 
-_MODEL_PATH = "properties.modelUri (its path carries the run's id)"
 CACHE_SECONDS = 600.0
 BRIEFLY = 30.0
 """Seconds for which a run that has not ended is not asked for again by the events of those below it."""
@@ -42,17 +52,6 @@ def _readable(method: Callable[P, R]) -> Callable[P, R]:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkspaceReader:
-    """The clients of one workspace."""
-
-    workspace: Workspace
-    api: WorkspaceApi
-    sdk: SdkClient
-    data: DataReader
-    trees: RunTreeReader
-
-
 class Resolver:
     """
     Azure ML as a source of lineage.
@@ -71,6 +70,10 @@ class Resolver:
         owners: bool = False,
         watches: Callable[[WorkspaceId], bool] = lambda _: False,
     ) -> None:
+        """
+        Args:
+            watches: whether lineage of a workspace is published, so that it may be asked for what is elsewhere.
+        """
         self._watches = watches
         self._owners = owners
         self._rest = rest
@@ -78,6 +81,7 @@ class Resolver:
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
+        self._producers = ProducerFinder(self._reader, watches)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
@@ -125,26 +129,14 @@ class Resolver:
         return self._reader(workspace).data.get_model(model, fresh=True)
 
     @_readable
-    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | None:
-        """
-        Find the run that produced a model version, with its tree.
+    def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None:
+        """Find the run that produced a model version, with its tree; None if no field of it leads to a run."""
+        return self._producers.find(workspace, model)
 
-        The path of the model's files is the most exact evidence; the run named at registration may be the whole
-        pipeline. Returns None if no field leads to a run: the model was uploaded by a person, or the run is gone.
-        """
-        data = self._reader(workspace).data
-        for named, field in _list_evidence(model, data):
-            try:
-                tree = self.get_run_tree(workspace, named)
-            except RecordNotFoundError:
-                continue
-            run_id = tree.represented_by.get(named, named)
-            if any(run.id == run_id for run in tree.runs):
-                return Producer(tree, run_id, f"{field} of the model version", inferred=field == _MODEL_PATH)
-            location = data.locate(model.uri)
-            if location and (by_path := _writer_of(location, tree)):
-                return Producer(tree, by_path, f"{field} and properties.modelUri of the model version", inferred=True)
-        return None
+    @_readable
+    def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
+        """Add to a tree what runs logged that made models; each is below the run of the tree that it is mapped to."""
+        return self._producers.add_makers(tree, makers)
 
     @_readable
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None:
@@ -154,7 +146,7 @@ class Resolver:
         find_model = partial(self._find_model, reader)
         return endpoints.find_endpoint(self._rest, url, reader.workspace, name, find_model=find_model)
 
-    def _find_model(self, reader: "_WorkspaceReader", reference: AssetReference) -> ModelVersion | None:
+    def _find_model(self, reader: WorkspaceReader, reference: AssetReference) -> ModelVersion | None:
         """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
         asset, other = reference.asset, reference.workspace
         if asset.registry or reader.data.is_here(reference):
@@ -166,37 +158,14 @@ class Resolver:
             return replace(theirs.data.get_model_or_name(asset), workspace=theirs.workspace)
         return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
 
-    def _reader(self, workspace: WorkspaceId) -> _WorkspaceReader:
+    def _reader(self, workspace: WorkspaceId) -> WorkspaceReader:
         return self._cache.get(workspace, lambda: self._open(workspace))
 
-    def _open(self, workspace: WorkspaceId) -> _WorkspaceReader:
+    def _open(self, workspace: WorkspaceId) -> WorkspaceReader:
         record = get_workspace(self._rest, self._arm_endpoint, workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
         data = DataReader(record, api, sdk, read_model, self._cache)
         trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
-        return _WorkspaceReader(record.workspace, api, sdk, data, trees)
-
-
-def _list_evidence(model: ModelVersion, data: DataReader) -> Iterator[tuple[str, str]]:
-    """Yield runs that may have produced a model, each with the field of the model that names it."""
-    reference = parse_reference(model.uri)
-    if not data.is_here(reference):
-        return  # copied from another workspace: its run is there, even if a run of the same name is here
-    match reference:
-        case DatastorePath(_, path):
-            if by_path := run_of_path(path):
-                yield by_path, _MODEL_PATH
-        case RunOutput(run_id):
-            yield run_id, "properties.modelUri (an output of the run)"
-    if model.job_name:
-        yield model.job_name, "properties.jobName"
-
-
-def _writer_of(location: Location, tree: RunTree) -> str | None:
-    for run in tree.runs:
-        for port in run.outputs:
-            if isinstance(port.data, Location) and f"{location.url}/".startswith(f"{port.data.url}/"):
-                return run.id
-    return None
+        return WorkspaceReader(record.workspace, api, sdk, data, trees)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.declared_columns import RunDatasets, read_declared
@@ -22,6 +23,8 @@ from shared.errors import (
 from shared.http.rest import Json
 from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Signature, Workspace
 
+DEEPEST = 20
+"""Runs between a run and the step it ran below; a step, its sweep, a trial and a nested run are four."""
 _ENDING = frozenset({"running", "finalizing"})
 """Of a step whose pipeline has completed: its record lags behind, and will soon say more."""
 _REFUSALS = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError)
@@ -54,9 +57,9 @@ class RunTreeReader:
         self,
         run_id: str,
         *,
-        orchestrates: bool,
-        experiments: Mapping[str, str],
-        is_published: Callable[[str], bool] | None,
+        orchestrates: bool = False,
+        experiments: Mapping[str, str] = MappingProxyType({}),
+        is_published: Callable[[str], bool] | None = None,
     ) -> RunTree:
         """Return the whole tree that a run belongs to; see `Resolver.get_run_tree`."""
         asked = None if orchestrates else Record.from_json(self.api.get_run(run_id))
@@ -298,8 +301,9 @@ def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root:
 def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
     children = {child.run_id: child for child in _walk(api, root_id)}
     ended = [child for child in children.values() if child.status.casefold() in SETTLED]
-    if asked and asked.run_id in children and asked.run_id not in {child.run_id for child in ended}:
-        ended.append(children[asked.run_id])  # a model names the step that produced it before that step has ended
+    standing = _find_standing(api, asked, children) if asked and asked.run_id != root_id else ""
+    if standing and standing not in {child.run_id for child in ended}:
+        ended.append(children[standing])  # a model names the step that produced it before that step has ended
     answers = api.get_runs(
         [*([] if root else [root_id]), *dict.fromkeys(child.reused_run_id or child.run_id for child in ended)]
     )
@@ -312,11 +316,29 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
     records = {child.run_id: _record_of(api, child, origins[child.run_id], answers) for child in ended}
     represented_by = {run_id: record.run_id for run_id, record in records.items() if record.run_id != run_id}
     settled = {record.run_id: record for record in records.values()}
-    if asked and asked.run_id != root_id and asked.parent_id in settled:
-        represented_by.setdefault(asked.run_id, asked.parent_id)  # a trial of a sweep that is a step
+    if asked and standing and standing != asked.run_id:
+        represented_by.setdefault(asked.run_id, represented_by.get(standing, standing))
     has_completed = root.status.casefold() in SUCCEEDED
     named = sorted(f"{each.run_id} ({each.status})" for each in lagging) if has_completed else []
     return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
+
+
+def _find_standing(api: WorkspaceApi, asked: Record, steps: Collection[str]) -> str:
+    """
+    Return the step that a run is or that it ran below, through sweeps, trials and nested runs; "" if there is none.
+
+    Costs a request for each run in between.
+    """
+    run_id, above = asked.run_id, asked.parent_id
+    for _ in range(DEEPEST):
+        if run_id in steps or not above:
+            break
+        run_id = above
+        try:
+            above = "" if run_id in steps else Record.from_json(api.get_run(run_id)).parent_id
+        except RecordNotFoundError:
+            break
+    return run_id if run_id in steps else ""
 
 
 def _follow_reuse(api: WorkspaceApi, steps: Sequence[Record], answers: dict[str, Json]) -> dict[str, str]:

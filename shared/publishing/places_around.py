@@ -1,0 +1,253 @@
+"""Joins what a run reads with what others wrote around it: a folder and a file in it are the same data in two sizes."""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from shared.catalog import qualified_names
+from shared.catalog.assets import Around, Matches, ref_of_asset
+from shared.catalog.entities import Evidence, Ref
+from shared.catalog.qualified_names import QualifiedName, parse
+from shared.model import Data, DataAsset, Location, RunTree
+from shared.places.matching import registered_from
+from shared.places.place import BELOW_ROOT, Place, folders_above, run_of_path
+from shared.places.platforms import place_named, place_of
+from shared.state.ports import Ledger, PlaceUse
+
+logger = logging.getLogger(__name__)
+
+INSIDE = 20
+"""Places inside a folder that a run is shown to read; of more, those that were written last."""
+_ASKED = 1_000
+"""Uses of places inside a folder that the ledger is asked for."""
+_NAMED = 3
+READERS = 200
+"""Runs that are published again because of what one run wrote."""
+
+
+def list_uses(tree: RunTree) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
+    """Return which places each run of a tree wrote and read, as the ledger keeps it."""
+    found = {}
+    for run in tree.runs:
+        key = qualified_names.of_run(tree.workspace.id, run.id)
+        uses = {
+            PlaceUse(place.path, key, is_output, place.is_folder, data, run.ended_at)
+            for is_output, ports in ((False, run.inputs), (True, run.outputs))
+            for port in ports
+            for place, data in _places_of(tree, port.data, is_output=is_output)
+            if place.path
+        }
+        found[key] = tuple(sorted(uses))
+    return found
+
+
+def _places_of(tree: RunTree, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref]]:
+    """Yield where some data lies, and what of it the graph shows there."""
+    match data:
+        case Location():
+            place = place_of(data)
+            yield place, place.ref
+        case DataAsset(location=Location() as location):
+            place = place_of(location)
+            source = registered_from(data)
+            if is_output or source:
+                yield place, place.ref if is_output and source else ref_of_asset(tree.workspace.id, data)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesAround:
+    """
+    What others wrote around the places that some runs read.
+
+    Attributes:
+        found: what is read → what was written around it, by the runs that wrote it.
+        more: for folders in which more was written than is shown, how many places.
+    """
+
+    found: Mapping[PlaceUse, Mapping[Ref, tuple[PlaceUse, ...]]] = field(default_factory=dict)
+    more: Mapping[PlaceUse, int] = field(default_factory=dict)
+
+    @property
+    def places(self) -> dict[Ref, Place]:
+        """How to look up what was written; data assets are known by their names."""
+        uses = [use for around in self.found.values() for writers in around.values() for use in writers]
+        return {
+            use.data: place_named(use.data.qualified_name, is_folder=use.is_folder)
+            for use in uses
+            if not use.is_of_asset
+        }
+
+    @property
+    def assets(self) -> frozenset[QualifiedName]:
+        """Registered outputs among what was written."""
+        uses = (use for around in self.found.values() for writers in around.values() for use in writers)
+        return frozenset(use.data.qualified_name for use in uses if use.is_of_asset)
+
+    def add_to(self, places: Iterable[Place]) -> tuple[Place, ...]:
+        """Return some places and these, each once, in the order of qualifiedNames."""
+        found = {**self.places, **{place.ref: place for place in places}}
+        return tuple(found[ref] for ref in sorted(found))
+
+    def of_run(self, key: QualifiedName) -> tuple[Place, ...]:
+        """Return how to look up what is around the places that a run reads."""
+        known = self.places
+        return tuple(
+            known[data] for read, around in self.found.items() if read.run == key for data in around if data in known
+        )
+
+    def explain(self, matches: Matches, present: Collection[QualifiedName]) -> Around:
+        """Return the edges that follow; of data assets, to those that are `present` in the catalog."""
+        by_run: dict[QualifiedName, dict[Ref, Evidence]] = {}
+        by_asset: dict[Ref, dict[Ref, Evidence]] = {}
+        known = self.places
+        for read, around in sorted(self.found.items(), key=lambda item: item[0]):
+            edges = by_asset.setdefault(read.data, {}) if read.is_of_asset else by_run.setdefault(read.run, {})
+            for data, writers in around.items():
+                place = known.get(data)
+                if place is None and data.qualified_name not in present:
+                    continue
+                end = matches[place.ref].ref if place else data
+                why = _sentence(read, writers)
+                looked_up = data if place else None
+                edges.setdefault(end, Evidence(end, is_output=False, field=why, inferred=True, place=looked_up))
+        return Around(
+            {key: tuple(edges.values()) for key, edges in by_run.items()},
+            {asset: tuple(edges.values()) for asset, edges in by_asset.items()},
+            {place.ref: place for place in known.values()},
+        )
+
+    def note_of(self, key: QualifiedName) -> str:
+        """Say what is left out of the places that a run reads."""
+        notes = [
+            f"Of what other runs wrote inside {read.data.qualified_name}, {INSIDE} places are shown and {more} are not."
+            for read, more in sorted(self.more.items())
+            if read.run == key
+        ]
+        return " ".join(notes)
+
+
+def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
+    """
+    Find what others wrote around what some runs read; `uses` are those of the runs, as far as they are known.
+
+    A place that some run wrote itself is what it is, and no folder above it is looked for. Of the folders above, the
+    innermost counts. What a run wrote itself it has not read, and what ended after it did it cannot have read.
+    """
+    wrote = [use for use in uses if use.is_output]
+    reads = sorted(use for use in uses if not use.is_output)
+    at_hand = {use.path for use in wrote}
+    asked = {path for use in reads if use.path not in at_hand for path in (use.path, *folders_above(use.path))}
+    writers = _by_path((*wrote, *(ledger.find_uses_at(sorted(asked), is_output=True) if asked else ())))
+    found: dict[PlaceUse, dict[Ref, tuple[PlaceUse, ...]]] = {}
+    more: dict[PlaceUse, int] = {}
+    for read in reads:
+        around: dict[Ref, tuple[PlaceUse, ...]] = {}
+        if read.path not in writers:
+            above = (_possible(read, writers.get(path, ())) for path in folders_above(read.path))
+            around |= _by_data(next(filter(None, above), ()))
+        if read.is_folder and not _is_of_one_run(read.path):
+            inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
+            inside += ledger.find_uses_below(read.path, is_output=True, limit=_ASKED)
+            latest = _by_data(use for some in _by_path(inside).values() for use in _possible(read, some))
+            ordered = sorted(latest, key=lambda data: (max(use.at for use in latest[data]), data), reverse=True)
+            around |= {data: latest[data] for data in ordered[:INSIDE]}
+            if len(ordered) > INSIDE:
+                more[read] = len(ordered) - INSIDE
+        if read.is_of_asset and around:
+            around = _without_circles(ledger, read, reads, around)
+        if around:
+            found[read] = around
+    return PlacesAround(found, more)
+
+
+def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[QualifiedName, ...]:
+    """
+    Return the runs that read something around what was written, and may have read that; no more than `READERS`.
+
+    Of the runs that read one data asset, one is enough: the edge is to its registration. A registered output is read
+    by a run that reads its place.
+    """
+    found: dict[object, QualifiedName] = {}
+    for use in written:
+        read = list(ledger.find_uses_at([use.path, *folders_above(use.path)], is_output=False))
+        if use.is_folder:
+            read += ledger.find_uses_below(use.path, is_output=False, limit=_ASKED)
+        for each in read:
+            if each.run == use.run:
+                continue
+            if each.path == use.path:
+                is_missed = use.is_of_asset and not each.is_of_asset
+            else:
+                is_missed = each.is_of_asset or not _is_later(use, each)
+            if is_missed:
+                found.setdefault(each.data if each.is_of_asset else each.run, each.run)
+    runs = sorted(set(found.values()))
+    if len(runs) > READERS:
+        logger.warning("not all readers are published again", extra={"readers": len(runs), "published": READERS})
+    return tuple(runs[:READERS])
+
+
+def _possible(read: PlaceUse, writers: Collection[PlaceUse]) -> tuple[PlaceUse, ...]:
+    """Return those of the writers of one place whose data can have been read; none where the reader wrote it, too."""
+    if any(use.run == read.run for use in writers):
+        return ()
+    return tuple(use for use in writers if use.data != read.data and (read.is_of_asset or not _is_later(use, read)))
+
+
+def _without_circles(
+    ledger: Ledger, read: PlaceUse, reads: Iterable[PlaceUse], around: Mapping[Ref, tuple[PlaceUse, ...]]
+) -> dict[Ref, tuple[PlaceUse, ...]]:
+    """Leave out what any reader of a data asset has written: the asset would be made of what was made of it."""
+    known = (*reads, *ledger.find_uses_at([read.path], is_output=False))
+    readers = {use.run for use in known if use.data == read.data}
+    return {data: writers for data, writers in around.items() if readers.isdisjoint(use.run for use in writers)}
+
+
+def _is_later(written: PlaceUse, read: PlaceUse) -> bool:
+    """Whether the run that wrote ended after the one that read; if that is not known it did not."""
+    one, other = _moment(written.at), _moment(read.at)
+    return one is not None and other is not None and one > other
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_of_one_run(path: str) -> bool:
+    """Whether a path carries the id of a run, so that only this one writes there."""
+    return run_of_path(path.partition(BELOW_ROOT)[2]) is not None
+
+
+def _by_path(uses: Iterable[PlaceUse]) -> dict[str, tuple[PlaceUse, ...]]:
+    found: dict[str, set[PlaceUse]] = {}
+    for use in uses:
+        found.setdefault(use.path, set()).add(use)
+    return {path: tuple(sorted(some)) for path, some in found.items()}
+
+
+def _by_data(uses: Iterable[PlaceUse]) -> dict[Ref, tuple[PlaceUse, ...]]:
+    found: dict[Ref, list[PlaceUse]] = {}
+    for use in uses:
+        found.setdefault(use.data, []).append(use)
+    return {data: tuple(some) for data, some in found.items()}
+
+
+def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
+    runs = sorted({_name_of(use.run) for use in writers})
+    more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+    who = f"run{'s' if len(runs) > 1 else ''} {', '.join(runs[:_NAMED])}{more}"
+    below = read.path.partition(BELOW_ROOT)[2]
+    written = min(use.path for use in writers)
+    if written.startswith(f"{read.path}/"):
+        return f"{who} wrote {written.partition(BELOW_ROOT)[2]}, which is inside {below}"
+    return f"{below} is inside {written.partition(BELOW_ROOT)[2]}, which {who} wrote"
+
+
+def _name_of(run: QualifiedName) -> str:
+    parsed = parse(run)
+    return parsed.run_id if parsed else str(run)

@@ -1,0 +1,197 @@
+"""A folder and what is in it: which edges follow from what runs wrote and read, and which do not."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.places.matching import match_places
+from shared.publishing.places_around import INSIDE, READERS, PlacesAround, find_around, find_readers, list_uses
+from shared.state.ports import PlaceUse
+from shared.state.sqlite import Database, SqliteLedger
+from tests.harness.fakes import FakeClock
+from tests.unit.examples import LAKE_URL, at, data_asset, run, tree, ws
+
+DATASET = Ref("custom_ml_dataset", ws("data/churn/versions/1"))
+
+
+@pytest.fixture
+def ledger() -> Iterator[SqliteLedger]:
+    database = Database(":memory:", now=FakeClock())
+    yield SqliteLedger(database)
+    database.close()
+
+
+def use(run_id: str, path: str, *, is_output: bool, day: int = 0, data: Ref | None = None) -> PlaceUse:
+    """Let a run touch a path of the lake; a slash at its end marks a folder."""
+    bare = path.rstrip("/")
+    place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/{bare}".rstrip("/")))
+    at = f"2026-07-{day:02}T10:00:00.1234567Z" if day else ""
+    in_tree = f"contosolake.core.windows.net/fs//{bare}"
+    return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at)
+
+
+def wrote(run_id: str, path: str, day: int = 0, data: Ref | None = None) -> PlaceUse:
+    return use(run_id, path, is_output=True, day=day, data=data)
+
+
+def read(run_id: str, path: str, day: int = 0, data: Ref | None = None) -> PlaceUse:
+    return use(run_id, path, is_output=False, day=day, data=data)
+
+
+def found(around: PlacesAround) -> list[str]:
+    """List what is read and what was written around it."""
+    return sorted(
+        f"{each.path.partition('//')[2]} < {data.qualified_name.removeprefix(f'{LAKE_URL}/')}"
+        for each, others in around.found.items()
+        for data in others
+    )
+
+
+def test_file_in_a_folder_that_another_run_wrote_is_joined_with_the_innermost(ledger: SqliteLedger) -> None:
+    """The nearest folder says most; the other may have been written for something else."""
+    ledger.index_uses([wrote("a", "raw/"), wrote("b", "raw/2026/"), wrote("c", "raw.old/"), wrote("d", "raw/2027/")])
+    assert found(find_around(ledger, [read("r", "raw/2026/x/a.csv")])) == ["raw/2026/x/a.csv < raw/2026"]
+
+
+def test_folder_is_joined_with_what_others_wrote_inside(ledger: SqliteLedger) -> None:
+    """Files and folders at any depth, and not the one beside it whose name begins likewise."""
+    ledger.index_uses([wrote("a", "raw/a.csv"), wrote("b", "raw/x/y/"), wrote("c", "raw.old/a.csv")])
+    assert found(find_around(ledger, [read("r", "raw/")])) == ["raw < raw/a.csv", "raw < raw/x/y"]
+
+
+def test_file_is_joined_with_nothing_inside(ledger: SqliteLedger) -> None:
+    """There is nothing inside a file."""
+    ledger.index_uses([wrote("a", "raw/a.csv")])
+    assert found(find_around(ledger, [read("r", "raw")])) == []
+
+
+def test_place_that_a_run_wrote_itself_needs_no_folder_above(ledger: SqliteLedger) -> None:
+    """An exact match is no inference."""
+    ledger.index_uses([wrote("a", "raw/"), wrote("b", "raw/a.csv")])
+    assert found(find_around(ledger, [read("r", "raw/a.csv")])) == []
+
+
+@pytest.mark.parametrize("path", ["", "azureml/", "LocalUpload/"])
+def test_what_only_shares_a_container_or_a_folder_of_all_is_not_joined(ledger: SqliteLedger, path: str) -> None:
+    """Otherwise one run that writes there would be upstream of everything."""
+    ledger.index_uses([wrote("a", path)])
+    below = read("r", f"{path}x/a.csv")
+    assert found(find_around(ledger, [below])) == []
+    assert find_readers(ledger, [wrote("a", path)]) == ()
+
+
+def test_run_does_not_read_what_it_wrote_itself(ledger: SqliteLedger) -> None:
+    """Nor a folder that it wrote along with others: it would be its own source."""
+    ledger.index_uses([wrote("other", "raw/")])
+    assert found(find_around(ledger, [read("r", "raw/a.csv"), wrote("r", "raw/")])) == []
+    assert found(find_around(ledger, [read("r", "raw/"), wrote("r", "raw/out/")])) == []
+
+
+def test_steps_of_one_pipeline_are_joined_before_any_is_published(ledger: SqliteLedger) -> None:
+    """What is at hand counts as what is in the ledger."""
+    uses = [wrote("one", "raw/"), read("two", "raw/a.csv"), read("three", "out/"), wrote("four", "out/a.csv")]
+    assert found(find_around(ledger, uses)) == ["out < out/a.csv", "raw/a.csv < raw"]
+
+
+def test_what_was_written_later_was_not_read(ledger: SqliteLedger) -> None:
+    """A run that ended on the second day has not read what was written on the third; without times it may have."""
+    ledger.index_uses([wrote("a", "raw/1/", 1), wrote("b", "raw/3/", 3), wrote("c", "raw/0/")])
+    assert found(find_around(ledger, [read("r", "raw/", 2)])) == ["raw < raw/0", "raw < raw/1"]
+
+
+def test_of_many_places_inside_the_last_are_shown_and_the_rest_is_counted(ledger: SqliteLedger) -> None:
+    """No one reads thousands of inputs of a step; the notes say that there are more."""
+    ledger.index_uses([wrote("a", f"raw/{day:02}/", day) for day in range(1, INSIDE + 4)])
+    around = find_around(ledger, [read("r", "raw/")])
+    assert found(around) == [f"raw < raw/{day:02}" for day in range(4, INSIDE + 4)]
+    assert around.note_of(ws("runs/r")).startswith(f"Of what other runs wrote inside {LAKE_URL}/raw, {INSIDE} places")
+
+
+def test_default_place_of_an_output_is_not_searched_for_what_others_wrote(ledger: SqliteLedger) -> None:
+    """It carries its run's id; a pipeline of a hundred steps would ask a hundred times."""
+    ledger.index_uses([wrote("a", "azureml/cmd_1/out/part.csv")])
+    assert found(find_around(ledger, [read("r", "azureml/cmd_1/out/")])) == []
+
+
+def test_data_asset_is_not_made_of_what_its_reader_wrote(ledger: SqliteLedger) -> None:
+    """Also if the reader is another run than the one at hand."""
+    ledger.index_uses([wrote("a", "raw/"), read("a", "raw/a.csv", data=DATASET)])
+    assert found(find_around(ledger, [read("r", "raw/a.csv", data=DATASET)])) == []
+
+
+def test_edge_says_why_it_is_there(ledger: SqliteLedger) -> None:
+    """A steward must be able to judge it."""
+    ledger.index_uses([wrote("prep", "raw/"), wrote("late", "raw/"), wrote("x", "in/a.csv")])
+    around = find_around(ledger, [read("r", "raw/a.csv"), read("r", "in/")])
+    edges = around.explain(match_places(around.places.values(), {}), ()).of_runs[ws("runs/r")]
+    assert all(edge.inferred for edge in edges)
+    assert sorted(edge.field for edge in edges) == [
+        "raw/a.csv is inside raw, which runs late, prep wrote",
+        "run x wrote in/a.csv, which is inside in",
+    ]
+
+
+def test_registered_output_is_joined_only_if_the_catalog_has_it(ledger: SqliteLedger) -> None:
+    """A person may have deleted it; an edge to nothing would be refused."""
+    ledger.index_uses([wrote("prep", "azureml/prep/o/", data=DATASET)])
+    around = find_around(ledger, [read("r", "azureml/prep/o/a.csv")])
+    assert around.explain({}, {DATASET.qualified_name}).of_runs[ws("runs/r")][0].end == DATASET
+    assert around.explain({}, ()).of_runs[ws("runs/r")] == ()
+
+
+def test_readers_around_what_was_written_are_published_again(ledger: SqliteLedger) -> None:
+    """Of the folder above and of a part inside, if they ended later; one reader for each data asset."""
+    ledger.index_uses(
+        [
+            read("whole", "raw/", 5),
+            read("part", "raw/2/a.csv", 5),
+            read("early", "raw/", 1),
+            read("same", "raw/2/", 5),
+            read("beside", "raw/3/", 5),
+            read("by-asset", "raw/2/a.csv", 1, DATASET),
+            read("by-asset-too", "raw/2/a.csv", 1, DATASET),
+            read("own", "raw/", 5),
+        ]
+    )
+    assert find_readers(ledger, [wrote("own", "raw/2/", 3)]) == tuple(
+        ws(f"runs/{name}") for name in ("by-asset", "part", "whole")
+    )
+
+
+def test_reader_of_the_place_of_a_registered_output_is_published_again(ledger: SqliteLedger) -> None:
+    """It was read by its path before it was known to be registered."""
+    ledger.index_uses([read("early", "azureml/prep/o/")])
+    assert find_readers(ledger, [wrote("prep", "azureml/prep/o/", data=DATASET)]) == (ws("runs/early"),)
+
+
+def test_readers_are_so_many_at_most(ledger: SqliteLedger, caplog: pytest.LogCaptureFixture) -> None:
+    """And the log says if there are more."""
+    ledger.index_uses([read(f"r{number}", "raw/") for number in range(READERS + 1)])
+    assert len(find_readers(ledger, [wrote("a", "raw/a.csv")])) == READERS
+    assert "not all readers are published again" in caplog.text
+
+
+def test_uses_of_a_run_are_its_places_and_what_stands_for_them() -> None:
+    """A registered output at its default place is an asset there; data registered from a path is read through one."""
+    default = at("azureml/r/o/", run_id="r")
+    reader = run(
+        "r",
+        inputs={"a": at("raw/a.csv"), "b": data_asset("churn", at("raw/b/"))},
+        outputs={
+            "c": at("out/"),
+            "d": data_asset("churn", default, by_run=True),
+            "e": data_asset("x", at("e/"), by_run=True),
+        },
+        ended_at="2026-07-01T10:00:00Z",
+    )
+    uses = list_uses(tree(reader))[ws("runs/r")]
+    assert {(each.path.partition("//")[2], each.is_output, each.is_of_asset) for each in uses} == {
+        ("raw/a.csv", False, False),
+        ("raw/b", False, True),
+        ("out", True, False),
+        ("azureml/r/o", True, True),
+        ("e", True, False),
+    }
+    assert {each.at for each in uses} == {"2026-07-01T10:00:00Z"}
