@@ -17,7 +17,7 @@ from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
 from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
-from shared.reconciling.coverage import Coverage, Progress, note_workspaces
+from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
@@ -69,6 +69,7 @@ class Reconciler:
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
+        self._attempt(CatalogSampler(self.catalog, self.state).tick, failures)
         for workspace in self._list_workspaces(failures):
             try:
                 coverages.append(self._look_at(workspace))
@@ -80,14 +81,18 @@ class Reconciler:
             PlaceholderReplacer(self.catalog, self.state, self.now).tick,
             self._refresh_labels,
         ):
-            try:
-                part()
-            except LineageError as error:
-                failures.append(error)
-                _log_failure(error)
+            self._attempt(part, failures)
         if failures:
             raise failures[0]
         return coverages
+
+    def _attempt(self, part: Callable[[], None], failures: list[LineageError]) -> None:
+        """Do one part of a tick; its failure keeps no other from being done."""
+        try:
+            part()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
 
     def _list_workspaces(self, failures: list[LineageError]) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
@@ -135,7 +140,7 @@ class Reconciler:
             raise
         finally:
             progress.save(self.state.notes, now=self.now())
-        coverage = progress.coverage()
+        coverage = progress.coverage(read_lost(self.state.notes))
         facts = {
             "workspace_id": workspace.arm_id,
             "coverage_percent": coverage.percent,

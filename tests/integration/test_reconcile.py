@@ -4,15 +4,18 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from cli.session import drain, local_queue
 from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
+from shared.reconciling import coverage as coverage_of
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.harness.app import WORKSPACE, WS, App, run_completed
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
@@ -386,3 +389,49 @@ def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
         app.services.reconciler.tick()
     [failed] = read_coverage(notes, now=now)
     assert (failed.percent, failed.problem.startswith("the last look at it failed: ")) == (99.9, True)
+
+
+def delete_in_catalog(app: App, name: str) -> None:
+    app.services.purview.delete(f"/entity/guid/{app.entity(name)['guid']}")
+
+
+@pytest.mark.parametrize(
+    ("deleted", "name"),
+    [
+        ("runs/creditrisk_train", "creditrisk_train"),
+        ("runs/creditrisk_train/metrics", "creditrisk_train"),
+        ("models/creditrisk_model/versions/1", "creditrisk_model"),
+        ("endpoints/creditrisk-endpoint", "creditrisk-endpoint"),
+    ],
+)
+def test_what_the_catalog_lost_is_named_and_no_hundred_percent(app: App, deleted: str, name: str) -> None:
+    """The ledger believes it written; an edge counts only while the catalog has it."""
+    app.replay()
+    assert tick(app).percent == 100.0
+    delete_in_catalog(app, f"{WS}/{deleted}")
+    coverage = tick(app)
+    assert coverage.percent < 100
+    assert name in [gap.name for gap in coverage.gaps if "the catalog does not have" in gap.reason]
+    for event in app.events():
+        app.services.queue.put(event)
+    by_force = partial(app.services.deliveries.handle, force=True)
+    list(drain(app.services, local_queue(app.services), redelivery=AT_ONCE, handle=by_force))
+    assert tick(app).percent == 100.0
+
+
+def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
+    start_app: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any number of ticks look at all of it."""
+    monkeypatch.setitem(coverage_of.SAMPLE, "run", 3)
+    app = start_app("credit-risk")
+    app.replay()
+    tick(app)
+    delete_in_catalog(app, f"{WS}/runs/creditrisk_train")
+    asked = []
+    for _ in range(9):
+        app.emulator.control.clear_requests()
+        tick(app)
+        asked.append(len(app.emulator.control.requests("purview")))
+    assert "creditrisk_train" in reasons(read_coverage(app.services.state.notes)[0])
+    assert max(asked) <= 6
