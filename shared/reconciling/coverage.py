@@ -72,6 +72,7 @@ class Progress:
         pages: for each walk by name, where it goes on.
         archived_runs, archived_walks: how many walks through what is archived there were, and of each run of the ledger
             that was met, before which one that was.
+        endpoints: by the ledger's name, what Azure ML said of each when it was read last.
         problem: why the last tick could not look at all of it; "" if it could.
     """
 
@@ -81,6 +82,7 @@ class Progress:
     complete: dict[str, bool] = field(default_factory=dict)
     counting: dict[str, int] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     archived_runs: dict[str, int] = field(default_factory=dict)
     archived_walks: int = 0

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
@@ -15,13 +14,13 @@ from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
+from shared.reconciling.changed_endpoints import ChangedEndpointFinder
 from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
-from shared.reconciling.synthetic_events import event_about, key_of
+from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import State
 from shared.telemetry import record_coverage
 
@@ -122,6 +121,7 @@ class Reconciler:
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
         marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
         progress.problem = "the last look at it did not end"
         try:
@@ -129,9 +129,10 @@ class Reconciler:
             missed.look_at_runs()
             missed.look_at_models()
             marker.mark_restored(missed.listed_rows)
-            marker.mark_deleted_endpoints(self._look_at_endpoints(missed))
+            endpoints.look_at_endpoints()
+            marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)
             marker.mark_archived()
-            marker.mark_deleted_models()
+            marker.mark_deleted_models(missed.listed_models)
             again = [event_about(workspace, item, now=self.now()) for item in marker.restored]
             enqueue(again, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
             progress.problem = ""
@@ -150,36 +151,6 @@ class Reconciler:
         logger.info("reconciled", extra=facts)
         record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
         return coverage
-
-    def _look_at_endpoints(self, missed: MissedEventFinder) -> set[QualifiedName]:
-        """
-        Plan every endpoint, since a v2 deployment may raise no event, and enqueue one where something would change.
-
-        Returns:
-            The ledger's names of the endpoints and deployments there are.
-        """
-        present: set[QualifiedName] = set()
-        items = self.inventory.list_endpoints(missed.workspace)
-        for item in items:
-            key = key_of(missed.workspace, item)
-            plan = self.publisher.plan(self._read(event_about(missed.workspace, item, now=self.now())))
-            present.add(key)
-            if not isinstance(plan, Plan):
-                continue
-            present |= {row.key for row in plan.rows}
-            if not plan.changed:
-                missed.progress.gaps.pop(str(key), None)
-                continue
-            before = missed.progress.gaps.get(str(key))
-            if before is None or not missed.is_waiting(key, before):
-                missed.enqueue(item, "its deployments differ from what was published; it is on the queue")
-        missed.progress.totals["endpoint"] = len(items)
-        missed.progress.complete["endpoint"] = True
-        keys = {str(key_of(missed.workspace, item)) for item in items}
-        missed.progress.gaps = {
-            key: gap for key, gap in missed.progress.gaps.items() if gap.kind != "endpoint" or key in keys
-        }
-        return present
 
     def _read(self, event: str) -> Event:
         return read_event(event, self.allowed)

@@ -359,6 +359,39 @@ def test_second_tick_at_the_same_time_leaves_the_work_to_the_first(app: App) -> 
     assert app.emulator.control.requests() == []
 
 
+def test_tick_with_nothing_new_costs_few_requests_however_much_there_is(app: App, add: Add) -> None:
+    """A hundred models and twenty endpoints: it was a request for each, in every tick."""
+    stored = "azureml://datastores/lake/paths/models/"
+    add(
+        models={f"many_{number}:1": {"path": f"{stored}{number}/"} for number in range(100)},
+        online_endpoints={
+            f"many-{number}": {"deployments": {"blue": {"model": f"many_{number}:1"}}} for number in range(20)
+        },
+    )
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert (coverage.totals["endpoint"], coverage.gaps, coverage.complete) == (21, (), True)
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert len([each for each in app.emulator.control.requests() if each.service == "azure_ml"]) <= 10
+
+
+def test_deployment_that_was_replaced_in_silence_is_found_within_a_few_ticks(app: App, add: Add) -> None:
+    """The endpoint itself says what it said before; its deployments are listed in turn."""
+    names = [f"quiet-{number}" for number in range(6)]
+    model = {"model": "creditrisk_model:1"}
+    add(online_endpoints={name: {"deployments": {"blue": model}} for name in names})
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert coverage.gaps == ()
+    add(online_endpoints={names[5]: {"deployments": {"blue": {"model": "creditrisk_model:2"}}}})
+    for _ in range(4):
+        tick(app)
+    assert "creditrisk_model:2 -> deploy blue" in app.edges(f"{WS}/endpoints/{names[5]}")
+
+
 def test_scope_that_is_gone_keeps_no_other_from_being_looked_at_and_shows(start_app: Start) -> None:
     """A resource group was deleted; the good workspace is looked at, and nothing says that all is linked."""
     app = start_app("credit-risk")

@@ -12,7 +12,7 @@ from shared.azure_ml.run.run_tree import RunTreeReader
 from shared.azure_ml.services import endpoints
 from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
-from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace
 from shared.cache import Cache
 from shared.errors import UnreadableAnswerError
 from shared.http.rest import RestClient
@@ -33,6 +33,8 @@ CACHE_SECONDS = 600.0
 BRIEFLY = 30.0
 """Seconds for which a run that has not ended is not asked for again by the events of those below it."""
 CACHE_SIZE = 20_000
+WORKSPACE_SECONDS = 6 * 3_600.0
+"""Where a workspace's services are hardly ever changes."""
 
 
 P = ParamSpec("P")
@@ -80,12 +82,18 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._records = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
         return self._reader(workspace).workspace
+
+    @_readable
+    def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
+        """Return a workspace with the address of its services."""
+        return self._records.get(workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace))
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -162,7 +170,7 @@ class Resolver:
         return self._cache.get(workspace, lambda: self._open(workspace))
 
     def _open(self, workspace: WorkspaceId) -> WorkspaceReader:
-        record = get_workspace(self._rest, self._arm_endpoint, workspace)
+        record = self.get_record(workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
