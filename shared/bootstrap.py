@@ -201,6 +201,7 @@ class Services:
             clock=time.monotonic,
             owners=self.settings.owners,
             watches=self.allowed.takes,
+            scopes=self.settings.workspaces,
         )
 
     @cached_property

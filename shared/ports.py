@@ -12,6 +12,7 @@ from shared.model import (
     SUCCEEDED,
     AssetId,
     Endpoint,
+    Location,
     ModelVersion,
     Producer,
     RunTree,
@@ -57,6 +58,8 @@ class RunSource(Protocol):
     def get_model(self, workspace: WorkspaceId, model: AssetId) -> ModelVersion: ...
 
     def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
+
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None: ...
 
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree: ...
 

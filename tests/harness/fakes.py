@@ -8,7 +8,17 @@ from typing import Any
 from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
+from shared.model import (
+    AssetId,
+    Endpoint,
+    Location,
+    ModelVersion,
+    Producer,
+    RunTree,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -73,6 +83,9 @@ class FakeRunSource(Script):
         if not run_id:
             return None
         return Producer(self.get_run_tree(workspace, run_id), run_id, "properties.jobName", inferred=False)
+
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None:
+        return self.answers.get(f"location {model.id.label}")
 
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
         return replace(tree, represented_by={**tree.represented_by, **makers})
