@@ -191,7 +191,7 @@ class Services:
         )
 
     @cached_property
-    def resolver(self) -> "Resolver":
+    def azure_ml(self) -> "Resolver":
         from shared.azure_ml.run.resolver import Resolver
 
         return Resolver(
@@ -201,7 +201,12 @@ class Services:
             clock=time.monotonic,
             owners=self.settings.owners,
             watches=self.allowed.takes,
+            scopes=self.settings.workspaces,
         )
+
+    @cached_property
+    def resolver(self) -> "Resolver":
+        return self.azure_ml
 
     def open_sdk(self, workspace: "WorkspaceId") -> "SdkClient":
         """Build the SDK's client of a workspace; that is slow, so the caller keeps it."""
@@ -219,7 +224,7 @@ class Services:
     def inventory(self) -> "Inventory":
         from shared.azure_ml.services.inventory import Inventory
 
-        return Inventory(self.rest, arm_endpoint=self.settings.arm_endpoint)
+        return Inventory(self.rest, arm_endpoint=self.settings.arm_endpoint, get_record=self.azure_ml.get_record)
 
     @cached_property
     def rest(self) -> "RestClient":

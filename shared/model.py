@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -117,6 +117,7 @@ class DataAsset:
         created_by: who, in Azure ML's words; "" unless the settings ask for owners, which are personal data.
         columns: its schema as its tag declares it, in order; empty if there is no tag.
         notes: what is wrong with what it declares; "" if nothing is.
+        workspace: whose it is, where that is not the one at hand.
     """
 
     id: AssetId
@@ -130,6 +131,7 @@ class DataAsset:
     tags: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     notes: str = ""
+    workspace: Workspace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,33 @@ class Run:
     owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     best_child: str = ""
+
+    def has_begun(self, moment: str) -> bool:
+        """Whether it had begun at a time; if either is not known, it had."""
+        start, then = _time_of(self.started_at), _time_of(moment)
+        return start is None or then is None or start <= then
+
+
+def written_last(runs: Sequence[Run], *, before: str) -> Run | None:
+    """
+    Return the run that wrote last, before a time, of some that wrote the same folder.
+
+    Returns None where their times, which run history records, do not say so: two of them ran at the same time.
+    """
+    begun = sorted((run for run in runs if run.has_begun(before)), key=lambda run: run.started_at)
+    if len(begun) <= 1:
+        return begun[0] if begun else None
+    last, start = begun[-1], _time_of(begun[-1].started_at)
+    ends = [_time_of(run.ended_at) for run in begun[:-1]]
+    return last if start and all(end and end <= start for end in ends) else None
+
+
+def _time_of(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

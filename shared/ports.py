@@ -12,6 +12,7 @@ from shared.model import (
     SUCCEEDED,
     AssetId,
     Endpoint,
+    Location,
     ModelVersion,
     Producer,
     RunTree,
@@ -58,6 +59,8 @@ class RunSource(Protocol):
 
     def find_producer(self, workspace: WorkspaceId, model: ModelVersion) -> Producer | SeveralWriters | None: ...
 
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None: ...
+
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree: ...
 
     def find_endpoint(self, workspace: WorkspaceId, name: str) -> Endpoint | None: ...
@@ -73,6 +76,9 @@ class Listed:
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
         may_have_steps: it is a pipeline, or it is unknown whether it is one.
         names_outputs: it asks for outputs to be registered under names, which may happen before it fails.
+        modified_at: when a person changed it last, its tags for instance; None if it is not said.
+        path: of an endpoint, below its workspace.
+        digest: a hash of all that a list says of an endpoint.
     """
 
     kind: str
@@ -82,6 +88,9 @@ class Listed:
     created_at: datetime | None = None
     may_have_steps: bool = True
     names_outputs: bool = False
+    modified_at: datetime | None = None
+    path: str = ""
+    digest: str = ""
 
     @property
     def may_have_lineage(self) -> bool:
@@ -110,6 +119,10 @@ class Inventory(Protocol):
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage: ...
 
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]: ...
+
+    def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
+        """Return a hash of all deployments of an endpoint, in one request."""
+        ...
 
 
 class Upserted(Protocol):

@@ -67,6 +67,13 @@ BODIES: Mapping[str, frozenset[str]] = {
     "/experimentids/{experiment}/runs:query": frozenset({"filter", "continuationToken", "orderBy", "top"}),
     "/dataversion/batchGetResolvedUris": frozenset({"values"}),
     "/models/batchGetResolvedUris": frozenset({"values"}),
+    "/models/list": frozenset(
+        {
+            *("name", "tag", "version", "framework", "description", "count", "offset", "skipToken", "tags"),
+            *("properties", "runId", "datasetId", "orderBy", "latestVersionOnly", "modifiedAfter", "modifiedBefore"),
+            "listViewType",
+        }
+    ),
     "/runs/search": frozenset({"experiment_ids", "filter", "run_view_type", "max_results", "order_by", "page_token"}),
     "/experiments/search": frozenset({"max_results", "page_token", "filter", "order_by", "view_type"}),
 }

@@ -14,6 +14,7 @@ Item = TypeVar("Item")
 
 ARM_PAGE = 30
 CHILDREN_PAGE = 50
+MODELS_PAGE = 100
 MLFLOW_PAGE = 1000
 
 

@@ -95,7 +95,9 @@ def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
 
 
 def ref_of_asset(workspace: WorkspaceId, asset: DataAsset) -> Ref:
-    return Ref(DATA_ASSET if asset.datastore else OTHER_DATA, qualified_names.of_asset(workspace, asset.id))
+    """Name a data asset, which is of the workspace that names it unless it says otherwise."""
+    owner = asset.workspace.id if asset.workspace else workspace
+    return Ref(DATA_ASSET if asset.datastore else OTHER_DATA, qualified_names.of_asset(owner, asset.id))
 
 
 def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
@@ -142,7 +144,9 @@ def build_data(workspace: Workspace, data: Data, matches: Matches, around: Aroun
         case DataAsset() | Unresolved() if is_unresolved(data):
             yield from _unresolved(workspace, data, matches)
         case DataAsset():
-            yield from _data_asset(workspace, data, matches, around)
+            if data.workspace:
+                yield build_workspace(data.workspace)
+            yield from _data_asset(data.workspace or workspace, data, matches, around)
         case ModelVersion():
             yield build_model(data.workspace or workspace, data)
 
@@ -169,6 +173,17 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             **({} if model.id.registry else _in_workspace(workspace)),
         ),
         named_only=model == ModelVersion(model.id),
+    )
+
+
+def build_sharing(ref: Ref, model: AssetId, sources: tuple[Evidence, ...], *, notes: str = "") -> Entity:
+    """Build the process that made a model version of a registry from one of a workspace."""
+    return Entity(
+        Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
+        attributes(f"share {model.label}", notes=notes),
+        inputs=ends(each.end for each in sources),
+        outputs=ends([ref]),
+        evidence=(*sources, Evidence(ref, is_output=True, field="the model version in the registry")),
     )
 
 

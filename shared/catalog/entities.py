@@ -81,7 +81,7 @@ class Found:
     An entity the catalog has.
 
     Attributes:
-        outputs: those of a process.
+        outputs, inputs: those of a process that it has now.
         touched: someone other than its creator has written it since, as a scan does.
     """
 
@@ -91,6 +91,7 @@ class Found:
     labels: tuple[str, ...] = ()
     name: str = ""
     touched: bool = False
+    inputs: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,11 @@ def of_maker(run: QualifiedName, below: str) -> QualifiedName:
     return QualifiedName(f"{run}/makers/{below}")
 
 
+def of_moved(run: QualifiedName) -> QualifiedName:
+    """Name what the ledger notes of models that a run was once said to have made."""
+    return QualifiedName(f"{run}/moved")
+
+
 def of_unresolved_dataset(namespace: str, label: str) -> QualifiedName:
     """Name data that means something where a job ran only, such as a local file."""
     return QualifiedName(f"{of_job_namespace(namespace)}/unresolved/{label}")
@@ -204,6 +209,7 @@ _FORMS = {
         "config": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/config",
         "metrics": rf"{_WORKSPACE}/runs/(?P<run_id>.+)/metrics",
         "maker": rf"{_WORKSPACE}/runs/(?P<run_id>[^/]+)/makers/(?P<name>[^/]+)",
+        "moved": rf"{_WORKSPACE}/runs/(?P<run_id>[^/]+)/moved",
         "run": rf"{_WORKSPACE}/runs/(?P<run_id>.+)",
         "asset": _ASSET,
         "registration": rf"{_ASSET}/registration",

@@ -261,10 +261,14 @@ class Publisher:
     def _note(self, plan: Plan | Skip) -> None:
         """Note what was found out though nothing is written."""
         if isinstance(plan, Plan):
+            if plan.again:
+                self._note_models(plan)
             self._ledger.put_matches(plan.looked_up)
             self._index(plan)
             self._note_uses(plan)
         self._ledger.put_rows(plan.rows)
+        if isinstance(plan, Plan):
+            self._publish_others(plan)
 
     def _index(self, plan: Plan) -> None:
         """Let others find what runs wrote and read, before the catalog is written: of two, the later one finds both."""
@@ -283,10 +287,7 @@ class Publisher:
         """Write a plan, or after a refusal a new one; return the one that was written."""
         if plan.partial:
             return self._write_partial(plan, lease)
-        # Before the catalog is written: if we die in between, the next worker knows of these models.
-        for root in plan.roots:
-            if models := {run: names for run, names in plan.models.items() if plan.owners.get(run) == root}:
-                self._ledger.add_to_tree(root, models=models)
+        self._note_models(plan)  # before the catalog is written: if we die in between, the next worker knows of them
         # Before it is written, too: what is written and then interrupted comes back as unchanged.
         if plan.digest is not None and any(is_of_run(entity.ref.qualified_name) for entity in plan.changed):
             self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
@@ -305,7 +306,18 @@ class Publisher:
             self._ledger.put_rows(replace(row, outcome=DEAD_LETTERED, reason=reasons[row.key]) for row in plan.rows)
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
         self._ledger.put_rows(plan.rows)
+        self._publish_others(plan)
         return plan
+
+    def _note_models(self, plan: Plan) -> None:
+        for root in plan.roots:
+            if models := {run: names for run, names in plan.models.items() if plan.owners.get(run) == root}:
+                self._ledger.add_to_tree(root, models=models)
+
+    def _publish_others(self, plan: Plan) -> None:
+        """Publish runs again that lose a model; they see in its row, which is there by now, whose it is."""
+        if plan.again:
+            self._publish_again([event_about_key(key, now=self._now()) for key in plan.again])
 
     def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
         self._catalog.upsert_entities(plan.changed, before_each=lease.check)

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import Around, Matches, ref_of_asset
 from shared.catalog.entities import Evidence, Ref
+from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import Data, DataAsset, Location, RunTree
 from shared.places.matching import registered_from
@@ -22,6 +23,8 @@ INSIDE = 20
 _ASKED = 1_000
 """Uses of places inside a folder that the ledger is asked for."""
 _NAMED = 3
+_REGISTERED_BY_ITSELF = timedelta(days=1)
+"""A run that registers a model from a path ends so long after that at most."""
 READERS = 200
 """Runs that are published again because of what one run wrote."""
 
@@ -189,6 +192,10 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
         for each in read:
             if each.run == use.run:
                 continue
+            if each.data.type_name == MODEL:
+                if f"{each.path}/".startswith(f"{use.path}/") and _may_have_made(use, each):
+                    found.setdefault(each.data, each.run)
+                continue
             if each.path == use.path:
                 is_missed = (use.is_of_asset and not each.is_of_asset) or bool(_carried_id(use))
             else:
@@ -199,6 +206,12 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     if len(runs) > READERS:
         logger.warning("not all readers are published again", extra={"readers": len(runs), "published": READERS})
     return tuple(runs[:READERS])
+
+
+def _may_have_made(written: PlaceUse, model: PlaceUse) -> bool:
+    """Whether a run may have written a model's files: one that registers a model itself ends after that."""
+    ended, registered = _moment(written.at), _moment(model.at)
+    return ended is None or registered is None or ended <= registered + _REGISTERED_BY_ITSELF
 
 
 def _possible(read: PlaceUse, writers: Collection[PlaceUse]) -> tuple[PlaceUse, ...]:

@@ -75,6 +75,7 @@ class Plan:
         made: the model version that the event announces, if a run made it.
         from_facts: facts of several events add up to it, and others may arrive until the lease is taken.
         before: what the ledger kept of each entity when it was written last.
+        again: runs of other trees that are published again after this: a model is no longer theirs.
         gone: our processes that the catalog has and Azure ML does not account for any more.
         digest: what Azure ML's records said; "" if data did not resolve, None if there is nothing to look at again for.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
@@ -94,6 +95,7 @@ class Plan:
     uses_before: frozenset[PlaceUse] = frozenset()
     before: Mapping[QualifiedName, str] = field(default_factory=dict)
     gone: tuple[QualifiedName, ...] = ()
+    again: tuple[QualifiedName, ...] = ()
     digest: str | None = None
     made: Made | None = None
     from_facts: bool = False

@@ -44,6 +44,7 @@ from shared.places.matching import (
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
+from shared.publishing.model_origin import Moved, find_moved, find_origin, makers_of
 from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
     LOOKS,
@@ -58,7 +59,8 @@ from shared.publishing.plan import (
     row_of,
     with_evidence,
 )
-from shared.state.ports import Ledger, Row, WrittenTree
+from shared.publishing.registry_models import build_sharings, list_reads, list_shares
+from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
@@ -190,31 +192,40 @@ class AzureMlPlanner:
             return self._made_up(model.id)
         ref = ref_of_model(self._workspace, model.id)
         label = f"model {model.id.label}"
-        made = self.source.find_producer(self._workspace, model)
+        origin = find_origin(self.source, self.ledger, self._workspace, model)
+        made = origin.made
+        uses = {ref.qualified_name: tuple(sorted((*origin.uses, *list_shares(self._workspace, model))))}
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
         if made is None or isinstance(made, SeveralWriters):
             if made:
                 names = ", ".join(made.writers)
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
-            return self._compare(label, ref.qualified_name, (entity,), (row,))
+            plan = self._compare(label, ref.qualified_name, (entity,), (row,))
+            moved = find_moved(self.source, self.ledger, ref.qualified_name, None)
+            written = self.ledger.get_tree(ref.qualified_name)
+            return _with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if made.tree.settled else made.run_id
         tree, noted = self._with_makers(self._without_failures(made.tree, but=made.run_id), made)
         shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
+        run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
+        moved = find_moved(self.source, self.ledger, ref.qualified_name, run.qualified_name)
         if not made.below or made.below in shown or made.below in tree.represented_by:
-            run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
             row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         is_here = tree.workspace.id == self._workspace
         own = build_model(tree.workspace if is_here else self.source.get_workspace(self._workspace), model)
         above = qualified_names.of_run(tree.workspace.id, made.run_id)
         key = qualified_names.of_maker(above, made.below) if made.below else above
         models = {key: noted.models.get(key, frozenset()) | {ref.qualified_name}}
-        noted = replace(noted, models={**noted.models, **models}, added=models)
+        if moved:
+            gone = qualified_names.of_moved(moved.run)
+            models[gone] = noted.models.get(gone, frozenset()) | {ref.qualified_name}
+        noted = replace(noted, models={**noted.models, **models}, added=models, uses=uses)
         plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
-        return replace(plan, made=Made(key, own))
+        return _with_moved(replace(plan, made=Made(key, own)), ref.qualified_name, moved)
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
@@ -234,10 +245,15 @@ class AzureMlPlanner:
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
         places = {place.ref: place for place in places_of_endpoint(endpoint)}
         matches, looked_up = self._match(places.values())
-        entities = build_endpoint(endpoint, matches=matches)
+        models = [model.id for each in endpoint.deployments for model in each.models if model.id.registry]
+        sharings = build_sharings(self.ledger, self._workspace, models) if models else ()
+        entities = (*build_endpoint(endpoint, matches=matches), *sharings)
         rows = list(with_evidence(self.event, rows, entities))
         plan = self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
-        return replace(plan, matches=matches, looked_up=looked_up)
+        plan = replace(plan, matches=matches, looked_up=looked_up)
+        if not models:
+            return plan
+        return plan.with_uses({key: list_reads(key, self._workspace, models)}, self.ledger.get_tree(key))
 
     def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
         """Return the match of each place, and those that the ledger did not know."""
@@ -322,6 +338,8 @@ class AzureMlPlanner:
         below = noted.by_run(tree)
         of_run = {key: _models_of(noted.models.get(key), found.get(key), below) for run_id, key in keys.items()}
         models = {run_id: of_run[key] | below.get(run_id, frozenset()) for run_id, key in keys.items()}
+        moved = self._moved(noted, keys.values(), {row.key: row for _, row in own})
+        models = {run_id: names - moved.get(keys[run_id], frozenset()) for run_id, names in models.items()}
         tree = replace(tree, runs=tuple(_noted(run, around.note_of(keys[run.id])) for run in tree.runs))
         entities = build_run_tree(
             tree,
@@ -331,6 +349,12 @@ class AzureMlPlanner:
             downstream=self.downstream,
             around=around.explain(matches, found if unpublished else self.ledger.get_fingerprints(around.assets)),
         )
+        registry = {keys[run.id]: named for run in runs if (named := _models_of_registries(run))}
+        if registry:
+            shared = [model for named in registry.values() for model in named]
+            entities = (*entities, *build_sharings(self.ledger, self._workspace, shared))
+            reads = {key: list_reads(key, self._workspace, named) for key, named in registry.items()}
+            uses = {key: tuple(sorted((*of_places, *reads.get(key, ())))) for key, of_places in uses.items()}
         rows = [row for _, row in own]
         touched = places_by_run(tree, self.downstream)
         for run in runs:
@@ -376,7 +400,7 @@ class AzureMlPlanner:
             gone=gone,
             digest=None if only else self._digest_of(tree),
         )
-        return plan.with_uses({keys[run.id]: uses[keys[run.id]] for run in runs}, written)
+        return plan.with_uses({**{keys[run.id]: uses[keys[run.id]] for run in runs}, **noted.uses}, written)
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
@@ -385,6 +409,17 @@ class AzureMlPlanner:
         ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
         listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
         return None if listed_late else tree.signature.digest
+
+    def _moved(
+        self, noted: "_Noted", runs: Collection[QualifiedName], at_hand: Mapping[QualifiedName, Row]
+    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
+        """Return the models that each run was once said to have made, and that are said to be of another by now."""
+        once = {run: names for run in runs if (names := noted.models.get(qualified_names.of_moved(run)))}
+        rows = {**(self.ledger.get_rows(sorted(frozenset().union(*once.values()))) if once else {}), **at_hand}
+        return {
+            run: frozenset(name for name in names if run not in makers_of(rows.get(name)))
+            for run, names in once.items()
+        }
 
     def _with_makers(self, tree: RunTree, made: Producer | None = None) -> tuple[RunTree, "_Noted"]:
         """
@@ -458,6 +493,10 @@ def _noted(run: Run, note: str) -> Run:
     return replace(run, notes=" ".join(filter(None, (run.notes, note)))) if note else run
 
 
+def _models_of_registries(run: Run) -> list[AssetId]:
+    return [port.data.id for port in run.inputs if isinstance(port.data, ModelVersion) and port.data.id.registry]
+
+
 def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     """Map each run of a tree to the root it ran below, which is not this tree's if the step was reused."""
     return {
@@ -468,6 +507,19 @@ def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
     }
 
 
+def _with_moved(plan: Plan, model: QualifiedName, moved: Moved | None) -> Plan:
+    """Add that a model is no longer of the run that was said to have made it, which is published again."""
+    if moved is None:
+        return plan
+    key = qualified_names.of_moved(moved.run)
+    return replace(
+        plan,
+        models={**plan.models, key: plan.models.get(key, frozenset()) | {model}},
+        owners={**plan.owners, key: moved.root},
+        again=(moved.run,) if moved.root != plan.root else (),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Noted:
     """
@@ -476,11 +528,13 @@ class _Noted:
     Attributes:
         models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
         added: those of `models` that the event at hand adds to.
+        uses: by which others find the model at hand.
     """
 
     written: WrittenTree
     models: Mapping[QualifiedName, frozenset[QualifiedName]]
     added: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
 
     def makers(self) -> Iterator[tuple[str, str, frozenset[QualifiedName]]]:
         """Yield each run that stands for another, the other, which ran below it, and the models that made."""

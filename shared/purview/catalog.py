@@ -74,7 +74,8 @@ class PurviewCatalog:
                 found[name] = Found(
                     Ref(str(entity["typeName"]), name),
                     str(entity["guid"]),
-                    outputs=_active_outputs(entity),
+                    inputs=_active_ends(entity, "inputs"),
+                    outputs=_active_ends(entity, "outputs"),
                     labels=tuple(entity.get("labels") or ()),
                     name=str(entity["attributes"].get("name") or ""),
                     touched=bool(entity.get("updatedBy")) and entity.get("updatedBy") != entity.get("createdBy"),
@@ -307,10 +308,10 @@ def _hit(hit: Json) -> Found:
     )
 
 
-def _active_outputs(entity: Json) -> tuple[Ref, ...]:
+def _active_ends(entity: Json, attribute: str) -> tuple[Ref, ...]:
     return tuple(
         Ref(str(item["typeName"]), QualifiedName(str(item["qualifiedName"])))
-        for item in _active(entity, "outputs")
+        for item in _active(entity, attribute)
         if item.get("qualifiedName")
     )
 

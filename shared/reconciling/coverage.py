@@ -5,14 +5,22 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from shared.catalog import qualified_names
+from shared.catalog.entities import Found
+from shared.catalog.kinds import STEP
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import SETTLED, WorkspaceId
-from shared.ports import Listed
+from shared.ports import Catalog, Listed
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
-from shared.state.ports import Notes, Row
+from shared.state.ports import Notes, Row, State
 
 GAPS_LIMIT = 20_000
 """Gaps that are remembered; with so many open the walk through the inventory waits."""
 KINDS = ("run", "model", "endpoint")
+SAMPLE = {"run": 30, "model": 10, "endpoint": 5, "deployment": 5, "link": 5}
+"""Rows of each kind in one tick that the catalog is asked for, in a request or two."""
+LOST = 50
+"""Of what was lost, so much is asked for again in one tick."""
 LATE = timedelta(hours=6)
 """A workspace that was not looked at for so long may have changed; ticks come every 15 minutes as a rule."""
 
@@ -62,6 +70,9 @@ class Progress:
         complete: the kinds that were looked through from end to end at least once.
         counting: for each kind, the count of the walk that is under way.
         pages: for each walk by name, where it goes on.
+        archived_runs, archived_walks: how many walks through what is archived there were, and of each run of the ledger
+            that was met, before which one that was.
+        endpoints: by the ledger's name, what Azure ML said of each when it was read last.
         problem: why the last tick could not look at all of it; "" if it could.
     """
 
@@ -71,7 +82,10 @@ class Progress:
     complete: dict[str, bool] = field(default_factory=dict)
     counting: dict[str, int] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
+    archived_runs: dict[str, int] = field(default_factory=dict)
+    archived_walks: int = 0
     at: str = ""
     problem: str = ""
 
@@ -94,15 +108,23 @@ class Progress:
     def is_full(self) -> bool:
         return len(self.gaps) >= GAPS_LIMIT
 
-    def coverage(self) -> "Coverage":
-        gaps = {kind: sum(gap.kind == kind for gap in self.gaps.values()) for kind in KINDS}
+    def coverage(self, lost: Mapping[str, Gap]) -> "Coverage":
+        """
+        Sum it up.
+
+        Args:
+            lost: by the ledger's name, what the catalog does not have any more, of all workspaces.
+        """
+        own = f"{qualified_names.of_workspace(WorkspaceId.parse(self.workspace))}/"
+        found = {**{key: gap for key, gap in lost.items() if key.startswith(own)}, **self.gaps}
+        gaps = {kind: sum(gap.kind == kind for gap in found.values()) for kind in KINDS}
         return Coverage(
             workspace=self.workspace,
             at=self.at,
             totals={kind: self.totals.get(kind, 0) for kind in KINDS},
-            linked={kind: self.totals.get(kind, 0) - gaps[kind] for kind in KINDS},
+            linked={kind: max(self.totals.get(kind, 0) - gaps[kind], 0) for kind in KINDS},
             complete=all(self.complete.get(kind) for kind in KINDS),
-            gaps=tuple(sorted(self.gaps.values(), key=lambda gap: (gap.kind, gap.name, gap.version))),
+            gaps=tuple(sorted(found.values(), key=lambda gap: (gap.kind, gap.name, gap.version))),
             problem=self.problem,
         )
 
@@ -166,9 +188,9 @@ def read_coverage(notes: Notes, *, now: datetime | None = None) -> list[Coverage
         now: what was not looked at for long then says so.
     """
     known = notes.get(_WORKSPACES) or {}
-    ids, scopes = known.get("ids"), known.get("scopes")
+    ids, scopes, lost = known.get("ids"), known.get("scopes"), read_lost(notes)
     found = [
-        Progress.load(notes, WorkspaceId.parse(each)).coverage() for each in (ids if isinstance(ids, list) else ())
+        Progress.load(notes, WorkspaceId.parse(each)).coverage(lost) for each in (ids if isinstance(ids, list) else ())
     ]
     for scope, problem in (scopes if isinstance(scopes, dict) else {}).items():
         nothing = dict.fromkeys(KINDS, 0)
@@ -196,7 +218,70 @@ def note_workspaces(notes: Notes, workspaces: Sequence[WorkspaceId], problems: M
     notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems)})
 
 
-_WORKSPACES = "reconcile/workspaces"
+def read_lost(notes: Notes) -> dict[str, Gap]:
+    """Return what the catalog did not have any more when it was asked last, by the ledger's name."""
+    lost = (notes.get(_SAMPLE) or {}).get("lost")
+    return {str(key): Gap(**gap) for key, gap in lost.items()} if isinstance(lost, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSampler:
+    """
+    Asks the catalog, tick by tick, for what the ledger believes written: an edge counts only while the catalog has it.
+
+    What is lost is not written again by itself: a person may have deleted it on purpose.
+    """
+
+    catalog: Catalog
+    state: State
+
+    def tick(self) -> None:
+        """Look at the next few rows, and again at what was lost before."""
+        note = self.state.notes.get(_SAMPLE) or {}
+        after = note.get("after")
+        ended = dict(after) if isinstance(after, dict) else {}
+        before = read_lost(self.state.notes)
+        again = [QualifiedName(key) for key in list(before)[:LOST]]
+        rows = list(self.state.ledger.get_rows(again).values())
+        for kind, limit in SAMPLE.items():
+            page = self.state.ledger.list_rows(kind, after=ended.get(kind, ""), limit=limit)
+            ended[kind] = page[-1].key if len(page) == limit else ""
+            rows += page
+        # A pipeline has a row and is no entity; an asset is one, with or without edges.
+        rows = [row for row in rows if row.outcome == PUBLISHED and (row.evidence or row.kind in ("model", "endpoint"))]
+        makers = {each.end.qualified_name for row in rows if row.kind == "model" for each in row.evidence}
+        found = self.catalog.find(sorted({row.key for row in rows} | makers))
+        for key in (*again, *(row.key for row in rows)):
+            before.pop(key, None)
+        lost = {str(row.key): gap for row in rows if (gap := _find_loss(row, found))}
+        self.state.notes.put(
+            _SAMPLE, {"after": ended, "lost": {key: asdict(gap) for key, gap in {**before, **lost}.items()}}
+        )
+
+
+def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Gap | None:
+    """Say what the catalog does not have of a row: the entity, or an edge that there is evidence for."""
+    here = found.get(row.key)
+    if here is None:
+        missing = "it"
+    elif row.kind == "model":
+        makers = [each.end.qualified_name for each in row.evidence if each.end.type_name == STEP]
+        kept = all(here.ref in found[maker].outputs for maker in makers if maker in found)
+        missing = "" if kept else "its edge from the run that made it"
+    else:
+        ends = {(ref, is_output) for refs, is_output in ((here.inputs, False), (here.outputs, True)) for ref in refs}
+        gone = [each for each in row.evidence if (each.end, each.is_output) not in ends]
+        missing = f"{len(gone)} of its edges" if gone else ""
+    if not missing:
+        return None
+    parsed = parse(row.key)
+    version = parsed.asset.version if parsed and parsed.asset and row.kind == "model" else ""
+    name = parsed.asset.name if parsed and parsed.asset and version else row.key.rpartition("/")[2]
+    reason = f"the catalog does not have {missing} any more; `lineage replay --direct --force` writes it again"
+    return Gap({"deployment": "endpoint", "link": "run"}.get(row.kind, row.kind), name, version, reason)
+
+
+_WORKSPACES, _SAMPLE = "reconcile/workspaces", "reconcile/sample"
 
 
 def _name(workspace: WorkspaceId) -> str:

@@ -40,6 +40,8 @@ class MissedEventFinder:
     events: int = EVENTS
     listed_rows: list[Row] = field(default_factory=list)
     """What the ledger knows of all that was listed as active in this tick."""
+    listed_models: set[QualifiedName] | None = None
+    """All model versions that are active; None if this tick saw only a part of them."""
 
     def look_at_gaps(self) -> None:
         """Close gaps whose lineage has come, and note what is known of the others."""
@@ -76,17 +78,21 @@ class MissedEventFinder:
 
     def look_at_models(self) -> None:
         """Walk on through all model versions, and begin again at the end."""
+        listed = None if self.progress.pages.get("models") else set[QualifiedName]()
         for _ in range(PAGES):
             if self.events <= 0 or self.progress.is_full:
                 return
             page = self.inventory.list_models(self.workspace, page=self.progress.pages.get("models", ""))
             self._check(page.items, before={})
+            if listed is not None:
+                listed |= {key_of(self.workspace, item) for item in page.items}
             counting = self.progress.counting
             counting["model"] = counting.get("model", 0) + len(page.items)
             self.progress.pages["models"] = page.next
             if not self.progress.complete.get("model"):
                 self.progress.totals["model"] = counting["model"]
             if not page.next:
+                self.listed_models = listed
                 self.progress.totals["model"] = counting.pop("model")
                 self.progress.complete["model"] = True
                 return

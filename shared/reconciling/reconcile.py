@@ -5,22 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
-from shared.intake.message import describe_error
+from shared.intake.message import RECONCILE, describe_error
+from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.plan import Plan
 from shared.reconciling.archived_and_deleted import StateMarker
-from shared.reconciling.coverage import Coverage, Progress, note_workspaces
+from shared.reconciling.changed_endpoints import ChangedEndpointFinder
+from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
-from shared.reconciling.synthetic_events import event_about, key_of
+from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import State
 from shared.telemetry import record_coverage
 
@@ -68,6 +68,7 @@ class Reconciler:
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
+        self._attempt(CatalogSampler(self.catalog, self.state).tick, failures)
         for workspace in self._list_workspaces(failures):
             try:
                 coverages.append(self._look_at(workspace))
@@ -79,14 +80,18 @@ class Reconciler:
             PlaceholderReplacer(self.catalog, self.state, self.now).tick,
             self._refresh_labels,
         ):
-            try:
-                part()
-            except LineageError as error:
-                failures.append(error)
-                _log_failure(error)
+            self._attempt(part, failures)
         if failures:
             raise failures[0]
         return coverages
+
+    def _attempt(self, part: Callable[[], None], failures: list[LineageError]) -> None:
+        """Do one part of a tick; its failure keeps no other from being done."""
+        try:
+            part()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
 
     def _list_workspaces(self, failures: list[LineageError]) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
@@ -116,6 +121,7 @@ class Reconciler:
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
         marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
         progress.problem = "the last look at it did not end"
         try:
@@ -123,16 +129,19 @@ class Reconciler:
             missed.look_at_runs()
             missed.look_at_models()
             marker.mark_restored(missed.listed_rows)
-            marker.mark_deleted_endpoints(self._look_at_endpoints(missed))
+            endpoints.look_at_endpoints()
+            marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)
             marker.mark_archived()
-            marker.mark_deleted_models()
+            marker.mark_deleted_models(missed.listed_models)
+            again = [event_about(workspace, item, now=self.now()) for item in marker.restored]
+            enqueue(again, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
             progress.problem = ""
         except LineageError as error:
             progress.problem = f"the last look at it failed: {': '.join(describe_error(error))}"
             raise
         finally:
             progress.save(self.state.notes, now=self.now())
-        coverage = progress.coverage()
+        coverage = progress.coverage(read_lost(self.state.notes))
         facts = {
             "workspace_id": workspace.arm_id,
             "coverage_percent": coverage.percent,
@@ -142,36 +151,6 @@ class Reconciler:
         logger.info("reconciled", extra=facts)
         record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
         return coverage
-
-    def _look_at_endpoints(self, missed: MissedEventFinder) -> set[QualifiedName]:
-        """
-        Plan every endpoint, since a v2 deployment may raise no event, and enqueue one where something would change.
-
-        Returns:
-            The ledger's names of the endpoints and deployments there are.
-        """
-        present: set[QualifiedName] = set()
-        items = self.inventory.list_endpoints(missed.workspace)
-        for item in items:
-            key = key_of(missed.workspace, item)
-            plan = self.publisher.plan(self._read(event_about(missed.workspace, item, now=self.now())))
-            present.add(key)
-            if not isinstance(plan, Plan):
-                continue
-            present |= {row.key for row in plan.rows}
-            if not plan.changed:
-                missed.progress.gaps.pop(str(key), None)
-                continue
-            before = missed.progress.gaps.get(str(key))
-            if before is None or not missed.is_waiting(key, before):
-                missed.enqueue(item, "its deployments differ from what was published; it is on the queue")
-        missed.progress.totals["endpoint"] = len(items)
-        missed.progress.complete["endpoint"] = True
-        keys = {str(key_of(missed.workspace, item)) for item in items}
-        missed.progress.gaps = {
-            key: gap for key, gap in missed.progress.gaps.items() if gap.kind != "endpoint" or key in keys
-        }
-        return present
 
     def _read(self, event: str) -> Event:
         return read_event(event, self.allowed)

@@ -53,20 +53,24 @@ def event_about_job_run(namespace: str, run_id: str, *, now: datetime) -> str:
     return json.dumps(event)
 
 
-def event_about_key(run: QualifiedName, *, now: datetime) -> str:
+def event_about_key(key: QualifiedName, *, now: datetime) -> str:
     """
-    Build the event that publishes a run again, by its key in the ledger.
+    Build the event that publishes a run, a model version or an endpoint again, by its key in the ledger.
 
     Raises:
-        ValueError: it is not the name of a run.
+        ValueError: it is the name of nothing that is published by itself.
     """
-    match parse(run):
-        case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id):
+    match parse(key):
+        case ParsedName(kind="asset", workspace=WorkspaceId() as workspace, asset=AssetId("models", name, version)):
+            return event_about(workspace, Listed("model", name, version), now=now)
+        case ParsedName(kind="endpoint", workspace=WorkspaceId() as workspace, endpoint=name):
+            return event_about(workspace, Listed("endpoint", name), now=now)
+        case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id) if run_id:
             return event_about(workspace, Listed("run", run_id), now=now)
-        case ParsedName(namespace=namespace, run_id=run_id):
+        case ParsedName(namespace=namespace, run_id=run_id) if run_id:
             return event_about_job_run(namespace, run_id, now=now)
         case _:
-            raise ValueError(f"{run} is not the name of a run")
+            raise ValueError(f"{key} is not published by itself")
 
 
 def key_of(workspace: WorkspaceId, item: Listed) -> QualifiedName:

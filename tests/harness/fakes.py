@@ -9,7 +9,17 @@ from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.kinds import RESOURCE_SETS
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.model import AssetId, Endpoint, ModelVersion, Producer, RunTree, Signature, Workspace, WorkspaceId
+from shared.model import (
+    AssetId,
+    Endpoint,
+    Location,
+    ModelVersion,
+    Producer,
+    RunTree,
+    Signature,
+    Workspace,
+    WorkspaceId,
+)
 from shared.state.ports import DeadLetter, Lease, Message
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -75,6 +85,9 @@ class FakeRunSource(Script):
             return None
         return Producer(self.get_run_tree(workspace, run_id), run_id, "properties.jobName", inferred=False)
 
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None:
+        return self.answers.get(f"location {model.id.label}")
+
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
         return replace(tree, represented_by={**tree.represented_by, **makers})
 
@@ -116,7 +129,12 @@ class FakeCatalog(Script):
         ]
         return {
             entity.ref.qualified_name: Found(
-                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+                entity.ref,
+                f"guid {entity.ref}",
+                entity.outputs or (),
+                entity.labels,
+                str(entity.attributes["name"]),
+                inputs=entity.inputs or (),
             )
             for entity in here
         }

@@ -98,7 +98,7 @@ def happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
         reports = app.replay([case.to_event(event)])
     elif isinstance(event, dict) and set(event) == {"wait"} and isinstance(app.services.now, MovedClock):
         app.services.now.move(timedelta(**event["wait"]))
-        for remembering in ("publisher", *PORTS_ON_AZURE_ML):  # for minutes only
+        for remembering in ("publisher", "azure_ml", *PORTS_ON_AZURE_ML):  # for minutes only
             app.services.__dict__.pop(remembering, None)
         return
     elif isinstance(event, dict) and set(event) == {"azure_ml"}:

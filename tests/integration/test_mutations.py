@@ -121,7 +121,7 @@ class Playback:
         arm = self.azure.services.settings.arm_endpoint
         resolver = Resolver(self.rest, arm_endpoint=arm, open_sdk=self.open_sdk, clock=lambda: 0.0)
         publisher = Publisher(resolver, catalog, state.ledger, FreeLeases(), now=lambda: LATER)
-        inventory = Inventory(self.rest, arm_endpoint=arm)
+        inventory = Inventory(self.rest, arm_endpoint=arm, get_record=resolver.get_record)
         reconciler = Reconciler(inventory, resolver, catalog, publisher, state, allowed, lambda: LATER)
         tape.epoch = 0
         for event in self.case.events:

@@ -4,15 +4,18 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from cli.session import drain, local_queue
 from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
+from shared.reconciling import coverage as coverage_of
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.harness.app import WORKSPACE, WS, App, run_completed
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
@@ -293,6 +296,37 @@ def test_steps_of_an_archived_pipeline_are_marked(app: App) -> None:
     assert state_of(app, f"{WS}/runs/cccccccc-0000-4000-8000-000000000003") == "Archived"
 
 
+def test_run_that_was_restored_is_no_history_any_more(app: App) -> None:
+    """A walk through the runs begins at the newest and may not meet it; one through what is archived misses it."""
+    app.replay()
+    step, other = (f"{WS}/runs/{name}" for name in ("cccccccc-0000-4000-8000-000000000003", "creditrisk_train"))
+    app.emulator.control.archive("jobs", "creditrisk_pipeline")
+    app.emulator.control.archive("jobs", "creditrisk_train")
+    tick(app)
+    app.emulator.control.archive("jobs", "creditrisk_pipeline", archived=False)
+    tick(app)
+    assert (state_of(app, step), state_of(app, other)) == ("Active", "Archived")
+    assert app.entity(step)["attributes"]["status"] == "Completed"
+    app.emulator.control.clear_requests()
+    coverage = tick(app)
+    assert (coverage.percent, coverage.gaps) == (100.0, ())
+    assert app.writes() == 0
+
+
+def test_model_that_was_changed_while_it_was_archived_is_as_azure_ml_has_it_when_it_is_restored(
+    app: App, add: Add
+) -> None:
+    """The mark alone would leave what was written before."""
+    app.replay()
+    app.emulator.control.archive("models", "creditrisk_model", "1")
+    tick(app)
+    add(models={"creditrisk_model:1": {"stage": "Retired"}})
+    app.emulator.control.archive("models", "creditrisk_model", "1", archived=False)
+    tick(app)
+    attributes = app.entity(f"{WS}/models/creditrisk_model/versions/1")["attributes"]
+    assert (attributes["state"], attributes["stage"]) == ("Active", "Retired")
+
+
 def test_deleted_model_endpoint_and_deployment_are_marked_and_stay(app: App, add: Add) -> None:
     """Who looks at the past still finds them; an endpoint that comes back is live again."""
     blue, green = {"model": "creditrisk_model:2"}, {"model": "creditrisk_model:1"}
@@ -338,6 +372,39 @@ def test_second_tick_at_the_same_time_leaves_the_work_to_the_first(app: App) -> 
     assert app.emulator.control.requests() == []
 
 
+def test_tick_with_nothing_new_costs_few_requests_however_much_there_is(app: App, add: Add) -> None:
+    """A hundred models and twenty endpoints: it was a request for each, in every tick."""
+    stored = "azureml://datastores/lake/paths/models/"
+    add(
+        models={f"many_{number}:1": {"path": f"{stored}{number}/"} for number in range(100)},
+        online_endpoints={
+            f"many-{number}": {"deployments": {"blue": {"model": f"many_{number}:1"}}} for number in range(20)
+        },
+    )
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert (coverage.totals["endpoint"], coverage.gaps, coverage.complete) == (21, (), True)
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert len([each for each in app.emulator.control.requests() if each.service == "azure_ml"]) <= 10
+
+
+def test_deployment_that_was_replaced_in_silence_is_found_within_a_few_ticks(app: App, add: Add) -> None:
+    """The endpoint itself says what it said before; its deployments are listed in turn."""
+    names = [f"quiet-{number}" for number in range(6)]
+    model = {"model": "creditrisk_model:1"}
+    add(online_endpoints={name: {"deployments": {"blue": model}} for name in names})
+    app.replay()
+    for _ in range(3):
+        coverage = tick(app)
+    assert coverage.gaps == ()
+    add(online_endpoints={names[5]: {"deployments": {"blue": {"model": "creditrisk_model:2"}}}})
+    for _ in range(4):
+        tick(app)
+    assert "creditrisk_model:2 -> deploy blue" in app.edges(f"{WS}/endpoints/{names[5]}")
+
+
 def test_scope_that_is_gone_keeps_no_other_from_being_looked_at_and_shows(start_app: Start) -> None:
     """A resource group was deleted; the good workspace is looked at, and nothing says that all is linked."""
     app = start_app("credit-risk")
@@ -368,3 +435,49 @@ def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
         app.services.reconciler.tick()
     [failed] = read_coverage(notes, now=now)
     assert (failed.percent, failed.problem.startswith("the last look at it failed: ")) == (99.9, True)
+
+
+def delete_in_catalog(app: App, name: str) -> None:
+    app.services.purview.delete(f"/entity/guid/{app.entity(name)['guid']}")
+
+
+@pytest.mark.parametrize(
+    ("deleted", "name"),
+    [
+        ("runs/creditrisk_train", "creditrisk_train"),
+        ("runs/creditrisk_train/metrics", "creditrisk_train"),
+        ("models/creditrisk_model/versions/1", "creditrisk_model"),
+        ("endpoints/creditrisk-endpoint", "creditrisk-endpoint"),
+    ],
+)
+def test_what_the_catalog_lost_is_named_and_no_hundred_percent(app: App, deleted: str, name: str) -> None:
+    """The ledger believes it written; an edge counts only while the catalog has it."""
+    app.replay()
+    assert tick(app).percent == 100.0
+    delete_in_catalog(app, f"{WS}/{deleted}")
+    coverage = tick(app)
+    assert coverage.percent < 100
+    assert name in [gap.name for gap in coverage.gaps if "the catalog does not have" in gap.reason]
+    for event in app.events():
+        app.services.queue.put(event)
+    by_force = partial(app.services.deliveries.handle, force=True)
+    list(drain(app.services, local_queue(app.services), redelivery=AT_ONCE, handle=by_force))
+    assert tick(app).percent == 100.0
+
+
+def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
+    start_app: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any number of ticks look at all of it."""
+    monkeypatch.setitem(coverage_of.SAMPLE, "run", 3)
+    app = start_app("credit-risk")
+    app.replay()
+    tick(app)
+    delete_in_catalog(app, f"{WS}/runs/creditrisk_train")
+    asked = []
+    for _ in range(9):
+        app.emulator.control.clear_requests()
+        tick(app)
+        asked.append(len(app.emulator.control.requests("purview")))
+    assert "creditrisk_train" in reasons(read_coverage(app.services.state.notes)[0])
+    assert max(asked) <= 6

@@ -43,6 +43,9 @@ class EndlessInventory:
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]:
         return ()
 
+    def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
+        return ""
+
 
 def open_backfill(runs: int) -> tuple[Backfill, State]:
     """Prepare a backfill onto the queue; what SQLite keeps in memory, `tracemalloc` does not see."""

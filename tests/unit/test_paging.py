@@ -1,13 +1,13 @@
 """Lists that come in pages: each page is asked for once, at the address of the service, by the contract's parameter."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from shared.azure_ml.services.inventory import Inventory
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
-from shared.errors import UnreadableAnswerError
+from shared.errors import RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import Workspace, WorkspaceId
 
@@ -30,9 +30,19 @@ class Pages(RestClient):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+class Refusing(Pages):
+    """A model registry that knows no list."""
+
+    def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        raise RequestRefusedError(url, status=405)
+
+
 def children(rest: Pages, host: str = REGION) -> list[str]:
-    record = WorkspaceRecord(Workspace(WORKSPACE, "ws", "eastus2"), GUID, f"https://{host}", frozenset())
-    return [child["runId"] for child in WorkspaceApi(rest, record).list_children("pipe")]
+    return [child["runId"] for child in WorkspaceApi(rest, record(host)).list_children("pipe")]
+
+
+def record(host: str) -> WorkspaceRecord:
+    return WorkspaceRecord(Workspace(WORKSPACE, "ws", "eastus2"), GUID, f"https://{host}", frozenset())
 
 
 def page(*runs: str, mark: str | None = None, link: str | None = None) -> Json:
@@ -84,7 +94,11 @@ def test_children_that_cannot_all_be_read_are_an_error(answers: list[Json]) -> N
 
 
 def workspaces(*answers: Any) -> list[WorkspaceId]:
-    return Inventory(cast(RestClient, Pages(*answers)), arm_endpoint=ARM).list_workspaces("/subscriptions/s")
+    return open_inventory(Pages(*answers)).list_workspaces("/subscriptions/s")
+
+
+def open_inventory(rest: Pages) -> Inventory:
+    return Inventory(rest, arm_endpoint=ARM, get_record=lambda _: record(REGION))
 
 
 def arm(name: str, link: str | None = None) -> Json:
@@ -110,8 +124,40 @@ def test_arm_list_that_repeats_or_leads_elsewhere_is_an_error(link: str) -> None
 def test_page_of_the_inventory_that_leads_to_itself_is_an_error(kind: str) -> None:
     """Each tick would look at the same page."""
     link = f"{ARM}/next?$skip=1"
-    inventory = Inventory(Pages({"value": [], "nextLink": link}), arm_endpoint=ARM)
+    inventory = open_inventory(Refusing({"value": [], "nextLink": link}))
     list_page = inventory.list_runs if kind == "runs" else inventory.list_models
     assert list_page(WORKSPACE).next == link
     with pytest.raises(UnreadableAnswerError):
         list_page(WORKSPACE, page=link)
+
+
+class Registry(Pages):
+    """Answers what is posted as what is asked for."""
+
+    def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
+        return self.get(url, params={"skipToken": str(body.get("skipToken") or "")})
+
+
+def test_models_go_on_by_the_token_of_the_registry() -> None:
+    """A page is not asked for twice, and names are made text whatever the registry makes of a version."""
+    first = {"value": [{"name": "m", "version": 2}], "continuationToken": "t1"}
+    second = {"value": [{"name": "m", "version": "one"}], "continuationToken": None}
+    rest = Registry(first, second)
+    inventory = open_inventory(rest)
+    one = inventory.list_models(WORKSPACE)
+    other = inventory.list_models(WORKSPACE, page=one.next)
+    assert [item.version for item in (*one.items, *other.items)] == ["2", "one"]
+    assert (rest.asked[1][1], other.next) == ({"skipToken": "t1"}, "")
+    with pytest.raises(UnreadableAnswerError):
+        open_inventory(Registry(first)).list_models(WORKSPACE, page="t1")
+
+
+def test_models_are_listed_by_name_where_the_registry_refuses() -> None:
+    """The list of the registry is in its contract; that every workspace answers it is not known."""
+
+    containers = {"value": [{"name": "m"}], "nextLink": f"{ARM}/next?$skip=1"}
+    versions = {"value": [{"name": "1"}]}
+    inventory = open_inventory(Refusing(containers, versions, {"value": []}))
+    one = inventory.list_models(WORKSPACE)
+    assert [item.version for item in one.items] == ["1"]
+    assert inventory.list_models(WORKSPACE, page=one.next).items == ()

@@ -343,6 +343,29 @@ def test_input_without_an_id_is_what_the_definition_says(
     assert (binding.asset_id, binding.field) == (asset_id, f"runDefinition.{field}")
 
 
+@pytest.mark.parametrize(
+    ("reference", "is_output"),
+    [
+        ({"dataStoreName": "lake", "pathOnDataStore": "raw/", "mode": "Download"}, False),
+        ({"dataStoreName": "lake", "pathOnDataStore": "/out/a.csv", "mode": "upload"}, True),
+        ({"dataStoreName": "lake", "pathOnDataStore": f"azureml/{RUN_ID}/out", "mode": "Mount"}, True),
+        ({"dataStoreName": "lake", "pathOnDataStore": f"azureml/{RUN_ID[:-1]}2/out", "mode": "Mount"}, False),
+        ({"dataStoreName": "lake", "pathOnDataStore": "azureml/raw/out", "mode": "Mount"}, None),
+        ({"dataStoreName": "lake", "pathOnDataStore": "raw", "mode": None}, None),
+        ({"dataStoreName": "lake", "pathOnDataStore": "", "mode": "Download"}, None),
+    ],
+)
+def test_data_reference_of_v1_is_an_input_or_output_only_where_something_says_so(
+    reference: dict[str, Any], is_output: bool | None
+) -> None:
+    """What is mounted may be read and written; a whole datastore is no data."""
+    found = record(definition={"dataReferences": {"it": reference, "odd": 3, "none": {}}})
+    assert [binding.is_output for binding in list_bindings(found)] == ([] if is_output is None else [is_output])
+    path = f"lake/{reference['pathOnDataStore']}".rstrip("/")
+    note = f"Whether this run of v1 reads or writes what it refers to is not recorded: it ({path})."
+    assert describe_unread_ports(found) == (note if is_output is None else "")
+
+
 @pytest.mark.parametrize("value", ["churn:3", {"assetId": 3}, {"assetId": None}, {"assetId": ""}, [1]])
 def test_input_and_output_that_name_no_data_are_in_the_notes_and_cost_the_others_nothing(value: object) -> None:
     """The pipeline has lineage all the same."""

@@ -157,6 +157,33 @@ def model_body(workspace: Workspace, model: ModelVersion) -> Body:
     return overlaid(_versioned(workspace, "models", model, properties), model.answer)
 
 
+def registry_model_body(workspace: Workspace, model: ModelVersion) -> Body:
+    """
+    Show a model version as the model registry lists it; the version is a number there.
+
+    azure-rest-api-specs, ModelDataplane 1.0.0, ``Model``; the members that say something of the model.
+    """
+    modified = model.modified_at or model.created_at
+    return {
+        "id": model.label,
+        "name": model.name,
+        "version": int(model.version) if model.version.isdecimal() else model.version,
+        "description": model.description,
+        "kvTags": dict(model.tags),
+        "properties": dict(model.properties),
+        "url": workspace.names.long_uri(model.path, "resourceGroups"),
+        "mimeType": "application/x-python",
+        "createdTime": timestamp(model.created_at),
+        "modifiedTime": timestamp(modified),
+        "runId": model.job_name,
+        "stage": model.stage,
+        "modelType": model.type,
+        "isAnonymous": False,
+        "isArchived": workspace.is_archived(model.arm_path("models")),
+        "isRegistered": True,
+    }
+
+
 def environment_body(workspace: Workspace, environment: EnvironmentVersion) -> Body:
     """Show an environment version; its conda file is YAML text."""
     conda = environment.conda

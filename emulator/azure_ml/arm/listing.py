@@ -23,7 +23,11 @@ class ListView(StrEnum):
     @classmethod
     def of(cls, request: web.Request) -> Self:
         """Read the view a request asks for."""
-        given = request.query.get("listViewType", cls.ACTIVE.value)
+        return cls.read(request.query.get("listViewType", cls.ACTIVE.value))
+
+    @classmethod
+    def read(cls, given: str) -> Self:
+        """Read the name of a view."""
         for view in cls:
             if view.value.lower() == given.lower():
                 return view

@@ -60,6 +60,7 @@ class ModelVersion(Version):
     type: str
     path: str
     job_name: str | None = None
+    modified_at: datetime | None = None
     stage: str | None = None
     flavors: Mapping[str, object] = field(default_factory=dict)
     answer: Mapping[str, object] = field(default_factory=dict)

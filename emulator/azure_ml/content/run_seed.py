@@ -17,7 +17,7 @@ _KEYS = {
     "kind", "run_type", "experiment", "status", "display_name", "parent", "inputs", "outputs", "parameters", "metrics",
     "params", "environment", "command", "component", "tags", "properties", "settings", "created", "start", "end",
     "created_by", "description", "reused_from", "git", "input_datasets", "output_datasets", "artifacts",
-    "logged_inputs", "arguments", "search_lacks_metrics", "defined",
+    "logged_inputs", "arguments", "search_lacks_metrics", "defined", "data_references",
 }  # fmt: skip
 
 Entries = dict[Key, dict[str, Any]]
@@ -108,6 +108,7 @@ class _Reader:
             artifacts={path: _file(content) for path, content in node.get("artifacts", {}).items()},
             logged_inputs=tuple(LoggedInput(**entry) for entry in node.get("logged_inputs", ())),
             arguments=tuple(map(str, node.get("arguments", ()))),
+            data_references={name: texts(entry) for name, entry in node.get("data_references", {}).items()},
             search_lacks_metrics=bool(node.get("search_lacks_metrics")),
             defined=bool(node.get("defined", True)),
         )

@@ -138,6 +138,7 @@ class Run:
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     logged_inputs: tuple[LoggedInput, ...] = ()
     arguments: tuple[str, ...] = ()
+    data_references: Mapping[str, Tags] = field(default_factory=dict)
     search_lacks_metrics: bool = False
     defined: bool = True
 

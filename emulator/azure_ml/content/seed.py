@@ -172,6 +172,7 @@ def _model(label: str, node: Node) -> ModelVersion:
         type=node.get("type", "custom_model"),
         path=node["path"],
         job_name=node.get("job_name"),
+        modified_at=read_time(node["modified_at"]) if "modified_at" in node else None,
         stage=node.get("stage"),
         flavors=node.get("flavors", {}),
         answer=node.get("answer", {}),

@@ -7,10 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator.azure_ml.arm.bodies import registry_model_body
+from emulator.azure_ml.arm.listing import ListView
 from emulator.azure_ml.content.runs import WIRE_TYPES, Run
 from emulator.azure_ml.content.workspace import Workspace
 from emulator.azure_ml.errors import AzureMLError, bad_request, not_found
-from emulator.azure_ml.paging import CHILDREN_PAGE, Page, next_link, page, page_size
+from emulator.azure_ml.paging import CHILDREN_PAGE, MODELS_PAGE, Page, next_link, page, page_size
 from emulator.azure_ml.requests import Current, Handler, base_url, json_object, workspace_of
 from emulator.azure_ml.run_history.run_bodies import run_body, run_data, run_details
 
@@ -46,6 +48,7 @@ class HistoryResponses:
             ("POST", "history", "/experimentids/{experiment}/runs:query", self.query_runs),
             ("POST", "data", "/dataversion/batchGetResolvedUris", self.resolve_data),
             ("POST", "modelregistry", "/models/batchGetResolvedUris", self.resolve_models),
+            ("POST", "modelregistry", "/models/list", self.list_models),
         ]
 
     async def discover(self, request: web.Request) -> web.Response:
@@ -143,6 +146,25 @@ class HistoryResponses:
                 path = workspace.names.long_uri(model.path, "resourceGroups")
                 values[asset_id] = {"path": path, "type": WIRE_TYPES[model.type]}
         return web.json_response({"values": values})
+
+    async def list_models(self, request: web.Request) -> web.Response:
+        """
+        POST for one page of all model versions, newest first.
+
+        azure-rest-api-specs, ModelDataplane 1.0.0, ``Models_ListQueryPost``. Only the view is filtered by.
+        """
+        body, workspace = await json_object(request), self._workspace(request)
+        if unknown := sorted(body.keys() - {"count", "skipToken", "listViewType", "orderBy"}):
+            raise bad_request(f"The emulator does not filter models by {unknown[0]}.")
+        if body.get("orderBy", "CreatedAtDesc") != "CreatedAtDesc":
+            raise bad_request("The emulator lists models by CreatedAtDesc only.")
+        view = ListView.read(str(body.get("listViewType") or "ActiveOnly"))
+        models = sorted(workspace.models.values(), key=lambda model: model.created_at, reverse=True)
+        wanted = [each for each in models if view.shows(archived=workspace.is_archived(each.arm_path("models")))]
+        some = page(wanted, body.get("skipToken"), page_size(body.get("count"), MODELS_PAGE))
+        following = {**body, "skipToken": some.token} if some.token else None
+        value = [registry_model_body(workspace, model) for model in some.items]
+        return web.json_response({"value": value, "continuationToken": some.token, "nextRequest": following})
 
     def _workspace(self, request: web.Request) -> Workspace:
         return workspace_of(request, self._current())

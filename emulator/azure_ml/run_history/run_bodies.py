@@ -191,9 +191,22 @@ def _arguments(run: Run) -> list[str]:
 
 
 def _data_references(run: Run) -> Body:
-    """Show where batch scoring writes to: a folder of its own in a datastore."""
+    """
+    Show where batch scoring writes to, a folder of its own in a datastore; and what other runs of v1 refer to.
+
+    Members: DataReferenceConfiguration of azureml-core 1.61, as run history has them.
+    """
     if run.kind != "batch_scoring":
-        return {}
+        return {
+            name: {
+                "dataStoreName": entry.get("datastore"),
+                "mode": entry.get("mode", "Mount"),
+                "pathOnDataStore": entry["path"].replace("${{name}}", run.id) if "path" in entry else None,
+                "pathOnCompute": None,
+                "overwrite": False,
+            }
+            for name, entry in run.data_references.items()
+        }
     datastore = str(run.settings.get("datastore", "workspaceblobstore"))
     return {"score": {"dataStoreName": datastore, "pathOnDataStore": f"azureml/{run.id}/score"}}
 

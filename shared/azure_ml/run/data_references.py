@@ -30,6 +30,7 @@ from shared.model import (
     Location,
     ModelVersion,
     Unresolved,
+    Workspace,
     WorkspaceId,
 )
 from shared.places.place import Url
@@ -58,12 +59,19 @@ class DataReader:
         sdk: SdkClient,
         read_model: Callable[[AssetId], ModelVersion],
         cache: Cache,
+        find_neighbour: Callable[[WorkspaceId | str], "DataReader | None"] = lambda _: None,
     ) -> None:
+        """
+        Args:
+            find_neighbour: finds who reads the data of another workspace, by its id or GUID; None for one that is not
+                watched or cannot be read. No other workspace is asked for anything.
+        """
         self._record = record
         self._api = api
         self._sdk = sdk
         self._ask_model = read_model
         self._cache = cache
+        self._find_neighbour = find_neighbour
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
         """
@@ -151,6 +159,14 @@ class DataReader:
                     self._record.workspace.id,
                     hierarchical_accounts=self._hierarchical_accounts(),
                 )
+            case DatastorePath(name, workspace=other):
+                neighbour = self._neighbour(reference)
+                if neighbour and (there := neighbour.locate(uri)):
+                    location = replace(there, datastore=None)  # a datastore of this name may be here too
+                elif isinstance(other, WorkspaceId):  # where the account is not known, the name says which data it is
+                    location = replace(to_location(reference, Datastore(name, kind=""), other), datastore=None)
+                else:
+                    return None
             case _:
                 return None
         if data_type:
@@ -170,15 +186,49 @@ class DataReader:
 
     def _is_known(self, uri: str) -> bool:
         reference = parse_reference(uri)
-        return isinstance(reference, Location) or (isinstance(reference, DatastorePath) and self.is_here(reference))
+        return isinstance(reference, Location) or (
+            isinstance(reference, DatastorePath) and (self.is_here(reference) or self._neighbour(reference) is not None)
+        )
+
+    def _neighbour(self, reference: Reference) -> "DataReader | None":
+        workspace = getattr(reference, "workspace", None)
+        return None if workspace is None or self.is_here(reference) else self._find_neighbour(workspace)
+
+    def _read_elsewhere(self, binding: Binding, reference: AssetReference) -> Data:
+        """Return data of another workspace, as that one publishes it if it is watched; of any other, its name."""
+        neighbour = self._neighbour(reference)
+        owner = neighbour.workspace.id if neighbour else reference.workspace
+        named = (owner, reference.asset) if isinstance(owner, WorkspaceId) and not reference.is_anonymous else ()
+        unresolved = Unresolved(binding.asset_id, *named)
+        if neighbour is None:
+            says_whose = getattr(parse_reference(binding.declared_uri), "workspace", None) is not None
+            there = self.locate(binding.declared_uri, data_type=binding.data_type)
+            return there if there and says_whose and reference.is_anonymous else unresolved
+        theirs = replace(binding, declared_uri="")  # it may be short, and then is about this workspace
+        try:
+            found = neighbour.resolve({"": [theirs]})[binding.asset_id]
+        except (AccessDeniedError, RequestRefusedError, RunNotSettledError, UnreadableAnswerError):
+            return unresolved
+        match found:
+            case DataAsset() if found.location or found.datastore:
+                return replace(found, workspace=neighbour.workspace)
+            case ModelVersion():
+                return replace(found, workspace=neighbour.workspace)
+            case Location():
+                return replace(found, datastore=None)
+        return unresolved
+
+    @property
+    def workspace(self) -> Workspace:
+        return self._record.workspace
 
     def _from_reference(
         self, binding: Binding, writers: Mapping[str, Collection[str]], unnamed: Collection[str]
     ) -> Data | None:
         reference = parse_reference(binding.asset_id)
         match reference:
-            case AssetReference(asset, workspace) if not self.is_here(reference):
-                return Unresolved(binding.asset_id, *((workspace, asset) if isinstance(workspace, WorkspaceId) else ()))
+            case AssetReference() if not self.is_here(reference):
+                return self._read_elsewhere(binding, reference)
             case AssetReference(asset) if reference.is_anonymous or (asset.kind == "models" and asset.name in unnamed):
                 return self.locate(binding.declared_uri, data_type=binding.data_type)
             case AssetReference(asset) if asset.kind == "models":
@@ -287,10 +337,12 @@ class DataReader:
             **(self._api.resolve_data(by_kind["data"]) if by_kind["data"] else {}),
             **(self._api.resolve_models(by_kind["models"]) if by_kind["models"] else {}),
         }
-        return {
-            asset_id: self.locate(uris.get(asset_id, ""), data_type=data_type) or Unresolved(asset_id)
-            for asset_id, data_type in types.items()
-        }
+        found: dict[str, Data] = {}
+        for asset_id, data_type in types.items():
+            uri = uris.get(asset_id, "")
+            named = redact_text(uri.partition("?")[0]) or asset_id
+            found[asset_id] = self.locate(uri, data_type=data_type) or Unresolved(named)
+        return found
 
     def _by_service(self, url: str, *, is_folder: bool) -> Location:
         """Return a place without secrets, of the service under which Purview scans the account."""

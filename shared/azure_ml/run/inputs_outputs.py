@@ -11,7 +11,7 @@ from shared.azure_ml.run.records import Record
 from shared.http.rest import Json
 from shared.model import AssetId, Data, DataAsset, Datastore, Location, Port, Unresolved, WorkspaceId
 from shared.places.platforms import names_of
-from shared.places.uris import AssetReference, DatastorePath, Reference, is_run_log, parse_reference
+from shared.places.uris import AssetReference, DatastorePath, Reference, is_run_log, parse_reference, run_of_path
 from shared.redaction import redact_text
 
 SAVED = "saveddatasets/"
@@ -26,6 +26,9 @@ _WITHOUT_DOUBT = ("azureml:", "/subscriptions/")
 _LOCAL = re.compile(r"file:|[/\\.~]|[a-z]:[/\\]", re.IGNORECASE)
 _NAMED_IN_NOTE = 5
 _LONGEST_LABEL = 200
+_SCORE = "score"
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""What a step of v1 is called."""
 
 
 class WorkspacePlaces(Protocol):
@@ -64,12 +67,24 @@ def list_bindings(record: Record, *, scores_in_batch: bool = False) -> Iterator[
     yield from (port for port in _list_ports(record) if isinstance(port, Binding))
     if scores_in_batch:
         yield from _batch_scoring_bindings(record.definition)
+    for port in _v1_references(record):
+        if isinstance(port, Binding) and not (scores_in_batch and port.name == _SCORE):
+            yield port
 
 
-def describe_unread_ports(record: Record) -> str:
-    """Return a sentence that names the inputs and outputs of a record that name no data; "" if there are none."""
+def describe_unread_ports(record: Record, *, scores_in_batch: bool = False) -> str:
+    """Return what people have to know of the inputs and outputs of a record that are not listed; "" if all are."""
     odd = [port for port in _list_ports(record) if isinstance(port, str)]
-    return f"The record of this run does not say which data is meant by: {_enumerate(odd)}." if odd else ""
+    both_ways = [port for port in _v1_references(record) if isinstance(port, str)]
+    if scores_in_batch:
+        both_ways = []  # what such a step refers to is known
+    sentences = (
+        f"The record of this run does not say which data is meant by: {_enumerate(odd)}." if odd else "",
+        f"Whether this run of v1 reads or writes what it refers to is not recorded: {_enumerate(both_ways)}."
+        if both_ways
+        else "",
+    )
+    return " ".join(filter(None, sentences))
 
 
 def _list_ports(record: Record) -> Iterator[Binding | str]:
@@ -135,18 +150,43 @@ def _v1_ports(record: Record) -> Iterator[Binding | str]:
                 yield f"{direction} {_label_of(name)}"
 
 
+def _v1_references(record: Record) -> Iterator[Binding | str]:
+    """
+    Yield what v1's data references and pipeline data refer to, or a label where nothing says in which direction.
+
+    Modes: DataReferenceConfiguration of azureml-core 1.61; data is downloaded before a run and uploaded after it, while
+    what is mounted may be read and written. The place of pipeline data carries the id of the run that writes it, as
+    recorded of batch scoring.
+    """
+    for name, reference in sorted((record.definition.get("dataReferences") or {}).items()):
+        datastore, path = _text_at(reference, "dataStoreName"), _text_at(reference, "pathOnDataStore").strip("/")
+        if not datastore:
+            continue
+        writer = run_of_path(path) or ""
+        is_of_another = bool(_GUID.fullmatch(writer))  # `azureml/raw/…` only looks like such a place
+        mode = (
+            "write" if writer == record.run_id else "read" if is_of_another else _text_at(reference, "mode").casefold()
+        )
+        is_output = {"write": True, "upload": True, "read": False, "download": False}.get(mode)
+        if path and is_output is not None:
+            uri, field = f"azureml://datastores/{datastore}/paths/{path}", f"runDefinition.dataReferences.{name}"
+            yield Binding(name, uri, "", "", is_output=is_output, field=field)
+        else:
+            yield _label_of(f"{name} ({datastore}{f'/{path}' if path else ''})")
+
+
 def _batch_scoring_bindings(definition: Json) -> Iterator[Binding]:
     """Yield what a batch endpoint's scoring step names nowhere but in its arguments: the model and the scores."""
     named = dict(pairwise(map(str, definition.get("arguments") or ())))
     if "--model_name" in named and "--model_version" in named:
         model = f"azureml://models/{named['--model_name']}/versions/{named['--model_version']}"
         yield Binding("model", model, "", "", is_output=False, field="runDefinition.arguments --model_name")
-        score = _text_at(definition, "dataReferences", "score", "dataStoreName")
+        score = _text_at(definition, "dataReferences", _SCORE, "dataStoreName")
         if score:
-            path = _text_at(definition, "dataReferences", "score", "pathOnDataStore")
+            path = _text_at(definition, "dataReferences", _SCORE, "pathOnDataStore")
             uri = f"azureml://datastores/{score}/paths/{path}"
             field = "runDefinition.dataReferences.score"
-            yield Binding("score", uri, "UriFolder", "", is_output=True, field=field)
+            yield Binding(_SCORE, uri, "UriFolder", "", is_output=True, field=field)
 
 
 def _expand(uri: str, known: Mapping[str, str]) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from shared.azure_ml.run.data_references import DataReader
 from shared.azure_ml.run.inputs_outputs import list_bindings, read_logged_inputs
@@ -24,6 +23,7 @@ from shared.model import (
     SeveralWriters,
     Workspace,
     WorkspaceId,
+    written_last,
 )
 from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 
@@ -98,6 +98,11 @@ class ProducerFinder:
                 case SeveralWriters() as several:
                     unclear = unclear or several
         return unclear
+
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None:
+        """Return where a model's files are, if that is in a workspace that is watched."""
+        home = self._home_of(workspace, model)
+        return self.open(home).data.locate(model.uri) if home else None
 
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
         """
@@ -184,7 +189,7 @@ class ProducerFinder:
         if not by_length:
             return None
         writers = list({run.id: run for run in by_length[max(by_length)]}.values())
-        last = writers[0] if len(writers) == 1 else _written_last(writers, model.created_at)
+        last = writers[0] if len(writers) == 1 else written_last(writers, before=model.created_at)
         return (last, _MODEL_URI) if last else SeveralWriters(tuple(sorted(run.id for run in writers)), _MODEL_URI)
 
 
@@ -283,30 +288,3 @@ def _stored_at(data: Data, reader: DataReader) -> Location | None:
         case ModelVersion(uri=uri):
             return reader.locate(uri)
     return None
-
-
-def _written_last(writers: Sequence[Run], before: str) -> Run | None:
-    """
-    Return the run that wrote last of some that wrote the same folder, before a model was registered from it.
-
-    Returns None where their times, which run history records, do not say so: two of them ran at the same time.
-    """
-    moment = _time_of(before)
-    began = [(_time_of(run.started_at), run) for run in writers]
-    candidates = sorted(
-        ((start, run) for start, run in began if start is None or moment is None or start <= moment),
-        key=lambda each: each[0] or datetime.min.replace(tzinfo=UTC),
-    )
-    if len(candidates) <= 1:
-        return candidates[0][1] if candidates else None
-    start, last = candidates[-1]
-    ends = [_time_of(run.ended_at) for _, run in candidates[:-1]]
-    return last if start and all(end and end <= start for end in ends) else None
-
-
-def _time_of(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

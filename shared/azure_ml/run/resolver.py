@@ -1,6 +1,6 @@
 """Works out what a run consumed and produced, which run produced a model, and what an endpoint serves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
@@ -12,13 +12,14 @@ from shared.azure_ml.run.run_tree import RunTreeReader
 from shared.azure_ml.services import endpoints
 from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
-from shared.azure_ml.services.workspace_api import WorkspaceApi, get_workspace
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace, list_guids
 from shared.cache import Cache
-from shared.errors import UnreadableAnswerError
+from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import RestClient
 from shared.model import (
     AssetId,
     Endpoint,
+    Location,
     ModelVersion,
     Producer,
     RunTree,
@@ -30,9 +31,12 @@ from shared.model import (
 from shared.places.uris import AssetReference
 
 CACHE_SECONDS = 600.0
+_UNREADABLE = (AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError)
 BRIEFLY = 30.0
 """Seconds for which a run that has not ended is not asked for again by the events of those below it."""
 CACHE_SIZE = 20_000
+WORKSPACE_SECONDS = 6 * 3_600.0
+"""Where a workspace's services are hardly ever changes."""
 
 
 P = ParamSpec("P")
@@ -69,23 +73,32 @@ class Resolver:
         clock: Callable[[], float],
         owners: bool = False,
         watches: Callable[[WorkspaceId], bool] = lambda _: False,
+        scopes: Sequence[str] = (),
     ) -> None:
         """
         Args:
             watches: whether lineage of a workspace is published, so that it may be asked for what is elsewhere.
+            scopes: ARM ids of such workspaces, and of resource groups and subscriptions in which all are.
         """
         self._watches = watches
+        self._scopes = scopes
         self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._records = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
 
     @_readable
     def get_workspace(self, workspace: WorkspaceId) -> Workspace:
         return self._reader(workspace).workspace
+
+    @_readable
+    def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
+        """Return a workspace with the address of its services."""
+        return self._records.get(workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace))
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -134,6 +147,11 @@ class Resolver:
         return self._producers.find(workspace, model)
 
     @_readable
+    def locate(self, workspace: WorkspaceId, model: ModelVersion) -> Location | None:
+        """Return where a model's files are stored; None if that is in no known place."""
+        return self._producers.locate(workspace, model)
+
+    @_readable
     def add_makers(self, tree: RunTree, makers: Mapping[str, str]) -> RunTree:
         """Add to a tree what runs logged that made models; each is below the run of the tree that it is mapped to."""
         return self._producers.add_makers(tree, makers)
@@ -161,11 +179,38 @@ class Resolver:
     def _reader(self, workspace: WorkspaceId) -> WorkspaceReader:
         return self._cache.get(workspace, lambda: self._open(workspace))
 
+    def _find_neighbour(self, workspace: WorkspaceId | str) -> DataReader | None:
+        """Return the reader of another workspace's data, by its id or GUID, if it is watched and can be read."""
+        watched = self._watched_by_guid().get(workspace.casefold()) if isinstance(workspace, str) else workspace
+        if watched is None or not self._watches(watched):
+            return None
+        return self._cache.get((watched, "neighbour"), lambda: self._open_neighbour(watched))
+
+    def _open_neighbour(self, workspace: WorkspaceId) -> DataReader | None:
+        try:
+            return self._reader(workspace).data
+        except _UNREADABLE:
+            return None
+
+    def _watched_by_guid(self) -> Mapping[str, WorkspaceId]:
+        return {
+            guid: workspace
+            for scope in self._scopes
+            for guid, workspace in self._cache.get((scope, "guids"), partial(self._list_guids, scope)).items()
+        }
+
+    def _list_guids(self, scope: str) -> Mapping[str, WorkspaceId]:
+        """Return the workspaces of a scope by their GUIDs; none if it cannot be listed."""
+        try:
+            return list_guids(self._rest, self._arm_endpoint, scope)
+        except _UNREADABLE:
+            return {}
+
     def _open(self, workspace: WorkspaceId) -> WorkspaceReader:
-        record = get_workspace(self._rest, self._arm_endpoint, workspace)
+        record = self.get_record(workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
         read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
-        data = DataReader(record, api, sdk, read_model, self._cache)
+        data = DataReader(record, api, sdk, read_model, self._cache, self._find_neighbour)
         trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)

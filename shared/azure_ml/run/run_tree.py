@@ -199,7 +199,7 @@ class RunTreeReader:
             settings=answers.settings,
             notes=(
                 answers.notes_on(record),
-                describe_unread_ports(record),
+                describe_unread_ports(record, scores_in_batch=answers.root.scores_in_batch),
                 answers.mlflow.notes.get(run_id, ""),
                 logged.notes,
                 declared.notes,

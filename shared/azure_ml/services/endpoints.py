@@ -45,7 +45,7 @@ def find_endpoint(
         if found.casefold() != name.casefold():
             raise UnreadableAnswerError(f"endpoint {name}: name: is {found or 'missing'}")
         parameters = {"api-version": ENDPOINTS_VERSION}
-        deployments = () if kind == "serverlessEndpoints" else rest.get_all(f"{url}/deployments", params=parameters)
+        deployments = rest.get_all(f"{url}/deployments", params=parameters) if has_deployments(kind) else ()
         return read(workspace, body, tuple(deployments), find_model)
     return None
 
@@ -97,6 +97,11 @@ _KINDS = {
 }
 ENDPOINT_KINDS = tuple(_KINDS)
 """As the paths of Azure Resource Manager call them."""
+
+
+def has_deployments(path: str) -> bool:
+    """Whether endpoints of the kind that a path begins with have deployments."""
+    return not path.startswith("serverlessEndpoints")
 
 
 def _endpoint(

@@ -1,32 +1,39 @@
 """Lists what a workspace holds: its jobs, model versions and endpoints, page by page."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
-from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION
-from shared.azure_ml.services.models import MODEL_VERSION
-from shared.errors import UnreadableAnswerError
+from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION, has_deployments
+from shared.azure_ml.services.models import MODEL_VERSION, object_in, text_in
+from shared.azure_ml.services.workspace_api import WorkspaceRecord
+from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, items_of, link_at, next_page
 from shared.model import AssetId, WorkspaceId
 from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
 
+MODELS = 250
+"""Model versions that the registry is asked for in one request."""
 _JOBS = "2024-01-01-preview"
 _WORKSPACES = "2024-10-01-preview"
 
 
 class Inventory:
     """
-    The inventory port over Azure Resource Manager.
+    The inventory port over Azure Resource Manager and the model registry.
 
     Bodies are read as they come: the SDK's own list leaves out every job that it cannot parse. A page is named by the
     link that the service gave for it. Methods may raise what the REST client raises, and UnreadableAnswerError.
     """
 
-    def __init__(self, rest: RestClient, *, arm_endpoint: str) -> None:
+    def __init__(
+        self, rest: RestClient, *, arm_endpoint: str, get_record: Callable[[WorkspaceId], WorkspaceRecord]
+    ) -> None:
         self._rest = rest
+        self._get_record = get_record
         self._arm_endpoint = arm_endpoint
 
     def list_workspaces(self, scope: str) -> list[WorkspaceId]:
@@ -45,7 +52,32 @@ class Inventory:
         return InventoryPage(items, self._next(answer, page))
 
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
-        """Return the versions of some models; the order is the service's."""
+        """
+        Return versions of models, newest first.
+
+        The model registry lists versions of all models in one go, a few requests for thousands. Where it refuses,
+        Azure Resource Manager is asked for the versions of each model.
+        """
+        if page.startswith("https:"):
+            return self._list_models_by_name(workspace, page, archived=archived)
+        body: Json = {
+            "count": MODELS,
+            "listViewType": _view(archived=archived),
+            **({"skipToken": page} if page else {}),
+        }
+        url = f"{self._get_record(workspace).api_url.rstrip('/')}/modelregistry/v1.0{workspace.arm_id}/models/list"
+        try:
+            answer = self._rest.post(url, body)
+        except (RecordNotFoundError, RequestRefusedError):
+            if page:
+                raise
+            return self._list_models_by_name(workspace, page, archived=archived)
+        following = text_in(answer, "continuationToken")
+        if following and following == page:
+            raise UnreadableAnswerError("continuationToken: leads to the page it is on")
+        return InventoryPage(tuple(filter(None, map(_to_model, items_of(answer)))), following)
+
+    def _list_models_by_name(self, workspace: WorkspaceId, page: str, *, archived: bool) -> InventoryPage:
         # A model is listed as archived only when all of it is, so its versions are always asked for.
         answer = self._page(workspace, page, "models", MODEL_VERSION, view="All")
         items: list[Listed] = []
@@ -53,22 +85,35 @@ class Inventory:
             name = _text(container, "name")
             if is_made_up(AssetId("models", name, "")):
                 continue  # an output of a run, which its run shows
-            url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name)}/versions"
-            versions = self._rest.get_all(
-                url, params={"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
-            )
+            url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name, safe='')}/versions"
+            parameters = {"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
+            versions = self._rest.get_all(url, params=parameters)
             items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
         return InventoryPage(tuple(items), self._next(answer, page))
 
     def list_endpoints(self, workspace: WorkspaceId) -> tuple[Listed, ...]:
         """Return all endpoints, of every kind."""
         return tuple(
-            Listed("endpoint", _text(body, "name"), status=str(_properties(body).get("provisioningState") or ""))
+            Listed(
+                "endpoint",
+                name,
+                status=text_in(object_in(body, "properties"), "provisioningState"),
+                path=f"{kind}/{quote(name, safe='')}",
+                digest=_digest(body),
+            )
             for kind in ENDPOINT_KINDS
             for body in self._rest.get_all(
                 f"{self._arm_endpoint}{workspace.arm_id}/{kind}", params={"api-version": ENDPOINTS_VERSION}
             )
+            for name in [_text(body, "name")]
         )
+
+    def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
+        """Return a hash of all deployments of an endpoint; a serverless one has none."""
+        if not has_deployments(endpoint.path):
+            return ""
+        url = f"{self._arm_endpoint}{workspace.arm_id}/{endpoint.path}/deployments"
+        return _digest([*self._rest.get_all(url, params={"api-version": ENDPOINTS_VERSION})])
 
     def _page(
         self, workspace: WorkspaceId, page: str, path: str, version: str, *, archived: bool = False, view: str = ""
@@ -85,12 +130,27 @@ class Inventory:
         return link
 
 
+def _to_model(body: Json) -> Listed | None:
+    """Read a version as the model registry lists it; None for an output of a run whose name Azure ML made up."""
+    name, version = _text(body, "name"), body.get("version")
+    if not isinstance(version, str | int) or version == "":
+        raise UnreadableAnswerError(f"model {name}: version: is missing or no version")
+    if is_made_up(AssetId("models", name, "")) or body.get("isAnonymous") is True:
+        return None
+    created, modified = (_moment(body.get(each), each) for each in ("createdTime", "modifiedTime"))
+    return Listed("model", name, str(version), created_at=created, modified_at=modified)
+
+
+def _digest(body: object) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _view(*, archived: bool) -> str:
     return "ArchivedOnly" if archived else "ActiveOnly"
 
 
 def _to_run(body: Json) -> Listed:
-    properties = _properties(body)
+    properties = object_in(body, "properties")
     outputs = properties.get("outputs")
     return Listed(
         "run",
@@ -103,11 +163,6 @@ def _to_run(body: Json) -> Listed:
     )
 
 
-def _properties(body: Json) -> Mapping[str, Any]:
-    properties = body.get("properties")
-    return properties if isinstance(properties, dict) else {}
-
-
 def _text(body: Json, member: str) -> str:
     value = body.get(member)
     if not isinstance(value, str) or not value:
@@ -116,12 +171,14 @@ def _text(body: Json, member: str) -> str:
 
 
 def _created_at(body: Json) -> datetime | None:
-    data = body.get("systemData")
-    text = data.get("createdAt") if isinstance(data, dict) else None
+    return _moment(object_in(body, "systemData").get("createdAt"), "systemData.createdAt")
+
+
+def _moment(text: object, at: str) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UnreadableAnswerError(f"systemData.createdAt: {text!r} is not a time") from error
+        raise UnreadableAnswerError(f"{at}: {text!r} is not a time") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -98,6 +98,26 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
     )
 
 
+def list_guids(rest: RestClient, arm_endpoint: str, scope: str) -> dict[str, WorkspaceId]:
+    """
+    Return the workspaces of a subscription or resource group, or the one that the ARM id names, by their GUIDs.
+
+    Asset ids of run history name a workspace by its GUID, `properties.workspaceId`, in lower case here.
+    """
+    params = {"api-version": _ARM_VERSION}
+    try:
+        bodies = [rest.get(f"{arm_endpoint}{WorkspaceId.parse(scope).arm_id}", params=params)]
+    except ValueError:
+        path = f"{scope.rstrip('/')}/providers/Microsoft.MachineLearningServices/workspaces"
+        bodies = list(rest.get_all(f"{arm_endpoint}{path}", params=params))
+    found = {}
+    for body in bodies:
+        match body:
+            case {"id": str(arm_id), "properties": {"workspaceId": str(guid)}}:
+                found[guid.casefold()] = WorkspaceId.parse(arm_id)
+    return found
+
+
 class WorkspaceApi:
     """
     The reads that azure-ai-ml's public API cannot do: inputs and outputs of any run, many runs in one request.
