@@ -82,6 +82,7 @@ class Found:
 
     Attributes:
         outputs, inputs: those of a process that it has now.
+        removed: guids of what it was linked to before; an entity that was made again under its name has another.
         touched: someone other than its creator has written it since, as a scan does.
     """
 
@@ -92,6 +93,7 @@ class Found:
     name: str = ""
     touched: bool = False
     inputs: tuple[Ref, ...] = ()
+    removed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class PurviewCatalog:
                     str(entity["guid"]),
                     inputs=_active_ends(entity, "inputs"),
                     outputs=_active_ends(entity, "outputs"),
+                    removed=frozenset(_removed_ends(entity)),
                     labels=tuple(entity.get("labels") or ()),
                     name=str(entity["attributes"].get("name") or ""),
                     touched=bool(entity.get("updatedBy")) and entity.get("updatedBy") != entity.get("createdBy"),
@@ -314,6 +315,13 @@ def _active_ends(entity: Json, attribute: str) -> tuple[Ref, ...]:
         for item in _active(entity, attribute)
         if item.get("qualifiedName")
     )
+
+
+def _removed_ends(entity: Json) -> Iterator[str]:
+    links = entity.get("relationshipAttributes") or {}
+    for attribute in ("inputs", "outputs"):
+        active = {str(each["guid"]) for each in _active(entity, attribute)}
+        yield from (str(each["guid"]) for each in links.get(attribute) or () if str(each["guid"]) not in active)
 
 
 def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:

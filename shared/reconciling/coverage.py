@@ -1,12 +1,12 @@
 """What reconciling knows of a workspace between two ticks: how far it has looked, what is missing, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.catalog import qualified_names
-from shared.catalog.entities import Found
+from shared.catalog.entities import Evidence, Found
 from shared.catalog.kinds import STEP
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import SETTLED, WorkspaceId
@@ -21,6 +21,7 @@ SAMPLE = {"run": 30, "model": 10, "endpoint": 5, "deployment": 5, "link": 5}
 """Rows of each kind in one tick that the catalog is asked for, in a request or two."""
 LOST = 50
 """Of what was lost, so much is asked for again in one tick."""
+_AGAIN = timedelta(days=1)
 LATE = timedelta(hours=6)
 """A workspace that was not looked at for so long may have changed; ticks come every 15 minutes as a rule."""
 
@@ -225,15 +226,31 @@ def read_lost(notes: Notes) -> dict[str, Gap]:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """What the catalog does not have of a row any more: edges of what it has, or all of it if that is None."""
+
+    row: Row
+    gap: Gap
+    edges: tuple[Evidence, ...]
+    found: Found | None
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogSampler:
     """
     Asks the catalog, tick by tick, for what the ledger believes written: an edge counts only while the catalog has it.
 
-    What is lost is not written again by itself: a person may have deleted it on purpose.
+    What is lost is not written again by itself, for a person may have deleted it on purpose; except for edges to data
+    that a scan has made again: Purview deletes an asset whose file was missing between two scans, with all its edges.
+
+    Attributes:
+        restore: publishes by force the runs whose edges to such data are lost; returns the names of those it can.
     """
 
     catalog: Catalog
     state: State
+    now: Callable[[], datetime]
+    restore: Callable[[Sequence[Loss]], Collection[QualifiedName]]
 
     def tick(self) -> None:
         """Look at the next few rows, and again at what was lost before."""
@@ -241,6 +258,7 @@ class CatalogSampler:
         after = note.get("after")
         ended = dict(after) if isinstance(after, dict) else {}
         before = read_lost(self.state.notes)
+        known = dict(before)
         again = [QualifiedName(key) for key in list(before)[:LOST]]
         rows = list(self.state.ledger.get_rows(again).values())
         for kind, limit in SAMPLE.items():
@@ -253,14 +271,31 @@ class CatalogSampler:
         found = self.catalog.find(sorted({row.key for row in rows} | makers))
         for key in (*again, *(row.key for row in rows)):
             before.pop(key, None)
-        lost = {str(row.key): gap for row in rows if (gap := _find_loss(row, found))}
+        losses = [loss for row in rows if (loss := _find_loss(row, found))]
+        lost = {str(loss.row.key): loss.gap for loss in losses} | self._restore(losses, known)
         self.state.notes.put(
             _SAMPLE, {"after": ended, "lost": {key: asdict(gap) for key, gap in {**before, **lost}.items()}}
         )
 
+    def _restore(self, losses: Sequence[Loss], known: Mapping[str, Gap]) -> dict[str, Gap]:
+        """Restore what a scan has made again, each once a day; whatever is not restored by then waits for a person."""
+        ended = self.now() - _AGAIN
+        tried = {
+            key for key, gap in known.items() if gap.enqueued_at and datetime.fromisoformat(gap.enqueued_at) > ended
+        }
+        restored = self.restore([loss for loss in losses if str(loss.row.key) not in tried])
+        reason = "a scan made data of it again, without its edges; it is on the queue"
+        at = self.now().isoformat()
+        new = {str(loss.row.key): loss.gap for loss in losses if loss.row.key in restored}
+        return {
+            **{key: gap for key, gap in known.items() if key in tried & {str(loss.row.key) for loss in losses}},
+            **{key: replace(gap, reason=reason, enqueued_at=at) for key, gap in new.items()},
+        }
 
-def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Gap | None:
+
+def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Loss | None:
     """Say what the catalog does not have of a row: the entity, or an edge that there is evidence for."""
+    gone: list[Evidence] = []
     here = found.get(row.key)
     if here is None:
         missing = "it"
@@ -278,7 +313,8 @@ def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Gap | None:
     version = parsed.asset.version if parsed and parsed.asset and row.kind == "model" else ""
     name = parsed.asset.name if parsed and parsed.asset and version else row.key.rpartition("/")[2]
     reason = f"the catalog does not have {missing} any more; `lineage replay --direct --force` writes it again"
-    return Gap({"deployment": "endpoint", "link": "run"}.get(row.kind, row.kind), name, version, reason)
+    gap = Gap({"deployment": "endpoint", "link": "run"}.get(row.kind, row.kind), name, version, reason)
+    return Loss(row, gap, tuple(gone), here)
 
 
 _WORKSPACES, _SAMPLE = "reconcile/workspaces", "reconcile/sample"

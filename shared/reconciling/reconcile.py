@@ -19,7 +19,7 @@ from shared.reconciling.changed_endpoints import ChangedEndpointFinder
 from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
-from shared.reconciling.placeholders import PlaceholderReplacer
+from shared.reconciling.placeholders import EdgeRestorer, PlaceholderReplacer
 from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import State
 from shared.telemetry import record_coverage
@@ -68,7 +68,12 @@ class Reconciler:
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
-        self._attempt(CatalogSampler(self.catalog, self.state).tick, failures)
+        self._attempt(
+            CatalogSampler(
+                self.catalog, self.state, self.now, EdgeRestorer(self.catalog, self.state, self.now).restore
+            ).tick,
+            failures,
+        )
         for workspace in self._list_workspaces(failures):
             try:
                 coverages.append(self._look_at(workspace))

@@ -19,6 +19,7 @@ from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
+LOAN = "https://contosolake.dfs.core.windows.net/credit/again/loan.csv"
 HISTORY = "https://contosolake.dfs.core.windows.net/credit/history"
 
 
@@ -481,3 +482,77 @@ def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
         asked.append(len(app.emulator.control.requests("purview")))
     assert "creditrisk_train" in reasons(read_coverage(app.services.state.notes)[0])
     assert max(asked) <= 6
+
+
+def scan_loan(app: App) -> None:
+    found = {"typeName": "azure_datalake_gen2_path", "qualifiedName": LOAN, "path": "/again/loan.csv"}
+    app.emulator.control.scan(found)
+
+
+def make_again(app: App) -> None:
+    """Let a scan miss a file and the next one find it: Purview deletes the asset and makes another of its name."""
+    delete_in_catalog(app, LOAN)
+    scan_loan(app)
+
+
+@pytest.fixture
+def readers(app: App, add: Add) -> App:
+    """Two runs that read a scanned file, one of them through a data asset, and one that wrote it."""
+    scan_loan(app)
+    path = {"uri": "azureml://datastores/lake/paths/again/loan.csv", "type": "uri_file"}
+    job = {"kind": "command", "experiment": "e", "command": "python x.py"}
+    add(
+        data={"loan-again:1": {"type": "uri_file", "path": path["uri"]}},
+        runs={
+            "by-path": {**job, "inputs": {"d": path}},
+            "by-asset": {**job, "inputs": {"d": {"asset": "loan-again:1"}}},
+            "writer": {**job, "outputs": {"d": {"path": path["uri"], "type": "uri_file"}}},
+        },
+    )
+    app.replay()
+    app.replay([run_completed(name) for name in ("by-path", "by-asset", "writer")])
+    assert tick(app).percent == 100.0
+    return app
+
+
+def edges_of_loan(app: App) -> set[str]:
+    return {edge for edge in app.edges(LOAN) if "loan.csv" in edge}
+
+
+def test_lineage_comes_back_when_a_scan_has_made_an_asset_again(readers: App) -> None:
+    """Purview deletes an asset whose file was missing between two scans; until the edges are back it is no 100 %."""
+    before = edges_of_loan(readers)
+    assert len(before) == 3
+    make_again(readers)
+    assert edges_of_loan(readers) == set()
+    readers.services.reconciler.tick()
+    coverage = read_coverage(readers.services.state.notes)[0]
+    assert coverage.percent < 100
+    assert "it is on the queue" in " ".join(reasons(coverage).values())
+    readers.replay([])
+    assert edges_of_loan(readers) == before
+    assert tick(readers).percent == 100.0
+    readers.emulator.control.clear_requests()
+    assert tick(readers).percent == 100.0
+    assert readers.writes() == 0
+
+
+def test_lineage_of_an_asset_that_is_gone_is_named_and_not_written(readers: App) -> None:
+    """Its file may be gone for good, and a placeholder would claim that it is there."""
+    delete_in_catalog(readers, LOAN)
+    assert tick(readers).percent < 100
+    assert readers.services.catalog.get_entity(QualifiedName(LOAN)) is None
+
+
+def test_edge_that_a_person_removed_is_named_and_not_written_again(readers: App) -> None:
+    """The asset is the one that it led to: someone has taken the edge away, and not a scan."""
+    [link] = [
+        item
+        for item in readers.entity(f"{WS}/runs/by-path")["relationshipAttributes"]["inputs"]
+        if item["qualifiedName"] == LOAN
+    ]
+    readers.services.purview.delete(f"/relationship/guid/{link['relationshipGuid']}")
+    before = edges_of_loan(readers)
+    assert len(before) == 2
+    assert tick(readers).percent < 100
+    assert edges_of_loan(readers) == before
