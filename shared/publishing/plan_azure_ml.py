@@ -375,7 +375,7 @@ class AzureMlPlanner:
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                lacking = next(filter(None, map(unlocated, tree.runs)), "") if other == tree.root_id else ""
+                lacking = _lacks(tree) if other == tree.root_id else ""
                 rows.append(row_of(self.event, key, "run", PUBLISHED, reason=lacking, status=tree.root_status))
         plan = self._compare(
             subject,
@@ -561,6 +561,12 @@ def _models_of(
     """Join what we know of the models a run itself made: from the ledger and from the catalog."""
     in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
     return (linked or frozenset()) | in_catalog.difference(*below.values())
+
+
+def _lacks(tree: RunTree) -> str:
+    """Say what of a pipeline is not in the catalog."""
+    never_ended = f"without {', '.join(tree.lagging)} of it, which never ended" if tree.lagging else ""
+    return next(filter(None, map(unlocated, tree.runs)), never_ended)
 
 
 def unlocated(run: Run) -> str:
