@@ -129,7 +129,12 @@ class FakeCatalog(Script):
         ]
         return {
             entity.ref.qualified_name: Found(
-                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+                entity.ref,
+                f"guid {entity.ref}",
+                entity.outputs or (),
+                entity.labels,
+                str(entity.attributes["name"]),
+                inputs=entity.inputs or (),
             )
             for entity in here
         }
