@@ -15,6 +15,7 @@ from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace, list_guids
 from shared.cache import Cache
+from shared.clouds import PUBLIC
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import RestClient
 from shared.model import (
@@ -75,6 +76,7 @@ class Resolver:
         clock: Callable[[], float],
         owners: bool = False,
         watches: Callable[[WorkspaceId], bool] = lambda _: False,
+        studio: str = PUBLIC.studio,
         scopes: Sequence[str] = (),
     ) -> None:
         """
@@ -83,6 +85,7 @@ class Resolver:
             scopes: ARM ids of such workspaces, and of resource groups and subscriptions in which all are.
         """
         self._watches = watches
+        self._studio = studio
         self._scopes = scopes
         self._owners = owners
         self._rest = rest
@@ -100,7 +103,9 @@ class Resolver:
     @_readable
     def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
         """Return a workspace with the address of its services."""
-        return self._records.get(workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace))
+        return self._records.get(
+            workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace, studio=self._studio)
+        )
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -220,9 +225,9 @@ class _Served:
             return self.data.get_model_or_name(asset)
         if theirs := self.find_neighbour(other):
             return replace(theirs.get_model_or_name(asset), workspace=theirs.workspace)
-        return (
-            ModelVersion(asset, workspace=Workspace(other, other.name, "")) if isinstance(other, WorkspaceId) else None
-        )
+        if not isinstance(other, WorkspaceId):
+            return None
+        return ModelVersion(asset, workspace=Workspace(other, other.name, "", self.data.workspace.studio))
 
     def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
         """Return the data assets that a deployment writes; those that cannot be read by their names."""
