@@ -1,11 +1,11 @@
 """What the handlers need of Azure ML and of the catalog, worded by need."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.catalog.entities import ASSET, Entity, Found
+from shared.catalog.entities import ASSET, Entity, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import (
     SETTLED,
@@ -148,6 +148,14 @@ class Catalog(Protocol):
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> Mapping[QualifiedName, Found]:
         """Return what there is under these names, of a type or a subtype of it."""
+        ...
+
+    def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> Sequence[Ref]:
+        """
+        Return the resource sets whose names begin with any of some texts.
+
+        What a scan wrote a moment ago may be missing. Answers are remembered for a while, unless they must be `fresh`.
+        """
         ...
 
     def get_columns(self, names: Sequence[QualifiedName]) -> Mapping[QualifiedName, tuple[str, ...]]:

@@ -42,6 +42,7 @@ from shared.places.matching import (
 )
 from shared.places.place import Place
 from shared.places.platforms import place_of
+from shared.places.uris import label_of
 
 Matches = Mapping[Ref, Match]
 """What the catalog holds for each place a run tree touches."""
@@ -265,11 +266,10 @@ def _unresolved(workspace: Workspace, data: DataAsset | Unresolved, matches: Mat
     if isinstance(data, DataAsset) and data.id.registry:
         yield Entity(match.ref, attributes(data.id.label))
         return
-    text = data.id.label if isinstance(data, DataAsset) else data.text
     yield Entity(
         match.ref,
         attributes(
-            text.rstrip("/").rpartition("/")[2] or text,
+            data.id.label if isinstance(data, DataAsset) else label_of(data.text),
             description="Azure ML names this data but could not say where it lies.",
         ),
         labels=(UNRESOLVED,),

@@ -22,7 +22,7 @@ NAME_LIMIT = 4_000
 _LASTING = frozenset(
     {"name", "id", "version", "path", "run_id", "run_type", "status", "studio_url", "created_at", "started_at"}
     | {"ended_at", "createdtime", "workspace_name", "workspace_subscription_id", "workspace_resource_group"}
-    | {"subscription_id", "resource_group", "package_name", "isFile"}
+    | {"subscription_id", "resource_group", "package_name", "isFile", "pipeline_status"}
 )
 """Attributes that an entity has for as long as it exists; the ledger need not keep that they were written."""
 

@@ -15,15 +15,18 @@ from shared.places import platforms
 from shared.places.datasets import DatasetName
 from shared.places.place import Place
 from shared.places.platforms import place_of
+from shared.places.storage import find_set
 
 POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
 """Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
 
 
 class NameLookup(Protocol):
-    """The one thing that matching asks of a catalog."""
+    """What matching asks of a catalog."""
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> Mapping[QualifiedName, Found]: ...
+
+    def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> Sequence[Ref]: ...
 
 
 class MatchKind(StrEnum):
@@ -219,10 +222,45 @@ def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) 
     return {place.ref: _match(place, scanned) for place in places}
 
 
+def match_sets(
+    catalog: NameLookup, places: Iterable[Place], matches: Mapping[Ref, Match], *, fresh: bool = False
+) -> dict[Ref, Match]:
+    """
+    Match what was found under none of its names with the sets of files that the catalog has where it lies.
+
+    Their names cannot be guessed: a scan replaces numbers, ids and dates anywhere in a path. Costs a search for places
+    that are not matched, and none where the catalog remembers it; with `fresh` it searches again.
+    """
+    found = dict(matches)
+    left = [place for place in places if place.set_roots and matches[place.ref].kind is MatchKind.PLACEHOLDER]
+    roots = sorted({root for place in left for root in place.set_roots})
+    sets = catalog.list_resource_sets(roots, fresh=fresh) if roots else ()
+    for place in left:
+        by_name = {each.qualified_name: each for root in place.set_roots for each in _below(root, sets)}
+        if name := find_set(place, sorted(by_name)):
+            rule = f"resource set {name.removeprefix(next(filter(name.startswith, place.set_roots)))}"
+            found[place.ref] = Match(by_name[name], MatchKind.RESOURCE_SET, rule)
+    return found
+
+
+def _below(root: str, sets: Iterable[Ref]) -> Iterator[Ref]:
+    return (each for each in sets if each.qualified_name.startswith(root))
+
+
+def without_foreign_sets(places: Iterable[Place], matches: Mapping[Ref, Match]) -> dict[Ref, Match]:
+    """Leave out matches with a set that has not kept apart the id of a run that is known by now to write there."""
+    by_ref = {place.ref: place for place in places}
+    return {
+        ref: match
+        for ref, match in matches.items()
+        if match.kind is not MatchKind.RESOURCE_SET or by_ref[ref].may_be_in(match.ref.qualified_name)
+    }
+
+
 def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
     for names, kind in ((place.exact, MatchKind.EXACT), (place.resource_sets, MatchKind.RESOURCE_SET)):
         for name in names:
-            if name in scanned:
+            if name in scanned and (kind is MatchKind.EXACT or place.may_be_in(name)):
                 return Match(scanned[name], kind, place.rules.get(name, ""))
     return Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
 

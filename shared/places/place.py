@@ -26,6 +26,7 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80", "abfss": ":443", "abfs": ":443
 _PRIVATE_LINK = ".privatelink."
 """A label that DNS puts into the names of private endpoints: the service behind it is the same."""
 _ARTIFACTS = re.compile(r"(?:^|/)ExperimentRun/dcid\.(?P<run>[^/]+)(?P<rest>/.*)?$")
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFAULT_OUTPUT = re.compile(r"^azureml/(?P<run>[^/]+)/(?P<output>[^/]+)(?:/|$)")
 _PERCENT_ENCODED = re.compile(r"(?:%(?!7B|7D|2F|25)[0-9A-F]{2})+", re.IGNORECASE)
 """Braces stay encoded as Purview wants them; a slash and a percent sign would change what the name means."""
@@ -135,6 +136,16 @@ def run_of_path(path: str) -> str | None:
     return match["run"] if match else None
 
 
+def carries(path: str, run_id: str) -> bool:
+    """
+    Whether the id of a run is a segment of a path, or a GUID in one.
+
+    >>> carries("exp/train-1/a.csv", "train-1"), carries("exp/a.csv", "a")
+    (True, False)
+    """
+    return run_id in path.split("/") or (_GUID.fullmatch(run_id) is not None and run_id in path)
+
+
 def is_run_log(path: str) -> bool:
     """Whether a path is a run's whole artifact folder: logs and MLflow files, no data set."""
     match = _ARTIFACTS.search(path)
@@ -207,6 +218,9 @@ class Place:
         rules: candidate → why it is tried, for people.
         scanned_types: the types a scanner would use, likeliest first; none if Purview scans no such place.
         unfound: why there is only a placeholder, if it comes to that.
+        set_roots: how the names begin of the sets of files that may hold it, whatever they replace; none if no scan of
+            such a place makes sets.
+        run_ids: ids of runs that its path carries.
         path: where it lies, however its host is written: account and container, `//`, and the path below; "" for what
             lies in no folder.
     """
@@ -220,11 +234,17 @@ class Place:
     platform: str = ""
     is_folder: bool = False
     path: str = field(default="", compare=False)
+    set_roots: tuple[str, ...] = field(default=(), compare=False)
+    run_ids: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def names(self) -> frozenset[str]:
         """Every name that a catalog may have for this very thing, without a slash at the end."""
         return frozenset(name.rstrip("/") for name in (*self.exact, self.ref.qualified_name))
+
+    def may_be_in(self, resource_set: QualifiedName) -> bool:
+        """Whether a set keeps the ids of runs apart that the path carries; else it is of what every run wrote there."""
+        return all(carries(resource_set, run_id) for run_id in self.run_ids)
 
     @property
     def hidden_types(self) -> tuple[str, ...]:
@@ -278,6 +298,7 @@ class Platform(ABC):
         root: tuple[str, int] | None = None,
         exact: Iterable[tuple[str, str]] = (),
         resource_sets: Iterable[tuple[str, str]] = (),
+        set_roots: Iterable[str] = (),
     ) -> Place:
         """
         Make a place of what a scanner would write.
@@ -286,6 +307,7 @@ class Platform(ABC):
             types: the types a scanner would use, likeliest first.
             stands_alone: whether Purview takes such an entity without its parents, so that we may write one ourselves.
             root: what holds the folders of the place and is none itself: a name, and how many segments belong to it.
+            set_roots: how the names of sets begin that a scan may have folded it into.
             exact, resource_sets: names under which a scan may hold the data, likeliest first, and why each is tried.
         """
         ref = Ref(types[0] if types and stands_alone else OTHER_DATA, QualifiedName(name))
@@ -303,6 +325,8 @@ class Platform(ABC):
             platform=self.platform,
             is_folder=is_folder,
             path=_path_below(root, url) if root else "",
+            set_roots=tuple(set_roots),
+            run_ids=frozenset(filter(None, [url.run])),
         )
 
 

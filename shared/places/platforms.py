@@ -1,7 +1,7 @@
 """The table of platforms, and what it says of data: read a URI, name a place, to OpenLineage and back, its origin."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from shared.catalog.qualified_names import QualifiedName
@@ -23,6 +23,7 @@ _URI = re.compile(
     re.DOTALL,
 )
 """A namespace, which of our own names is the workspace or the registry, and what follows it."""
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAMESPACE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]+(?:/.*)?", re.IGNORECASE)
 _CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")
 """Schemes whose authority is a container and a host; without both the place is not known."""
@@ -91,10 +92,18 @@ def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
     """
     url = Url.of(location)
     place = _taking(url).names(url)
+    if own_runs and place.path and (carried := _run_ids_in(url.segments, own_runs)):
+        place = replace(place, run_ids=place.run_ids | carried)
     if location.run_id not in own_runs:
         return place
     unfound = noted("placeholder: its run wrote it just now, no scan has been there", url)
-    return replace(place, exact=(), resource_sets=(), rules={}, unfound=unfound)
+    return replace(place, exact=(), resource_sets=(), set_roots=(), rules={}, unfound=unfound)
+
+
+def _run_ids_in(segments: Iterable[str], run_ids: Collection[str]) -> frozenset[str]:
+    """Return those of many ids that are segments, or GUIDs in one."""
+    words = (word for segment in segments for word in (segment, *_GUID.findall(segment)))
+    return frozenset(word for word in words if word in run_ids)
 
 
 def place_named(name: QualifiedName, *, is_folder: bool) -> Place:

@@ -1,8 +1,10 @@
 """Azure Storage: files and folders in ADLS Gen2, Blob, Files, and ADLS Gen1."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import zip_longest
 
 from shared.catalog.kinds import (
     ADLS_FILESYSTEM,
@@ -20,6 +22,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName, path_name
 from shared.places.place import (
+    BELOW_ROOT,
     SPARK_PARTITIONS,
     Place,
     Platform,
@@ -40,7 +43,21 @@ _CONTAINER = re.compile(
 _PART_FILE = re.compile(r"^part-\d+")
 _NUMBER = re.compile(r"^\d+$")
 _GUID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
-_REPLACERS = re.compile(r"\{(?:SparkPartitions|GUID|N|Year|Month|Day|Hour|Minute|Second|HEX|LOC)\}")
+_REPLACED = {
+    "SparkPartitions": r"part-\d.*",
+    "GUID": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "N": r"\d+",
+    "Year": r"\d{4}",
+    "Month": r"\d{1,2}",
+    "Day": r"\d{1,2}",
+    "Hour": r"\d{1,2}",
+    "Minute": r"\d{1,2}",
+    "Second": r"\d{1,2}",
+    "HEX": r"[0-9A-Fa-f]{4}",
+    "LOC": r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*",
+}
+"""What a replacer in the name of a set stands for. Of dates, which forms there are is not documented."""
+_REPLACERS = re.compile(rf"\{{(?:{'|'.join(_REPLACED)})\}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,7 @@ class AzureStorage(Platform):
             root=(url.host.replace(f".{self.service}.", ".", 1) if self.other else url.host, 1),
             exact=self._exact(url, depth),
             resource_sets=self._resource_sets(url),
+            set_roots=(f"{_url(host, url.segments[0])}/" for host, _ in self._hosts(url, "")) if depth == 2 else (),
         )
 
     def origin(self, url: Url) -> Location | None:
@@ -192,6 +210,44 @@ def _to_pattern(path: str, run_id: str) -> str:
 
 def _to_replacer(segment: str) -> str:
     return "{N}" if _NUMBER.match(segment) else "{GUID}" if _GUID.match(segment) else segment
+
+
+def find_set(place: Place, sets: Iterable[QualifiedName]) -> QualifiedName | None:
+    """
+    Return the set, of those that the catalog has, that a scan has folded a file or a part of a folder into.
+
+    Of several the one that replaces least. A folder around whole sets is a set only if there is no other in it.
+    Source: Purview, "Understanding resource sets", built-in patterns: in the name of a folder or as a part of one.
+    """
+    segments = place.path.partition(BELOW_ROOT)[2].split("/")
+    part_of, inside = list[QualifiedName](), list[QualifiedName]()
+    for name in sets:
+        pattern = name.removeprefix("https://").split("/")[2:]
+        shared = pattern[: len(segments)] if place.is_folder else pattern
+        if len(shared) != len(segments) or not place.may_be_in(name):
+            continue
+        if shared == segments:
+            inside.append(name)
+        elif all(_compile(one).fullmatch(other) for one, other in zip(shared, segments, strict=True)):
+            part_of.append(name)
+    if part_of:
+        return max(part_of, key=lambda name: (len(_REPLACERS.sub("", name)), name))
+    return inside[0] if len(inside) == 1 else None
+
+
+@cache
+def _compile(segment: str) -> re.Pattern[str]:
+    """
+    Make a pattern of a segment of a set's name.
+
+    >>> bool(_compile("sales_{Year}-{Month}-{Day}.csv").fullmatch("sales_2024-01-31.csv"))
+    True
+    >>> bool(_compile("mydata{N}.csv").fullmatch("mydata.csv"))
+    False
+    """
+    literals = map(re.escape, _REPLACERS.split(segment))
+    replaced = (_REPLACED[replacer[0].strip("{}")] for replacer in _REPLACERS.finditer(segment))
+    return re.compile("".join(part for pair in zip_longest(literals, replaced, fillvalue="") for part in pair))
 
 
 STORAGE = (

@@ -55,6 +55,8 @@ Reference = AssetReference | DatastorePath | RunOutput | Location | Opaque
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _MADE_UP_DATA = re.compile(r"azureml_.+_(?:input_data|output_data)_.+")
 _MADE_UP_MODEL = re.compile(rf"azureml_(?:{_GUID}_output_.+|.+_output_mlflow_log_model_\d+)", re.DOTALL | re.IGNORECASE)
+_PORT = re.compile(rf"azureml_(?:.+_(?:input_data|output_data)|{_GUID}_output)_(?P<port>.+)", re.DOTALL | re.IGNORECASE)
+"""What AML made up, with the name of the input or output in it."""
 _MADE_UP, _OUTPUT_OF_A_RUN = "azureml_", "_output_"
 _VERSIONED = r"(?P<kind>data|models|environments|datasets)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 _ARM = (
@@ -88,6 +90,22 @@ def is_made_up(asset: AssetId) -> bool:
         return False
     form = _MADE_UP_DATA if asset.kind == "data" else _MADE_UP_MODEL
     return form.fullmatch(asset.name) is not None
+
+
+def label_of(text: str) -> str:
+    """
+    Return what to call data of which nothing but a reference is known: by its last part, but not by its version.
+
+    >>> label_of("azureml://locations/eastus2/workspaces/guid/data/azureml_sw_input_data_loans/versions/1")
+    'loans'
+    >>> label_of("azureml://locations/eastus2/workspaces/guid/data/churn/versions/3"), label_of("saveddatasets/7-7")
+    ('churn:3', '7-7')
+    """
+    reference = parse_reference(text)
+    if not isinstance(reference, AssetReference):
+        return text.rstrip("/").rpartition("/")[2] or text
+    port = _PORT.fullmatch(reference.asset.name) if reference.is_anonymous else None
+    return port["port"] if port else reference.asset.label
 
 
 def possible_writers(model: AssetId) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
@@ -12,7 +12,7 @@ from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import Data, DataAsset, Location, RunTree
 from shared.places.matching import registered_from
-from shared.places.place import BELOW_ROOT, Place, folders_above, run_of_path
+from shared.places.place import BELOW_ROOT, Place, carries, folders_above, run_of_path
 from shared.places.platforms import place_named, place_of
 from shared.state.ports import Ledger, PlaceUse
 
@@ -66,10 +66,12 @@ class PlacesAround:
     Attributes:
         found: what is read → what was written around it, by the runs that wrote it.
         more: for folders in which more was written than is shown, how many places.
+        run_ids: for paths that a run wrote whose id they carry, those ids.
     """
 
     found: Mapping[PlaceUse, Mapping[Ref, tuple[PlaceUse, ...]]] = field(default_factory=dict)
     more: Mapping[PlaceUse, int] = field(default_factory=dict)
+    run_ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def places(self) -> dict[Ref, Place]:
@@ -90,7 +92,11 @@ class PlacesAround:
     def add_to(self, places: Iterable[Place]) -> tuple[Place, ...]:
         """Return some places and these, each once, in the order of qualifiedNames."""
         found = {**self.places, **{place.ref: place for place in places}}
-        return tuple(found[ref] for ref in sorted(found))
+        return tuple(self._with_run_ids(found[ref]) for ref in sorted(found))
+
+    def _with_run_ids(self, place: Place) -> Place:
+        carried = self.run_ids.get(place.path)
+        return replace(place, run_ids=place.run_ids | carried) if carried else place
 
     def of_run(self, key: QualifiedName) -> tuple[Place, ...]:
         """Return how to look up what is around the places that a run reads."""
@@ -161,7 +167,14 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
             around = _without_circles(ledger, read, reads, around)
         if around:
             found[read] = around
-    return PlacesAround(found, more)
+    carried = {path: frozenset(filter(None, map(_carried_id, some))) for path, some in writers.items()}
+    return PlacesAround(found, more, {path: run_ids for path, run_ids in carried.items() if run_ids})
+
+
+def _carried_id(use: PlaceUse) -> str:
+    """Return the id of the run that wrote a place if its path carries it, not where Azure ML puts ids by itself."""
+    run_id = _name_of(use.run)
+    return run_id if carries(use.path.partition(BELOW_ROOT)[2], run_id) and not _is_of_one_run(use.path) else ""
 
 
 def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[QualifiedName, ...]:
@@ -169,7 +182,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     Return the runs that read something around what was written, and may have read that; no more than `READERS`.
 
     Of the runs that read one data asset, one is enough: the edge is to its registration. A registered output is read
-    by a run that reads its place.
+    by a run that reads its place; and a place that carries the id of the run that wrote it is in no set with others.
     """
     found: dict[object, QualifiedName] = {}
     for use in written:
@@ -184,7 +197,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
                     found.setdefault(each.data, each.run)
                 continue
             if each.path == use.path:
-                is_missed = use.is_of_asset and not each.is_of_asset
+                is_missed = (use.is_of_asset and not each.is_of_asset) or bool(_carried_id(use))
             else:
                 is_missed = each.is_of_asset or not _is_later(use, each)
             if is_missed:

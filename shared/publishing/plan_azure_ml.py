@@ -31,7 +31,16 @@ from shared.model import (
     Unresolved,
     WorkspaceId,
 )
-from shared.places.matching import Match, find_scanned, list_places, match_places, places_by_run, places_of_endpoint
+from shared.places.matching import (
+    Match,
+    find_scanned,
+    list_places,
+    match_places,
+    match_sets,
+    places_by_run,
+    places_of_endpoint,
+    without_foreign_sets,
+)
 from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
@@ -251,7 +260,8 @@ class AzureMlPlanner:
         """Return the match of each place, and those that the ledger did not know."""
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         unknown = [place for place in places if place.ref not in known]
-        looked_up = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        found = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
+        looked_up = match_sets(self.catalog, unknown, found)
         return {**known, **looked_up}, looked_up
 
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
@@ -305,6 +315,7 @@ class AzureMlPlanner:
         around = find_around(self.ledger, [use for run in runs for use in uses[keys[run.id]]])
         places = around.add_to(list_places(tree, self.downstream))
         known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
+        known = without_foreign_sets(places, known)
         unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = noted.written
@@ -317,7 +328,7 @@ class AzureMlPlanner:
         found, scanned = find_scanned(self.catalog, unknown, others=others)
         if many and not experiments.isdisjoint(found):  # no step is in the catalog without its experiment
             found = {**found, **self.catalog.find(unpublished)}
-        looked_up = match_places(unknown, scanned)
+        looked_up = match_sets(self.catalog, unknown, match_places(unknown, scanned))
         matches = {**known, **looked_up}
         if self.infer_columns:
             columns = self.catalog.get_columns(scanned_data(tree, matches))
@@ -365,7 +376,7 @@ class AzureMlPlanner:
         for other in () if only else (tree.root_id, *tree.represented_by):
             if other not in keys:
                 key = qualified_names.of_run(tree.workspace.id, other)
-                lacking = next(filter(None, map(unlocated, tree.runs)), "") if other == tree.root_id else ""
+                lacking = _lacks(tree) if other == tree.root_id else ""
                 rows.append(row_of(self.event, key, "run", PUBLISHED, reason=lacking, status=tree.root_status))
         plan = self._compare(
             subject,
@@ -551,6 +562,12 @@ def _models_of(
     """Join what we know of the models a run itself made: from the ledger and from the catalog."""
     in_catalog = {ref.qualified_name for ref in (found.outputs if found else ()) if ref.type_name == MODEL}
     return (linked or frozenset()) | in_catalog.difference(*below.values())
+
+
+def _lacks(tree: RunTree) -> str:
+    """Say what of a pipeline is not in the catalog."""
+    never_ended = f"without {', '.join(tree.lagging)} of it, which never ended" if tree.lagging else ""
+    return next(filter(None, map(unlocated, tree.runs)), never_ended)
 
 
 def unlocated(run: Run) -> str:

@@ -9,7 +9,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent
 from shared.openlineage.job_run import Fact, fold
-from shared.places.matching import find_scanned, match_places
+from shared.places.matching import find_scanned, match_places, match_sets, without_foreign_sets
 from shared.ports import Catalog
 from shared.publishing.places_around import find_around
 from shared.publishing.plan import PUBLISHED, SKIPPED, About, Plan, Skip, explain, find_changed, row_of
@@ -67,12 +67,13 @@ class JobRunPlanner:
         around = find_around(self.ledger, uses)
         places = around.add_to(list_places_of(data))
         remembered = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
+        remembered = without_foreign_sets(places, remembered)
         unknown = [place for place in places if place.ref not in remembered]
         written = self.ledger.get_tree(key)
         others = () if key in written.fingerprints else around.assets
         found, scanned = find_scanned(self.catalog, unknown, others=others) if unknown or others else ({}, {})
         present = self.ledger.get_fingerprints(around.assets) if key in written.fingerprints else found
-        looked_up = match_places(unknown, scanned)
+        looked_up = match_sets(self.catalog, unknown, match_places(unknown, scanned))
         matches = {**remembered, **looked_up}
         entities = build_job_run(run, data, matches, around.explain(matches, present))
         touched = {(place := choose(each, matches)).ref: place for each in data.values()}

@@ -1,19 +1,25 @@
 """Microsoft Purview as the catalog: find, upsert, types."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from graphlib import TopologicalSorter
 from typing import Any
 
 from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
 
+from shared.cache import Cache
 from shared.catalog.entities import ASSET, Entity, Found, Ref
-from shared.catalog.kinds import SCHEMA_ATTRIBUTE
+from shared.catalog.kinds import RESOURCE_SETS, SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError, RequestRefusedError
 from shared.purview.reader import GUIDS, LineageReader, classifications_above
 from shared.purview.transport import PurviewClient, active_links, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
+
+logger = logging.getLogger(__name__)
 
 BATCH = 50
 """Entities in one request; what Microsoft's own clients use."""
@@ -21,6 +27,10 @@ _UNKNOWN_TYPE = "ATLAS-400-00-014"
 _TYPE_EXISTS = "ATLAS-409-00-001"
 _PAGE = 1_000
 """Most hits of a search that Purview gives at once."""
+_PAGES = 100
+_PREFIXES = 20
+"""Beginnings of names in one search."""
+_REMEMBERED = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ class PurviewCatalog:
 
     def __init__(self, client: PurviewClient) -> None:
         self._client = client
+        self._sets = Cache(size=1_000, seconds=_REMEMBERED.total_seconds(), clock=time.monotonic)
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
         """
@@ -73,18 +84,39 @@ class PurviewCatalog:
 
     def search(self, keywords: str, *, limit: int = 50) -> list[Found]:
         """Find entities by words. For people only: the index lags behind what was written."""
-        return [_hit(hit) for hit in self._client.search({"keywords": keywords, "limit": limit})]
+        return list(map(_hit, self._client.search({"keywords": keywords, "limit": limit})))
 
     def list_of_type(self, type_name: str, keywords: str = "") -> Iterator[Found]:
         """Yield what the search index has of a type, page by page. For people only: the index lags behind."""
         query = {"filter": {"entityType": type_name}, "limit": _PAGE, **({"keywords": keywords} if keywords else {})}
-        offset = 0
-        while True:
-            hits = self._client.search({**query, "offset": offset})
-            yield from (_hit(hit) for hit in hits)
-            if len(hits) < _PAGE:
-                return
-            offset += _PAGE
+        yield from map(_hit, self._client.search(query, pages=_PAGES))
+
+    def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> list[Ref]:
+        """
+        Return the resource sets whose names begin with any of some texts, as the search index has them.
+
+        It lags behind what a scan wrote. What it has is remembered for a while, unless that must be `fresh`. The filter
+        is Microsoft's (`Discovery - Query`); how exactly it compares is not documented, so names are compared here.
+        """
+        if fresh:
+            self._sets.forget(prefixes)
+        found = self._sets.get_many(prefixes, self._search_sets)
+        return [ref for sets in found.values() for ref in sets]
+
+    def _search_sets(self, prefixes: Collection[str]) -> dict[str, tuple[Ref, ...]]:
+        wanted = sorted(prefixes)
+        found: list[Ref] = []
+        for start in range(0, len(wanted), _PREFIXES):
+            some = wanted[start : start + _PREFIXES]
+            begins = [_condition(prefix) for prefix in some]
+            types = [{"entityType": type_name} for type_name in RESOURCE_SETS]
+            query = {"keywords": None, "limit": _PAGE, "filter": {"and": [{"or": types}, {"or": begins}]}}
+            try:
+                found += [_hit(hit).ref for hit in self._client.search(query, pages=_PAGES)]
+            except RequestRefusedError as error:
+                # Without it a place is a placeholder, as where nothing was scanned; the run is published all the same.
+                logger.warning("the catalog refused a search", extra={"detail": str(error)})
+        return {prefix: tuple(ref for ref in found if ref.qualified_name.startswith(prefix)) for prefix in wanted}
 
     def get_entities(self, names: Sequence[QualifiedName]) -> list[Mapping[str, Any]]:
         """Return whole entities by qualifiedName, as many to a request as fit into a URL; without those not there."""
@@ -262,6 +294,10 @@ def _pointer(ref: Ref, numbers: Mapping[Ref, str]) -> dict[str, Any]:
     if ref in numbers:
         return {"typeName": ref.type_name, "guid": numbers[ref]}
     return {"typeName": ref.type_name, "uniqueAttributes": {"qualifiedName": ref.qualified_name}}
+
+
+def _condition(prefix: str) -> Json:
+    return {"attributeName": "qualifiedName", "operator": "startswith", "attributeValue": prefix}
 
 
 def _hit(hit: Json) -> Found:

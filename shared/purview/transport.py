@@ -92,10 +92,15 @@ class PurviewClient(AtlasClient):
     def delete(self, path: str, *, params: Mapping[str, Any] | None = None, body: object = None) -> None:
         self._send("DELETE", f"{self.endpoint_url}{path}", params, body)
 
-    def search(self, query: Mapping[str, object]) -> list[dict[str, Any]]:
-        """Return the hits of a search, which is an API of its own beside Atlas's."""
-        answer = self._send("POST", self.endpoint_url.replace("/atlas/v2", "/search/query"), None, query).body or {}
-        return answer.get("value") or []
+    def search(self, query: Mapping[str, object], *, pages: int = 1) -> Iterator[dict[str, Any]]:
+        """Yield the hits of a search, which is an API of its own beside Atlas's; those of some pages at most."""
+        url, token = self.endpoint_url.replace("/atlas/v2", "/search/query"), ""
+        for _ in range(pages):
+            answer = self._send("POST", url, None, {**query, **({"continuationToken": token} if token else {})}).body
+            yield from (answer or {}).get("value") or []
+            token = str((answer or {}).get("continuationToken") or "")
+            if not token:
+                return
 
     def _get_http(self, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> AtlasResponse:
         return self._send("GET", url, params)

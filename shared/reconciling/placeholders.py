@@ -6,11 +6,11 @@ from datetime import datetime
 
 from shared.catalog.entities import UNSCANNED, Ref
 from shared.catalog.kinds import OTHER_DATA
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
-from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, place_by_name
-from shared.places.place import Place
+from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, match_sets, place_by_name
+from shared.places.place import Place, carries
 from shared.places.platforms import place_named
 from shared.ports import Catalog
 from shared.reconciling.synthetic_events import event_about_key
@@ -45,7 +45,7 @@ class PlaceholderReplacer:
         self._orphans = dict(orphans) if isinstance(orphans, dict) else {}
         rows = self.state.ledger.list_rows("run", after=str(note.get("after") or ""), limit=ROWS)
         waiting = dict.fromkeys(
-            _place_of(name, is_folder=name not in row.files) for row in rows for name in _placeholders(row)
+            _place_of(name, is_folder=name not in row.files, run=row.key) for row in rows for name in _placeholders(row)
         )
         self._remove_orphans()
         scanned = self._find_scanned(waiting)
@@ -68,8 +68,10 @@ class PlaceholderReplacer:
             for place in places
         ]
         # One run may have taken for a folder what another took for a file.
-        each = (item for place in own for item in match_places([place], scanned).items())
-        matches = {place: match for place, match in each if match.kind is not MatchKind.PLACEHOLDER}
+        each = [item for place in own for item in match_places([place], scanned).items()]
+        found_now = {place: match for place, match in each if match.kind is not MatchKind.PLACEHOLDER}
+        everything = match_sets(self.catalog, own, {**dict(each), **found_now}, fresh=True)
+        matches = {place: match for place, match in everything.items() if match.kind is not MatchKind.PLACEHOLDER}
         for place, match in matches.items():
             ours, name = found.get(place.qualified_name), match.ref.qualified_name
             if ours is None:
@@ -107,9 +109,12 @@ def _placeholders(row: Row) -> Iterator[QualifiedName]:
     return (QualifiedName(name) for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
 
 
-def _place_of(name: QualifiedName, *, is_folder: bool) -> Place:
-    """Return how to look up a place again; whether it is a folder is not in its name."""
+def _place_of(name: QualifiedName, *, is_folder: bool, run: QualifiedName) -> Place:
+    """Return how to look up a place again that a run touches; whether it is a folder is not in its name."""
     place = place_named(name, is_folder=is_folder)
+    parsed = parse(run)
+    if parsed and carries(name, parsed.run_id):
+        place = replace(place, run_ids=place.run_ids | {parsed.run_id})
     if place.ref.qualified_name == name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.

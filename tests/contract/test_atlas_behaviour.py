@@ -279,3 +279,68 @@ def test_lists_grow_where_the_type_says_so(atlas: Atlas) -> None:
         (guids["-1"], "ACTIVE"),
         (guids["-2"], "ACTIVE"),
     ]
+
+
+SEARCHED = ["x://a/1", "x://a/2", "x://ab", "y://a"]
+
+
+@pytest.fixture
+def indexed(atlas: Atlas) -> Atlas:
+    """A catalog in which a search finds four data sets."""
+    for name in SEARCHED:
+        atlas.write({"typeName": "DataSet", "attributes": {"qualifiedName": name, "name": name[-1]}, "guid": "-1"})
+    atlas.send("POST", "/search/query", {"keywords": "*"}, root="")
+    return atlas
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ({"attributeName": "qualifiedName", "operator": "startswith", "attributeValue": "x://a"}, SEARCHED[:3]),
+        ({"attributeName": "qualifiedName", "operator": "contains", "attributeValue": "/a"}, SEARCHED),
+        ({"attributeName": "name", "operator": "eq", "attributeValue": "1"}, SEARCHED[:1]),
+        ({"entityType": "DataSet"}, SEARCHED),
+        ({"entityType": "Process", "includeSubTypes": False}, []),
+        (
+            {
+                "and": [
+                    {"or": [{"entityType": "DataSet"}, {"entityType": "Process"}]},
+                    {"not": {"attributeName": "qualifiedName", "operator": "startswith", "attributeValue": "x:"}},
+                ]
+            },
+            SEARCHED[3:],
+        ),
+    ],
+)
+def test_search_takes_the_filters_that_are_documented(
+    indexed: Atlas, condition: dict[str, Any], found: list[str]
+) -> None:
+    """Nested as they may be."""
+    answer = indexed.send("POST", "/search/query", {"keywords": None, "filter": condition}, root="").json()
+    assert sorted(item["qualifiedName"] for item in answer["value"]) == found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"offset": 50},
+        {"limit": 1_001},
+        {"filter": {"attributeName": "qualifiedName", "operator": "like", "attributeValue": "x"}},
+        {"filter": {"attributeName": "qualifiedName", "operator": "startswith"}},
+        {"filter": {"and": [{"entityTypes": ["DataSet"]}]}},
+        {"continuationToken": "x"},
+    ],
+)
+def test_search_refuses_what_is_not_documented(indexed: Atlas, body: dict[str, Any]) -> None:
+    """The service might ignore it, and a client that pages by an offset would read one page for ever."""
+    assert indexed.send("POST", "/search/query", body, root="").status_code == 400
+
+
+def test_search_gives_pages_with_a_token_for_the_next(indexed: Atlas) -> None:
+    """The last page has none."""
+    whole: dict[str, Any] = {"limit": 3, "filter": {"entityType": "DataSet"}}
+    first = indexed.send("POST", "/search/query", whole, root="").json()
+    last = indexed.send(
+        "POST", "/search/query", {**whole, "continuationToken": first["continuationToken"]}, root=""
+    ).json()
+    assert (len(first["value"]), len(last["value"]), "continuationToken" in last) == (3, 1, False)

@@ -1,11 +1,12 @@
 """In-memory ports for tests of the handlers. `fail_with` scripts failures: each is raised by one call, in order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.catalog.entities import ASSET, Entity, Found, Ref
+from shared.catalog.kinds import RESOURCE_SETS
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
 from shared.model import (
@@ -138,6 +139,13 @@ class FakeCatalog(Script):
             )
             for entity in here
         }
+
+    def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> list[Ref]:
+        self.called("search")
+        refs = (entity.ref for entity in self.entities.values())
+        return [
+            ref for ref in refs if ref.type_name in RESOURCE_SETS and ref.qualified_name.startswith(tuple(prefixes))
+        ]
 
     def get_classifications_above(self, found: Found) -> frozenset[str]:
         self.called("classifications")

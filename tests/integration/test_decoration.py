@@ -100,3 +100,12 @@ def test_metrics_that_search_lacks_are_asked_for_where_code_logged_something_up_
     assert (gets(app), len(list(with_metrics(app, ASKED_ALONE + 5)))) == (ASKED_ALONE, ASKED_ALONE)
     unasked = app.entity(f"{WS}/runs/step_00")["attributes"]["notes"]
     assert unasked.startswith("MLflow's search shows no metrics of this run")
+
+
+def test_data_that_did_not_resolve_is_called_by_its_input_and_not_by_its_version(app: App, add: Add) -> None:
+    """Every such asset is of version 1."""
+    add(runs={"tune": {"kind": "sweep", "inputs": {"loans": {"uri": "azureml://datastores/lake/paths/raw/x/"}}}})
+    fault = {"service": "azure_ml", "path": "batchGetResolvedUris", "statuses": [203], "body": {"values": {}}}
+    app.emulator.control.faults(fault)
+    app.replay([run_completed("tune")])
+    assert "loans -> tune" in app.edges(f"{WS}/runs/tune")

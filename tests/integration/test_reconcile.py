@@ -199,6 +199,19 @@ def test_placeholder_of_a_file_is_replaced_once_it_is_scanned_into_a_set(
     assert inputs_of(app, "one") == [name]
 
 
+def test_set_whose_name_cannot_be_guessed_is_found_once_the_index_has_it(app: App, add: Add) -> None:
+    """The catalog is asked for its sets at each tick, while placeholders wait: its index is late by some writes."""
+    read = {"h": {"uri": "azureml://datastores/lake/paths/history/loans_2024-01.csv", "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one")])
+    name = f"{HISTORY}/loans_{{Year}}-{{Month}}.csv"
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": name})
+    tick(app)
+    assert inputs_of(app, "one") == [f"{HISTORY}/loans_2024-01.csv"]
+    tick(app)
+    assert inputs_of(app, "one") == [name]
+
+
 def test_output_of_a_run_that_was_scanned_later_is_the_same_for_writer_and_reader(app: App, add: Add) -> None:
     """The writer never looks for its own output, which no scan can have seen when it ended."""
     out = {"o": {"type": "uri_folder"}}

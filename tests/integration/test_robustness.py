@@ -91,6 +91,8 @@ def test_step_that_has_not_ended_after_an_hour_holds_its_pipeline_no_longer_and_
     assert app.services.catalog.find([QualifiedName(f"{WS}/runs/{STEP}")]) == {}
     prepared = f"{WS}/runs/cccccccc-0000-4000-8000-000000000001"
     assert f"{STEP} (Running)" in app.entity(prepared)["attributes"]["notes"]
+    root = QualifiedName(f"{WS}/runs/creditrisk_pipeline")
+    assert app.services.ledger.get_rows([root])[root].reason == f"without {STEP} (Running) of it, which never ended"
     app.emulator.control.transitions(STEP, statuses=["Completed"])
     late = run_completed(STEP, runType="azureml.StepRun", runTags={"azureml.pipeline": "creditrisk_pipeline"})
     assert outcomes(app.replay([late])) == ["published"]

@@ -112,7 +112,7 @@ def test_section_that_ended_long_ago_is_looked_at_again_though_another_still_fai
         (Row(KEY, "run", "skipped", status="Failed"), True),
         (Row(KEY, "run", "dead_lettered", status="Completed"), False),
         (Row(KEY, "model", "published"), True),
-        (Row(KEY, "model", "skipped"), False),
+        (Row(KEY, "model", "skipped"), True),
         (None, False),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.catalog.downstream import NOTHING
-from shared.catalog.entities import Ref
+from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
 from shared.places.matching import (
@@ -12,11 +12,14 @@ from shared.places.matching import (
     list_feeds,
     list_places,
     match_places,
+    match_sets,
     places_of_feed,
     registered_from,
 )
 from shared.places.place import Place
 from shared.places.platforms import place_of
+from shared.places.storage import find_set
+from tests.harness.fakes import FakeCatalog
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, WS, at, data_asset, model, run, tree
 
 DFS = "https://contosolake.dfs.core.windows.net/fs"
@@ -249,3 +252,85 @@ def test_explanation_does_not_make_another_match_of_it() -> None:
     """Matches that were remembered before rules were are the same matches."""
     ref = Ref("azure_blob_path", QualifiedName(f"{BLOB}/a.csv"))
     assert Match(ref, MatchKind.EXACT) == Match(ref, MatchKind.EXACT, "exact file")
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("sample-data/mydata1.csv", "sample-data/mydata{N}.csv"),
+        ("machinesets/23/foo.parquet", "machinesets/{N}/foo.parquet"),
+        ("daily/sales_2024-01-31.csv", "daily/sales_{Year}-{Month}-{Day}.csv"),
+        ("weblogs/en_au/23.json", "weblogs/{LOC}/{N}.json"),
+        ("weblogs/de-Ch/23434.json", "weblogs/{LOC}/{N}.json"),
+        ("hex/00ff.bin", "hex/{HEX}.bin"),
+        ("hive/year=2024/month=1/part-00000-a.snappy.parquet", "hive/year={Year}/month={Month}/{SparkPartitions}"),
+        ("x/2024-01-31/1-2-3-4/11111111-1111-1111-1111-111111111111", "x/{Year}-{Month}-{Day}/{N}-{N}-{N}-{N}/{GUID}"),
+        ("log/10-59-01.txt", "log/{Hour}-{Minute}-{Second}.txt"),
+        ("machinesets/", "machinesets/{N}/foo.parquet"),
+        ("hive/year=2024/", "hive/year={Year}/month={Month}/{SparkPartitions}"),
+        ("hive/year=2024/month=01/", "hive/year={Year}/month={Month}/{SparkPartitions}"),
+        ("numbers/7", "numbers/{N}"),
+        ("a%7BN%7D/1.csv", "a%7BN%7D/{N}.csv"),
+        ("sample-data/mydata.csv", ""),
+        ("sample-data/mydata1.CSVX", ""),
+        ("machinesets/23/other.parquet", ""),
+        ("machinesets/23/", "machinesets/{N}/foo.parquet"),
+        ("machinesets/x/foo.parquet", ""),
+        ("hive/year=2024/month=1/notes.txt", ""),
+        ("daily/", "daily/sales_{Year}-{Month}-{Day}.csv"),
+        ("two/", ""),
+        ("tw/", ""),
+        ("hex/0ff.bin", ""),
+    ],
+)
+def test_file_or_folder_is_in_the_set_whose_name_fits(path: str, found: str) -> None:
+    """As Purview documents its patterns: the name of a folder or a part of one; above or below the path."""
+    sets = [
+        "sample-data/mydata{N}.csv", "machinesets/{N}/foo.parquet", "daily/sales_{Year}-{Month}-{Day}.csv",
+        "weblogs/{LOC}/{N}.json", "hex/{HEX}.bin", "hive/year={Year}/month={Month}/{SparkPartitions}",
+        "x/{Year}-{Month}-{Day}/{N}-{N}-{N}-{N}/{GUID}", "log/{Hour}-{Minute}-{Second}.txt", "numbers/{N}",
+        "a%7BN%7D/{N}.csv", "two/{N}.csv", "two/{Year}/{N}.csv",
+    ]  # fmt: skip
+    name = find_set(place_of(at(path)), [QualifiedName(f"{DFS}/{each}") for each in sets])
+    assert name == (f"{DFS}/{found}" if found else None)
+
+
+def test_of_several_sets_the_one_that_replaces_least_is_taken() -> None:
+    """It says most of the file."""
+    sets = [QualifiedName(f"{DFS}/{each}") for each in ("{N}/{N}.csv", "2024/{N}.csv", "{Year}/{N}.csv")]
+    assert find_set(place_of(at("2024/1.csv")), sets) == f"{DFS}/2024/{{N}}.csv"
+
+
+@pytest.mark.parametrize(
+    ("path", "run_ids", "name", "fits"),
+    [
+        ("azureml/42/o/1.csv", (), "azureml/{N}/o/{N}.csv", False),
+        ("azureml/42/o/1.csv", (), "azureml/42/o/{N}.csv", True),
+        ("exp/42/1.csv", (), "exp/{N}/{N}.csv", True),
+        ("exp/42/1.csv", ("42",), "exp/{N}/{N}.csv", False),
+        ("exp/142/1.csv", ("42",), "exp/{N}/{N}.csv", True),
+        (f"exp/run-{'1' * 8}-1111-1111-1111-{'1' * 12}/1.csv", (f"{'1' * 8}-1111-1111-1111-{'1' * 12}",),
+         "exp/run-{GUID}/{N}.csv", False),
+    ],
+)  # fmt: skip
+def test_set_that_has_replaced_the_id_of_a_run_is_not_of_that_run(
+    path: str, run_ids: tuple[str, ...], name: str, fits: bool
+) -> None:
+    """It holds what every run wrote there; which ids are those of runs, Azure ML's own places say, and the ledger."""
+    place = place_of(at(path), own_runs=run_ids)
+    assert (find_set(place, [QualifiedName(f"{DFS}/{name}")]) is not None) == fits
+
+
+def test_catalog_is_searched_only_for_what_was_found_under_no_name() -> None:
+    """A search more for every event would be felt; where Purview makes no sets, there is nothing to search for."""
+    catalog = FakeCatalog()
+    name = QualifiedName(f"{BLOB}/raw/a{{N}}.csv")
+    catalog.entities[name] = Entity(Ref("azure_blob_resource_set", name), {"name": "a"})
+    known, unknown = place_of(at("raw/b.csv")), place_of(at("raw/a1.csv"))
+    table = place_of(Location("mssql://srv.database.windows.net/db/dbo/loan"))
+    before = match_places([known, table], scanned(f"{DFS}/raw/b.csv"))
+    assert match_sets(catalog, [known, table], before) == before
+    assert catalog.calls == []
+    found = match_sets(catalog, [unknown], match_places([unknown], {}))
+    assert found[unknown.ref] == Match(Ref("azure_blob_resource_set", name), MatchKind.RESOURCE_SET)
+    assert found[unknown.ref].rule == "resource set raw/a{N}.csv"

@@ -1,12 +1,18 @@
 """What a scan has put into the catalog is distinguished from placeholders of ours that may hide it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
 
 from shared.catalog.entities import ASSET, UNSCANNED, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
+from shared.errors import RequestRefusedError
 from shared.model import Location
 from shared.places.matching import find_scanned
 from shared.places.platforms import place_of
+from shared.purview.catalog import PurviewCatalog
+from shared.purview.transport import PurviewClient
 from tests.harness.fakes import FakeCatalog
 
 TABLE = QualifiedName("mssql://srv.database.windows.net/db/dbo/loan")
@@ -45,3 +51,36 @@ def test_nothing_more_is_asked_where_there_is_no_placeholder() -> None:
     catalog = TwoOfAName(SCANNED)
     assert find_scanned(catalog, [PLACE])[1] == {TABLE: SCANNED.ref}
     assert catalog.calls == [ASSET]
+
+
+class Searched:
+    """A client of the catalog that answers searches, in pages of what a test gives, or refuses them."""
+
+    def __init__(self, *names: str, refuses: bool = False) -> None:
+        self.names, self.refuses = names, refuses
+        self.queries: list[Mapping[str, Any]] = []
+
+    def search(self, query: Mapping[str, Any], *, pages: int = 1) -> Iterator[dict[str, str]]:
+        self.queries.append(query)
+        if self.refuses:
+            raise RequestRefusedError("no such operator", status=400)
+        yield from ({"id": "1", "entityType": "azure_blob_resource_set", "qualifiedName": name} for name in self.names)
+
+
+def test_resource_sets_are_searched_for_at_most_every_ten_minutes_unless_they_must_be_fresh() -> None:
+    """Whatever the service takes for the beginning of a name, only what begins so is returned."""
+    client = Searched("https://a/c/{N}.csv", "https://A/c/{N}.csv", "https://b/c/{N}.csv")
+    catalog = PurviewCatalog(cast(PurviewClient, client))
+    for _ in range(2):
+        assert [ref.qualified_name for ref in catalog.list_resource_sets(["https://a/c/"])] == ["https://a/c/{N}.csv"]
+    assert len(client.queries) == 1
+    catalog.list_resource_sets(["https://a/c/"], fresh=True)
+    catalog.list_resource_sets([f"https://a/{number}/" for number in range(25)])
+    assert len(client.queries) == 4
+
+
+def test_search_that_is_refused_costs_the_sets_and_not_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    """The run is published with placeholders, and the log says why."""
+    catalog = PurviewCatalog(cast(PurviewClient, Searched(refuses=True)))
+    assert catalog.list_resource_sets(["https://a/c/"]) == []
+    assert "the catalog refused a search" in caplog.text
