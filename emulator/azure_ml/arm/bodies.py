@@ -134,7 +134,7 @@ def _versioned(workspace: Workspace, kind: str, version: Version, properties: Bo
     path = version.arm_path(kind)
     shared = _asset(version, archived=workspace.is_archived(path), anonymous=anonymous)
     body = resource(workspace, path, (version.created_at, version.created_by), shared | properties)
-    # azure-rest-api-specs, common-types v3, systemData; a version that nobody has changed was modified as it was made.
+    # azure-rest-api-specs, common-types v3, systemData; a version that was never changed was modified when it was made.
     body["systemData"]["lastModifiedAt"] = timestamp(version.modified_at or version.created_at)
     return body
 
