@@ -144,6 +144,7 @@ class AzureMlPlanner:
             orchestrates=is_pipeline,
             experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
             is_published=None if force else self._is_published,
+            fresh=self.event.is_again,
         )
         above = tree.represented_by.get(run.run_id, "")
         if not force and above and not tree.runs and self._is_published(above):

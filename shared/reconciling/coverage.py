@@ -64,6 +64,22 @@ class RunWalk:
 
 
 @dataclass
+class DataWalk:
+    """
+    A walk through the data assets.
+
+    Attributes:
+        page: where it goes on; "" where a new walk begins.
+        looked_at: when it went on last.
+        begun: when this walk began, after when the one before did.
+    """
+
+    page: str = ""
+    looked_at: str = ""
+    begun: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Progress:
     """
     Attributes:
@@ -79,6 +95,7 @@ class Progress:
 
     workspace: str
     runs: RunWalk = field(default_factory=RunWalk)
+    data: DataWalk = field(default_factory=DataWalk)
     totals: dict[str, int] = field(default_factory=dict)
     complete: dict[str, bool] = field(default_factory=dict)
     counting: dict[str, int] = field(default_factory=dict)
@@ -97,6 +114,7 @@ class Progress:
             **{
                 **note,
                 "runs": RunWalk(**note.get("runs", {})),
+                "data": DataWalk(**note.get("data", {})),
                 "gaps": {key: Gap(**gap) for key, gap in note.get("gaps", {}).items()},
             }
         )

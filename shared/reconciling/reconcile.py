@@ -133,6 +133,7 @@ class Reconciler:
             missed.look_at_gaps()
             missed.look_at_runs()
             missed.look_at_models()
+            missed.look_at_data()
             marker.mark_restored(missed.listed_rows)
             endpoints.look_at_endpoints()
             marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)

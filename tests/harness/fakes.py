@@ -69,6 +69,7 @@ class FakeRunSource(Script):
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         self.experiments |= experiments or {}
         return self._answer(f"run {run_id}")  # type: ignore[no-any-return]
