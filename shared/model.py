@@ -173,7 +173,7 @@ class Unresolved:
 
     Attributes:
         text: how Azure ML named it.
-        workspace: for an asset of another workspace, which one; that one's lineage may know it.
+        workspace: for an asset of another workspace, which one, if that is known; that one's lineage may know it.
         asset: for an asset of another workspace, which asset.
     """
 

@@ -92,6 +92,7 @@ class Resolver:
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._clock = clock
         self._records = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
@@ -121,6 +122,7 @@ class Resolver:
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -133,10 +135,11 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
             is_published: the tree comes without its runs, and without the requests for them, if the root has not
                 ended, or if this says yes to the run that stands for the one that was asked for.
+            fresh: data assets are read again, whose tags may have changed since they were read.
         """
-        return self._reader(workspace).trees.read(
-            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
-        )
+        reader = self._reader(workspace)
+        trees = self._read_trees(reader.workspace, reader.api, reader.sdk, fresh=True)[1] if fresh else reader.trees
+        return trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published)
 
     @_readable
     def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
@@ -205,10 +208,18 @@ class Resolver:
         record = self.get_record(workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
-        read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
-        data = DataReader(record, api, sdk, read_model, self._cache, self._find_neighbour)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
+        data, trees = self._read_trees(record.workspace, api, sdk)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)
+
+    def _read_trees(
+        self, workspace: Workspace, api: WorkspaceApi, sdk: SdkClient, *, fresh: bool = False
+    ) -> tuple[DataReader, RunTreeReader]:
+        cache, brief = (Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=self._clock) for _ in range(2))
+        cache, brief = (cache, brief) if fresh else (self._cache, self._brief)
+        address = f"{self._arm_endpoint}{workspace.id.arm_id}"
+        read_model = partial(get_model, self._rest, address, owners=self._owners)
+        data = DataReader(self.get_record(workspace.id), api, sdk, read_model, cache, self._find_neighbour)
+        return data, RunTreeReader(workspace, api, data, self._cache, brief, self._owners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,6 @@ METADATA: dict[str, Shape] = {
     "status": str,
     "properties": dict,
     "tags": dict,
-    "description": str,
-    "createdBy": dict,
     "inputs": dict,
     "outputs": dict,
     "inputDatasets": list,
@@ -44,10 +42,9 @@ _RUN_DATA: Shape = {
         "inputAssets": dict,
         "outputData": dict,
         "dataReferences": dict,
-        "environment~": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
-        "environmentVariables": dict,
     },
 }
+"""What lineage depends on; all else of a record is checked where it is read, and costs itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +252,9 @@ class WorkspaceApi:
         for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
             check_answer(answer, {"values": dict})
             for asset_id, value in (answer.get("values") or {}).items():
-                if isinstance(value, Mapping) and value.get(member):
-                    found[asset_id] = str(value[member])
+                uri = value.get(member) if isinstance(value, Mapping) else None
+                if isinstance(uri, str) and uri:
+                    found[asset_id] = uri
         return found
 
     def _get_batch(self, run_ids: Sequence[str]) -> Json:
