@@ -144,6 +144,7 @@ class AzureMlPlanner:
             orchestrates=is_pipeline,
             experiments={run.experiment_id: run.experiment_name} if run.experiment_id and run.experiment_name else {},
             is_published=None if force else self._is_published,
+            fresh=self.event.is_again,
         )
         above = tree.represented_by.get(run.run_id, "")
         if not force and above and not tree.runs and self._is_published(above):
@@ -442,7 +443,7 @@ def unlocated(run: Run) -> str:
     named = [
         port.name
         for port in (*run.inputs, *run.outputs)
-        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.workspace
+        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.asset
     ]
     return f"Azure ML could not say where {', '.join(named)} of {run.name} lies; it is asked for a day" if named else ""
 
