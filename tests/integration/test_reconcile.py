@@ -481,3 +481,14 @@ def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
         asked.append(len(app.emulator.control.requests("purview")))
     assert "creditrisk_train" in reasons(read_coverage(app.services.state.notes)[0])
     assert max(asked) <= 6
+
+
+def test_waiting_poison_is_no_hundred_percent(app: App) -> None:
+    """What the host gave up on is in no row and no dead letter until it is collected."""
+    app.replay()
+    tick(app)
+    state = replace(app.services.state, count_poison=lambda: 2)
+    app.services.state = state
+    app.services.reconciler.tick()
+    [coverage] = read_coverage(state.notes)
+    assert (coverage.percent, "gave up on messages (2)" in coverage.problem) == (99.9, True)
