@@ -108,7 +108,13 @@ class Reconciler:
             except LineageError as error:
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        note_workspaces(self.state.notes, sorted(found), problems)
+        poison = 0
+        try:
+            poison = self.state.count_poison()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+        note_workspaces(self.state.notes, sorted(found), problems, poison=poison)
         return sorted(found)
 
     def _refresh_labels(self) -> None:

@@ -311,7 +311,12 @@ class Notes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All five over one store."""
+    """
+    All five over one store.
+
+    Attributes:
+        count_poison: counts messages that the host gave up on and that are no dead letters yet; it may only estimate.
+    """
 
     queue: Queue
     dead_letters: DeadLetters
@@ -319,3 +324,4 @@ class State:
     leases: Leases
     notes: Notes
     close: Callable[[], None]
+    count_poison: Callable[[], int] = lambda: 0

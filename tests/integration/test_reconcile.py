@@ -587,3 +587,14 @@ def test_edge_that_a_person_removed_is_named_and_not_written_again(readers: App)
     assert len(before) == 2
     assert tick(readers).percent < 100
     assert edges_of_loan(readers) == before
+
+
+def test_waiting_poison_is_no_hundred_percent(app: App) -> None:
+    """What the host gave up on is in no row and no dead letter until it is collected."""
+    app.replay()
+    tick(app)
+    state = replace(app.services.state, count_poison=lambda: 2)
+    app.services.state = state
+    app.services.reconciler.tick()
+    [coverage] = read_coverage(state.notes)
+    assert (coverage.percent, "gave up on messages (2)" in coverage.problem) == (99.9, True)

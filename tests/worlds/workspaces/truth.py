@@ -26,6 +26,7 @@ from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri
 
 _PLACE_TYPES = {"dfs": "azure_datalake_gen2_path", "blob": "azure_blob_path", "file": "custom_dataset"}
 _MADE_BY_ITS_TRIALS = ("sweep", "automl")
+_TRIALS = ("trial", "automl_child")
 _PACKAGES = ("python", "scikit-learn")
 
 
@@ -48,20 +49,26 @@ def truth_of(workspace: Workspace) -> Truth:
 
 def worked(workspace: Workspace) -> list[Run]:
     """List the runs that are processes: they completed, or failed and left something behind."""
-    makers = {stands_for(workspace, model.maker) for model in workspace.models if model.maker}
+    shown = {stands_for(workspace, model.maker) for model in workspace.models if model.maker}
+    makers = shown | {run.parent for run in workspace.runs if run.kind in _TRIALS and run.id in shown}
     return [
         run
         for run in workspace.runs
-        if run.kind not in ("pipeline", "batch", "trial", "automl_child")
+        if run.kind not in ("pipeline", "batch")
+        and (run.kind not in _TRIALS or run.id in shown)
         and not run.reuses
         and (run.status == "Completed" or run.id in makers or any(o.registers or o.model for o in run.outputs))
     ]
 
 
 def stands_for(workspace: Workspace, run_id: str) -> str:
-    """Tell which run is shown in place of one: of a trial its sweep, of a reused step the step it reuses."""
+    """
+    Tell which run is shown for one that made a model: for the trial that was chosen its sweep, for a reused step the
+    step it reuses.
+    """
     run = workspace.run(run_id)
-    return run.reuses or (run.parent if run.kind in ("trial", "automl_child") else run_id)
+    is_chosen = run.kind in _TRIALS and workspace.run(run.parent).best == run_id
+    return run.reuses or (run.parent if is_chosen else run_id)
 
 
 class _Deriving:
@@ -89,7 +96,8 @@ class _Deriving:
 
     def _run(self, run: Run) -> None:
         process = self._node("custom_ml_experiment_step", f"WS/runs/{run.id}")
-        for _, source in run.inputs:
+        inputs = self._workspace.run(run.parent).inputs if run.kind in _TRIALS else run.inputs
+        for _, source in inputs:
             for name in self._read(source):
                 self._truth.flow(name, process)
         for saved in run.saved_inputs:
