@@ -10,6 +10,7 @@ from explorer.scene import READ
 from questions.asset_facts import is_data, metrics_of, settings_of, version_of
 from questions.origin import list_classified
 from shared.catalog.kinds import METRICS, MODEL, PACKAGES, SETTINGS, STEP
+from shared.clouds import cloud_of_purview
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
 _ELSEWHERE = frozenset({"name", "qualifiedName", "displayName", "studio_url", "tags", "parameters", "metrics"})
@@ -138,9 +139,9 @@ def purview_url(endpoint: str, guid: str) -> str:
     ''
     """
     account, _, domain = (urlsplit(endpoint).hostname or "").partition(".")
-    if domain != "purview.azure.com":
+    if cloud_of_purview(domain) is None:
         return ""
     return (
-        f"https://web.purview.azure.com/resource/{quote(account)}/main/catalog/entity"
+        f"https://web.{domain}/resource/{quote(account)}/main/catalog/entity"
         f"?guid={quote(guid, safe='')}&section=lineage"
     )

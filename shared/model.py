@@ -10,6 +10,8 @@ from typing import Self
 
 from packaging.utils import canonicalize_name
 
+from shared.clouds import PUBLIC
+
 _WORKSPACE_ID = re.compile(
     r"/subscriptions/(?P<subscription>[a-z0-9-]+)/resourcegroups/(?P<group>[-\w.()]*[-\w()])"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[a-z0-9_-]+)/?"
@@ -52,11 +54,12 @@ class WorkspaceId:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace and what its description adds: display name in its own case, region."""
+    """A workspace and what its description adds: display name in its own case, region, and the Studio of its cloud."""
 
     id: WorkspaceId
     name: str
     region: str
+    studio: str = PUBLIC.studio
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -170,7 +173,7 @@ class Unresolved:
 
     Attributes:
         text: how Azure ML named it.
-        workspace: for an asset of another workspace, which one; that one's lineage may know it.
+        workspace: for an asset of another workspace, which one, if that is known; that one's lineage may know it.
         asset: for an asset of another workspace, which asset.
     """
 
@@ -419,6 +422,7 @@ class Deployment:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
+        collected: the data assets that keep its requests and predictions, by the names of the collections.
     """
 
     name: str
@@ -429,6 +433,7 @@ class Deployment:
     traffic: str = ""
     field: str = "properties.model of the deployment"
     notes: str = ""
+    collected: tuple[Port, ...] = ()
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"

@@ -93,7 +93,7 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                 tags=as_json(endpoint.tags),
                 studio_url=""
                 if endpoint.compute_type in (BATCH, SERVERLESS)
-                else url_of_endpoint(workspace.id, endpoint.name),
+                else url_of_endpoint(workspace, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -105,6 +105,13 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
         entities += [entity for data in served for entity in build_data(workspace, data, matches)]
         models = [
             evidence_of_data(workspace.id, data, matches, is_output=False, field=deployment.field) for data in served
+        ]
+        if deployment.collected:  # data assets are in datastores, and those in the workspace
+            entities.append(build_workspace(workspace))
+        entities += [entity for port in deployment.collected for entity in build_data(workspace, port.data, matches)]
+        collected = [
+            evidence_of_data(workspace.id, port.data, matches, is_output=True, field=port.field)
+            for port in deployment.collected
         ]
         entities.append(
             Entity(
@@ -118,10 +125,11 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                     notes=deployment.notes,
                 ),
                 inputs=ends(each.end for each in models),
-                outputs=(ref,),
+                outputs=(ref, *ends(each.end for each in collected)),
                 evidence=(
                     *models,
                     Evidence(ref, is_output=True, field="the endpoint it is a deployment of"),
+                    *collected,
                 ),
             )
         )
@@ -164,7 +172,7 @@ def _build_run(
             description=run.description,
             owner=run.owner,
             tags=as_json(run.tags),
-            studio_url=url_of_run(workspace.id, run.id),
+            studio_url=url_of_run(workspace, run.id),
             created_at=run.created_at,
             notes=" ".join(filter(None, (run.notes, problem))),
             run_id=run.id,

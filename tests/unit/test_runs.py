@@ -404,3 +404,12 @@ def test_what_is_odd_in_what_was_logged_costs_itself_alone(
 def test_parameter_without_a_value_is_an_empty_one() -> None:
     """JSON of Protocol Buffers leaves it out."""
     assert read(mlflow={"data": {"params": [{"key": "remark"}]}}).parameters == {"remark": ""}
+
+
+def test_decoration_of_another_shape_costs_itself_alone() -> None:
+    """A description, an author, variables or an environment are no reason to have no lineage."""
+    definition = {"environment": {"name": "train", "version": 7}, "environmentVariables": ["A=1"]}
+    found = read(definition=definition, description={"text": "x"}, createdBy="ann")
+    assert (found.description, found.owner, found.parameters, found.environment) == ("", "", {}, None)
+    note = "The environment of this run cannot be read: environment.version: is a number, not text."
+    assert found.notes == note

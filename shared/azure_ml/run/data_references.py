@@ -198,8 +198,8 @@ class DataReader:
         """Return data of another workspace, as that one publishes it if it is watched; of any other, its name."""
         neighbour = self._neighbour(reference)
         owner = neighbour.workspace.id if neighbour else reference.workspace
-        named = (owner, reference.asset) if isinstance(owner, WorkspaceId) and not reference.is_anonymous else ()
-        unresolved = Unresolved(binding.asset_id, *named)
+        named = owner if isinstance(owner, WorkspaceId) and not reference.is_anonymous else None
+        unresolved = Unresolved(binding.asset_id, named, reference.asset)
         if neighbour is None:
             says_whose = getattr(parse_reference(binding.declared_uri), "workspace", None) is not None
             there = self.locate(binding.declared_uri, data_type=binding.data_type)

@@ -313,7 +313,7 @@ def _keys(data: Data) -> set[str]:
         case DataAsset():
             return {repr(data.id)} | (_keys(data.location) if data.location else set())
         case Unresolved():
-            return {repr((data.workspace, data.asset)) if data.asset else data.text}
+            return {repr((data.workspace, data.asset)) if data.workspace else data.text}
     return {repr(data.id)}
 
 

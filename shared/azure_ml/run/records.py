@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from shared.azure_ml.run.environments import parse_environment
 from shared.http.rest import Json
-from shared.model import ColumnMapping, Port, Run
+from shared.model import ColumnMapping, Environment, Port, Run
 from shared.redaction import redact_mapping, redact_text
+from shared.validation import Shape, checked
 
 _KNOWN_KINDS = frozenset({"", "automl", "hyperdrive", "azureml.scriptrun", "azureml.steprun", "azureml.pipelinerun"})
 """Types of runs; "" is that of AutoML's children, and of code that only logs to MLflow."""
@@ -37,6 +38,7 @@ _UNSETTLED = (
     *("inputs", "outputs", "inputDatasets", "outputDatasets"),
 )
 """Members of a record that may change after its run has ended: people set them, or the services settle them late."""
+_ENVIRONMENT: Shape = {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict}
 _PARAMETER_PREFIX = "AZUREML_PARAMETER_"
 _SET_BY_CODE = frozenset({"mlflow.autologging", "mlflow.log-model.history"})
 """Tags that MLflow sets where code logs with it (mlflow/utils/mlflow_tags.py of MLflow 3.17)."""
@@ -188,6 +190,7 @@ def to_run(
     metadata, properties = record.metadata, record.properties
     logged, found = read_logged(mlflow), read_logged(best)
     partial = _PARTIAL.format(metadata.get("runType")) if record.is_of_unknown_kind else ""
+    environment, unread = _read_environment(record.definition.get("environment"))
     module, version = properties.get("azureml.moduleName"), properties.get("azureml.moduleVersion")
     return Run(
         id=record.run_id,
@@ -198,13 +201,13 @@ def to_run(
         best_child=record.best_child_id,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
-        environment=parse_environment(record.definition.get("environment")),
+        environment=environment,
         parameters=redact_mapping(
             {**settings, **_best_settings(record, found), **logged.params, **_literals(record.definition)}
         ),
         metrics={**found.metrics, **logged.metrics},
         column_mappings=column_mappings,
-        notes=" ".join(filter(None, (partial, *notes, logged.notes))),
+        notes=" ".join(filter(None, (partial, *notes, logged.notes, unread))),
         command=redact_text(str(record.definition.get("command") or "")),
         compute=str(record.definition.get("target") or ""),
         component=f"{module}:{version}" if module and version else str(module or ""),
@@ -218,11 +221,29 @@ def to_run(
         root_status=root.status if root and root.run_id == record.root_id else "",
         endpoint=root.endpoint if root else "",
         deployment=root.deployment if root and root.endpoint else "",
-        description=redact_text(str(metadata.get("description") or "")),
+        description=redact_text(_text_of(metadata.get("description"))),
         created_at=str(metadata.get("createdUtc") or ""),
-        owner=str((metadata.get("createdBy") or {}).get("userObjectId") or "") if owners else "",
+        owner=_owner_of(metadata.get("createdBy")) if owners else "",
         tags=redact_mapping(_own_tags(metadata.get("tags") or {})),
     )
+
+
+def _read_environment(environment: object) -> tuple[Environment | None, str]:
+    """Return an environment, and a sentence if it cannot be read."""
+    if not isinstance(environment, dict):
+        return None, ""
+    try:
+        return parse_environment(checked(environment, _ENVIRONMENT, "environment")), ""
+    except ValueError as error:
+        return None, f"The environment of this run cannot be read: {error}."
+
+
+def _owner_of(created_by: object) -> str:
+    return _text_of(created_by.get("userObjectId")) if isinstance(created_by, Mapping) else ""
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _own_tags(tags: Mapping[str, object]) -> dict[str, object]:
@@ -349,7 +370,8 @@ def _best_settings(record: Record, found: Logged) -> dict[str, str]:
 def _literals(definition: Json) -> dict[str, object]:
     parameters = definition.get("parameters")
     literals: dict[str, object] = dict(parameters) if isinstance(parameters, Mapping) else {}
-    for name, value in (definition.get("environmentVariables") or {}).items():
+    variables = definition.get("environmentVariables")
+    for name, value in variables.items() if isinstance(variables, Mapping) else ():
         if name.startswith(_PARAMETER_PREFIX):
             literals[name.removeprefix(_PARAMETER_PREFIX)] = value
     return literals

@@ -1,11 +1,12 @@
 """Works out what a run consumed and produced, which run produced a model, and what an endpoint serves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.run.inputs_outputs import Binding
 from shared.azure_ml.run.producers import ProducerFinder, WorkspaceReader
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_tree import RunTreeReader
@@ -14,10 +15,12 @@ from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace, list_guids
 from shared.cache import Cache
+from shared.clouds import PUBLIC
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import RestClient
 from shared.model import (
     AssetId,
+    Data,
     Endpoint,
     Location,
     ModelVersion,
@@ -73,6 +76,7 @@ class Resolver:
         clock: Callable[[], float],
         owners: bool = False,
         watches: Callable[[WorkspaceId], bool] = lambda _: False,
+        studio: str = PUBLIC.studio,
         scopes: Sequence[str] = (),
     ) -> None:
         """
@@ -81,12 +85,14 @@ class Resolver:
             scopes: ARM ids of such workspaces, and of resource groups and subscriptions in which all are.
         """
         self._watches = watches
+        self._studio = studio
         self._scopes = scopes
         self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._clock = clock
         self._records = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
@@ -98,7 +104,9 @@ class Resolver:
     @_readable
     def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
         """Return a workspace with the address of its services."""
-        return self._records.get(workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace))
+        return self._records.get(
+            workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace, studio=self._studio)
+        )
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -114,6 +122,7 @@ class Resolver:
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -126,10 +135,11 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
             is_published: the tree comes without its runs, and without the requests for them, if the root has not
                 ended, or if this says yes to the run that stands for the one that was asked for.
+            fresh: data assets are read again, whose tags may have changed since they were read.
         """
-        return self._reader(workspace).trees.read(
-            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
-        )
+        reader = self._reader(workspace)
+        trees = self._read_trees(reader.workspace, reader.api, reader.sdk, fresh=True)[1] if fresh else reader.trees
+        return trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published)
 
     @_readable
     def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
@@ -161,20 +171,8 @@ class Resolver:
         """Return an endpoint of any kind with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
         url = f"{self._arm_endpoint}{workspace.arm_id}"
-        find_model = partial(self._find_model, reader)
-        return endpoints.find_endpoint(self._rest, url, reader.workspace, name, find_model=find_model)
-
-    def _find_model(self, reader: WorkspaceReader, reference: AssetReference) -> ModelVersion | None:
-        """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
-        asset, other = reference.asset, reference.workspace
-        if asset.registry or reader.data.is_here(reference):
-            return reader.data.get_model_or_name(asset)
-        if not isinstance(other, WorkspaceId):
-            return None
-        if self._watches(other):
-            theirs = self._reader(other)
-            return replace(theirs.data.get_model_or_name(asset), workspace=theirs.workspace)
-        return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
+        assets = _Served(reader.data, self._find_neighbour)
+        return endpoints.find_endpoint(self._rest, url, reader.workspace, name, assets=assets)
 
     def _reader(self, workspace: WorkspaceId) -> WorkspaceReader:
         return self._cache.get(workspace, lambda: self._open(workspace))
@@ -210,7 +208,40 @@ class Resolver:
         record = self.get_record(workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
-        read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
-        data = DataReader(record, api, sdk, read_model, self._cache, self._find_neighbour)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
+        data, trees = self._read_trees(record.workspace, api, sdk)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)
+
+    def _read_trees(
+        self, workspace: Workspace, api: WorkspaceApi, sdk: SdkClient, *, fresh: bool = False
+    ) -> tuple[DataReader, RunTreeReader]:
+        cache, brief = (Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=self._clock) for _ in range(2))
+        cache, brief = (cache, brief) if fresh else (self._cache, self._brief)
+        address = f"{self._arm_endpoint}{workspace.id.arm_id}"
+        read_model = partial(get_model, self._rest, address, owners=self._owners)
+        data = DataReader(self.get_record(workspace.id), api, sdk, read_model, cache, self._find_neighbour)
+        return data, RunTreeReader(workspace, api, data, self._cache, brief, self._owners)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """Reads the assets that an endpoint names."""
+
+    data: DataReader
+    find_neighbour: Callable[[WorkspaceId | str], DataReader | None]
+
+    def find_model(self, reference: AssetReference) -> ModelVersion | None:
+        """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
+        asset, other = reference.asset, reference.workspace
+        if other is None or asset.registry or self.data.is_here(reference):
+            return self.data.get_model_or_name(asset)
+        if theirs := self.find_neighbour(other):
+            return replace(theirs.get_model_or_name(asset), workspace=theirs.workspace)
+        if not isinstance(other, WorkspaceId):
+            return None
+        return ModelVersion(asset, workspace=Workspace(other, other.name, "", self.data.workspace.studio))
+
+    def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
+        """Return the data assets that a deployment writes; those that cannot be read by their names."""
+        bindings = [Binding(name, each, "", "", is_output=True, field="") for name, each in asset_ids.items()]
+        found = self.data.resolve({"": bindings})
+        return {name: found[each] for name, each in asset_ids.items() if each in found}

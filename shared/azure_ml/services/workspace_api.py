@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from shared.clouds import PUBLIC
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, link_at
 from shared.model import Workspace, WorkspaceId
@@ -27,8 +28,6 @@ METADATA: dict[str, Shape] = {
     "status": str,
     "properties": dict,
     "tags": dict,
-    "description": str,
-    "createdBy": dict,
     "inputs": dict,
     "outputs": dict,
     "inputDatasets": list,
@@ -43,10 +42,9 @@ _RUN_DATA: Shape = {
         "inputAssets": dict,
         "outputData": dict,
         "dataReferences": dict,
-        "environment~": {"assetId": str, "name": str, "version": str, "python": dict, "docker": dict},
-        "environmentVariables": dict,
     },
 }
+"""What lineage depends on; all else of a record is checked where it is read, and costs itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,9 @@ class WorkspaceRecord:
         return frozenset({of_region, f"{private}{of_region}"})
 
 
-def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
+def get_workspace(
+    rest: RestClient, arm_endpoint: str, workspace: WorkspaceId, *, studio: str = PUBLIC.studio
+) -> WorkspaceRecord:
     """
     Read the workspace and ask its discovery address for the host of its services (2 requests).
 
@@ -90,7 +90,12 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
         raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
     account = str(properties.get("storageAccount") or "").rpartition("/")[2]
     return WorkspaceRecord(
-        workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),
+        workspace=Workspace(
+            workspace,
+            name=str(body["name"]),
+            region=str(body.get("location") or ""),
+            studio=studio,
+        ),
         guid=str(properties["workspaceId"]),
         api_url=api,
         hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
@@ -247,8 +252,9 @@ class WorkspaceApi:
         for answer in _in_batches(asset_ids, lambda ids: self._rest.post(url, {"values": list(ids)})):
             check_answer(answer, {"values": dict})
             for asset_id, value in (answer.get("values") or {}).items():
-                if isinstance(value, Mapping) and value.get(member):
-                    found[asset_id] = str(value[member])
+                uri = value.get(member) if isinstance(value, Mapping) else None
+                if isinstance(uri, str) and uri:
+                    found[asset_id] = uri
         return found
 
     def _get_batch(self, run_ids: Sequence[str]) -> Json:
