@@ -62,5 +62,5 @@ def _is_possible(read: Use, write: Use, writes: Collection[Use]) -> bool:
 
 
 def _is_of_one_run(path: str) -> bool:
-    """Whether a folder has the id of a run where Azure ML puts it, so that nobody else writes there."""
+    """Whether a folder is one that Azure ML named after a run: only this one writes in it."""
     return path.startswith("azureml/") and path.count("/") > 1
