@@ -157,6 +157,8 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
         if read.path not in writers:
             above = (_possible(read, writers.get(path, ())) for path in folders_above(read.path))
             around |= _by_data(next(filter(None, above), ()))
+        elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
+            around |= _by_data(use for use in _possible(read, writers[read.path]) if use.is_of_asset)
         if read.is_folder and not _is_of_one_run(read.path):
             inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
             inside += ledger.find_uses_below(read.path, is_output=True, limit=_ASKED)
@@ -201,7 +203,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
                     found.setdefault(each.data, each.run)
                 continue
             if each.path == use.path:
-                is_missed = (use.is_of_asset and not each.is_of_asset) or bool(_carried_id(use))
+                is_missed = (use.is_of_asset and each.data != use.data) or bool(_carried_id(use))
             else:
                 is_missed = each.is_of_asset or not _is_later(use, each)
             if is_missed:
@@ -273,6 +275,8 @@ def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
     who = f"run{'s' if len(runs) > 1 else ''} {', '.join(runs[:_NAMED])}{more}"
     below = read.path.partition(BELOW_ROOT)[2]
     written = min(use.path for use in writers)
+    if written == read.path:
+        return f"{who} wrote {below}, and registered it"
     if written.startswith(f"{read.path}/"):
         return f"{who} wrote {written.partition(BELOW_ROOT)[2]}, which is inside {below}"
     return f"{below} is inside {written.partition(BELOW_ROOT)[2]}, which {who} wrote"
