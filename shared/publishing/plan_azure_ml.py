@@ -211,6 +211,9 @@ class AzureMlPlanner:
         noted = self._noted(tree)
         tree = noted.with_makers(self.source, tree, made)
         shown = {run.id for run in tree.runs}
+        if made.below in shown:  # a trial that was not chosen: what became of its sweep is not shown because of it
+            tree = self._without_failures(tree, but=made.below)
+            shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
         run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
         moved = find_moved(self.source, self.ledger, ref.qualified_name, run.qualified_name)
