@@ -419,6 +419,7 @@ class Deployment:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
+        collected: the data assets that keep its requests and predictions, by the names of the collections.
     """
 
     name: str
@@ -429,6 +430,7 @@ class Deployment:
     traffic: str = ""
     field: str = "properties.model of the deployment"
     notes: str = ""
+    collected: tuple[Port, ...] = ()
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"

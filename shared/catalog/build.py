@@ -106,6 +106,13 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
         models = [
             evidence_of_data(workspace.id, data, matches, is_output=False, field=deployment.field) for data in served
         ]
+        if deployment.collected:  # data assets are in datastores, and those in the workspace
+            entities.append(build_workspace(workspace))
+        entities += [entity for port in deployment.collected for entity in build_data(workspace, port.data, matches)]
+        collected = [
+            evidence_of_data(workspace.id, port.data, matches, is_output=True, field=port.field)
+            for port in deployment.collected
+        ]
         entities.append(
             Entity(
                 Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
@@ -118,10 +125,11 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                     notes=deployment.notes,
                 ),
                 inputs=ends(each.end for each in models),
-                outputs=(ref,),
+                outputs=(ref, *ends(each.end for each in collected)),
                 evidence=(
                     *models,
                     Evidence(ref, is_output=True, field="the endpoint it is a deployment of"),
+                    *collected,
                 ),
             )
         )

@@ -1,7 +1,7 @@
 """Places that data is stored in: which ones a run tree touches, what the catalog holds for them, and the match."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.model import Data, DataAsset, Endpoint, Location, RunTree, Unresolved, WorkspaceId
 from shared.places import platforms
 from shared.places.datasets import DatasetName
-from shared.places.place import Place
+from shared.places.place import Place, decode_braces
 from shared.places.platforms import place_of
 from shared.places.storage import find_set
 
@@ -82,11 +82,18 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
         unfound = "placeholder: no lineage of Azure ML has this name"
         return place_by_name(QualifiedName(dataset.label), "an asset of Azure ML, by its name", unfound=unfound)
     if location := platforms.from_openlineage(dataset):
-        return place_of(location)
+        return _or_set(place_of(location))
     return Place(
         Ref(OTHER_DATA, qualified_names.of_unresolved_dataset(job_namespace, dataset.label)),
         unfound="placeholder: the name means something where the job ran only",
     )
+
+
+def _or_set(place: Place) -> Place:
+    """Let a name with braces also be that of a resource set, as we give it to others."""
+    decoded = (QualifiedName(decode_braces(name)) for name in (place.ref.qualified_name, *place.resource_sets))
+    named = {name: "the set of this name" for name in decoded if name not in (*place.exact, *place.resource_sets)}
+    return replace(place, resource_sets=(*named, *place.resource_sets), rules={**named, **place.rules})
 
 
 def is_unresolved(data: Data) -> bool:
@@ -116,9 +123,16 @@ def list_places(tree: RunTree, downstream: Downstream = NOTHING) -> tuple[Place,
 
 
 def places_of_endpoint(endpoint: Endpoint) -> tuple[Place, ...]:
-    """Return the storage paths that are shown for what an endpoint serves, where Azure ML made up a model's name."""
+    """
+    Return the places that an endpoint touches: those of the data that it collects, and the storage paths that are shown
+    for what it serves where Azure ML made up a model's name.
+    """
     served = (model for each in endpoint.deployments for model in each.models)
-    return tuple(place_of(model.stands_for) for model in served if model.stands_for)
+    collected = (port.data for each in endpoint.deployments for port in each.collected)
+    return (
+        *(place_of(model.stands_for) for model in served if model.stands_for),
+        *(place for data in collected for place in _of(endpoint.workspace.id, data, (), NOTHING)),
+    )
 
 
 def registered_from(asset: DataAsset, matches: Mapping[Ref, Match] | None = None) -> Location | None:

@@ -1,6 +1,7 @@
-"""Finds where a model comes from if Azure ML does not say so: by who wrote its files, or who is noted as its maker."""
+"""Finds where a model comes from, and keeps in the ledger below which run it was made."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import Ref
@@ -11,7 +12,8 @@ from shared.model import ModelVersion, Producer, Run, RunTree, SeveralWriters, W
 from shared.places.place import folders_above
 from shared.places.platforms import place_of
 from shared.ports import RunSource
-from shared.state.ports import Ledger, PlaceUse, Row
+from shared.publishing.plan import Plan
+from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 _TRIED = 5
 """Runs that wrote one place of which the record is read, those that ended last."""
@@ -109,7 +111,82 @@ def find_moved(source: RunSource, ledger: Ledger, model: QualifiedName, maker: Q
     return None
 
 
+def with_moved(plan: Plan, model: QualifiedName, moved: Moved | None) -> Plan:
+    """Add that a model is no longer of the run that was said to have made it, which is published again."""
+    if moved is None:
+        return plan
+    key = qualified_names.of_moved(moved.run)
+    return replace(
+        plan,
+        models={**plan.models, key: plan.models.get(key, frozenset()) | {model}},
+        owners={**plan.owners, key: moved.root},
+        again=(moved.run,) if moved.root != plan.root else (),
+    )
+
+
 def makers_of(row: Row | None) -> frozenset[QualifiedName]:
     """Return the run that the ledger's row of a model says made it."""
     ends = (each.end for each in (row.evidence if row else ()) if not each.is_output)
     return frozenset(end.qualified_name for end in ends if end.type_name == STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class NotedModels:
+    """
+    What the ledger notes of a run tree.
+
+    Attributes:
+        models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
+        added: those of `models` that the event at hand adds to.
+        uses: by which others find the model at hand.
+    """
+
+    written: WrittenTree
+    models: Mapping[QualifiedName, frozenset[QualifiedName]]
+    added: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
+    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
+
+    def makers(self) -> Iterator[tuple[str, str, frozenset[QualifiedName]]]:
+        """Yield each run that stands for another, the other, which ran below it, and the models that made."""
+        for key, models in self.models.items():
+            if (parsed := qualified_names.parse(key)) and parsed.kind == "maker":
+                yield parsed.run_id, parsed.name, models
+
+    def by_run(self, tree: RunTree) -> dict[str, frozenset[QualifiedName]]:
+        """Return the models that runs below those of a tree made, by the run that is shown for them; "" if none is."""
+        found: dict[str, frozenset[QualifiedName]] = {}
+        shown = {run.id for run in tree.runs}
+        for _, below, models in self.makers():
+            of_trial = qualified_names.of_run(tree.workspace.id, below) in self.written.fingerprints
+            run_id = below if below in shown or of_trial else tree.represented_by.get(below, "")
+            found[run_id] = found.get(run_id, frozenset()) | models
+        return found
+
+    def with_makers(self, source: RunSource, tree: RunTree, made: Producer | None = None) -> RunTree:
+        """
+        Return the tree with what the makers of models below its runs logged; `made` says that of the model at hand.
+
+        A trial that is shown as a run of its own is read again only for a model of it; nothing of it changes later.
+        """
+        shown = {run.id for run in tree.runs}
+        makers = {below: above for above, below, _ in self.makers() if above in shown}
+        if made and made.below:
+            makers[made.below] = made.run_id
+        makers = {
+            below: above
+            for below, above in sorted(makers.items())
+            if (made and below == made.below)
+            or qualified_names.of_run(tree.workspace.id, below) not in self.written.fingerprints
+        }
+        return source.add_makers(tree, makers) if makers else tree
+
+    def moved(
+        self, ledger: Ledger, runs: Collection[QualifiedName], at_hand: Mapping[QualifiedName, Row]
+    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
+        """Return the models that each run was once said to have made, and that are said to be of another by now."""
+        once = {run: names for run in runs if (names := self.models.get(qualified_names.of_moved(run)))}
+        rows = {**(ledger.get_rows(sorted(frozenset().union(*once.values()))) if once else {}), **at_hand}
+        return {
+            run: frozenset(name for name in names if run not in makers_of(rows.get(name)))
+            for run, names in once.items()
+        }

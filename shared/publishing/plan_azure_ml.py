@@ -1,12 +1,12 @@
 """Plans what publishing an Azure ML event would write: resolve in Azure ML, match in the catalog, build, compare."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import build_model, ref_of_model
-from shared.catalog.build import build_endpoint, build_run_tree
+from shared.catalog.build import build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import Entity, Evidence, Found, Ref
@@ -15,16 +15,11 @@ from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_lin
 from shared.errors import RecordNotFoundError, RunNotSettledError
 from shared.intake.event_types import EndpointSubject, Event, ModelSubject, Nothing, RunSubject
 from shared.model import (
-    FROM_EVENT,
     SETTLED,
     SUCCEEDED,
-    V1_COMPUTE_TYPES,
     AssetId,
     DataAsset,
-    Deployment,
-    Endpoint,
     ModelVersion,
-    Producer,
     Run,
     RunTree,
     SeveralWriters,
@@ -38,13 +33,11 @@ from shared.places.matching import (
     match_places,
     match_sets,
     places_by_run,
-    places_of_endpoint,
     without_foreign_sets,
 )
-from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
-from shared.publishing.model_origin import Moved, find_moved, find_origin, makers_of
+from shared.publishing.model_origin import NotedModels, find_moved, find_origin, with_moved
 from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
     LOOKS,
@@ -59,8 +52,9 @@ from shared.publishing.plan import (
     row_of,
     with_evidence,
 )
+from shared.publishing.plan_endpoint import EndpointPlanner
 from shared.publishing.registry_models import build_sharings, list_reads, list_shares
-from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
+from shared.state.ports import Ledger, Row, WrittenTree
 
 YOUNG = timedelta(minutes=10)
 """A record may be this late after its event; a 404 within that time is not yet the truth."""
@@ -120,7 +114,8 @@ class AzureMlPlanner:
                 case ModelSubject() as model:
                     return self._plan_model(model)
                 case EndpointSubject() as endpoint:
-                    return self._plan_endpoint(endpoint)
+                    since = self.now() - STALE
+                    return EndpointPlanner(self.source, self.catalog, self.ledger, self.event, since).plan(endpoint)
         except RecordNotFoundError as error:
             if self.now() - self.event.time < YOUNG:
                 raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error
@@ -168,7 +163,9 @@ class AzureMlPlanner:
                 else f"run {tree.root_id} ended as {tree.root_status} and left nothing behind"
             )
             return Skip(reason, (row_of(self.event, root, "run", SKIPPED, reason=reason, status=tree.root_status),))
-        return self._plan_tree(*self._with_makers(tree), subject=f"run {tree.root_id}")
+        noted = self._noted(tree)
+        tree = noted.with_makers(self.source, tree) if noted.models else tree
+        return self._plan_tree(tree, noted, subject=f"run {tree.root_id}")
 
     def _is_published(self, run_id: str) -> bool:
         """Whether a run was published, or skipped, when its root had ended."""
@@ -204,11 +201,13 @@ class AzureMlPlanner:
             plan = self._compare(label, ref.qualified_name, (entity,), (row,))
             moved = find_moved(self.source, self.ledger, ref.qualified_name, None)
             written = self.ledger.get_tree(ref.qualified_name)
-            return _with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
+            return with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
         only = "" if made.tree.settled else made.run_id
-        tree, noted = self._with_makers(self._without_failures(made.tree, but=made.run_id), made)
+        tree = self._without_failures(made.tree, but=made.run_id)
+        noted = self._noted(tree)
+        tree = noted.with_makers(self.source, tree, made)
         shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
         run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
@@ -225,60 +224,12 @@ class AzureMlPlanner:
             models[gone] = noted.models.get(gone, frozenset()) | {ref.qualified_name}
         noted = replace(noted, models={**noted.models, **models}, added=models, uses=uses)
         plan = self._plan_tree(tree, noted, subject=label, own=((own, row),), only=only)
-        return _with_moved(replace(plan, made=Made(key, own)), ref.qualified_name, moved)
+        return with_moved(replace(plan, made=Made(key, own)), ref.qualified_name, moved)
 
     def _made_up(self, model: AssetId) -> Skip:
         reason = "Azure ML made its name up for an output of a run; the storage path is shown with that run"
         key = qualified_names.of_asset(self._workspace, model)
         return Skip(reason, (row_of(self.event, key, "model", SKIPPED, reason=reason),))
-
-    def _plan_endpoint(self, subject: EndpointSubject) -> Plan:
-        endpoint = self.source.find_endpoint(self._workspace, subject.name)
-        if endpoint is None:
-            if subject.compute_type.upper() not in V1_COMPUTE_TYPES or not subject.models:
-                raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
-            endpoint = self._v1_endpoint(subject)
-        key = qualified_names.of_endpoint(self._workspace, endpoint.name)
-        rows = [row_of(self.event, key, "endpoint", PUBLISHED, status=endpoint.state)]
-        for each in endpoint.deployments:
-            name = qualified_names.of_deployment(key, each.name)
-            rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
-        places = {place.ref: place for place in places_of_endpoint(endpoint)}
-        matches, looked_up = self._match(places.values())
-        models = [model.id for each in endpoint.deployments for model in each.models if model.id.registry]
-        sharings = build_sharings(self.ledger, self._workspace, models) if models else ()
-        entities = (*build_endpoint(endpoint, matches=matches), *sharings)
-        rows = list(with_evidence(self.event, rows, entities))
-        plan = self._compare(f"endpoint {endpoint.name}", key, entities, tuple(rows))
-        plan = replace(plan, matches=matches, looked_up=looked_up)
-        if not models:
-            return plan
-        return plan.with_uses({key: list_reads(key, self._workspace, models)}, self.ledger.get_tree(key))
-
-    def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
-        """Return the match of each place, and those that the ledger did not know."""
-        known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
-        unknown = [place for place in places if place.ref not in known]
-        found = match_places(unknown, find_scanned(self.catalog, unknown)[1]) if unknown else {}
-        looked_up = match_sets(self.catalog, unknown, found)
-        return {**known, **looked_up}, looked_up
-
-    def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
-        """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
-        models = tuple(self._get_model_or_name(model) for model in subject.models)
-        return Endpoint(
-            self.source.get_workspace(self._workspace),
-            subject.name,
-            compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
-        )
-
-    def _get_model_or_name(self, model: AssetId) -> ModelVersion:
-        """Return a model version, or only its name if it is gone: the service was deployed with it all the same."""
-        try:
-            return self.source.get_model(self._workspace, model)
-        except RecordNotFoundError:
-            return ModelVersion(model)
 
     def _without_failures(self, tree: RunTree, *, but: str = "") -> RunTree:
         """
@@ -302,7 +253,7 @@ class AzureMlPlanner:
     def _plan_tree(
         self,
         tree: RunTree,
-        noted: "_Noted",
+        noted: NotedModels,
         *,
         subject: str,
         own: tuple[tuple[Entity, Row], ...] = (),
@@ -335,12 +286,12 @@ class AzureMlPlanner:
             tree = replace(tree, runs=tuple(inferred))
             runs = [run for run in tree.runs if only in ("", run.id)]
         owners = _owners_of(tree)
-        below = noted.by_run(tree)
+        below = noted.by_run(tree) if noted.models else {}
         of_run = {key: _models_of(noted.models.get(key), found.get(key), below) for run_id, key in keys.items()}
         models = {run_id: of_run[key] | below.get(run_id, frozenset()) for run_id, key in keys.items()}
-        moved = self._moved(noted, keys.values(), {row.key: row for _, row in own})
+        moved = noted.moved(self.ledger, keys.values(), {row.key: row for _, row in own}) if noted.models else {}
         models = {run_id: names - moved.get(keys[run_id], frozenset()) for run_id, names in models.items()}
-        tree = replace(tree, runs=tuple(_noted(run, around.note_of(keys[run.id])) for run in tree.runs))
+        tree = replace(tree, runs=tuple(_with_note(run, around.note_of(keys[run.id])) for run in tree.runs))
         entities = build_run_tree(
             tree,
             matches=matches,
@@ -410,52 +361,15 @@ class AzureMlPlanner:
         listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
         return None if listed_late else tree.signature.digest
 
-    def _moved(
-        self, noted: "_Noted", runs: Collection[QualifiedName], at_hand: Mapping[QualifiedName, Row]
-    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
-        """Return the models that each run was once said to have made, and that are said to be of another by now."""
-        once = {run: names for run in runs if (names := noted.models.get(qualified_names.of_moved(run)))}
-        rows = {**(self.ledger.get_rows(sorted(frozenset().union(*once.values()))) if once else {}), **at_hand}
-        return {
-            run: frozenset(name for name in names if run not in makers_of(rows.get(name)))
-            for run, names in once.items()
-        }
-
-    def _with_makers(self, tree: RunTree, made: Producer | None = None) -> tuple[RunTree, "_Noted"]:
-        """
-        Return the tree with what the makers of models below its runs logged, and what is noted of it in the ledger.
-
-        A trial that is shown as a run of its own is read again only for a model of it; nothing of it changes later.
-        """
+    def _noted(self, tree: RunTree) -> NotedModels:
+        """Return the models of each run as they were last noted by who published it, below this root or its own."""
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = self.ledger.get_tree(root)
-        noted = _Noted(written, self._models_noted(_owners_of(tree), written, root=root))
-        shown = {run.id for run in tree.runs}
-        makers = {below: above for above, below, _ in noted.makers() if above in shown}
-        if made and made.below:
-            makers[made.below] = made.run_id
-        makers = {
-            below: above
-            for below, above in sorted(makers.items())
-            if (made and below == made.below)
-            or qualified_names.of_run(tree.workspace.id, below) not in written.fingerprints
-        }
-        return (self.source.add_makers(tree, makers) if makers else tree), noted
-
-    def _models_noted(
-        self, owners: Mapping[QualifiedName, QualifiedName], written: WrittenTree, *, root: QualifiedName
-    ) -> dict[QualifiedName, frozenset[QualifiedName]]:
-        """
-        Return the models of each run, as the worker that published it last noted them: below this root or its own.
-
-        Args:
-            written: what the ledger keeps below `root`.
-        """
         known = dict(written.models)
-        for owner in sorted({*owners.values()} - {root}):
+        for owner in sorted({*_owners_of(tree).values()} - {root}):
             for run, models in self.ledger.get_tree(owner).models.items():
                 known[run] = known.get(run, frozenset()) | models
-        return known
+        return NotedModels(written, known)
 
     def _compare(
         self,
@@ -489,7 +403,7 @@ def _links_gone(
     )
 
 
-def _noted(run: Run, note: str) -> Run:
+def _with_note(run: Run, note: str) -> Run:
     return replace(run, notes=" ".join(filter(None, (run.notes, note)))) if note else run
 
 
@@ -505,52 +419,6 @@ def _owners_of(tree: RunTree) -> dict[QualifiedName, QualifiedName]:
         )
         for run in tree.runs
     }
-
-
-def _with_moved(plan: Plan, model: QualifiedName, moved: Moved | None) -> Plan:
-    """Add that a model is no longer of the run that was said to have made it, which is published again."""
-    if moved is None:
-        return plan
-    key = qualified_names.of_moved(moved.run)
-    return replace(
-        plan,
-        models={**plan.models, key: plan.models.get(key, frozenset()) | {model}},
-        owners={**plan.owners, key: moved.root},
-        again=(moved.run,) if moved.root != plan.root else (),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """
-    What the ledger notes of a run tree.
-
-    Attributes:
-        models: the models of each run, and under `of_maker` those of runs below it, whichever root they are noted at.
-        added: those of `models` that the event at hand adds to.
-        uses: by which others find the model at hand.
-    """
-
-    written: WrittenTree
-    models: Mapping[QualifiedName, frozenset[QualifiedName]]
-    added: Mapping[QualifiedName, frozenset[QualifiedName]] = field(default_factory=dict)
-    uses: Mapping[QualifiedName, tuple[PlaceUse, ...]] = field(default_factory=dict)
-
-    def makers(self) -> Iterator[tuple[str, str, frozenset[QualifiedName]]]:
-        """Yield each run that stands for another, the other, which ran below it, and the models that made."""
-        for key, models in self.models.items():
-            if (parsed := qualified_names.parse(key)) and parsed.kind == "maker":
-                yield parsed.run_id, parsed.name, models
-
-    def by_run(self, tree: RunTree) -> dict[str, frozenset[QualifiedName]]:
-        """Return the models that runs below those of a tree made, by the run that is shown for them; "" if none is."""
-        found: dict[str, frozenset[QualifiedName]] = {}
-        shown = {run.id for run in tree.runs}
-        for _, below, models in self.makers():
-            of_trial = qualified_names.of_run(tree.workspace.id, below) in self.written.fingerprints
-            run_id = below if below in shown or of_trial else tree.represented_by.get(below, "")
-            found[run_id] = found.get(run_id, frozenset()) | models
-        return found
 
 
 def _models_of(

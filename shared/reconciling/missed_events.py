@@ -10,7 +10,7 @@ from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
-from shared.publishing.plan import DEAD_LETTERED, PUBLISHED
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.reconciling.coverage import Gap, Progress, is_linked
 from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
@@ -83,11 +83,13 @@ class MissedEventFinder:
             if self.events <= 0 or self.progress.is_full:
                 return
             page = self.inventory.list_models(self.workspace, page=self.progress.pages.get("models", ""))
+            looked_at = len(self.listed_rows)
             self._check(page.items, before={})
+            hidden = sum(row.outcome == SKIPPED for row in self.listed_rows[looked_at:])
             if listed is not None:
                 listed |= {key_of(self.workspace, item) for item in page.items}
             counting = self.progress.counting
-            counting["model"] = counting.get("model", 0) + len(page.items)
+            counting["model"] = counting.get("model", 0) + len(page.items) - hidden
             self.progress.pages["models"] = page.next
             if not self.progress.complete.get("model"):
                 self.progress.totals["model"] = counting["model"]

@@ -75,8 +75,25 @@ class App:
         )
 
     def catalog_content(self) -> object:
-        """Return all the catalog holds, guids and times replaced by what they stand for."""
-        return normalise(self.emulator.control.state()["purview"])
+        """Return all the catalog holds but links that were removed, guids and times replaced by what they stand for."""
+        return normalise(without_removed_links(self.emulator.control.state()["purview"]))
+
+
+def without_removed_links(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the links that the catalog keeps as removed: which there are depends on what was first known when."""
+    kept = [each for each in state["relationships"] if each["status"] != "DELETED"]
+    return {**state, "relationships": kept, "entities": [_without_removed(each) for each in state["entities"]]}
+
+
+def _without_removed(entity: dict[str, Any]) -> dict[str, Any]:
+    attributes, links = dict(entity["attributes"]), dict(entity["relationshipAttributes"])
+    for name, ends in links.items():
+        if isinstance(ends, list):
+            links[name] = [end for end in ends if end["relationshipStatus"] != "DELETED"]
+            guids = {end["guid"] for end in links[name]}
+            if isinstance(attributes.get(name), list):
+                attributes[name] = [end for end in attributes[name] if end["guid"] in guids]
+    return {**entity, "attributes": attributes, "relationshipAttributes": links}
 
 
 def run_completed(run_id: str, *, workspace: str = WORKSPACE, **data: object) -> str:

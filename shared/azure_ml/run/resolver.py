@@ -1,11 +1,12 @@
 """Works out what a run consumed and produced, which run produced a model, and what an endpoint serves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from shared.azure_ml.run.data_references import DataReader
+from shared.azure_ml.run.inputs_outputs import Binding
 from shared.azure_ml.run.producers import ProducerFinder, WorkspaceReader
 from shared.azure_ml.run.records import Record
 from shared.azure_ml.run.run_tree import RunTreeReader
@@ -18,6 +19,7 @@ from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefused
 from shared.http.rest import RestClient
 from shared.model import (
     AssetId,
+    Data,
     Endpoint,
     Location,
     ModelVersion,
@@ -161,20 +163,8 @@ class Resolver:
         """Return an endpoint of any kind with its deployments and the model versions they serve, or None."""
         reader = self._reader(workspace)
         url = f"{self._arm_endpoint}{workspace.arm_id}"
-        find_model = partial(self._find_model, reader)
-        return endpoints.find_endpoint(self._rest, url, reader.workspace, name, find_model=find_model)
-
-    def _find_model(self, reader: WorkspaceReader, reference: AssetReference) -> ModelVersion | None:
-        """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
-        asset, other = reference.asset, reference.workspace
-        if asset.registry or reader.data.is_here(reference):
-            return reader.data.get_model_or_name(asset)
-        if not isinstance(other, WorkspaceId):
-            return None
-        if self._watches(other):
-            theirs = self._reader(other)
-            return replace(theirs.data.get_model_or_name(asset), workspace=theirs.workspace)
-        return ModelVersion(asset, workspace=Workspace(other, other.name, ""))
+        assets = _Served(reader.data, self._find_neighbour)
+        return endpoints.find_endpoint(self._rest, url, reader.workspace, name, assets=assets)
 
     def _reader(self, workspace: WorkspaceId) -> WorkspaceReader:
         return self._cache.get(workspace, lambda: self._open(workspace))
@@ -214,3 +204,28 @@ class Resolver:
         data = DataReader(record, api, sdk, read_model, self._cache, self._find_neighbour)
         trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """Reads the assets that an endpoint names."""
+
+    data: DataReader
+    find_neighbour: Callable[[WorkspaceId | str], DataReader | None]
+
+    def find_model(self, reference: AssetReference) -> ModelVersion | None:
+        """Return what is known of a model that may be another workspace's; that one is asked only if it is watched."""
+        asset, other = reference.asset, reference.workspace
+        if other is None or asset.registry or self.data.is_here(reference):
+            return self.data.get_model_or_name(asset)
+        if theirs := self.find_neighbour(other):
+            return replace(theirs.get_model_or_name(asset), workspace=theirs.workspace)
+        return (
+            ModelVersion(asset, workspace=Workspace(other, other.name, "")) if isinstance(other, WorkspaceId) else None
+        )
+
+    def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
+        """Return the data assets that a deployment writes; those that cannot be read by their names."""
+        bindings = [Binding(name, each, "", "", is_output=True, field="") for name, each in asset_ids.items()]
+        found = self.data.resolve({"": bindings})
+        return {name: found[each] for name, each in asset_ids.items() if each in found}

@@ -1,13 +1,14 @@
 """Reads endpoints and what they serve as Azure Resource Manager writes them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 from urllib.parse import quote
 
 from shared.azure_ml.services.models import object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
-from shared.model import BATCH, SERVERLESS, Deployment, Endpoint, ModelVersion, Workspace
+from shared.model import BATCH, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
 from shared.places.uris import AssetReference, parse_reference
 from shared.redaction import redact_mapping, redact_text
 
@@ -21,12 +22,21 @@ _LATEST = "latest"
 """The version of a serverless model that names none: Azure serves the newest."""
 _SERVERLESS_MODEL = re.compile(r"(?i)azureml://registries/(?P<registry>[^/]+)/models/(?P<model>[^/]+)")
 
-FindModel = Callable[[AssetReference], ModelVersion | None]
-"""Returns a model version, or nothing but its name; None if its workspace is unknown."""
+
+class Assets(Protocol):
+    """Reads what endpoints name."""
+
+    def find_model(self, reference: AssetReference) -> ModelVersion | None:
+        """Return a model version, or nothing but its name; None if its workspace is unknown."""
+        ...
+
+    def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
+        """Return data by the names given to their asset ids."""
+        ...
 
 
 def find_endpoint(
-    rest: RestClient, workspace_url: str, workspace: Workspace, name: str, *, find_model: FindModel
+    rest: RestClient, workspace_url: str, workspace: Workspace, name: str, *, assets: Assets
 ) -> Endpoint | None:
     """
     Return an online, batch or serverless endpoint with what it serves, or None if there is none of this name.
@@ -46,11 +56,11 @@ def find_endpoint(
             raise UnreadableAnswerError(f"endpoint {name}: name: is {found or 'missing'}")
         parameters = {"api-version": ENDPOINTS_VERSION}
         deployments = rest.get_all(f"{url}/deployments", params=parameters) if has_deployments(kind) else ()
-        return read(workspace, body, tuple(deployments), find_model)
+        return read(workspace, body, tuple(deployments), assets)
     return None
 
 
-def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...], assets: Assets) -> Endpoint:
     properties = object_in(body, "properties")
     shares = object_in(properties, "traffic")
     return _endpoint(
@@ -58,26 +68,26 @@ def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...]
         body,
         compute_type=text_in(body, "kind") or "Managed",
         scoring_uri=text_in(properties, "scoringUri"),
-        deployments=(_read_deployment(each, shares, find_model) for each in deployments),
+        deployments=(_read_deployment(each, shares, assets) for each in deployments),
     )
 
 
-def _read_batch(workspace: Workspace, body: Json, deployments: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+def _read_batch(workspace: Workspace, body: Json, deployments: tuple[Json, ...], assets: Assets) -> Endpoint:
     return _endpoint(
         workspace,
         body,
         compute_type=BATCH,
         scoring_uri=text_in(object_in(body, "properties"), "scoringUri"),
-        deployments=(_read_deployment(each, None, find_model) for each in deployments),
+        deployments=(_read_deployment(each, None, assets) for each in deployments),
     )
 
 
-def _read_serverless(workspace: Workspace, body: Json, _: tuple[Json, ...], find_model: FindModel) -> Endpoint:
+def _read_serverless(workspace: Workspace, body: Json, _: tuple[Json, ...], assets: Assets) -> Endpoint:
     """Read an endpoint that serves a model of a registry by itself: that is shown as a deployment of its name."""
     properties, name = object_in(body, "properties"), text_in(body, "name")
     text = text_in(object_in(properties, "modelSettings"), "modelId")
     bare = _SERVERLESS_MODEL.fullmatch(text)
-    models, notes = _read_model(f"{text}/versions/{_LATEST}" if bare else text, find_model)
+    models, notes = _read_model(f"{text}/versions/{_LATEST}" if bare else text, assets)
     served = Deployment(
         name,
         models=models,
@@ -120,7 +130,7 @@ def _endpoint(
     )
 
 
-def _read_deployment(body: Json, shares: Mapping[str, object] | None, find_model: FindModel) -> Deployment:
+def _read_deployment(body: Json, shares: Mapping[str, object] | None, assets: Assets) -> Deployment:
     """Read a deployment; `shares` is the traffic of all of them by name, None in batch."""
     name = text_in(body, "name")
     if not _NAME.fullmatch(name):
@@ -130,7 +140,7 @@ def _read_deployment(body: Json, shares: Mapping[str, object] | None, find_model
     if shares is None:
         field = "properties.model.assetId of the deployment"
         model = model.get("assetId") or model if isinstance(model, dict) else model
-    models, notes = _read_model(model, find_model)
+    models, notes = _read_model(model, assets)
     if not properties:
         notes = "Azure ML does not say which model it serves."
     return Deployment(
@@ -142,10 +152,20 @@ def _read_deployment(body: Json, shares: Mapping[str, object] | None, find_model
         traffic="" if shares is None else str(shares.get(name, 0)),
         field=field,
         notes=notes,
+        collected=_read_collected(properties, assets),
     )
 
 
-def _read_model(value: object, find_model: FindModel) -> tuple[tuple[ModelVersion, ...], str]:
+def _read_collected(properties: Mapping[str, object], assets: Assets) -> tuple[Port, ...]:
+    """Read where the data collector of an online deployment keeps requests and predictions."""
+    collections = object_in(object_in(properties, "dataCollector"), "collections")
+    ids = {name: text_in(object_in(collections, name), "dataId") for name in sorted(collections)}
+    found = assets.find_data({name: asset_id for name, asset_id in ids.items() if asset_id})
+    field = "properties.dataCollector.collections.{}.dataId of the deployment"
+    return tuple(Port(name, data, field.format(name)) for name, data in found.items())
+
+
+def _read_model(value: object, assets: Assets) -> tuple[tuple[ModelVersion, ...], str]:
     """
     Read the model that is served: an ARM id, `name:version`, or a registry path; nothing for a pipeline component.
 
@@ -157,7 +177,7 @@ def _read_model(value: object, find_model: FindModel) -> tuple[tuple[ModelVersio
     if isinstance(value, str) and not _IN_NO_NAME.search(value):
         reference = parse_reference(value, kind="models")
         if isinstance(reference, AssetReference) and reference.asset.kind == "models":
-            if model := find_model(reference):
+            if model := assets.find_model(reference):
                 return (model,), ""
             return (), f"The model that it serves is of a workspace that cannot be named: {redact_text(value)}."
     form = text_in(value, "referenceType") if isinstance(value, dict) else str(value)
