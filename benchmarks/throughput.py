@@ -12,10 +12,10 @@ from rich.table import Table
 
 from benchmarks.emulated import Emulated, Hosted, running_app
 from shared.bootstrap import utc_now
+from shared.clouds import PUBLIC
 from shared.http.rest import EmulatorCredential, build_session
 from shared.intake.message import EVENT_GRID
 from shared.intake.receive import receive_event
-from shared.purview.transport import SCOPE
 from shared.state.ports import DeadLetters, Message
 
 EVENTS, WARM_UP = 400, 24
@@ -81,7 +81,10 @@ def _post_bare(emulated: Emulated, payloads: Sequence[bytes], latency: int) -> f
     _start_again(emulated, len(payloads))
     session = build_session(emulated.environment["LINEAGE_CA_BUNDLE"])
     session.headers.update(
-        {"Authorization": f"Bearer {EmulatorCredential().get_token(SCOPE).token}", "Content-Type": "application/json"}
+        {
+            "Authorization": f"Bearer {EmulatorCredential().get_token(PUBLIC.purview_scope).token}",
+            "Content-Type": "application/json",
+        }
     )
     url = f"{emulated.environment['PURVIEW_ENDPOINT']}/datamap/api/atlas/v2/entity/bulk?api-version=2023-09-01"
     for number, payload in enumerate(payloads):

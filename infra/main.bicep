@@ -140,7 +140,13 @@ var givenWorkspaces = union(
 )
 var purviewIsGiven = !empty(purviewAccountId) && toLower(purviewAccountId) != 'none'
 var purviewId = purviewIsGiven ? purviewAccountId : samplePurview
-var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.purview.azure.com' : purviewEndpoint
+// `environment()` has no suffix of Purview's; shared/clouds.py has the same names.
+var purviewSuffix = {
+  AzureCloud: 'purview.azure.com'
+  AzureUSGovernment: 'purview.azure.us'
+  AzureChinaCloud: 'purview.azure.cn'
+}[environment().name]
+var purviewUrl = empty(purviewEndpoint) ? 'https://${last(split(purviewId, '/'))}.${purviewSuffix}' : purviewEndpoint
 // Every ARM id that is given, so that a malformed one is refused by name before anything is created; so is a wrong switch.
 var givenIds = concat(
   map(givenWorkspaces, id => {

@@ -10,6 +10,7 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.clouds import BY_ARM_ENDPOINT, PUBLIC, Cloud
 from shared.intake.allow_list import AllowList
 from shared.intake.deliver import Deliveries, LastEventNote
 from shared.intake.message import RECONCILE, decode_body
@@ -71,6 +72,10 @@ class Services:
 
     settings: Settings
     now: Callable[[], datetime] = utc_now
+
+    @property
+    def cloud(self) -> Cloud:
+        return BY_ARM_ENDPOINT.get(self.settings.arm_endpoint.casefold(), PUBLIC)
 
     @property
     def allowed(self) -> AllowList:
@@ -188,6 +193,7 @@ class Services:
             credential=self.credential,
             session=build_session(self.settings.ca_bundle, observe=partial(record_request, CATALOG)),
             collection=self.settings.purview_collection,
+            scope=f"{self.cloud.purview_audience}/.default",
         )
 
     @cached_property
@@ -201,6 +207,7 @@ class Services:
             clock=time.monotonic,
             owners=self.settings.owners,
             watches=self.allowed.takes,
+            studio=self.cloud.studio,
             scopes=self.settings.workspaces,
         )
 
@@ -250,4 +257,6 @@ class Services:
             return EmulatorCredential()
         from azure.identity import DefaultAzureCredential
 
-        return DefaultAzureCredential()
+        if self.cloud is PUBLIC or os.environ.get("AZURE_AUTHORITY_HOST"):
+            return DefaultAzureCredential()
+        return DefaultAzureCredential(authority=self.cloud.authority)

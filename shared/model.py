@@ -10,6 +10,8 @@ from typing import Self
 
 from packaging.utils import canonicalize_name
 
+from shared.clouds import PUBLIC
+
 _WORKSPACE_ID = re.compile(
     r"/subscriptions/(?P<subscription>[a-z0-9-]+)/resourcegroups/(?P<group>[-\w.()]*[-\w()])"
     r"/providers/microsoft\.machinelearningservices/workspaces/(?P<name>[a-z0-9_-]+)/?"
@@ -52,11 +54,12 @@ class WorkspaceId:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace and what its description adds: display name in its own case, region."""
+    """A workspace and what its description adds: display name in its own case, region, and the Studio of its cloud."""
 
     id: WorkspaceId
     name: str
     region: str
+    studio: str = PUBLIC.studio
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -419,6 +422,7 @@ class Deployment:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
+        changed_at: when it was created or changed last, in UTC; "" if that is not said.
         collected: the data assets that keep its requests and predictions, by the names of the collections.
     """
 
@@ -431,6 +435,7 @@ class Deployment:
     field: str = "properties.model of the deployment"
     notes: str = ""
     collected: tuple[Port, ...] = ()
+    changed_at: str = ""
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"

@@ -41,11 +41,13 @@ class RunSource(Protocol):
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         """
         Return the tree of a run.
 
         Args:
+            fresh: what a person may have changed since, as tags of data, is not what was remembered of it.
             is_published: the tree comes without its runs if the root has not ended, or if this says yes to the run that
                 stands for the one that was asked for: nothing would be published of it now.
         """
@@ -72,7 +74,7 @@ class Listed:
     Something a workspace holds.
 
     Attributes:
-        kind: `run` (a root run), `model` (a version of one) or `endpoint`.
+        kind: `run` (a root run), `model` or `data` (a version of one), or `endpoint`.
         status: of a run or an endpoint, as Azure ML words it; "" if it does not say.
         may_have_steps: it is a pipeline, or it is unknown whether it is one.
         names_outputs: it asks for outputs to be registered under names, which may happen before it fails.
@@ -117,6 +119,10 @@ class Inventory(Protocol):
         ...
 
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage: ...
+
+    def list_data(self, workspace: WorkspaceId, *, page: str = "") -> InventoryPage:
+        """Return versions of data assets; a request for each asset of a page."""
+        ...
 
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]: ...
 

@@ -10,6 +10,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from shared.catalog.downstream import NOTHING, Downstream, read_downstream
+from shared.clouds import BY_ARM_ENDPOINT, PUBLIC
 from shared.errors import ConfigurationError
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -17,7 +18,7 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 APP = Path(__file__).parents[1]
 """The folder of the app: where host.json is."""
 DEFAULT_DOWNSTREAM = "downstream.yaml"
-DEFAULT_ARM_ENDPOINT = "https://management.azure.com"
+DEFAULT_ARM_ENDPOINT = f"https://{PUBLIC.arm}"
 WORKER, CONSOLE = "worker", "console"
 OFF, ON = "off", "on"
 _WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
@@ -176,7 +177,8 @@ class _Reader:
         if value == "azurite" or (word == "azurite" and port.isdecimal() and 0 < int(port) < 65_534):
             return Azurite(int(port)) if port else Azurite()
         if _ACCOUNT.fullmatch(value):
-            return StorageAccount(f"https://{value}.blob.core.windows.net")
+            arm = self.optional("LINEAGE_ARM_ENDPOINT").rstrip("/").casefold()
+            return StorageAccount(f"https://{value}.blob.{BY_ARM_ENDPOINT.get(arm, PUBLIC).storage}")
         if value.startswith("https://") and _is_base_url(value) and ".blob." in value:
             return StorageAccount(value.rstrip("/"))
         path = value.removeprefix("sqlite:///")

@@ -33,13 +33,26 @@ var storageServices = [
   'table'
 ]
 var storageZones = map(storageServices, service => 'privatelink.${service}.${environment().suffixes.storage}')
-var purviewZones = [
-  'privatelink.purview.azure.com'
-]
-var workspaceZones = [
-  'privatelink.api.azureml.ms'
-  'privatelink.notebooks.azure.net'
-]
+// What `environment()` has no suffix for; shared/clouds.py has the same names. Source: private-endpoint-dns of azure-docs.
+var otherZones = {
+  AzureCloud: {
+    purview: 'privatelink.purview.azure.com'
+    workspace: 'privatelink.api.azureml.ms'
+    notebooks: 'privatelink.notebooks.azure.net'
+  }
+  AzureUSGovernment: {
+    purview: 'privatelink.purview.azure.us'
+    workspace: 'privatelink.api.ml.azure.us'
+    notebooks: 'privatelink.notebooks.usgovcloudapi.net'
+  }
+  AzureChinaCloud: {
+    purview: 'privatelink.purview.azure.cn'
+    workspace: 'privatelink.api.ml.azure.cn'
+    notebooks: 'privatelink.notebooks.chinacloudapi.cn'
+  }
+}[environment().name]
+var purviewZones = [otherZones.purview]
+var workspaceZones = [otherZones.workspace, otherZones.notebooks]
 
 module zones 'private-dns-zone.bicep' = [
   for zone in concat(storageZones, purviewZones, workspaceZones): {

@@ -79,9 +79,6 @@ def without_known(edges: Iterable[Evidence], known: Iterable[Evidence]) -> list[
     return [edge for edge in edges if edge.end not in known_ends]
 
 
-_STUDIO = "https://ml.azure.com"
-
-
 def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
     """Return the entity of some data in the graph."""
     place = _place_of_data(workspace, data)
@@ -167,7 +164,7 @@ def build_model(workspace: Workspace, model: ModelVersion) -> Entity:
             properties=as_json(model.properties),
             flavors=", ".join(model.flavors),
             stage=model.stage,
-            studio_url=url_of_asset(workspace.id, model.id),
+            studio_url=url_of_asset(workspace, model.id),
             owner=_as_owner(model.created_by),
             createdby=model.created_by,
             createdtime=model.created_at,
@@ -290,7 +287,7 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches, around
                 data_type=asset.data_type,
                 path=asset.location.url if asset.location else "",
                 tags=as_json(asset.tags),
-                studio_url=url_of_asset(workspace.id, asset.id),
+                studio_url=url_of_asset(workspace, asset.id),
                 owner=_as_owner(asset.created_by),
                 createdby=asset.created_by,
                 createdtime=asset.created_at,
@@ -364,19 +361,19 @@ def _datastore(workspace: Workspace, datastore: Datastore) -> Entity:
     )
 
 
-def url_of_run(workspace: WorkspaceId, run_id: str) -> str:
+def url_of_run(workspace: Workspace, run_id: str) -> str:
     """
-    >>> url_of_run(WorkspaceId("s", "rg", "ws"), "train")
+    >>> url_of_run(Workspace(WorkspaceId("s", "rg", "ws"), "ws", ""), "train")
     'https://ml.azure.com/runs/train?wsid=/subscriptions/s/resourcegroups/rg/workspaces/ws'
     """
     return _url(workspace, f"runs/{quote(run_id, safe='')}")
 
 
-def url_of_asset(workspace: WorkspaceId, asset: AssetId) -> str:
+def url_of_asset(workspace: Workspace, asset: AssetId) -> str:
     """
     Link to a data asset or a model; "" for one of a registry, which belongs to no workspace.
 
-    >>> url_of_asset(WorkspaceId("s", "rg", "ws"), AssetId("models", "churn", "3"))
+    >>> url_of_asset(Workspace(WorkspaceId("s", "rg", "ws"), "ws", ""), AssetId("models", "churn", "3"))
     'https://ml.azure.com/model/churn:3/details?wsid=/subscriptions/s/resourcegroups/rg/workspaces/ws'
     """
     if asset.registry:
@@ -386,18 +383,18 @@ def url_of_asset(workspace: WorkspaceId, asset: AssetId) -> str:
     return _url(workspace, f"{path}/details")
 
 
-def url_of_endpoint(workspace: WorkspaceId, name: str) -> str:
+def url_of_endpoint(workspace: Workspace, name: str) -> str:
     """
     Link to an online endpoint.
 
-    >>> url_of_endpoint(WorkspaceId("s", "rg", "ws"), "churn-ep")
+    >>> url_of_endpoint(Workspace(WorkspaceId("s", "rg", "ws"), "ws", ""), "churn-ep")
     'https://ml.azure.com/endpoints/realtime/churn-ep/detail?wsid=/subscriptions/s/resourcegroups/rg/workspaces/ws'
     """
     return _url(workspace, f"endpoints/realtime/{quote(name, safe='')}/detail")
 
 
-def _url(workspace: WorkspaceId, page: str) -> str:
+def _url(workspace: Workspace, page: str) -> str:
     return (
-        f"{_STUDIO}/{page}?wsid=/subscriptions/{workspace.subscription_id}"
-        f"/resourcegroups/{workspace.resource_group}/workspaces/{workspace.name}"
+        f"{workspace.studio}/{page}?wsid=/subscriptions/{workspace.id.subscription_id}"
+        f"/resourcegroups/{workspace.id.resource_group}/workspaces/{workspace.id.name}"
     )

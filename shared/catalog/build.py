@@ -93,7 +93,7 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                 tags=as_json(endpoint.tags),
                 studio_url=""
                 if endpoint.compute_type in (BATCH, SERVERLESS)
-                else url_of_endpoint(workspace.id, endpoint.name),
+                else url_of_endpoint(workspace, endpoint.name),
                 workspace_name=workspace.name,
                 workspace_subscription_id=workspace.id.subscription_id,
                 workspace_resource_group=workspace.id.resource_group,
@@ -172,7 +172,7 @@ def _build_run(
             description=run.description,
             owner=run.owner,
             tags=as_json(run.tags),
-            studio_url=url_of_run(workspace.id, run.id),
+            studio_url=url_of_run(workspace, run.id),
             created_at=run.created_at,
             notes=" ".join(filter(None, (run.notes, problem))),
             run_id=run.id,

@@ -81,7 +81,8 @@ class Found:
     An entity the catalog has.
 
     Attributes:
-        outputs: those of a process.
+        outputs, inputs: those of a process that it has now.
+        removed: guids of what it was linked to before; an entity that was made again under its name has another.
         touched: someone other than its creator has written it since, as a scan does.
     """
 
@@ -91,6 +92,8 @@ class Found:
     labels: tuple[str, ...] = ()
     name: str = ""
     touched: bool = False
+    inputs: tuple[Ref, ...] = ()
+    removed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def handle_message(
     absent from the dead letters. If the dead letter cannot be stored, we raise.
     """
     event: AnyEvent | None = None
+    force = force or body.force
     try:
         read = read_any_event(body.event, allowed)
         if isinstance(read, Skip):

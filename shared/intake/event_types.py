@@ -10,6 +10,8 @@ from shared.model import SETTLED, AssetId, WorkspaceId
 
 LISTED = "listed-"
 """How the id of an event begins that Azure ML has not sent."""
+AGAIN = f"{LISTED}again-"
+"""How it begins where what it is about has changed since it was published."""
 NAMESPACE = "Microsoft.MachineLearningServices."
 
 
@@ -68,6 +70,11 @@ class Event:
     def is_listed(self) -> bool:
         """Whether it was made of a list of what there is, which may have been there for long."""
         return self.id.startswith(LISTED)
+
+    @property
+    def is_again(self) -> bool:
+        """Whether something is known to have changed that was published before."""
+        return self.id.startswith(AGAIN)
 
 
 class Envelope(Protocol):

@@ -33,6 +33,7 @@ class MessageBody:
         received_at: when it was accepted, ISO 8601; "" if that was not noted.
         traceparent: the W3C trace context it was accepted in; a queue does not carry it by itself.
         deferrals: how often it was put back with a delay.
+        force: everything is written and looked up again, also what the ledger has as unchanged.
         closes: the dead letter that is closed when this ends well.
     """
 
@@ -43,6 +44,7 @@ class MessageBody:
     traceparent: str = ""
     deferrals: int = 0
     closes: str = ""
+    force: bool = False
 
     @classmethod
     def parse(cls, text: str, *, message_id: str) -> Self:
@@ -68,6 +70,7 @@ class MessageBody:
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
             deferrals=max(deferrals, 0) if isinstance(deferrals, int) else 0,
+            force=members.get("force") is True,
             **texts,
         )
 

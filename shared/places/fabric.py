@@ -19,6 +19,7 @@ from shared.catalog.kinds import (
     Role,
     kind_of,
 )
+from shared.clouds import POWER_BI_HOSTS
 from shared.model import Location
 from shared.places.place import Place, Platform, Url, decode_braces
 
@@ -26,7 +27,6 @@ _ONELAKE = re.compile(r"(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)\.fabric\.microsoft
 _GLOBAL = re.compile(r"^(msit-)?(?:[a-z0-9-]+-)?onelake\.(?:dfs|blob)(?=\.)")
 """A region has a host of its own beside the one for all, and so has the Blob API (Connecting to Microsoft OneLake)."""
 _APP = "app.fabric.microsoft.com"
-_POWER_BI = "app.powerbi.com"
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TYPES_IN_APP = {
     "lakehouses": FABRIC_LAKEHOUSE,
@@ -119,11 +119,11 @@ class PowerBi(Platform):
     def takes(self, url: Url) -> bool:
         match (url.host, *url.segments):
             case (host, "groups", _, kind, _, *_):
-                return url.scheme == "https" and host == _POWER_BI and kind in _TYPES_IN_POWER_BI
+                return url.scheme == "https" and host in POWER_BI_HOSTS and kind in _TYPES_IN_POWER_BI
         return False
 
     def names(self, url: Url) -> Place:
-        name = "/".join((f"https://{_POWER_BI}", *url.segments[:4]))
+        name = "/".join((f"https://{url.host}", *url.segments[:4]))
         kind = _TYPES_IN_POWER_BI[url.segments[2]]
         return self.place(
             url,

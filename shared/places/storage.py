@@ -143,6 +143,11 @@ class AzureStorage(Platform):
             return
         for host, how in self._hosts(url, ""):
             end = f", {how}" if how else ""
+            if _REPLACERS.search(
+                written := "/".join(url.segments)
+            ):  # no path of a file, but what we call a set elsewhere
+                parts = f"/{SPARK_PARTITIONS}" if url.is_folder else ""
+                yield _url(host, f"{written}{parts}"), f"resource set by its name{end}"
             if url.is_folder:
                 yield _url(host, f"{url.path}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
                 continue

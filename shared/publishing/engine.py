@@ -29,9 +29,11 @@ from shared.publishing.plan import (
     Plan,
     Planner,
     Skip,
+    is_data_asset,
     is_of_tree,
     row_of,
     take_away,
+    used_name,
 )
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
@@ -371,6 +373,8 @@ class Publisher:
             for entity in plan.entities
             if entity.ref.qualified_name in result.guids
         }
+        used = {used_name(each.ref.qualified_name): str(plan.root) for each in plan.entities if is_data_asset(each.ref)}
+        written |= used
         of_tree = {name: each for name, each in written.items() if is_of_tree(name)}
         self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
         self._ledger.add_to_tree(plan.root, fingerprints=of_tree)

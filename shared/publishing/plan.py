@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import Entity, Evidence, Ref
+from shared.catalog.kinds import DATA_ASSET
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.event_types import Event
 from shared.openlineage.incoming_events import RunEvent
@@ -234,6 +235,16 @@ def find_changed(
     before = {**shared, **{name: noted for name, noted in (of_tree or {}).items() if noted}}
     changed = (each for each in entities if not each.is_as(before.get(each.ref.qualified_name, "")))
     return take_away(changed, before), before
+
+
+def is_data_asset(ref: Ref) -> bool:
+    """Whether it is a registered data asset, whose tags people may change at any time."""
+    return ref.type_name == DATA_ASSET
+
+
+def used_name(asset: QualifiedName) -> QualifiedName:
+    """Name what the ledger keeps beside the fingerprint of a data asset: the run tree that it was last written with."""
+    return QualifiedName(f"used/{asset}")
 
 
 def is_of_tree(name: QualifiedName) -> bool:

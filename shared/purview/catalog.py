@@ -74,7 +74,9 @@ class PurviewCatalog:
                 found[name] = Found(
                     Ref(str(entity["typeName"]), name),
                     str(entity["guid"]),
-                    outputs=_active_outputs(entity),
+                    inputs=_active_ends(entity, "inputs"),
+                    outputs=_active_ends(entity, "outputs"),
+                    removed=frozenset(_removed_ends(entity)),
                     labels=tuple(entity.get("labels") or ()),
                     name=str(entity["attributes"].get("name") or ""),
                     touched=bool(entity.get("updatedBy")) and entity.get("updatedBy") != entity.get("createdBy"),
@@ -307,12 +309,19 @@ def _hit(hit: Json) -> Found:
     )
 
 
-def _active_outputs(entity: Json) -> tuple[Ref, ...]:
+def _active_ends(entity: Json, attribute: str) -> tuple[Ref, ...]:
     return tuple(
         Ref(str(item["typeName"]), QualifiedName(str(item["qualifiedName"])))
-        for item in _active(entity, "outputs")
+        for item in _active(entity, attribute)
         if item.get("qualifiedName")
     )
+
+
+def _removed_ends(entity: Json) -> Iterator[str]:
+    links = entity.get("relationshipAttributes") or {}
+    for attribute in ("inputs", "outputs"):
+        active = {str(each["guid"]) for each in _active(entity, attribute)}
+        yield from (str(each["guid"]) for each in links.get(attribute) or () if str(each["guid"]) not in active)
 
 
 def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:

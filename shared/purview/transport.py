@@ -12,6 +12,7 @@ from pyapacheatlas.auth.base import AtlasAuthBase
 from pyapacheatlas.core.client import AtlasClient
 from pyapacheatlas.core.util import AtlasResponse
 
+from shared.clouds import PUBLIC
 from shared.errors import LineageError, ServiceUnavailableError
 from shared.http.errors import to_error
 from shared.http.rest import get_token
@@ -19,7 +20,6 @@ from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
 API_VERSION = "2023-09-01"
-SCOPE = "https://purview.azure.net/.default"
 
 ATTEMPTS = 4
 LONGEST_WAIT = 30.0
@@ -29,12 +29,13 @@ _QUERY_LIMIT = 7_900
 
 
 class _Token(AtlasAuthBase):
-    def __init__(self, credential: TokenCredential) -> None:
+    def __init__(self, credential: TokenCredential, scope: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._credential = credential
+        self._scope = scope
 
     def get_authentication_headers(self, **_: object) -> dict[str, str]:
-        token = get_token(self._credential, SCOPE).token
+        token = get_token(self._credential, self._scope).token
         return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
@@ -66,10 +67,11 @@ class PurviewClient(AtlasClient):
         credential: TokenCredential,
         session: requests.Session,
         collection: str = "",
+        scope: str = PUBLIC.purview_scope,
         sleep: Callable[[float], None] = tenacity.nap.sleep,
         first_wait: float = 0.5,
     ) -> None:
-        super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential))  # type: ignore[no-untyped-call]
+        super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
         self._session = session
         self._collection = collection
         self._retrying = tenacity.Retrying(

@@ -1,12 +1,14 @@
 """Marks in the catalog what Azure ML has archived or deleted: lineage stays, and says that it is history."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from shared.catalog.qualified_names import QualifiedName, of_deployment, parse
+from shared.catalog.qualified_names import QualifiedName, of_deployment, of_serving, parse
+from shared.catalog.serving import close
 from shared.errors import LeaseHeldError, RecordNotFoundError
 from shared.intake.event_types import Event
-from shared.model import FROM_EVENT, WorkspaceId
+from shared.model import FROM_EVENT, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import SKIPPED
@@ -35,7 +37,10 @@ class StateMarker:
     publisher: Publisher
     state: State
     read: Callable[[str], Event]
+    now: Callable[[], datetime]
     marks: int = MARKS
+    restored: list[Listed] = field(default_factory=list)
+    """What is there again; it is published again, since it may have changed meanwhile."""
     _archived_models: set[QualifiedName] | None = None
 
     def mark_archived(self) -> None:
@@ -52,6 +57,8 @@ class StateMarker:
                     return  # the next tick looks at this page again
                 self.progress.pages[walk] = page.next
                 if not page.next:
+                    if name == "runs":
+                        self._mark_restored_runs()
                     self._archived_models = listed if name == "models" else None
                     break
 
@@ -60,6 +67,26 @@ class StateMarker:
         for row in rows:
             if row.status in (ARCHIVED, DELETED):
                 self._mark_row(row, ACTIVE)
+                if (parsed := parse(row.key)) and parsed.asset and row.kind == "model":
+                    self.restored.append(Listed("model", parsed.asset.name, parsed.asset.version))
+
+    def _mark_restored_runs(self) -> None:
+        """Take the mark from runs that a whole walk through the archived ones has not met; it comes after the walk."""
+        walks, seen = self.progress.archived_walks, self.progress.archived_runs
+        for name in [name for name, walk in seen.items() if walk < walks][: max(self.marks, 0)]:
+            self.marks -= 1
+            key = key_of(self.workspace, Listed("run", name))
+            row = self.state.ledger.get_rows([key]).get(key)
+            try:
+                status = self.source.get_root_status(self.workspace, name)
+            except RecordNotFoundError:
+                status = ""  # not restored but gone
+            if row and status and row.event_time:
+                item = Listed("run", name, status=status, created_at=row.event_time)
+                self._mark_row(row, ACTIVE, run=self.read(event_about(self.workspace, item, now=row.event_time)))
+                self.restored.append(item)
+            del seen[name]
+        self.progress.archived_walks += 1
 
     def mark_deleted_models(self, active: Collection[QualifiedName] | None) -> None:
         """
@@ -109,6 +136,15 @@ class StateMarker:
                 continue
             if is_here and row.status != DELETED and not self._is_v1(row):
                 self._mark_row(row, DELETED)
+                self._close_history(row)
+
+    def _close_history(self, row: Row) -> None:
+        """End the serving history of an endpoint that was deleted; that of a deployment ends with the next plan."""
+        name = of_serving(row.key)
+        history = self.state.ledger.get_rows([name]).get(name) if row.kind == "endpoint" else None
+        if history:
+            served = close(history.served, at=to_utc_text(self.now()))
+            self.state.ledger.put_rows([replace(history, served=served)])
 
     def _is_v1(self, row: Row) -> bool:
         """Whether nothing but its event says what it serves; the deployment of such a service has its name."""
@@ -131,6 +167,8 @@ class StateMarker:
 
     def _mark(self, items: Collection[Listed]) -> None:
         for item, row in self._known(items):
+            if item.kind == "run":
+                self.progress.archived_runs[item.name] = self.progress.archived_walks
             if row.status == ARCHIVED or self.marks <= 0:
                 continue
             self.marks -= 1

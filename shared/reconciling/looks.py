@@ -71,7 +71,7 @@ class LookTaker:
     def _read_again(self, key: QualifiedName, workspace: WorkspaceId, run_id: str) -> None:
         row = self.state.ledger.get_rows([key]).get(key)
         item = Listed("run", run_id, status=row.status if row else "", created_at=row.event_time if row else None)
-        event = event_about(workspace, item, now=self.now())
+        event = event_about(workspace, item, now=self.now(), again=True)
         enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
 
 

@@ -1,16 +1,16 @@
 """Finds what Azure ML holds and the ledger does not know, and puts a synthetic event about each on the queue."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
-from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED, used_name
 from shared.reconciling.coverage import Gap, Progress, is_linked
 from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
@@ -19,6 +19,10 @@ PAGES = 20
 """Pages of a list in one tick."""
 EVENTS = 500
 """Synthetic events in one tick; with more, the queue would hold nothing else."""
+DATA_PAGES = 5
+"""Pages of data assets in one tick, each with a request for every asset on it."""
+DATA_EVERY = timedelta(hours=1)
+"""So seldom data assets are listed, since each costs a request."""
 WAITING = 200
 """Runs in one tick that are asked whether they have ended."""
 _LAG = timedelta(hours=1)
@@ -99,6 +103,48 @@ class MissedEventFinder:
                 self.progress.complete["model"] = True
                 return
 
+    def look_at_data(self) -> None:
+        """
+        Go on through the data assets, once an hour, and publish runs again whose data people have changed since.
+
+        What was changed since the walk before the last one began is published once more: a worker that read it a
+        moment before the change may have remembered it as it was.
+        """
+        progress, now = self.progress, _text(self.now())
+        if progress.data.looked_at and now < _text(datetime.fromisoformat(progress.data.looked_at) + DATA_EVERY):
+            return
+        progress.data.looked_at = now
+        for _ in range(DATA_PAGES):
+            page = self.inventory.list_data(self.workspace, page=progress.data.page)
+            if not progress.data.page:
+                progress.data.begun = [*progress.data.begun[-1:], now]
+            self._publish_users([item for item in page.items if self._was_edited(item)])
+            progress.data.page = page.next
+            if not page.next:
+                return
+
+    def _was_edited(self, item: Listed) -> bool:
+        """Whether a person changed a data asset after it was registered, and since we looked at it."""
+        begun = self.progress.data.begun
+        edited = item.modified_at is not None and item.created_at is not None and item.modified_at > item.created_at
+        return edited and (len(begun) < 2 or _text(item.modified_at or self.now()) >= begun[0])
+
+    def _publish_users(self, items: Sequence[Listed]) -> None:
+        """Publish for each data asset one run that touches it: with that, all that depends on its tags is written."""
+        names = [used_name(key_of(self.workspace, item)) for item in items]
+        roots = sorted({*self.state.ledger.get_fingerprints(names).values()}) if names else []
+        rows = self.state.ledger.get_rows(map(QualifiedName, roots))
+        for root in roots:
+            parsed, row = parse(QualifiedName(root)), rows.get(QualifiedName(root))
+            if parsed and parsed.workspace == self.workspace and row:
+                self._publish_again(Listed("run", parsed.run_id, status=row.status, created_at=row.event_time))
+
+    def _publish_again(self, item: Listed) -> None:
+        """Put an event on the queue about what was published and has changed; that is no gap."""
+        event = event_about(self.workspace, item, now=self.now(), again=True)
+        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+        self.events -= 1
+
     def enqueue(self, item: Listed, reason: str) -> None:
         """Put an event on the queue and remember the gap."""
         self._note_gap(item, reason, _text(self.now()))
@@ -169,8 +215,11 @@ class MissedEventFinder:
         self.listed_rows += rows.values()
         for key, item in by_key.items():
             row = rows.get(key)
-            if is_linked(row):
+            if row is not None and is_linked(row):
                 self.progress.gaps.pop(str(key), None)
+                is_newer = item.modified_at and row.updated_at and item.modified_at > row.updated_at
+                if item.kind == "model" and is_newer and row.outcome == PUBLISHED and self.events > 0:
+                    self._publish_again(item)
             elif row is not None and row.outcome == DEAD_LETTERED:
                 self._note_gap(item, row.reason or "dead-lettered", "")
             elif row is not None and row.outcome == PUBLISHED and row.reason:

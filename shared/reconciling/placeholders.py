@@ -1,23 +1,27 @@
 """Replaces placeholders by what Purview has scanned since, and removes those that nothing uses any more."""
 
-from collections.abc import Callable, Collection, Iterator
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.catalog.entities import UNSCANNED, Ref
+from shared.catalog.entities import UNSCANNED, Evidence, Found, Ref
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.intake.message import RECONCILE
+from shared.intake.message import RECONCILE, MessageBody
 from shared.intake.receive import enqueue
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, match_sets, place_by_name
 from shared.places.place import Place, carries
 from shared.places.platforms import place_named
 from shared.ports import Catalog
+from shared.reconciling.coverage import Loss
 from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Row, State
 
 ROWS = 1_000
 """Runs of the ledger that are looked at in one tick."""
+RESTORED = 200
+"""Runs in one tick that are published by force."""
 ORPHANS = 100
 """Placeholders in one tick that are checked for being unused."""
 _NOTE = "reconcile/placeholders"
@@ -103,6 +107,60 @@ class PlaceholderReplacer:
     def _publish_again(self, row: Row) -> None:
         event = event_about_key(row.key, now=row.event_time or self.now())
         enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRestorer:
+    """Writes lineage again that went with an asset which Purview deleted, once a scan has made the asset again."""
+
+    catalog: Catalog
+    state: State
+    now: Callable[[], datetime]
+
+    def restore(self, losses: Sequence[Loss]) -> frozenset[QualifiedName]:
+        """
+        Publish by force all runs that touch data which was made again, those of `losses` and what else the ledger has.
+
+        An edge that someone removed stays removed: the catalog then still has the asset that it led to.
+
+        Returns:
+            Which of the losses that restores.
+        """
+        ends = {edge.end.qualified_name for loss in losses if loss.found for edge in loss.edges if edge.place}
+        found = self.catalog.find(sorted(ends)) if ends else {}
+        restored = set[QualifiedName]()
+        runs = set[QualifiedName]()
+        for loss in losses:
+            back = [edge for edge in loss.edges if _is_made_again(edge, loss, found)]
+            touching = {run for edge in back for run in self._list_touching(edge)}
+            if loss.row.kind == "run" and back:
+                touching.add(loss.row.key)
+            if touching:
+                restored.add(loss.row.key)
+                runs |= touching
+        for run in sorted(runs)[:RESTORED]:
+            event = event_about_key(run, now=self.now())
+            message = MessageBody(event, uuid.uuid4().hex, RECONCILE, self.now().isoformat(), force=True)
+            self.state.queue.put(message.to_json())
+        return frozenset(restored)
+
+    def _list_touching(self, edge: Evidence) -> Iterator[QualifiedName]:
+        """Yield the runs that wrote or read the place of an edge."""
+        path = place_named(edge.place.qualified_name, is_folder=True).path if edge.place else ""
+        for is_output in (True, False) if path else ():
+            yield from (use.run for use in self.state.ledger.find_uses_at([path], is_output=is_output))
+
+
+def _is_made_again(edge: Evidence, loss: Loss, found: Mapping[QualifiedName, Found]) -> bool:
+    here = found.get(edge.end.qualified_name)
+    return (
+        here is not None
+        and loss.found is not None
+        and edge.place is not None
+        and here.ref == edge.end
+        and is_scanned(here)
+        and here.guid not in loss.found.removed
+    )
 
 
 def _placeholders(row: Row) -> Iterator[QualifiedName]:

@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
-from shared.intake.message import describe_error
+from shared.intake.message import RECONCILE, describe_error
+from shared.intake.receive import enqueue
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.changed_endpoints import ChangedEndpointFinder
-from shared.reconciling.coverage import Coverage, Progress, note_workspaces
+from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
-from shared.reconciling.placeholders import PlaceholderReplacer
+from shared.reconciling.placeholders import EdgeRestorer, PlaceholderReplacer
+from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import State
 from shared.telemetry import record_coverage
 
@@ -66,6 +68,12 @@ class Reconciler:
     def _tick(self) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
+        self._attempt(
+            CatalogSampler(
+                self.catalog, self.state, self.now, EdgeRestorer(self.catalog, self.state, self.now).restore
+            ).tick,
+            failures,
+        )
         for workspace in self._list_workspaces(failures):
             try:
                 coverages.append(self._look_at(workspace))
@@ -77,14 +85,18 @@ class Reconciler:
             PlaceholderReplacer(self.catalog, self.state, self.now).tick,
             self._refresh_labels,
         ):
-            try:
-                part()
-            except LineageError as error:
-                failures.append(error)
-                _log_failure(error)
+            self._attempt(part, failures)
         if failures:
             raise failures[0]
         return coverages
+
+    def _attempt(self, part: Callable[[], None], failures: list[LineageError]) -> None:
+        """Do one part of a tick; its failure keeps no other from being done."""
+        try:
+            part()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
 
     def _list_workspaces(self, failures: list[LineageError]) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
@@ -96,7 +108,13 @@ class Reconciler:
             except LineageError as error:
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        note_workspaces(self.state.notes, sorted(found), problems)
+        poison = 0
+        try:
+            poison = self.state.count_poison()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+        note_workspaces(self.state.notes, sorted(found), problems, poison=poison)
         return sorted(found)
 
     def _refresh_labels(self) -> None:
@@ -115,24 +133,29 @@ class Reconciler:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
         endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
-        marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
+        marker = StateMarker(
+            workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read, self.now
+        )
         progress.problem = "the last look at it did not end"
         try:
             missed.look_at_gaps()
             missed.look_at_runs()
             missed.look_at_models()
+            missed.look_at_data()
             marker.mark_restored(missed.listed_rows)
             endpoints.look_at_endpoints()
             marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)
             marker.mark_archived()
             marker.mark_deleted_models(missed.listed_models)
+            again = [event_about(workspace, item, now=self.now()) for item in marker.restored]
+            enqueue(again, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
             progress.problem = ""
         except LineageError as error:
             progress.problem = f"the last look at it failed: {': '.join(describe_error(error))}"
             raise
         finally:
             progress.save(self.state.notes, now=self.now())
-        coverage = progress.coverage()
+        coverage = progress.coverage(read_lost(self.state.notes))
         facts = {
             "workspace_id": workspace.arm_id,
             "coverage_percent": coverage.percent,

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.qualified_names import ParsedName, QualifiedName, parse
-from shared.intake.event_types import LISTED, NAMESPACE
+from shared.intake.event_types import AGAIN, LISTED, NAMESPACE
 from shared.model import SETTLED, SUCCEEDED, AssetId, WorkspaceId
 from shared.openlineage.incoming_events import REFOLD
 from shared.ports import Listed
 
 
-def event_about(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
+def event_about(workspace: WorkspaceId, item: Listed, *, now: datetime, again: bool = False) -> str:
     """
-    Build the event that announces a run, a model version or an endpoint.
+    Build the event that announces a run, a model version or an endpoint; `again` if it has changed since.
 
     >>> from datetime import UTC
     >>> workspace = WorkspaceId("s", "rg", "ws")
@@ -30,7 +30,7 @@ def event_about(workspace: WorkspaceId, item: Listed, *, now: datetime) -> str:
     else:
         event_type, subject, data = "ModelDeployed", f"endpoints/{item.name}", {"serviceName": item.name}
     event = {
-        "id": f"{LISTED}{item.kind}-{item.name}{f'-{item.version}' if item.version else ''}",
+        "id": f"{AGAIN if again else LISTED}{item.kind}-{item.name}{f'-{item.version}' if item.version else ''}",
         "topic": workspace.arm_id,
         "subject": subject,
         "eventType": f"{NAMESPACE}{event_type}",
@@ -77,6 +77,7 @@ def key_of(workspace: WorkspaceId, item: Listed) -> QualifiedName:
     """Name the ledger's row of what a workspace holds."""
     if item.kind == "run":
         return qualified_names.of_run(workspace, item.name)
-    if item.kind == "model":
-        return qualified_names.of_asset(workspace, AssetId("models", item.name, item.version))
+    if item.kind in ("model", "data"):
+        kind = "models" if item.kind == "model" else "data"
+        return qualified_names.of_asset(workspace, AssetId(kind, item.name, item.version))
     return qualified_names.of_endpoint(workspace, item.name)

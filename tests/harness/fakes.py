@@ -69,6 +69,7 @@ class FakeRunSource(Script):
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         self.experiments |= experiments or {}
         return self._answer(f"run {run_id}")  # type: ignore[no-any-return]
@@ -129,7 +130,12 @@ class FakeCatalog(Script):
         ]
         return {
             entity.ref.qualified_name: Found(
-                entity.ref, f"guid {entity.ref}", entity.outputs or (), entity.labels, str(entity.attributes["name"])
+                entity.ref,
+                f"guid {entity.ref}",
+                entity.outputs or (),
+                entity.labels,
+                str(entity.attributes["name"]),
+                inputs=entity.inputs or (),
             )
             for entity in here
         }

@@ -14,7 +14,7 @@ from shared.model import WorkspaceId
 from shared.reconciling.coverage import read_coverage
 from shared.reconciling.looks import IN_TICK
 from shared.settings import Settings
-from tests.harness.app import WORKSPACE, WS, App, run_completed
+from tests.harness.app import WORKSPACE, WS, App, model_registered, run_completed
 from tests.harness.clock import MovedClock
 
 Add = Callable[..., None]
@@ -184,3 +184,44 @@ def test_run_of_long_ago_that_a_list_shows_is_not_looked_at_again(later: Later) 
     """A backfill of years costs no look; what was to settle has."""
     later.tick()
     assert later.looks() == 0
+
+
+POWER_BI = (
+    "https://app.powerbi.com/groups/40000000-0000-0000-0000-000000000000/datasets/40000000-0000-0000-0000-000000000001"
+)
+
+
+def test_tags_and_stage_that_people_set_later_arrive_at_the_next_tick(later: Later, add: Add) -> None:
+    """Azure ML raises no event for them; a link to Power BI comes with its tag, and goes with it."""
+    path = "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.late/outputs/model"
+    add(
+        runs={"late": {**JOB, "outputs": {"o": {"register": "out:1"}}}},
+        models={"m:1": {"type": "mlflow_model", "path": path, "job_name": "late", "stage": "Development"}},
+    )
+    later.app.replay()
+    later.app.replay([run_completed("late"), model_registered("m", "1")])
+    add(
+        data={"out:1": {"tags": {"powerbi_dataset": POWER_BI}, "description": "One row a customer."}},
+        models={"m:1": {"stage": "Production", "tags": {"approved_by": "risk"}}},
+    )
+    later.tick()
+    model = later.app.entity(f"{WS}/models/m/versions/1")["attributes"]
+    assert (model["stage"], model["tags"]) == ("Production", '{"approved_by": "risk"}')
+    assert later.app.entity(f"{WS}/data/out/versions/1")["attributes"]["description"] == "One row a customer."
+    [dataset] = later.app.services.catalog.find([QualifiedName(POWER_BI)])
+    add(data={"out:1": {"tags": {"powerbi_dataset": None}}})
+    later.restart()
+    later.tick(after=2 * HOUR)
+    assert later.app.services.catalog.find([dataset]) == {}
+
+
+def test_data_that_no_one_has_changed_is_listed_once_an_hour_and_published_no_more(later: Later) -> None:
+    """Each asset costs a request to be looked at."""
+    publish_all(later)
+    counted = []
+    for wait in (timedelta(0), timedelta(minutes=30), timedelta(minutes=31)):
+        later.emulator.control.clear_requests()
+        assert later.tick(after=wait) == []
+        paths = [request.path for request in later.emulator.control.requests("azure_ml")]
+        counted.append(any(path.endswith("/data") for path in paths))
+    assert counted == [False, False, True]

@@ -3,19 +3,24 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from cli.session import drain, local_queue
+from questions.audit import format_serving, read_history, serving_at
 from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
+from shared.reconciling import coverage as coverage_of
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.harness.app import WORKSPACE, WS, App, run_completed
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
+LOAN = "https://contosolake.dfs.core.windows.net/credit/again/loan.csv"
 HISTORY = "https://contosolake.dfs.core.windows.net/credit/history"
 
 
@@ -293,6 +298,37 @@ def test_steps_of_an_archived_pipeline_are_marked(app: App) -> None:
     assert state_of(app, f"{WS}/runs/cccccccc-0000-4000-8000-000000000003") == "Archived"
 
 
+def test_run_that_was_restored_is_no_history_any_more(app: App) -> None:
+    """A walk through the runs begins at the newest and may not meet it; one through what is archived misses it."""
+    app.replay()
+    step, other = (f"{WS}/runs/{name}" for name in ("cccccccc-0000-4000-8000-000000000003", "creditrisk_train"))
+    app.emulator.control.archive("jobs", "creditrisk_pipeline")
+    app.emulator.control.archive("jobs", "creditrisk_train")
+    tick(app)
+    app.emulator.control.archive("jobs", "creditrisk_pipeline", archived=False)
+    tick(app)
+    assert (state_of(app, step), state_of(app, other)) == ("Active", "Archived")
+    assert app.entity(step)["attributes"]["status"] == "Completed"
+    app.emulator.control.clear_requests()
+    coverage = tick(app)
+    assert (coverage.percent, coverage.gaps) == (100.0, ())
+    assert app.writes() == 0
+
+
+def test_model_that_was_changed_while_it_was_archived_is_as_azure_ml_has_it_when_it_is_restored(
+    app: App, add: Add
+) -> None:
+    """The mark alone would leave what was written before."""
+    app.replay()
+    app.emulator.control.archive("models", "creditrisk_model", "1")
+    tick(app)
+    add(models={"creditrisk_model:1": {"stage": "Retired"}})
+    app.emulator.control.archive("models", "creditrisk_model", "1", archived=False)
+    tick(app)
+    attributes = app.entity(f"{WS}/models/creditrisk_model/versions/1")["attributes"]
+    assert (attributes["state"], attributes["stage"]) == ("Active", "Retired")
+
+
 def test_deleted_model_endpoint_and_deployment_are_marked_and_stay(app: App, add: Add) -> None:
     """Who looks at the past still finds them; an endpoint that comes back is live again."""
     blue, green = {"model": "creditrisk_model:2"}, {"model": "creditrisk_model:1"}
@@ -401,3 +437,164 @@ def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
         app.services.reconciler.tick()
     [failed] = read_coverage(notes, now=now)
     assert (failed.percent, failed.problem.startswith("the last look at it failed: ")) == (99.9, True)
+
+
+def test_endpoint_keeps_which_model_version_answered_when(app: App, add: Add) -> None:
+    """A model that is replaced, a deployment that is deleted without any event, and the endpoint that follows it."""
+    first, second = "2026-07-01T08:00:00+00:00", "2026-07-02T08:00:00+00:00"
+    blue = {"model": "creditrisk_model:1", "traffic": 100, "modified_at": first}
+    green = {"model": "creditrisk_model:1", "modified_at": first}
+    add(online_endpoints={"served": {"deployments": {"blue": blue, "green": green}}})
+    app.replay()
+    tick(app)
+    add(online_endpoints={"served": {"deployments": {"blue": {"model": "creditrisk_model:2", "modified_at": second}}}})
+    for _ in range(3):
+        tick(app)
+    name = QualifiedName(f"{WS}/endpoints/served")
+    history = read_history(app.services.ledger, name)
+    assert [format_serving(each) for each in history if each.deployment == "blue"] == [
+        "blue: creditrisk_model:1, 100 % of the traffic, from 2026-07-01T08:00:00Z to 2026-07-02T08:00:00Z",
+        "blue: creditrisk_model:2, 100 % of the traffic, from 2026-07-02T08:00:00Z on",
+    ]
+    at = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert {each.models for each in serving_at(history, at)} == {("creditrisk_model:1",)}
+    app.emulator.control.delete("onlineEndpoints", "served", deployment="green")
+    for _ in range(4):
+        tick(app)
+    [of_green] = [each for each in read_history(app.services.ledger, name) if each.deployment == "green"]
+    assert of_green.until
+    app.emulator.control.delete("onlineEndpoints", "served")
+    tick(app)
+    gone = read_history(app.services.ledger, name)
+    assert (len(gone), [each for each in gone if not each.until]) == (3, [])
+
+
+def delete_in_catalog(app: App, name: str) -> None:
+    app.services.purview.delete(f"/entity/guid/{app.entity(name)['guid']}")
+
+
+@pytest.mark.parametrize(
+    ("deleted", "name"),
+    [
+        ("runs/creditrisk_train", "creditrisk_train"),
+        ("runs/creditrisk_train/metrics", "creditrisk_train"),
+        ("models/creditrisk_model/versions/1", "creditrisk_model"),
+        ("endpoints/creditrisk-endpoint", "creditrisk-endpoint"),
+    ],
+)
+def test_what_the_catalog_lost_is_named_and_no_hundred_percent(app: App, deleted: str, name: str) -> None:
+    """The ledger believes it written; an edge counts only while the catalog has it."""
+    app.replay()
+    assert tick(app).percent == 100.0
+    delete_in_catalog(app, f"{WS}/{deleted}")
+    coverage = tick(app)
+    assert coverage.percent < 100
+    assert name in [gap.name for gap in coverage.gaps if "the catalog does not have" in gap.reason]
+    for event in app.events():
+        app.services.queue.put(event)
+    by_force = partial(app.services.deliveries.handle, force=True)
+    list(drain(app.services, local_queue(app.services), redelivery=AT_ONCE, handle=by_force))
+    assert tick(app).percent == 100.0
+
+
+def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
+    start_app: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any number of ticks look at all of it."""
+    monkeypatch.setitem(coverage_of.SAMPLE, "run", 3)
+    app = start_app("credit-risk")
+    app.replay()
+    tick(app)
+    delete_in_catalog(app, f"{WS}/runs/creditrisk_train")
+    asked = []
+    for _ in range(9):
+        app.emulator.control.clear_requests()
+        tick(app)
+        asked.append(len(app.emulator.control.requests("purview")))
+    assert "creditrisk_train" in reasons(read_coverage(app.services.state.notes)[0])
+    assert max(asked) <= 6
+
+
+def scan_loan(app: App) -> None:
+    found = {"typeName": "azure_datalake_gen2_path", "qualifiedName": LOAN, "path": "/again/loan.csv"}
+    app.emulator.control.scan(found)
+
+
+def make_again(app: App) -> None:
+    """Let a scan miss a file and the next one find it: Purview deletes the asset and makes another of its name."""
+    delete_in_catalog(app, LOAN)
+    scan_loan(app)
+
+
+@pytest.fixture
+def readers(app: App, add: Add) -> App:
+    """Two runs that read a scanned file, one of them through a data asset, and one that wrote it."""
+    scan_loan(app)
+    path = {"uri": "azureml://datastores/lake/paths/again/loan.csv", "type": "uri_file"}
+    job = {"kind": "command", "experiment": "e", "command": "python x.py"}
+    add(
+        data={"loan-again:1": {"type": "uri_file", "path": path["uri"]}},
+        runs={
+            "by-path": {**job, "inputs": {"d": path}},
+            "by-asset": {**job, "inputs": {"d": {"asset": "loan-again:1"}}},
+            "writer": {**job, "outputs": {"d": {"path": path["uri"], "type": "uri_file"}}},
+        },
+    )
+    app.replay()
+    app.replay([run_completed(name) for name in ("by-path", "by-asset", "writer")])
+    assert tick(app).percent == 100.0
+    return app
+
+
+def edges_of_loan(app: App) -> set[str]:
+    return {edge for edge in app.edges(LOAN) if "loan.csv" in edge}
+
+
+def test_lineage_comes_back_when_a_scan_has_made_an_asset_again(readers: App) -> None:
+    """Purview deletes an asset whose file was missing between two scans; until the edges are back it is no 100 %."""
+    before = edges_of_loan(readers)
+    assert len(before) == 3
+    make_again(readers)
+    assert edges_of_loan(readers) == set()
+    readers.services.reconciler.tick()
+    coverage = read_coverage(readers.services.state.notes)[0]
+    assert coverage.percent < 100
+    assert "it is on the queue" in " ".join(reasons(coverage).values())
+    readers.replay([])
+    assert edges_of_loan(readers) == before
+    assert tick(readers).percent == 100.0
+    readers.emulator.control.clear_requests()
+    assert tick(readers).percent == 100.0
+    assert readers.writes() == 0
+
+
+def test_lineage_of_an_asset_that_is_gone_is_named_and_not_written(readers: App) -> None:
+    """Its file may be gone for good, and a placeholder would claim that it is there."""
+    delete_in_catalog(readers, LOAN)
+    assert tick(readers).percent < 100
+    assert readers.services.catalog.get_entity(QualifiedName(LOAN)) is None
+
+
+def test_edge_that_a_person_removed_is_named_and_not_written_again(readers: App) -> None:
+    """The asset is the one that it led to: someone has taken the edge away, and not a scan."""
+    [link] = [
+        item
+        for item in readers.entity(f"{WS}/runs/by-path")["relationshipAttributes"]["inputs"]
+        if item["qualifiedName"] == LOAN
+    ]
+    readers.services.purview.delete(f"/relationship/guid/{link['relationshipGuid']}")
+    before = edges_of_loan(readers)
+    assert len(before) == 2
+    assert tick(readers).percent < 100
+    assert edges_of_loan(readers) == before
+
+
+def test_waiting_poison_is_no_hundred_percent(app: App) -> None:
+    """What the host gave up on is in no row and no dead letter until it is collected."""
+    app.replay()
+    tick(app)
+    state = replace(app.services.state, count_poison=lambda: 2)
+    app.services.state = state
+    app.services.reconciler.tick()
+    [coverage] = read_coverage(state.notes)
+    assert (coverage.percent, "gave up on messages (2)" in coverage.problem) == (99.9, True)

@@ -40,6 +40,9 @@ class EndlessInventory:
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         return InventoryPage(())
 
+    def list_data(self, workspace: WorkspaceId, *, page: str = "") -> InventoryPage:
+        return InventoryPage(())
+
     def list_endpoints(self, workspace: WorkspaceId) -> Sequence[Listed]:
         return ()
 

@@ -16,7 +16,6 @@ from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError, RecordNotFoundError
 from shared.http.rest import get_token
-from shared.purview.transport import SCOPE
 
 _ROLE = (
     "A Collection Administrator gives the role Data Curator: lineage setup --identity OBJECT_ID "
@@ -37,7 +36,7 @@ def check_catalog(
             lambda: management.arm.get(deployment.purview_account_id, PURVIEW_ACCOUNTS),
             services.settings.purview_endpoint,
             resolve,
-            zone="privatelink.purview.azure.com",
+            zone=services.cloud.private_zone(services.cloud.purview),
         )
     yield Check("catalog: collection", _probe_collection(services, management), _ROLE)
     yield Check("catalog: role", _probe_role(services, management, deployment), _ROLE)
@@ -67,7 +66,7 @@ def _find_collection(services: Services, management: Management) -> Collection:
 def _probe_role(services: Services, management: Management, deployment: AppDeployment) -> Callable[[], str]:
     def probe() -> str:
         identity = deployment.identity_id or str(
-            read_claims(get_token(services.credential, SCOPE).token).get("oid") or ""
+            read_claims(get_token(services.credential, services.cloud.purview_scope).token).get("oid") or ""
         )
         if not identity:
             raise UncheckedError("who the app is, is not known: give --identity")

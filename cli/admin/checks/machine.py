@@ -26,11 +26,10 @@ _PLACEHOLDERS = {
 }
 """In place of a required setting that is missing or wrong, so that the rest can be read; nothing is asked of them."""
 
-_PURVIEW, _STORAGE = "https://purview.azure.net", "https://storage.azure.com"
-_ARM_ALSO = ("https://management.core.windows.net",)
-"""Azure Resource Manager takes tokens for its older name too."""
-_APPLICATIONS = {"73c2949e-da2d-457a-9607-fcc665198967": _PURVIEW}
-"""Audiences that are given as the id of an application."""
+_STORAGE = "https://storage.azure.com"
+"""The audience of storage is the same in every cloud."""
+_PURVIEW_APPLICATION = "73c2949e-da2d-457a-9607-fcc665198967"
+"""An audience may be given as the id of an application."""
 
 
 def open_what_is_right(environ: Mapping[str, str]) -> tuple[Services, Mapping[str, str]]:
@@ -68,8 +67,12 @@ def check_settings(problems: Mapping[str, str]) -> Check:
 
 def check_sign_in(services: Services) -> Iterator[Check]:
     """Yield a check for each audience; the storage account's only where there is one."""
-    arm = services.settings.arm_endpoint
-    audiences = {"Azure Resource Manager": (arm, *_ARM_ALSO), "Purview": (_PURVIEW,)}
+    cloud = services.cloud
+    audiences: dict[str, tuple[str, ...]] = {
+        # Azure Resource Manager takes tokens for its older name too.
+        "Azure Resource Manager": (services.settings.arm_endpoint, f"https://{cloud.arm_before}"),
+        "Purview": (cloud.purview_audience, _PURVIEW_APPLICATION),
+    }
     if isinstance(services.settings.storage, StorageAccount):
         audiences["storage"] = (_STORAGE,)
     for name, names in audiences.items():
@@ -96,7 +99,7 @@ def _probe_token(services: Services, audiences: tuple[str, ...]) -> Callable[[],
             )
         claims = read_claims(token.token)
         audience = str(claims.get("aud") or "").rstrip("/")
-        if claims and not any(audience == name.rstrip("/") for name in (*audiences, _APPLICATIONS.get(audience, ""))):
+        if claims and not any(audience == name.rstrip("/") for name in audiences):
             raise ProblemError(
                 f"the token for {audiences[0]} is for {audience}",
                 "The credential gives tokens for a wrong audience: sign in to the cloud of this endpoint.",

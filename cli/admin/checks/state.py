@@ -32,7 +32,7 @@ def check_state(
             lambda: management.arm.get(deployment.storage_account_id, STORAGE_ACCOUNTS),
             storage.blob_endpoint,
             resolve,
-            zone="privatelink.blob.core.windows.net",
+            zone=services.cloud.private_zone(f"blob.{services.cloud.storage}"),
         )
     yield Check("storage: queue", _probe_queue(services), _ROLES)
     yield Check("storage: ledger", _probe_ledger(services), _ROLES)

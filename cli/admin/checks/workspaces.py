@@ -71,7 +71,8 @@ def _probe_record(services: Services, workspace: WorkspaceId, resolve: Resolve) 
         discovery = str(body["properties"].get("discoveryUrl") or "")
         is_private = body["properties"].get("publicNetworkAccess") == "Disabled"
         if is_private and discovery:
-            refuse_public_address(discovery, resolve, zone="privatelink.api.azureml.ms")
+            cloud = services.cloud
+            refuse_public_address(discovery, resolve, zone=cloud.private_zone(cloud.machine_learning))
         found = get_workspace(services.rest, arm, workspace)
         host = urlsplit(found.api_url).hostname or ""
         find_addresses(host, resolve)

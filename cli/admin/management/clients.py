@@ -9,7 +9,6 @@ from cli.admin.management.purview_account import PurviewAccount
 from cli.admin.management.purview_scans import PurviewScans
 from shared.bootstrap import Services
 from shared.http.rest import RestClient
-from shared.purview.transport import SCOPE
 
 if TYPE_CHECKING:
     from azure.mgmt.eventgrid import EventGridManagementClient
@@ -38,16 +37,20 @@ class Management:
     @cached_property
     def account(self) -> PurviewAccount:
         needs = "Collection Administrator of the collection"
-        return PurviewAccount(self._rest(SCOPE, needs=needs, service="Purview"), self._endpoint)
+        return PurviewAccount(self._rest(self._purview_scope, needs=needs, service="Purview"), self._endpoint)
 
     @cached_property
     def scans(self) -> PurviewScans:
         needs = "Data Source Administrator of the collection"
-        return PurviewScans(self._rest(SCOPE, needs=needs, service="Purview"), self._endpoint)
+        return PurviewScans(self._rest(self._purview_scope, needs=needs, service="Purview"), self._endpoint)
 
     @property
     def _arm_scope(self) -> str:
         return f"{self._services.settings.arm_endpoint}/.default"
+
+    @property
+    def _purview_scope(self) -> str:
+        return self._services.cloud.purview_scope
 
     def _rest(self, scope: str, **words: Any) -> RestClient:
         return RestClient(self._services.credential, self._services.transport, scope=scope, **words)

@@ -133,7 +133,10 @@ def _asset(version: Version, *, archived: bool, anonymous: bool = False) -> Body
 def _versioned(workspace: Workspace, kind: str, version: Version, properties: Body, *, anonymous: bool = False) -> Body:
     path = version.arm_path(kind)
     shared = _asset(version, archived=workspace.is_archived(path), anonymous=anonymous)
-    return resource(workspace, path, (version.created_at, version.created_by), shared | properties)
+    body = resource(workspace, path, (version.created_at, version.created_by), shared | properties)
+    # azure-rest-api-specs, common-types v3, systemData; a version that was never changed was modified when it was made.
+    body["systemData"]["lastModifiedAt"] = timestamp(version.modified_at or version.created_at)
+    return body
 
 
 def data_body(workspace: Workspace, data: DataVersion, *, listed: bool = False) -> Body:

@@ -29,6 +29,7 @@ class Version:
     version: str
     created_at: datetime
     created_by: str
+    modified_at: datetime | None = None
     description: str | None = None
     tags: Tags = field(default_factory=dict)
     properties: Tags = field(default_factory=dict)
@@ -60,7 +61,6 @@ class ModelVersion(Version):
     type: str
     path: str
     job_name: str | None = None
-    modified_at: datetime | None = None
     stage: str | None = None
     flavors: Mapping[str, object] = field(default_factory=dict)
     answer: Mapping[str, object] = field(default_factory=dict)
@@ -103,6 +103,7 @@ class Deployment:
     component: str | None = None
     state: str = "Succeeded"
     collects: Tags = field(default_factory=dict)
+    modified_at: datetime | None = None
     answer: Mapping[str, object] = field(default_factory=dict)
 
 

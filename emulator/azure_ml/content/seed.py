@@ -150,6 +150,7 @@ def _version(label: str, node: Node) -> dict[str, Any]:
         "version": version,
         "created_at": read_time(node.get("created_at")),
         "created_by": node.get("created_by", AUTHOR),
+        "modified_at": read_time(node["modified_at"]) if "modified_at" in node else None,
         "description": node.get("description"),
         "tags": texts(node.get("tags")),
         "properties": texts(node.get("properties")),
@@ -172,7 +173,6 @@ def _model(label: str, node: Node) -> ModelVersion:
         type=node.get("type", "custom_model"),
         path=node["path"],
         job_name=node.get("job_name"),
-        modified_at=read_time(node["modified_at"]) if "modified_at" in node else None,
         stage=node.get("stage"),
         flavors=node.get("flavors", {}),
         answer=node.get("answer", {}),
@@ -204,6 +204,7 @@ def _endpoint(name: str, node: Node) -> Endpoint:
             state=entry.get("state", "Succeeded"),
             tags=texts(entry.get("tags")),
             collects=texts(entry.get("collects")),
+            modified_at=read_time(entry["modified_at"]) if "modified_at" in entry else None,
             answer=entry.get("answer", {}),
         )
         for deployment, entry in node.get("deployments", {}).items()

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from emulator.azure_ml.content.lifecycle import Lifecycle
@@ -33,7 +34,23 @@ class AzureML:
 
     def merge(self, fragment: Mapping[str, object]) -> None:
         """Add to the state; a bad fragment raises ValueError and changes nothing. What it names is deleted no more."""
-        self._load(merge(self._seed, fragment), fragment)
+        self._load(merge(self._seed, self._dated(fragment)), fragment)
+
+    def _dated(self, fragment: Mapping[str, Any]) -> dict[str, Any]:
+        """Let versions of data and models that a fragment changes be modified now, unless it says when."""
+        dates: dict[str, Any] = {}
+        now = datetime.now(UTC).isoformat()
+        for name, parts in fragment.get("workspaces", {}).items():
+            before = next((each for each in self._as_seeded.values() if each.names.workspace == name), None)
+            for kind in ("data", "models") if before else ():
+                known = {version.label for version in before.assets(kind).values()} if before else set()
+                changed = {
+                    label: {"modified_at": now}
+                    for label, node in ((parts or {}).get(kind) or {}).items()
+                    if isinstance(node, Mapping) and "modified_at" not in node and label in known
+                }
+                dates = merge(dates, {"workspaces": {name: {kind: changed}}}) if changed else dates
+        return merge(fragment, dates)
 
     def _load(self, seed: dict[str, object], fragment: Mapping[str, Any]) -> None:
         workspaces = read_workspaces(seed, self._families)

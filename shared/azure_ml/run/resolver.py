@@ -15,6 +15,7 @@ from shared.azure_ml.services.models import get_model
 from shared.azure_ml.services.sdk import SdkClient
 from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, get_workspace, list_guids
 from shared.cache import Cache
+from shared.clouds import PUBLIC
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import RestClient
 from shared.model import (
@@ -75,6 +76,7 @@ class Resolver:
         clock: Callable[[], float],
         owners: bool = False,
         watches: Callable[[WorkspaceId], bool] = lambda _: False,
+        studio: str = PUBLIC.studio,
         scopes: Sequence[str] = (),
     ) -> None:
         """
@@ -83,12 +85,14 @@ class Resolver:
             scopes: ARM ids of such workspaces, and of resource groups and subscriptions in which all are.
         """
         self._watches = watches
+        self._studio = studio
         self._scopes = scopes
         self._owners = owners
         self._rest = rest
         self._arm_endpoint = arm_endpoint
         self._open_sdk = open_sdk
         self._cache = Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=clock)
+        self._clock = clock
         self._records = Cache(size=CACHE_SIZE, seconds=WORKSPACE_SECONDS, clock=clock)
         self._brief = Cache(size=CACHE_SIZE, seconds=BRIEFLY, clock=clock)
         self._producers = ProducerFinder(self._reader, watches)
@@ -100,7 +104,9 @@ class Resolver:
     @_readable
     def get_record(self, workspace: WorkspaceId) -> WorkspaceRecord:
         """Return a workspace with the address of its services."""
-        return self._records.get(workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace))
+        return self._records.get(
+            workspace, lambda: get_workspace(self._rest, self._arm_endpoint, workspace, studio=self._studio)
+        )
 
     @_readable
     def get_root_status(self, workspace: WorkspaceId, run_id: str) -> str:
@@ -116,6 +122,7 @@ class Resolver:
         orchestrates: bool = False,
         experiments: Mapping[str, str] | None = None,
         is_published: Callable[[str], bool] | None = None,
+        fresh: bool = False,
     ) -> RunTree:
         """
         Return the whole tree that a run belongs to.
@@ -128,10 +135,11 @@ class Resolver:
             experiments: names of experiments by id, for this tree alone; each saves a request. They never change.
             is_published: the tree comes without its runs, and without the requests for them, if the root has not
                 ended, or if this says yes to the run that stands for the one that was asked for.
+            fresh: data assets are read again, whose tags may have changed since they were read.
         """
-        return self._reader(workspace).trees.read(
-            run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published
-        )
+        reader = self._reader(workspace)
+        trees = self._read_trees(reader.workspace, reader.api, reader.sdk, fresh=True)[1] if fresh else reader.trees
+        return trees.read(run_id, orchestrates=orchestrates, experiments=experiments or {}, is_published=is_published)
 
     @_readable
     def has_changed(self, workspace: WorkspaceId, known: Signature) -> bool:
@@ -200,10 +208,18 @@ class Resolver:
         record = self.get_record(workspace)
         api = WorkspaceApi(self._rest, record)
         sdk = self._open_sdk(workspace)
-        read_model = partial(get_model, self._rest, f"{self._arm_endpoint}{workspace.arm_id}", owners=self._owners)
-        data = DataReader(record, api, sdk, read_model, self._cache, self._find_neighbour)
-        trees = RunTreeReader(record.workspace, api, data, self._cache, self._brief, self._owners)
+        data, trees = self._read_trees(record.workspace, api, sdk)
         return WorkspaceReader(record.workspace, api, sdk, data, trees)
+
+    def _read_trees(
+        self, workspace: Workspace, api: WorkspaceApi, sdk: SdkClient, *, fresh: bool = False
+    ) -> tuple[DataReader, RunTreeReader]:
+        cache, brief = (Cache(size=CACHE_SIZE, seconds=CACHE_SECONDS, clock=self._clock) for _ in range(2))
+        cache, brief = (cache, brief) if fresh else (self._cache, self._brief)
+        address = f"{self._arm_endpoint}{workspace.id.arm_id}"
+        read_model = partial(get_model, self._rest, address, owners=self._owners)
+        data = DataReader(self.get_record(workspace.id), api, sdk, read_model, cache, self._find_neighbour)
+        return data, RunTreeReader(workspace, api, data, self._cache, brief, self._owners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +236,9 @@ class _Served:
             return self.data.get_model_or_name(asset)
         if theirs := self.find_neighbour(other):
             return replace(theirs.get_model_or_name(asset), workspace=theirs.workspace)
-        return (
-            ModelVersion(asset, workspace=Workspace(other, other.name, "")) if isinstance(other, WorkspaceId) else None
-        )
+        if not isinstance(other, WorkspaceId):
+            return None
+        return ModelVersion(asset, workspace=Workspace(other, other.name, "", self.data.workspace.studio))
 
     def find_data(self, asset_ids: Mapping[str, str]) -> Mapping[str, Data]:
         """Return the data assets that a deployment writes; those that cannot be read by their names."""

@@ -18,6 +18,7 @@ from shared.ports import InventoryPage, Listed
 MODELS = 250
 """Model versions that the registry is asked for in one request."""
 _JOBS = "2024-01-01-preview"
+DATA_VERSION = "2023-08-01-preview"
 _WORKSPACES = "2024-10-01-preview"
 
 
@@ -89,6 +90,24 @@ class Inventory:
             parameters = {"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
             versions = self._rest.get_all(url, params=parameters)
             items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
+        return InventoryPage(tuple(items), self._next(answer, page))
+
+    def list_data(self, workspace: WorkspaceId, *, page: str = "") -> InventoryPage:
+        """
+        Return the versions of the data assets of a page.
+
+        No service lists the versions of all data assets in one go, so each costs a request.
+        """
+        answer = self._page(workspace, page, "data", DATA_VERSION)
+        items: list[Listed] = []
+        for container in items_of(answer):
+            name = _text(container, "name")
+            url = f"{self._arm_endpoint}{workspace.arm_id}/data/{quote(name, safe='')}/versions"
+            for body in self._rest.get_all(url, params={"api-version": DATA_VERSION}):
+                changed = _moment(object_in(body, "systemData").get("lastModifiedAt"), "systemData.lastModifiedAt")
+                items.append(
+                    Listed("data", name, _text(body, "name"), created_at=_created_at(body), modified_at=changed)
+                )
         return InventoryPage(tuple(items), self._next(answer, page))
 
     def list_endpoints(self, workspace: WorkspaceId) -> tuple[Listed, ...]:

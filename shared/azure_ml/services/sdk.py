@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 
+from shared.clouds import BY_ARM_ENDPOINT, PUBLIC
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, WORKSPACE_READER, BoundedRetryPolicy
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 _IN_NO_NAME = re.compile(r"[{}'\"]")
 """In no account, container, host or model; a workspace of OneLake may have almost any other name."""
-_KNOWN_CLOUDS = {
-    "management.azure.com": "AzureCloud",
-    "management.chinacloudapi.cn": "AzureChinaCloud",
-    "management.usgovcloudapi.net": "AzureUSGovernment",
-}
 
 
 class SdkClient:
@@ -134,14 +130,14 @@ def _build_client(
 def _cloud(arm_endpoint: str) -> dict[str, Any]:
     """Name the cloud of an ARM endpoint, and describe it to the SDK unless it is a public one."""
     host = urlsplit(arm_endpoint).netloc.lower()
-    if host in _KNOWN_CLOUDS:
-        return {"cloud": _KNOWN_CLOUDS[host]}
+    if cloud := BY_ARM_ENDPOINT.get(f"https://{host}"):
+        return {"cloud": cloud.name}
     metadata = {
         "azure_portal": arm_endpoint,
         "resource_manager": arm_endpoint,
         "active_directory": arm_endpoint,
         "aml_resource_id": arm_endpoint,
-        "storage_endpoint": "core.windows.net",
+        "storage_endpoint": PUBLIC.storage,
         "registry_discovery_endpoint": arm_endpoint,
     }
     return {"cloud": host, "cloud_metadata": metadata}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from shared.clouds import PUBLIC
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, link_at
 from shared.model import Workspace, WorkspaceId
@@ -72,7 +73,9 @@ class WorkspaceRecord:
         return frozenset({of_region, f"{private}{of_region}"})
 
 
-def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -> WorkspaceRecord:
+def get_workspace(
+    rest: RestClient, arm_endpoint: str, workspace: WorkspaceId, *, studio: str = PUBLIC.studio
+) -> WorkspaceRecord:
     """
     Read the workspace and ask its discovery address for the host of its services (2 requests).
 
@@ -87,7 +90,12 @@ def get_workspace(rest: RestClient, arm_endpoint: str, workspace: WorkspaceId) -
         raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
     account = str(properties.get("storageAccount") or "").rpartition("/")[2]
     return WorkspaceRecord(
-        workspace=Workspace(workspace, name=str(body["name"]), region=str(body.get("location") or "")),
+        workspace=Workspace(
+            workspace,
+            name=str(body["name"]),
+            region=str(body.get("location") or ""),
+            studio=studio,
+        ),
         guid=str(properties["workspaceId"]),
         api_url=api,
         hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
