@@ -25,6 +25,8 @@ _ASKED = 1_000
 _NAMED = 3
 _REGISTERED_BY_ITSELF = timedelta(days=1)
 """A run that registers a model from a path ends so long after that at most."""
+_FEW = 200
+"""Places that were written; with more, readers inside those that Azure ML chose are not asked for."""
 READERS = 200
 """Runs that are published again because of what one run wrote."""
 
@@ -155,6 +157,8 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
         if read.path not in writers:
             above = (_possible(read, writers.get(path, ())) for path in folders_above(read.path))
             around |= _by_data(next(filter(None, above), ()))
+        elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
+            around |= _by_data(use for use in _possible(read, writers[read.path]) if use.is_of_asset)
         if read.is_folder and not _is_of_one_run(read.path):
             inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
             inside += ledger.find_uses_below(read.path, is_output=True, limit=_ASKED)
@@ -185,9 +189,11 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     by a run that reads its place; and a place that carries the id of the run that wrote it is in no set with others.
     """
     found: dict[object, QualifiedName] = {}
-    for use in written:
-        read = list(ledger.find_uses_at([use.path, *folders_above(use.path)], is_output=False))
-        if use.is_folder:
+    new = {use: (use.path, *folders_above(use.path)) for use in written}
+    at = _by_path(ledger.find_uses_at(sorted({path for paths in new.values() for path in paths}), is_output=False))
+    for use, paths in new.items():
+        read = [each for path in paths for each in at.get(path, ())]
+        if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path)):
             read += ledger.find_uses_below(use.path, is_output=False, limit=_ASKED)
         for each in read:
             if each.run == use.run:
@@ -197,7 +203,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
                     found.setdefault(each.data, each.run)
                 continue
             if each.path == use.path:
-                is_missed = (use.is_of_asset and not each.is_of_asset) or bool(_carried_id(use))
+                is_missed = (use.is_of_asset and each.data != use.data) or bool(_carried_id(use))
             else:
                 is_missed = each.is_of_asset or not _is_later(use, each)
             if is_missed:
@@ -269,6 +275,8 @@ def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
     who = f"run{'s' if len(runs) > 1 else ''} {', '.join(runs[:_NAMED])}{more}"
     below = read.path.partition(BELOW_ROOT)[2]
     written = min(use.path for use in writers)
+    if written == read.path:
+        return f"{who} wrote {below}, and registered it"
     if written.startswith(f"{read.path}/"):
         return f"{who} wrote {written.partition(BELOW_ROOT)[2]}, which is inside {below}"
     return f"{below} is inside {written.partition(BELOW_ROOT)[2]}, which {who} wrote"

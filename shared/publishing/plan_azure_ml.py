@@ -114,8 +114,9 @@ class AzureMlPlanner:
                 case ModelSubject() as model:
                     return self._plan_model(model)
                 case EndpointSubject() as endpoint:
-                    since = self.now() - STALE
-                    return EndpointPlanner(self.source, self.catalog, self.ledger, self.event, since).plan(endpoint)
+                    now = self.now()
+                    planner = EndpointPlanner(self.source, self.catalog, self.ledger, self.event, now - STALE, now)
+                    return planner.plan(endpoint)
         except RecordNotFoundError as error:
             if self.now() - self.event.time < YOUNG:
                 raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error
@@ -210,6 +211,9 @@ class AzureMlPlanner:
         noted = self._noted(tree)
         tree = noted.with_makers(self.source, tree, made)
         shown = {run.id for run in tree.runs}
+        if made.below in shown:  # a trial that was not chosen: what became of its sweep is not shown because of it
+            tree = self._without_failures(tree, but=made.below)
+            shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
         run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
         moved = find_moved(self.source, self.ledger, ref.qualified_name, run.qualified_name)

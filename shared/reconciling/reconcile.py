@@ -133,7 +133,9 @@ class Reconciler:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
         endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
-        marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
+        marker = StateMarker(
+            workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read, self.now
+        )
         progress.problem = "the last look at it did not end"
         try:
             missed.look_at_gaps()

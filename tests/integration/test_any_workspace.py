@@ -88,8 +88,14 @@ def test_any_workspace_becomes_its_lineage_in_any_order(
     The other order takes days: each event is handled by a process of its own, and the timer fires now and then.
     """
     workspace, events, moments = happening
+    content = play_at_once(emulator, tmp_path / f"{uuid4()}.sqlite", workspace, events)
+    assert play_over_days(emulator, tmp_path / f"{uuid4()}.sqlite", workspace, moments) == content
+
+
+def play_at_once(emulator: Emulator, ledger: Path, workspace: Workspace, events: list[str]) -> object:
+    """Publish everything, let the timer fire, compare the catalog with the truth, and return what it holds."""
     begin(workspace, emulator)
-    app = App.on(emulator, tmp_path / f"{uuid4()}.sqlite")
+    app = App.on(emulator, ledger)
     publish(app, events)
     tick(app)
     lineage = read_lineage(app)
@@ -97,14 +103,19 @@ def test_any_workspace_becomes_its_lineage_in_any_order(
     nodes = [f"{node['type']} {node['qualifiedName']}" for node in lineage["nodes"]]
     assert sorted(nodes) == sorted(truth.nodes)
     assert sorted(lineage["edges"]) == sorted(truth.edges)
-    content = app.catalog_content()
+    return app.catalog_content()
+
+
+def play_over_days(emulator: Emulator, ledger: Path, workspace: Workspace, moments: list[Moment]) -> object:
+    """Handle each event by a process of its own, with time in between, and return what the catalog holds."""
     begin(workspace, emulator)
-    clock, ledger = MovedClock(), tmp_path / f"{uuid4()}.sqlite"
+    clock = MovedClock()
     for moment in moments:
         app = App.on(emulator, ledger, now=clock)
         publish(app, [moment.event])
         clock.move(moment.delay)
         if moment.ticks:
             tick(app)
-    tick(App.on(emulator, ledger, now=clock))
-    assert app.catalog_content() == content
+    app = App.on(emulator, ledger, now=clock)
+    tick(app)
+    return app.catalog_content()

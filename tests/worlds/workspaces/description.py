@@ -89,13 +89,15 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Run:
     """
-    A run of a kind that the emulator knows.
+    A run of a kind that the emulator knows; of kind `mlflow` with a parent, one that code began inside that run.
 
     Attributes:
         reuses: the step whose results this step took over.
         best: the trial that a sweep or AutoML run chose.
         saved_inputs, saved_outputs: data sets of v1, by their GUIDs.
         scores_with: the model version of a batch deployment that this step scored with.
+        logged: what its code logged with MLflow as inputs.
+        ended: in which hour; it began an hour before.
     """
 
     id: str
@@ -115,6 +117,12 @@ class Run:
     saved_inputs: tuple[str, ...] = ()
     saved_outputs: tuple[str, ...] = ()
     scores_with: str = ""
+    logged: tuple[PublicFile | Path, ...] = ()
+    ended: int = 1
+
+    @property
+    def began(self) -> int:
+        return self.ended - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +139,17 @@ class RegisteredModel:
     A model version.
 
     Attributes:
-        uri: where its files lie.
+        files: where they lie: a place, or artifacts of a run by its id.
         job_name: the run that was named at registration, or "".
-        maker: the run that made it: the truth, which Azure ML records nowhere.
+        tags: what people or CI say of it.
+        registered: in which hour.
     """
 
     label: str
-    uri: str
+    files: Place | str
     job_name: str = ""
-    maker: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    registered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from tests.worlds.golden_case import WORKSPACE_ID
-from tests.worlds.workspaces.description import Endpoint, RegisteredModel, Run, Workspace
+from tests.worlds.workspaces.description import Endpoint, Run, Workspace
 from tests.worlds.workspaces.seed import experiment_id
 
 
@@ -19,7 +19,11 @@ def families_of(workspace: Workspace) -> dict[str, list[str]]:
 def other_events_of(workspace: Workspace) -> Iterator[str]:
     """Yield the events of models and endpoints, each of which is about itself only."""
     for model in workspace.models:
-        yield _registered(model)
+        yield _model_registered(model.label)
+    for run in workspace.runs:
+        for output in run.outputs:
+            if output.type == "custom_model" and not output.model:
+                yield _model_registered(f"azureml_{run.id}_output_{output.name}:1")
     for endpoint in workspace.endpoints:
         yield _deployed(endpoint)
 
@@ -41,9 +45,9 @@ def _ended(workspace: Workspace, run: Run) -> str:
     )
 
 
-def _registered(model: RegisteredModel) -> str:
-    name, _, version = model.label.rpartition(":")
-    return _event("ModelRegistered", f"models/{model.label}", {"modelName": name, "modelVersion": version})
+def _model_registered(label: str) -> str:
+    name, _, version = label.rpartition(":")
+    return _event("ModelRegistered", f"models/{label}", {"modelName": name, "modelVersion": version})
 
 
 def _deployed(endpoint: Endpoint) -> str:

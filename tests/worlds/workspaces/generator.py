@@ -1,6 +1,6 @@
 """Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,8 +24,7 @@ from tests.worlds.workspaces.description import (
     Source,
     Workspace,
 )
-from tests.worlds.workspaces.seed import uri_of
-from tests.worlds.workspaces.truth import place_of
+from tests.worlds.workspaces.makers import place_of
 
 _DEPTH = 3
 _ENDS = st.sampled_from(["Completed"] * 5 + ["Failed", "Canceled"])
@@ -60,9 +59,16 @@ class _Making:
             self.draw(st.sampled_from(makers))()
             for _ in range(self.draw(st.integers(0, 2))):
                 self.models.append(self._registered())
-            if self.chance() and (written := self._written()):
-                self.data.append(self._registered_afterwards(*self.draw(st.sampled_from(written))))
-        return Workspace(tuple(self.runs), tuple(self.data), tuple(self.models), tuple(self._endpoints()))
+            if self.chance() and self._places:
+                place = self.draw(st.sampled_from(self._places))
+                place = self._place_around(place) if self.chance() else place
+                self.data.append(RegisteredData(self._label(), place))
+        return Workspace(tuple(self._at_some_time()), tuple(self.data), tuple(self.models), tuple(self._endpoints()))
+
+    def _at_some_time(self) -> Iterator[Run]:
+        """Let runs end one after the other, but for a few."""
+        for hour, run in enumerate(self.runs, 1):
+            yield replace(run, ended=hour + self.draw(st.sampled_from([0, 0, 0, 1, 6])))
 
     def chance(self) -> bool:
         return bool(self.draw(st.booleans()))
@@ -80,6 +86,20 @@ class _Making:
             self.runs.append(replace(run, metrics=self._metrics(), parameters=self._parameters()))
         else:
             self.runs.append(self._with_work(run))
+            self._nested(run)
+
+    def _nested(self, above: Run) -> None:
+        """Let code begin runs of MLflow inside another run, and some inside those."""
+        for _ in range(self.draw(st.sampled_from([0, 0, 1, 2]))):
+            run = Run(self._step_id(), "mlflow", above.experiment, self.draw(names.free), above.id)
+            logged = tuple(self.draw(st.lists(self._logged(), max_size=2)))
+            self.runs.append(replace(run, metrics=self._metrics(), parameters=self._parameters(), logged=logged))
+            if self.chance() and above.kind != "mlflow":
+                self._nested(run)
+
+    def _logged(self) -> st.SearchStrategy[PublicFile | Path]:
+        places = st.builds(Place, st.sampled_from(["lake", "workspaceblobstore"]), names.addresses, st.just("uri_file"))
+        return st.one_of(self._addresses(), places.map(Path))
 
     def _tuning(self, parent: Run | None = None) -> None:
         kind = self.draw(st.sampled_from(["sweep", "automl"]))
@@ -99,7 +119,17 @@ class _Making:
         self.runs.append(run)
         child = "trial" if kind == "sweep" else "automl_child"
         for trial in trials:
-            self.runs.append(Run(trial, child, experiment, trial, parent=run.id, metrics=self._metrics()))
+            self.runs.append(
+                Run(
+                    trial,
+                    child,
+                    experiment,
+                    trial,
+                    parent=run.id,
+                    metrics=self._metrics(),
+                    parameters=self._parameters() if kind == "sweep" else (),
+                )
+            )
 
     def _pipeline(self, parent: Run | None = None, depth: int = 1) -> None:
         experiment = parent.experiment if parent else self.draw(names.free)
@@ -124,6 +154,7 @@ class _Making:
             self.runs.append(
                 self._with_work(replace(step, status=self.draw(_ENDS), is_parallel=self.draw(st.booleans())))
             )
+            self._nested(step)
 
     def _batch(self) -> None:
         """A job of a batch endpoint that serves a model: it names its data as v1 does."""
@@ -150,20 +181,49 @@ class _Making:
     def _output(self, run: Run, name: str) -> Output:
         output = Output(name, self.draw(_TYPES))
         if self.chance():
-            store = self.draw(st.sampled_from(["lake", "workspaceblobstore", "share"]))
-            folder = self.draw(st.sampled_from(["", "azureml/"]))  # where Azure ML itself would write
-            path = f"{folder}{self._next()}/{self.draw(names.paths)}"
-            output = replace(output, place=Place(store, path, output.type))
-        match self.draw(st.sampled_from(["nothing", "nothing", "data", "model"])):
+            output = replace(output, place=self._chosen(output.type))
+        match self.draw(st.sampled_from(["nothing", "nothing", "data", "model", "unnamed model"])):
             case "data":
                 return replace(output, registers=self._label())
             case "model":
                 made = replace(output, type="custom_model", place=None, model=self._label())
                 named = self.draw(st.sampled_from(["", run.id, self._root_of(run)]))
-                uri = uri_of(place_of(run, made))
-                self.models.append(RegisteredModel(made.model, uri, named, maker=run.id))
+                self.models.append(RegisteredModel(made.model, place_of(run, made), named))
                 return made
+            case "unnamed model":
+                return replace(output, type="custom_model", place=None)
         return output
+
+    def _chosen(self, kind: str) -> Place:
+        """Choose where to write: a new place, where another run writes, or a folder around that, or inside."""
+        old = [place for place in self._chosen_places if place.type == kind]
+        if old and self.draw(st.sampled_from([True, False, False])):
+            return self.draw(st.sampled_from(old))  # type: ignore[no-any-return]
+        if self._chosen_places and self.chance():
+            place = self._place_around(self.draw(st.sampled_from(self._chosen_places)))
+            if place.type == kind:
+                return place
+        store = self.draw(st.sampled_from(["lake", "workspaceblobstore", "share"]))
+        folder = self.draw(st.sampled_from(["", "", "azureml/"]))  # where Azure ML itself would write
+        return Place(store, f"{folder}{self._next()}/{self.draw(names.paths)}", kind)
+
+    def _place_around(self, place: Place) -> Place:
+        """Return a folder around a place or, if that is a folder, something inside."""
+        above = place.path.rpartition("/")[0]
+        if above not in ("", "azureml") and (place.type == "uri_file" or self.chance()):
+            return Place(place.store, above)
+        if place.type == "uri_file":
+            return place
+        return Place(place.store, f"{place.path}/{self._next()}{self.draw(names.segments)}", self.draw(_TYPES))
+
+    @property
+    def _places(self) -> list[Place]:
+        """Where runs wrote data, as it can be registered."""
+        return [place_of(run, output) for run, output in self._written()]
+
+    @property
+    def _chosen_places(self) -> list[Place]:
+        return [output.place for _, output in self._written() if output.place]
 
     # What runs read.
 
@@ -172,7 +232,9 @@ class _Making:
         own += [OutputOf(alias.id, port.port) for alias in self.runs if alias.reuses for port in own_of(own, alias)]
         own += [Asset(each.label) for each in self.data]
         own += [Asset(output.registers) for _, output in self._written() if output.registers]
-        own += [Model(each.label) for each in self.models if not each.maker or self._ended_well(each.maker)]
+        own += [Model(each.label) for each in self.models]
+        around = [Path(self._place_around(place) if self.chance() else place) for place in self._places]
+        own += around
         elsewhere = [self._paths(), st.sampled_from(_FOREIGN), self._addresses()]
         if own and self.draw(st.sampled_from([True, True, False])):
             return self.draw(st.sampled_from(own))  # type: ignore[no-any-return]
@@ -199,35 +261,39 @@ class _Making:
             if all_types or output.type != "custom_model"
         ]
 
-    def _ended_well(self, run_id: str) -> bool:
-        return next(run for run in self.runs if run.id == run_id).status == "Completed"
-
     # Assets and endpoints.
 
-    def _registered_afterwards(self, run: Run, output: Output) -> RegisteredData:
-        return RegisteredData(self._label(), place_of(run, output))
-
     def _uploaded(self) -> RegisteredModel:
-        return RegisteredModel(
-            self._label(), f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{self._next()}/"
-        )
+        return RegisteredModel(self._label(), self._local_upload())
+
+    def _local_upload(self) -> Place:
+        return Place("workspaceblobstore", f"LocalUpload/{self._next()}")
 
     def _registered(self) -> RegisteredModel:
-        """Register a model of a run as people do: from its artifacts, or from what a step wrote."""
+        """Register a model as people and CI do: from artifacts, from what a run wrote, or uploaded, with a tag."""
         runs = [run for run in self.runs if run.kind not in ("pipeline", "batch") and not run.reuses]
-        written = [pair for pair in self._written() if not pair[1].registers]
-        if written and self.chance():
-            run, output = self.draw(st.sampled_from(written))
-            # A run that reused the step may register what it found; then only the place says who wrote it.
-            named = [each.id for each in self.runs if run.id in (each.id, each.reuses)]
-            named += [self._root_of(each) for each in self.runs if run.id in (each.id, each.reuses)]
-            named += [] if output.place else [""]
-            uri = uri_of(place_of(run, output))
+        any_run = st.sampled_from([run.id for run in self.runs])
+        written = [(run, place_of(run, output)) for run, output in self._written(all_types=True)]
+        files: Place | str
+        if written and self.draw(st.sampled_from([True, True, False])):
+            run, place = self.draw(st.sampled_from(written))
+            inside = place.type == "uri_folder" and self.chance()
+            files = Place(place.store, f"{place.path}/{self.draw(names.segments)}") if inside else place
+            of_it = [each for each in self.runs if run.id in (each.id, each.reuses)]
+            named = ["", "", *(each.id for each in of_it), *(self._root_of(each) for each in of_it)]
+        elif self.chance():
+            files, named = self._local_upload(), ["", "", self.draw(any_run)]
         else:
-            run = self.draw(st.sampled_from(runs))
-            named = ["", run.id]
-            uri = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{run.id}/outputs/model"
-        return RegisteredModel(self._label(), uri, self.draw(st.sampled_from(named)), maker=run.id)
+            artifacts = self.draw(st.sampled_from(runs)).id
+            files, named = artifacts, ["", artifacts]
+        tags = st.dictionaries(st.sampled_from(["lineage.run", "run_id", "training_job"]), any_run, max_size=2)
+        return RegisteredModel(
+            self._label(),
+            files,
+            self.draw(st.sampled_from(named)),
+            tuple(self.draw(tags).items()),
+            self.draw(st.integers(1, len(self.runs) + 8)),
+        )
 
     def _endpoints(self) -> list[Endpoint]:
         served = [Model(each.label) for each in self.models]

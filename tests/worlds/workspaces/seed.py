@@ -1,5 +1,7 @@
 """A described workspace as a seed of the emulator."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,10 +16,14 @@ from tests.worlds.workspaces.description import (
     Path,
     Place,
     PublicFile,
+    RegisteredModel,
     Run,
     Source,
     Workspace,
 )
+from tests.worlds.workspaces.makers import TRIALS
+
+_BEGIN = datetime(2026, 7, 1, tzinfo=UTC)
 
 REGISTRY = "azureml://registries/contoso"
 ANOTHER = "azureml://locations/eastus2/workspaces/20000000-0000-0000-0000-000000000000"
@@ -43,14 +49,7 @@ def to_seed(workspace: Workspace) -> dict[str, Any]:
         "datastores": {"share": {"type": "AzureFile", "account": "stempty", "container": "files"}},
         "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
         "data": {each.label: {"type": each.place.type, "path": uri_of(each.place)} for each in workspace.data},
-        "models": {
-            each.label: {
-                "type": "custom_model",
-                "path": each.uri,
-                **({"job_name": each.job_name} if each.job_name else {}),
-            }
-            for each in workspace.models
-        },
+        "models": {each.label: _model(each) for each in workspace.models},
         "runs": {run.id: _run(run) for run in workspace.runs},
         "online_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if not each.is_batch},
         "batch_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if each.is_batch},
@@ -78,6 +77,29 @@ def uri_of(place: Place, form: str = "datastore") -> str:
     raise ValueError(form)
 
 
+def time_of(hour: int) -> str:
+    """Write an hour as a time."""
+    return (_BEGIN + timedelta(hours=hour)).isoformat()
+
+
+def _model(model: RegisteredModel) -> dict[str, Any]:
+    files = model.files
+    artifacts = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{files}/outputs/model"
+    return {
+        "type": "custom_model",
+        "path": artifacts if isinstance(files, str) else uri_of(files),
+        "tags": dict(model.tags),
+        "created_at": time_of(model.registered),
+        **({"job_name": model.job_name} if model.job_name else {}),
+    }
+
+
+def url_of(place: Place) -> str:
+    """Name a place by its URL."""
+    host, container = HOSTS[place.store]
+    return f"https://{host}/{container}/{place.path}"
+
+
 def _run(run: Run) -> dict[str, Any]:
     node: dict[str, Any] = {
         "kind": run.kind,
@@ -90,8 +112,14 @@ def _run(run: Run) -> dict[str, Any]:
         "params" if run.kind == "mlflow" else "parameters": dict(run.parameters),
         "input_datasets": {f"in{number}": {"saved_id": saved} for number, saved in enumerate(run.saved_inputs)},
         "output_datasets": {f"out{number}": {"saved_id": saved} for number, saved in enumerate(run.saved_outputs)},
+        "start": time_of(run.began),
+        "end": time_of(run.ended),
+        "logged_inputs": [_logged(number, source) for number, source in enumerate(run.logged)],
         "settings": {"model": run.scores_with} if run.scores_with else _SETTINGS.get(run.kind, {}),
     }
+    if run.kind in TRIALS and run.parameters:
+        del node["parameters"]
+        node["tags"] = {"hyperparameters": json.dumps(dict(run.parameters))}
     if run.parent:
         node["parent"] = run.parent
     if run.reuses:
@@ -128,6 +156,11 @@ def _source(source: Source) -> dict[str, str]:
             return {"uri": url, "type": "uri_file"}
         case OfAnotherWorkspace(label):
             return {"asset": asset_uri(ANOTHER, "data", label), "type": "uri_folder"}
+
+
+def _logged(number: int, source: PublicFile | Path) -> dict[str, Any]:
+    url = source.url if isinstance(source, PublicFile) else url_of(source.place)
+    return {"name": f"data-{number}", "source_type": "http", "source": {"url": url}}
 
 
 def _output(output: Output) -> dict[str, str]:

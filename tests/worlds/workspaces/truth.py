@@ -5,9 +5,10 @@ A node is `type qualifiedName`, an edge `qualifiedName -> qualifiedName`, with `
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from tests.worlds.workspaces.around import Use, edges_around
 from tests.worlds.workspaces.description import (
     Asset,
     Model,
@@ -22,6 +23,7 @@ from tests.worlds.workspaces.description import (
     Source,
     Workspace,
 )
+from tests.worlds.workspaces.makers import MANY, TRIALS, is_nested, maker_of, outputs_of, place_of, shown_for
 from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri
 
 _PLACE_TYPES = {"dfs": "azure_datalake_gen2_path", "blob": "azure_blob_path", "file": "custom_dataset"}
@@ -49,26 +51,19 @@ def truth_of(workspace: Workspace) -> Truth:
 
 def worked(workspace: Workspace) -> list[Run]:
     """List the runs that are processes: they completed, or failed and left something behind."""
-    shown = {stands_for(workspace, model.maker) for model in workspace.models if model.maker}
-    makers = shown | {run.parent for run in workspace.runs if run.kind in _TRIALS and run.id in shown}
+    shown = {shown_for(workspace, maker) for model in workspace.models if (maker := maker_of(workspace, model))}
+    makers = shown | {run.parent for run in workspace.runs if run.kind in TRIALS and run.id in shown}
     return [
         run
         for run in workspace.runs
-        if run.kind not in ("pipeline", "batch")
-        and (run.kind not in _TRIALS or run.id in shown)
-        and not run.reuses
-        and (run.status == "Completed" or run.id in makers or any(o.registers or o.model for o in run.outputs))
+        if run.id in makers
+        or (
+            run.kind not in (*MANY, *TRIALS)
+            and not run.reuses
+            and not is_nested(run)
+            and (run.status == "Completed" or any(o.registers or o.model for o in run.outputs))
+        )
     ]
-
-
-def stands_for(workspace: Workspace, run_id: str) -> str:
-    """
-    Tell which run is shown for one that made a model: for the trial that was chosen its sweep, for a reused step the
-    step it reuses.
-    """
-    run = workspace.run(run_id)
-    is_chosen = run.kind in _TRIALS and workspace.run(run.parent).best == run_id
-    return run.reuses or (run.parent if is_chosen else run_id)
 
 
 class _Deriving:
@@ -80,45 +75,95 @@ class _Deriving:
             output.registers: (run, output) for run in workspace.runs for output in run.outputs if output.registers
         }
 
+        self._makers = {each.label: maker_of(workspace, each) for each in workspace.models}
+        self._in_one_go = {  # of data that its run made and registered in one go, only the asset is shown
+            (place.store, place.path): label
+            for label, (run, output) in self._by_run.items()
+            if not output.place
+            for place in [place_of(run, output)]
+        }
+        self._reads: list[Use] = []
+        self._writes: list[Use] = []
+
     def derive(self) -> Truth:
         for run in worked(self._workspace):
             self._run(run)
         for model in self._workspace.models:
             name = self._model(model.label)
-            if model.maker:
-                self._truth.flow(f"WS/runs/{stands_for(self._workspace, model.maker)}", name)
+            if maker := self._makers[model.label]:
+                self._truth.flow(f"WS/runs/{shown_for(self._workspace, maker)}", name)
         for endpoint in self._workspace.endpoints:
             serving = self._node("custom_ml_model_endpoint", f"WS/endpoints/{endpoint.name}")
             for name, served in endpoint.deployments:
                 deployment = self._node("custom_ml_deployment", f"{serving}/deployments/{name}")
                 self._truth.flow(next(self._read(served)), deployment, serving)
+        for edge in edges_around(self._reads, self._writes):
+            self._truth.flow(*edge)
         return self._truth
 
     def _run(self, run: Run) -> None:
         process = self._node("custom_ml_experiment_step", f"WS/runs/{run.id}")
-        inputs = self._workspace.run(run.parent).inputs if run.kind in _TRIALS else run.inputs
-        for _, source in inputs:
+        made_models = [each for each in self._below(run) if is_nested(each) and each.id in self._makers.values()]
+        logged = [source for each in (run, *made_models) for source in each.logged]
+        given = self._workspace.run(run.parent).inputs if run.kind in TRIALS else run.inputs
+        for source in (*(source for _, source in given), *logged):
             for name in self._read(source):
                 self._truth.flow(name, process)
+                self._note_read(run, process, source, name)
         for saved in run.saved_inputs:
             self._truth.flow(self._saved(saved), process)
         for saved in run.saved_outputs:
             self._truth.flow(process, self._saved(saved))
-        for output in run.outputs:
-            if run.status == "Completed" or output.registers or output.model:
-                for name in self._written(run, output):
-                    self._truth.flow(process, name)
+        for output in outputs_of(run):
+            for name in self._written(run, output):
+                self._truth.flow(process, name)
+            self._note_written(run, process, output)
         if run.scores_with:
             self._truth.flow(self._model(run.scores_with), process)
-            if run.status == "Completed":
-                scores = self._place(Place("workspaceblobstore", f"azureml/{run.id}/score"))
-                self._truth.flow(process, scores)
-        self._settings_and_metrics(run, process)
+        self._settings_and_metrics(run, process, made_models)
 
-    def _settings_and_metrics(self, run: Run, process: str) -> None:
-        if run.parameters or run.kind in _MADE_BY_ITS_TRIALS:
+    def _below(self, run: Run) -> Iterator[Run]:
+        for each in self._workspace.runs:
+            if each.parent == run.id:
+                yield each
+                yield from self._below(each)
+
+    def _note_read(self, run: Run, process: str, source: Source, name: str) -> None:
+        """Note where a run read, in storage, or what the data asset it read was registered from."""
+        registered = f"{name}/registration"
+        match source:
+            case Path(place) if not name.startswith("WS/"):
+                self._reads.append(self._use(run, process, place, name))
+            case OutputOf() | Asset() if f"custom_ml_dataset_registration {registered}" in self._truth.nodes:
+                place = self._registered_from(name)
+                self._reads.append(replace(self._use(run, process, place, registered), is_of_asset=True))
+            case OutputOf(run_id, port) if not name.startswith("WS/"):
+                maker = self._workspace.run(run_id)
+                maker = self._workspace.run(maker.reuses or run_id)
+                place = place_of(maker, next(each for each in maker.outputs if each.name == port))
+                self._reads.append(self._use(run, process, place, name))
+
+    def _registered_from(self, asset: str) -> Place:
+        labels = {asset_uri("WS", "data", label): label for label in (*self._by_hand, *self._by_run)}
+        label = labels[asset]
+        return self._by_hand[label] if label in self._by_hand else place_of(*self._by_run[label])
+
+    def _note_written(self, run: Run, process: str, output: Output) -> None:
+        if not output.model:
+            place = place_of(run, output)
+            shown = self._place(place) if output.place or not output.registers else self._asset(output.registers)
+            is_of_asset = shown.startswith("WS/")
+            self._writes.append(replace(self._use(run, process, place, shown), is_of_asset=is_of_asset))
+
+    def _use(self, run: Run, process: str, place: Place, shown: str) -> Use:
+        root = "/".join(HOSTS[place.store])
+        return Use(process, root, self._path(place), shown, run.ended, place.type != "uri_file")
+
+    def _settings_and_metrics(self, run: Run, process: str, below: list[Run]) -> None:
+        if any(each.parameters for each in (run, *below)) or run.kind in _MADE_BY_ITS_TRIALS:
             self._truth.flow(self._node("custom_ml_exp_config", f"{process}/config"), process)
-        if run.metrics or (run.best and self._workspace.run(run.best).metrics):
+        best = [self._workspace.run(run.best)] if run.best else []
+        if any(each.metrics for each in (run, *below, *best)):
             self._truth.flow(process, self._node("custom_ml_model_metrics", f"{process}/metrics"))
         if run.has_environment:
             environment = self._node("custom_ml_packages", "WS/environments/train-env/versions/7")
@@ -130,7 +175,8 @@ class _Deriving:
         """Name what a run that reads a source has as its input."""
         match source:
             case Path(place):
-                yield self._place(place)
+                registered = self._in_one_go.get((place.store, place.path))
+                yield self._asset(registered) if registered else self._place(place)
             case Asset(label):
                 yield self._asset(label)
             case OutputOf(run_id, port):
@@ -178,13 +224,16 @@ class _Deriving:
 
     def _place(self, place: Place) -> str:
         host, container = HOSTS[place.store]
+        return self._node(_PLACE_TYPES[host.split(".")[1]], f"https://{host}/{container}/{self._path(place)}")
+
+    def _path(self, place: Place) -> str:
+        """Write a path as Purview does."""
         path = place.path
         if place.type == "uri_file":
             folder, slash, file = path.rpartition("/")
             stem, dot, extension = file.rpartition(".")
             path = f"{folder}{slash}{stem}{dot}{extension.lower() if stem else extension}"
-        path = path.replace("{", "%7B").replace("}", "%7D")
-        return self._node(_PLACE_TYPES[host.split(".")[1]], f"https://{host}/{container}/{path}")
+        return path.replace("{", "%7B").replace("}", "%7D")
 
     def _model(self, label: str) -> str:
         return self._node("custom_ml_model", asset_uri("WS", "models", label))
@@ -195,8 +244,3 @@ class _Deriving:
     def _node(self, type_name: str, name: str) -> str:
         self._truth.nodes.add(f"{type_name} {name}")
         return name
-
-
-def place_of(run: Run, output: Output) -> Place:
-    """Tell where an output lies: where the run chose, or below the run's own id."""
-    return output.place or Place("workspaceblobstore", f"azureml/{run.id}/{output.name}", output.type)
