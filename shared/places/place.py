@@ -223,6 +223,7 @@ class Place:
         run_ids: ids of runs that its path carries.
         path: where it lies, however its host is written: account and container, `//`, and the path below; "" for what
             lies in no folder.
+        glob: what was cut off the end of the path, if that had a `*` or `?`.
     """
 
     ref: Ref
@@ -234,6 +235,7 @@ class Place:
     platform: str = ""
     is_folder: bool = False
     path: str = field(default="", compare=False)
+    glob: str = field(default="", compare=False)
     set_roots: tuple[str, ...] = field(default=(), compare=False)
     run_ids: frozenset[str] = field(default=frozenset(), compare=False)
 
@@ -325,6 +327,7 @@ class Platform(ABC):
             platform=self.platform,
             is_folder=is_folder,
             path=_path_below(root, url) if root else "",
+            glob=url.glob,
             set_roots=tuple(set_roots),
             run_ids=frozenset(filter(None, [url.run])),
         )

@@ -1,16 +1,18 @@
 """Joins what a run reads with what others wrote around it: a folder and a file in it are the same data in two sizes."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import Around, Matches, ref_of_asset
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.model import Data, DataAsset, Location, RunTree
+from shared.model import Data, DataAsset, Location, Run, RunTree
 from shared.places.matching import registered_from
 from shared.places.place import BELOW_ROOT, Place, carries, folders_above, run_of_path
 from shared.places.platforms import place_named, place_of
@@ -22,6 +24,10 @@ INSIDE = 20
 """Places inside a folder that a run is shown to read; of more, those that were written last."""
 _ASKED = 1_000
 """Uses of places inside a folder that the ledger is asked for."""
+_BRACES = re.compile(r"\{[^{}]*\}")
+"""Alternatives in a glob; any of them may have led somewhere."""
+_EXTENSION = re.compile(r"\.[^./]*$")
+"""What the path of a file has in lower case."""
 _NAMED = 3
 _REGISTERED_BY_ITSELF = timedelta(days=1)
 """A run that registers a model from a path ends so long after that at most."""
@@ -37,27 +43,29 @@ def list_uses(tree: RunTree) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
     for run in tree.runs:
         key = qualified_names.of_run(tree.workspace.id, run.id)
         uses = {
-            PlaceUse(place.path, key, is_output, place.is_folder, data, run.ended_at)
+            PlaceUse(place.path, key, is_output, place.is_folder, data, at, place.glob)
             for is_output, ports in ((False, run.inputs), (True, run.outputs))
             for port in ports
-            for place, data in _places_of(tree, port.data, is_output=is_output)
+            for place, data, at in _places_of(tree, run, port.data, is_output=is_output)
             if place.path
         }
         found[key] = tuple(sorted(uses))
     return found
 
 
-def _places_of(tree: RunTree, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref]]:
-    """Yield where some data lies, and what of it the graph shows there."""
+def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref, str]]:
+    """Yield where some data lies, what of it the graph shows there, and when that was read, written or registered."""
     match data:
         case Location():
             place = place_of(data)
-            yield place, place.ref
+            yield place, place.ref, run.ended_at
         case DataAsset(location=Location() as location):
             place = place_of(location)
             source = registered_from(data)
-            if is_output or source:
-                yield place, place.ref if is_output and source else ref_of_asset(tree.workspace.id, data)
+            if is_output:
+                yield place, place.ref if source else ref_of_asset(tree.workspace.id, data), run.ended_at
+            elif source:
+                yield place, ref_of_asset(tree.workspace.id, data), data.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,8 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     Find what others wrote around what some runs read; `uses` are those of the runs, as far as they are known.
 
     A place that some run wrote itself is what it is, and no folder above it is looked for. Of the folders above, the
-    innermost counts. What a run wrote itself it has not read, and what ended after it did it cannot have read.
+    innermost counts. What a run wrote itself it has not read, nor what was written when it had ended or, of a data
+    asset, after that was registered. Of a glob, only what it matches is read.
     """
     wrote = [use for use in uses if use.is_output]
     reads = sorted(use for use in uses if not use.is_output)
@@ -162,6 +171,7 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
         if read.is_folder and not _is_of_one_run(read.path):
             inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
             inside += ledger.find_uses_below(read.path, is_output=True, limit=_ASKED)
+            inside = [use for use in inside if not read.glob or _is_matched(read, use)]
             latest = _by_data(use for some in _by_path(inside).values() for use in _possible(read, some))
             ordered = sorted(latest, key=lambda data: (max(use.at for use in latest[data]), data), reverse=True)
             around |= {data: latest[data] for data in ordered[:INSIDE]}
@@ -205,7 +215,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
             if each.path == use.path:
                 is_missed = (use.is_of_asset and each.data != use.data) or bool(_carried_id(use))
             else:
-                is_missed = each.is_of_asset or not _is_later(use, each)
+                is_missed = _was_there(use, each)
             if is_missed:
                 found.setdefault(each.data if each.is_of_asset else each.run, each.run)
     runs = sorted(set(found.values()))
@@ -224,7 +234,7 @@ def _possible(read: PlaceUse, writers: Collection[PlaceUse]) -> tuple[PlaceUse, 
     """Return those of the writers of one place whose data can have been read; none where the reader wrote it, too."""
     if any(use.run == read.run for use in writers):
         return ()
-    return tuple(use for use in writers if use.data != read.data and (read.is_of_asset or not _is_later(use, read)))
+    return tuple(use for use in writers if use.data != read.data and _was_there(use, read))
 
 
 def _without_circles(
@@ -236,10 +246,38 @@ def _without_circles(
     return {data: writers for data, writers in around.items() if readers.isdisjoint(use.run for use in writers)}
 
 
-def _is_later(written: PlaceUse, read: PlaceUse) -> bool:
-    """Whether the run that wrote ended after the one that read; if that is not known it did not."""
+def _was_there(written: PlaceUse, read: PlaceUse) -> bool:
+    """
+    Whether the run that wrote had ended before the one that read; if that is not known it had.
+
+    A data asset is made of what was there when it was registered; if that is not known, of nothing.
+    """
     one, other = _moment(written.at), _moment(read.at)
-    return one is not None and other is not None and one > other
+    if read.is_of_asset:
+        return other is not None and (one is None or one <= other)
+    return one is None or other is None or one < other
+
+
+def _is_matched(read: PlaceUse, written: PlaceUse) -> bool:
+    """Whether a glob may have led to what was written inside its folder."""
+    glob = _EXTENSION.sub(lambda extension: extension[0].lower(), _BRACES.sub("*", read.glob))
+    below = written.path.removeprefix(f"{read.path}/").split("/")
+    return _is_led_to(glob.split("/"), below, is_folder=written.is_folder)
+
+
+def _is_led_to(patterns: Sequence[str], segments: Sequence[str], *, is_folder: bool) -> bool:
+    """
+    Whether a glob leads to a path, into a folder, or to a folder that the path is in.
+
+    >>> _is_led_to(["*.csv"], ["2026", "x.csv"], is_folder=False), _is_led_to(["**", "*.csv"], ["2026"], is_folder=True)
+    (False, True)
+    """
+    if not patterns or not segments:
+        return not patterns or is_folder
+    (pattern, *others), (segment, *rest) = patterns, segments
+    if pattern == "**":
+        return _is_led_to(others, segments, is_folder=is_folder) or _is_led_to(patterns, rest, is_folder=is_folder)
+    return fnmatchcase(segment, pattern) and _is_led_to(others, rest, is_folder=is_folder)
 
 
 def _moment(text: str) -> datetime | None:

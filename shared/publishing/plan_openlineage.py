@@ -56,7 +56,7 @@ class JobRunPlanner:
         uses = tuple(
             sorted(
                 {
-                    PlaceUse(place.path, key, is_output, place.is_folder, place.ref, end)
+                    PlaceUse(place.path, key, is_output, place.is_folder, place.ref, end, place.glob)
                     for is_output, side in ((False, run.inputs), (True, run.outputs))
                     for dataset in side
                     for place in data[dataset]

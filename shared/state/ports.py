@@ -110,7 +110,9 @@ class PlaceUse:
     Attributes:
         path: of the place, as `Place.path`.
         data: what stands for it there: the place itself, or a data asset registered from it or written with it.
-        at: when the run ended, in Azure ML's words; "" if that is not known.
+        at: when the run ended or, of a data asset that it read, when that was registered, in Azure ML's words; "" if
+            that is not known.
+        glob: which part of the folder was read, as a pattern; "" if all of it.
     """
 
     path: str
@@ -119,6 +121,7 @@ class PlaceUse:
     is_folder: bool
     data: Ref
     at: str = ""
+    glob: str = ""
 
     @property
     def is_of_asset(self) -> bool:

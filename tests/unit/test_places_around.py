@@ -1,6 +1,7 @@
 """A folder and what is in it: which edges follow from what runs wrote and read, and which do not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -23,21 +24,22 @@ def ledger() -> Iterator[SqliteLedger]:
     database.close()
 
 
-def use(run_id: str, path: str, *, is_output: bool, day: int = 0, data: Ref | None = None) -> PlaceUse:
+def use(run_id: str, path: str, *, is_output: bool, day: int = 0, data: Ref | None = None, glob: str = "") -> PlaceUse:
     """Let a run touch a path of the lake; a slash at its end marks a folder."""
     bare = path.rstrip("/")
     place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/{bare}".rstrip("/")))
     at = f"2026-07-{day:02}T10:00:00.1234567Z" if day else ""
     in_tree = f"contosolake.core.windows.net/fs//{bare}"
-    return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at)
+    return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at, glob)
 
 
 def wrote(run_id: str, path: str, day: int = 0, data: Ref | None = None) -> PlaceUse:
     return use(run_id, path, is_output=True, day=day, data=data)
 
 
-def read(run_id: str, path: str, day: int = 0, data: Ref | None = None) -> PlaceUse:
-    return use(run_id, path, is_output=False, day=day, data=data)
+def read(run_id: str, path: str, day: int = 0, data: Ref | None = None, glob: str = "") -> PlaceUse:
+    """Read a path; of a data asset, `day` is when that was registered."""
+    return use(run_id, path, is_output=False, day=day, data=data, glob=glob)
 
 
 def found(around: PlacesAround) -> list[str]:
@@ -101,6 +103,64 @@ def test_what_was_written_later_was_not_read(ledger: SqliteLedger) -> None:
     assert found(find_around(ledger, [read("r", "raw/", 2)])) == ["raw < raw/0", "raw < raw/1"]
 
 
+def test_what_was_written_when_the_reader_ended_was_not_read(ledger: SqliteLedger) -> None:
+    """Of two runs that end at once, each would otherwise have read what the other wrote."""
+    one, two = [wrote("a", "raw/1/", 2), read("a", "out/", 2)], [wrote("b", "out/2/", 2), read("b", "raw/", 2)]
+    ledger.index_uses([*one, *two])
+    assert found(find_around(ledger, one)) == found(find_around(ledger, two)) == []
+    assert find_readers(ledger, one[:1]) == find_readers(ledger, two[:1]) == ()
+
+
+@pytest.mark.parametrize("path", ["top/", "top/new/a.csv"])
+def test_data_asset_is_made_of_what_was_there_when_it_was_registered(ledger: SqliteLedger, path: str) -> None:
+    """Whoever reads it, and however late: what was written since may have been made of it."""
+    new, old = wrote("b", "top/new/", 5), wrote("c", "top/old/", 2)
+    ledger.index_uses([new, old])
+    assert found(find_around(ledger, [read("r", path, 3, DATASET)])) == (["top < top/old"] if path == "top/" else [])
+    assert found(find_around(ledger, [read("r", "top/new/a.csv", 5, DATASET)])) == ["top/new/a.csv < top/new"]
+    ledger.index_uses([read("r", path, 3, DATASET)])
+    assert find_readers(ledger, [new]) == ()
+
+
+def test_data_asset_registered_at_an_unknown_time_is_made_of_nothing_else(ledger: SqliteLedger) -> None:
+    """Its readers say only that it was registered before they ended."""
+    ledger.index_uses([wrote("a", "top/new/", 1)])
+    assert found(find_around(ledger, [read("r", "top/", data=DATASET)])) == []
+
+
+def test_what_came_of_a_data_asset_through_others_is_no_source_of_it(ledger: SqliteLedger) -> None:
+    """The run that wrote into its folder has not read the asset, but what another run made of it."""
+    uses = [read("a", "top/", 1, DATASET), wrote("a", "mid/", 2), read("b", "mid/", 3), wrote("b", "top/scored/", 3)]
+    ledger.index_uses(uses)
+    assert found(find_around(ledger, uses)) == []
+
+
+@pytest.mark.parametrize(
+    ("glob", "inside"),
+    [
+        ("*.csv", ["a.csv"]),
+        ("*.CSV", ["a.csv"]),
+        ("*.{csv,parquet}", ["a.csv"]),
+        ("2026/*.parquet", ["2026", "2026/x.parquet"]),
+        ("20*", ["2026", "2026/x.parquet"]),
+        ("**/*.parquet", ["2026", "2026/x.parquet"]),
+        ("**", ["2026", "2026/x.parquet", "a.csv"]),
+        ("part-?.csv", []),
+    ],
+)
+def test_glob_reads_only_what_it_matches(ledger: SqliteLedger, glob: str, inside: list[str]) -> None:
+    """Its folder is what the graph shows, but a file of another kind or deeper inside was not read."""
+    ledger.index_uses([wrote("a", "feat/2026/x.parquet"), wrote("b", "feat/2026/"), wrote("c", "feat/a.csv")])
+    around = find_around(ledger, [read("r", "feat/", glob=glob)])
+    assert found(around) == [f"feat < feat/{path}" for path in inside]
+
+
+def test_glob_in_a_folder_that_another_run_wrote_is_joined_with_it(ledger: SqliteLedger) -> None:
+    """Whatever it matches is in that folder."""
+    ledger.index_uses([wrote("a", "raw/")])
+    assert found(find_around(ledger, [read("r", "raw/feat/", glob="*.csv")])) == ["raw/feat < raw"]
+
+
 def test_of_many_places_inside_the_last_are_shown_and_the_rest_is_counted(ledger: SqliteLedger) -> None:
     """No one reads thousands of inputs of a step; the notes say that there are more."""
     ledger.index_uses([wrote("a", f"raw/{day:02}/", day) for day in range(1, INSIDE + 4)])
@@ -117,8 +177,8 @@ def test_default_place_of_an_output_is_not_searched_for_what_others_wrote(ledger
 
 def test_data_asset_is_not_made_of_what_its_reader_wrote(ledger: SqliteLedger) -> None:
     """Also if the reader is another run than the one at hand."""
-    ledger.index_uses([wrote("a", "raw/"), read("a", "raw/a.csv", data=DATASET)])
-    assert found(find_around(ledger, [read("r", "raw/a.csv", data=DATASET)])) == []
+    ledger.index_uses([wrote("a", "raw/"), read("a", "raw/a.csv", 1, DATASET)])
+    assert found(find_around(ledger, [read("r", "raw/a.csv", 1, DATASET)])) == []
 
 
 def test_edge_says_why_it_is_there(ledger: SqliteLedger) -> None:
@@ -142,7 +202,7 @@ def test_registered_output_is_joined_only_if_the_catalog_has_it(ledger: SqliteLe
 
 
 def test_readers_around_what_was_written_are_published_again(ledger: SqliteLedger) -> None:
-    """Of the folder above and of a part inside, if they ended later; one reader for each data asset."""
+    """Of the folder above and of a part inside, if that was later; one reader for each data asset."""
     ledger.index_uses(
         [
             read("whole", "raw/", 5),
@@ -150,8 +210,8 @@ def test_readers_around_what_was_written_are_published_again(ledger: SqliteLedge
             read("early", "raw/", 1),
             read("same", "raw/2/", 5),
             read("beside", "raw/3/", 5),
-            read("by-asset", "raw/2/a.csv", 1, DATASET),
-            read("by-asset-too", "raw/2/a.csv", 1, DATASET),
+            read("by-asset", "raw/2/a.csv", 4, DATASET),
+            read("by-asset-too", "raw/2/a.csv", 4, DATASET),
             read("own", "raw/", 5),
         ]
     )
@@ -178,7 +238,11 @@ def test_uses_of_a_run_are_its_places_and_what_stands_for_them() -> None:
     default = at("azureml/r/o/", run_id="r")
     reader = run(
         "r",
-        inputs={"a": at("raw/a.csv"), "b": data_asset("churn", at("raw/b/"))},
+        inputs={
+            "a": at("raw/a.csv"),
+            "b": replace(data_asset("churn", at("raw/b/")), created_at="2026-06-01T10:00:00Z"),
+            "c": at("raw/*/x.csv"),
+        },
         outputs={
             "c": at("out/"),
             "d": data_asset("churn", default, by_run=True),
@@ -187,11 +251,12 @@ def test_uses_of_a_run_are_its_places_and_what_stands_for_them() -> None:
         ended_at="2026-07-01T10:00:00Z",
     )
     uses = list_uses(tree(reader))[ws("runs/r")]
-    assert {(each.path.partition("//")[2], each.is_output, each.is_of_asset) for each in uses} == {
-        ("raw/a.csv", False, False),
-        ("raw/b", False, True),
-        ("out", True, False),
-        ("azureml/r/o", True, True),
-        ("e", True, False),
+    ended = "2026-07-01T10:00:00Z"
+    assert {(each.path.partition("//")[2], each.is_output, each.is_of_asset, each.at, each.glob) for each in uses} == {
+        ("raw/a.csv", False, False, ended, ""),
+        ("raw/b", False, True, "2026-06-01T10:00:00Z", ""),
+        ("raw", False, False, ended, "*/x.csv"),
+        ("out", True, False, ended, ""),
+        ("azureml/r/o", True, True, ended, ""),
+        ("e", True, False, ended, ""),
     }
-    assert {each.at for each in uses} == {"2026-07-01T10:00:00Z"}

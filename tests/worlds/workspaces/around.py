@@ -15,7 +15,7 @@ class Use:
         root: what holds the place, a container.
         path: below that.
         shown: the name of what the graph shows there; of a data asset that was registered from there, its registration.
-        hour: when the run had ended.
+        hour: when the run had ended; of a data asset that it read, when that was registered.
         is_of_asset: whether that is the registration of a data asset or, of what was written, a data asset.
     """
 
@@ -56,9 +56,13 @@ def _around(read: Use, writes: Collection[Use]) -> Iterator[Use]:
 
 
 def _is_possible(read: Use, write: Use, writes: Collection[Use]) -> bool:
-    """Whether a run read what another wrote: not what it wrote itself, nor what was written after it had ended."""
+    """
+    Whether a run read what another wrote: not what it wrote itself, nor what was written when it had ended.
+
+    A data asset is made of what was there when it was registered.
+    """
     wrote_itself = any(each.path == write.path and each.run == read.run for each in writes)
-    return not wrote_itself and (read.is_of_asset or write.hour <= read.hour)
+    return not wrote_itself and (write.hour <= read.hour if read.is_of_asset else write.hour < read.hour)
 
 
 def _is_of_one_run(path: str) -> bool:

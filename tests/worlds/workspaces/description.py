@@ -127,10 +127,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredData:
-    """A data asset that a person registered from a place by hand."""
+    """A data asset that a person registered from a place by hand, in some hour."""
 
     label: str
     place: Place
+    registered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

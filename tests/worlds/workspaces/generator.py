@@ -62,7 +62,8 @@ class _Making:
             if self.chance() and self._places:
                 place = self.draw(st.sampled_from(self._places))
                 place = self._place_around(place) if self.chance() else place
-                self.data.append(RegisteredData(self._label(), place))
+                hour = self.draw(st.integers(1, len(self.runs) + 8))
+                self.data.append(RegisteredData(self._label(), place, hour))
         return Workspace(tuple(self._at_some_time()), tuple(self.data), tuple(self.models), tuple(self._endpoints()))
 
     def _at_some_time(self) -> Iterator[Run]:

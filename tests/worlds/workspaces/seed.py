@@ -48,7 +48,10 @@ def to_seed(workspace: Workspace) -> dict[str, Any]:
     return {
         "datastores": {"share": {"type": "AzureFile", "account": "stempty", "container": "files"}},
         "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
-        "data": {each.label: {"type": each.place.type, "path": uri_of(each.place)} for each in workspace.data},
+        "data": {
+            each.label: {"type": each.place.type, "path": uri_of(each.place), "created_at": time_of(each.registered)}
+            for each in workspace.data
+        },
         "models": {each.label: _model(each) for each in workspace.models},
         "runs": {run.id: _run(run) for run in workspace.runs},
         "online_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if not each.is_batch},

@@ -71,6 +71,7 @@ class _Deriving:
         self._workspace = workspace
         self._truth = Truth()
         self._by_hand = {each.label: each.place for each in workspace.data}
+        self._hours = {each.label: each.registered for each in workspace.data}
         self._by_run = {
             output.registers: (run, output) for run in workspace.runs for output in run.outputs if output.registers
         }
@@ -135,18 +136,23 @@ class _Deriving:
             case Path(place) if not name.startswith("WS/"):
                 self._reads.append(self._use(run, process, place, name))
             case OutputOf() | Asset() if f"custom_ml_dataset_registration {registered}" in self._truth.nodes:
-                place = self._registered_from(name)
-                self._reads.append(replace(self._use(run, process, place, registered), is_of_asset=True))
+                place, hour = self._registered_from(name)
+                use = self._use(run, process, place, registered)
+                self._reads.append(replace(use, is_of_asset=True, hour=hour))
             case OutputOf(run_id, port) if not name.startswith("WS/"):
                 maker = self._workspace.run(run_id)
                 maker = self._workspace.run(maker.reuses or run_id)
                 place = place_of(maker, next(each for each in maker.outputs if each.name == port))
                 self._reads.append(self._use(run, process, place, name))
 
-    def _registered_from(self, asset: str) -> Place:
+    def _registered_from(self, asset: str) -> tuple[Place, int]:
+        """Return from where, and in which hour."""
         labels = {asset_uri("WS", "data", label): label for label in (*self._by_hand, *self._by_run)}
         label = labels[asset]
-        return self._by_hand[label] if label in self._by_hand else place_of(*self._by_run[label])
+        if label in self._by_hand:
+            return self._by_hand[label], self._hours[label]
+        run, output = self._by_run[label]
+        return place_of(run, output), run.ended
 
     def _note_written(self, run: Run, process: str, output: Output) -> None:
         if not output.model:
