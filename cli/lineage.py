@@ -40,6 +40,7 @@ def show(*, asset: str, as_json: bool, mermaid: bool, explain: bool, limit: int)
     Example: lineage show creditrisk_model
     """
     from cli.session import open_reading_services
+    from questions.audit import format_serving, read_history
     from questions.draw import read_graph, to_json, to_mermaid, to_text
     from questions.explain import to_explained_json, to_explained_text
     from questions.find import find_asset
@@ -62,6 +63,8 @@ def show(*, asset: str, as_json: bool, mermaid: bool, explain: bool, limit: int)
         click.echo(json.dumps(to_json(graph), indent=2))
     else:
         click.echo(to_mermaid(graph) if mermaid else to_text(graph, found.guid))
+        if not mermaid and (served := read_history(services.ledger, found.ref.qualified_name)):
+            click.echo("\n".join(["", "Served:", *(f"  {format_serving(each)}" for each in served)]))
 
 
 @click.command(short_help="What an asset was made of: source data, runs, packages.")

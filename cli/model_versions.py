@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,10 @@ import click
 
 if TYPE_CHECKING:
     from questions.diff import Difference
+    from shared.catalog.entities import Found
+    from shared.state.ports import Ledger
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
 @click.command(short_help="What changed between two model versions.")
@@ -59,18 +64,22 @@ def _lines(before: str, after: str, differences: "Sequence[Difference]") -> "Ite
                 yield f"  ~ {each.name}: {each.before} -> {each.after}"
 
 
-@click.command(short_help="Write all that is known of a model version, with hashes, into one archive.")
-@click.argument("model")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The zip archive to write.")
-def audit(*, model: str, out: Path) -> None:
+@click.command(short_help="Write all that is known of a model version into one archive; what an endpoint served when.")
+@click.argument("asset", metavar="MODEL|ENDPOINT")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The zip archive to write, of a model.")
+@click.option("--at", type=click.DateTime(FORMATS), help="Of an endpoint: what it served at this moment (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="Of an endpoint: print one JSON object.")
+def audit(*, asset: str, out: Path | None, at: datetime | None, as_json: bool) -> None:
     """
     Write an archive of what a model version was made of and where it went, as the catalog has it now.
+
+    Of an endpoint, print which model versions answered when and with which share of the traffic, or at one moment.
 
     It holds the lineage, runs, settings, metrics and packages, the events they were published for, what each edge is
     based on, how data was found in the catalog, and `manifest.json` with the SHA-256 hash of every file. The hash of
     the manifest is printed: keep it elsewhere.
 
-    MODEL is a qualifiedName, or a name and version such as `creditrisk_model:2`.
+    MODEL is a qualifiedName, or a name and version such as `creditrisk_model:2`; ENDPOINT a name or qualifiedName.
 
     Example: lineage audit creditrisk_model:2 --out creditrisk_model-2.zip
     """
@@ -78,18 +87,39 @@ def audit(*, model: str, out: Path) -> None:
     from questions.audit import MANIFEST, gather, write_bundle
     from questions.find import find_asset
     from questions.walk import Walker
-    from shared.catalog.kinds import MODEL
+    from shared.catalog.kinds import ENDPOINT, MODEL
 
     services = open_reading_services()
     walker = Walker(services.lineage)
-    guid = find_asset(services.catalog, model).guid
-    files = gather(walker, guid, services.ledger)
-    asset = walker.asset(guid)
-    if asset.type_name != MODEL:
-        raise click.UsageError(f"{model} is not a model version but a {asset.type_name}")
+    found = find_asset(services.catalog, asset)
+    if found.ref.type_name == ENDPOINT and out is None:
+        _print_history(services.ledger, found, at=at, as_json=as_json)
+        return
+    if found.ref.type_name != MODEL or at or as_json:
+        words = "--out is for a model version, --at and --json for an endpoint"
+        raise click.UsageError(f"{asset} is not a model version but a {found.ref.type_name}; {words}")
+    if out is None:
+        raise click.UsageError("Missing option '--out': the archive of a model version to write")
+    files = gather(walker, found.guid, services.ledger)
     try:
-        hashes = write_bundle(out, asset, files, at=services.now(), version=version("aml-purview-lineage"))
+        hashes = write_bundle(
+            out, walker.asset(found.guid), files, at=services.now(), version=version("aml-purview-lineage")
+        )
     except FileExistsError as error:
         raise click.UsageError(f"{out} exists already; an audit never replaces one") from error
     for name, digest in hashes.items():
         click.echo(f"{digest}  {name}" if name != MANIFEST else f"{digest}  {name} (keep this one)")
+
+
+def _print_history(ledger: "Ledger", endpoint: "Found", *, at: datetime | None, as_json: bool) -> None:
+    from questions.audit import format_serving, history_json, read_history, serving_at
+
+    history = read_history(ledger, endpoint.ref.qualified_name)
+    if at:
+        history = serving_at(history, at.replace(tzinfo=UTC))
+    if as_json:
+        document = {"endpoint": endpoint.ref.qualified_name, "served": history_json(history)}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        nothing = f"Nothing is known of what {endpoint.name} served{' then' if at else ''}."
+        click.echo("\n".join(map(format_serving, history)) or nothing)

@@ -139,14 +139,15 @@ class Control:
         """Set switches of the emulated Purview."""
         self._send("POST", "purview/switches", switches)
 
-    def scan(self, *paths: Mapping[str, object]) -> list[dict[str, str]]:
+    def scan(self, *paths: Mapping[str, object], is_indexed: bool = False) -> list[dict[str, str]]:
         """
         Let Purview's scanner find assets: ``typeName``, ``qualifiedName`` and plain attributes of each.
 
         Gives ``typeName``, ``qualifiedName``, ``guid`` and ``outcome`` of each:
-        ``created``, ``updated`` or ``unchanged``.
+        ``created``, ``updated`` or ``unchanged``. With ``is_indexed``, search has them at once.
         """
-        found: list[dict[str, str]] = self._send("POST", "purview/scan", {"paths": list(paths)})
+        body = {"paths": list(paths), "is_indexed": is_indexed}
+        found: list[dict[str, str]] = self._send("POST", "purview/scan", body)
         return found
 
     def roles(self, principal: str, collection: str, *roles: str) -> None:

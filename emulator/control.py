@@ -142,8 +142,8 @@ def control_routes(services: Services) -> list[web.AbstractRouteDef]:
         return web.Response(status=204)
 
     async def scan(request: web.Request) -> web.Response:
-        body = known(await json_object(request), "paths")
-        return web.json_response(services.purview.scan(body.get("paths")))
+        body = known(await json_object(request), "paths", "is_indexed")
+        return web.json_response(services.purview.scan(body.get("paths"), is_indexed=body.get("is_indexed") is True))
 
     async def get_state(_: web.Request) -> web.Response:
         state = {"azure_ml": services.azure_ml.dump(), "purview": services.purview.dump(), "arm": services.arm.dump()}

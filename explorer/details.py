@@ -8,8 +8,9 @@ from urllib.parse import quote, urlsplit
 from explorer.reading import Reading
 from explorer.scene import READ
 from questions.asset_facts import is_data, metrics_of, settings_of, version_of
+from questions.audit import format_serving
 from questions.origin import list_classified
-from shared.catalog.kinds import METRICS, MODEL, PACKAGES, SETTINGS, STEP
+from shared.catalog.kinds import ENDPOINT, METRICS, MODEL, PACKAGES, SETTINGS, STEP
 from shared.clouds import cloud_of_purview
 from shared.purview.reader import INPUT, OUTPUT, Asset
 
@@ -83,6 +84,8 @@ def _sections(reading: Reading, asset: Asset) -> Iterator[Section]:
     for title, type_name in (("Metrics", METRICS), ("Settings", SETTINGS), ("Packages", PACKAGES)):
         own = [each for each in (asset, *near.values()) if each.type_name == type_name]
         yield Section(title, tuple(row for each in own for row in _rows(reading, each)))
+    if asset.type_name == ENDPOINT:
+        yield Section("Served", tuple((each.since, format_serving(each)) for each in reversed(reading.served(asset))))
     values = sorted((name, str(value)) for name, value in asset.attributes.items() if name not in _ELSEWHERE)
     yield Section("Attributes", tuple((name, value) for name, value in values if value not in ("0", "")))
     yield Section("Tags", _texts(asset.attributes.get("tags")))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import networkx as nx
 
+from questions.audit import read_history
 from questions.diff import Difference, diff
 from questions.find import AssetNotFoundError, family_of, find_asset, list_versions
 from questions.health import Health, read_health
 from questions.walk import Walker
 from shared.catalog.kinds import MODEL
+from shared.catalog.serving import Serving
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -59,6 +61,12 @@ class Reading:
         """Return whole assets; what is gone is left out."""
         with self._lock:
             return self._walker.read(guids)
+
+    def served(self, endpoint: Asset) -> tuple[Serving, ...]:
+        """Return which model versions answered behind an endpoint when."""
+        with self._lock:
+            name = endpoint.qualified_name
+            return self._once(("served", name), lambda: read_history(self._services.ledger, name))
 
     def met(self, guids: Iterable[str]) -> dict[str, Asset]:
         """Return assets that a walk met, with all that is known of them; no request."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,44 @@ from questions.impact import find_impact
 from questions.origin import find_origin
 from questions.walk import Walker, order
 from shared.catalog.kinds import METRICS, SETTINGS, STEP
+from shared.catalog.qualified_names import QualifiedName, of_serving
+from shared.catalog.serving import Serving
 from shared.model import to_utc_text
 from shared.purview.reader import INPUT, OUTPUT, Asset
 from shared.state.ports import Ledger, Row
 
 MANIFEST = "manifest.json"
+
+
+def read_history(ledger: Ledger, endpoint: QualifiedName) -> tuple[Serving, ...]:
+    """Return which model versions answered behind an endpoint when, oldest first; empty if it is unknown."""
+    name = of_serving(endpoint)
+    row = ledger.get_rows([name]).get(name)
+    return tuple(sorted(row.served)) if row else ()
+
+
+def serving_at(history: Sequence[Serving], at: datetime) -> tuple[Serving, ...]:
+    """Return the periods of a history that a moment is in."""
+    return tuple(each for each in history if each.covers(to_utc_text(at)))
+
+
+def history_json(history: Sequence[Serving]) -> list[dict[str, object]]:
+    """Build the JSON of a serving history."""
+    return [{**asdict(each), "models": list(each.models)} for each in history]
+
+
+def format_serving(each: Serving) -> str:
+    """
+    Format a period for people.
+
+    >>> format_serving(Serving("2026-07-01T00:00:00Z", "blue", ("churn:1",), "100", "2026-08-01T00:00:00Z"))
+    'blue: churn:1, 100 % of the traffic, from 2026-07-01T00:00:00Z to 2026-08-01T00:00:00Z'
+    """
+    models = ", ".join(each.models) or "a model that is not known"
+    traffic = f", {each.traffic} % of the traffic" if each.traffic else ""
+    return f"{each.deployment}: {models}{traffic}, from {each.since}" + (f" to {each.until}" if each.until else " on")
+
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive knows: members carry no other, so that the same content gives the same bytes."""
 

@@ -422,6 +422,7 @@ class Deployment:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
+        changed_at: when it was created or changed last, in UTC; "" if that is not said.
         collected: the data assets that keep its requests and predictions, by the names of the collections.
     """
 
@@ -434,6 +435,7 @@ class Deployment:
     field: str = "properties.model of the deployment"
     notes: str = ""
     collected: tuple[Port, ...] = ()
+    changed_at: str = ""
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"

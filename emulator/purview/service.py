@@ -55,9 +55,16 @@ class Purview:
             bodies = [_with_guids(body, assigned) for body in (item if isinstance(item, list) else [item])]
             assigned.update(upsert(self.catalog, bodies, {}).assignments or {})
 
-    def scan(self, paths: object) -> list[dict[str, str]]:
-        """Let the scanner write what it found; a wrong path raises ValueError."""
-        return [found.to_json() for found in scan(self.catalog, paths)]
+    def scan(self, paths: object, *, is_indexed: bool = False) -> list[dict[str, str]]:
+        """
+        Let the scanner write what it found; a wrong path raises ValueError.
+
+        With ``is_indexed`` it did so long enough ago for the index of search to have it.
+        """
+        found = [each.to_json() for each in scan(self.catalog, paths)]
+        if is_indexed:
+            self.catalog.store.indexed = self.catalog.store.writes
+        return found
 
     def _scan_below(self, endpoint: str, collection: str) -> int:
         """Scan the files below an endpoint into a collection."""

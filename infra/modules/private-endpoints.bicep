@@ -36,20 +36,23 @@ var storageZones = map(storageServices, service => 'privatelink.${service}.${env
 // What `environment()` has no suffix for; shared/clouds.py has the same names. Source: private-endpoint-dns of azure-docs.
 var otherZones = {
   AzureCloud: {
-    purview: ['privatelink.purview.azure.com']
-    workspaces: ['privatelink.api.azureml.ms', 'privatelink.notebooks.azure.net']
+    purview: 'privatelink.purview.azure.com'
+    workspace: 'privatelink.api.azureml.ms'
+    notebooks: 'privatelink.notebooks.azure.net'
   }
   AzureUSGovernment: {
-    purview: ['privatelink.purview.azure.us']
-    workspaces: ['privatelink.api.ml.azure.us', 'privatelink.notebooks.usgovcloudapi.net']
+    purview: 'privatelink.purview.azure.us'
+    workspace: 'privatelink.api.ml.azure.us'
+    notebooks: 'privatelink.notebooks.usgovcloudapi.net'
   }
   AzureChinaCloud: {
-    purview: ['privatelink.purview.azure.cn']
-    workspaces: ['privatelink.api.ml.azure.cn', 'privatelink.notebooks.chinacloudapi.cn']
+    purview: 'privatelink.purview.azure.cn'
+    workspace: 'privatelink.api.ml.azure.cn'
+    notebooks: 'privatelink.notebooks.chinacloudapi.cn'
   }
 }[environment().name]
-var purviewZones = otherZones.purview
-var workspaceZones = otherZones.workspaces
+var purviewZones = [otherZones.purview]
+var workspaceZones = [otherZones.workspace, otherZones.notebooks]
 
 module zones 'private-dns-zone.bicep' = [
   for zone in concat(storageZones, purviewZones, workspaceZones): {

@@ -82,6 +82,11 @@ def of_deployment(endpoint: QualifiedName, name: str) -> QualifiedName:
     return QualifiedName(f"{endpoint}/deployments/{name}")
 
 
+def of_serving(endpoint: QualifiedName) -> QualifiedName:
+    """Name the ledger's row of an endpoint's serving history; nothing in the catalog is called so."""
+    return QualifiedName(f"{endpoint}/serving")
+
+
 def of_power_bi_link(source: QualifiedName, target_url: str) -> QualifiedName:
     """
     Name our process that feeds a Power BI asset.

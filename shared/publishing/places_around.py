@@ -25,6 +25,8 @@ _ASKED = 1_000
 _NAMED = 3
 _REGISTERED_BY_ITSELF = timedelta(days=1)
 """A run that registers a model from a path ends so long after that at most."""
+_FEW = 200
+"""Places that were written; with more, readers inside those that Azure ML chose are not asked for."""
 READERS = 200
 """Runs that are published again because of what one run wrote."""
 
@@ -187,9 +189,11 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     by a run that reads its place; and a place that carries the id of the run that wrote it is in no set with others.
     """
     found: dict[object, QualifiedName] = {}
-    for use in written:
-        read = list(ledger.find_uses_at([use.path, *folders_above(use.path)], is_output=False))
-        if use.is_folder:
+    new = {use: (use.path, *folders_above(use.path)) for use in written}
+    at = _by_path(ledger.find_uses_at(sorted({path for paths in new.values() for path in paths}), is_output=False))
+    for use, paths in new.items():
+        read = [each for path in paths for each in at.get(path, ())]
+        if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path)):
             read += ledger.find_uses_below(use.path, is_output=False, limit=_ASKED)
         for each in read:
             if each.run == use.run:

@@ -114,8 +114,9 @@ class AzureMlPlanner:
                 case ModelSubject() as model:
                     return self._plan_model(model)
                 case EndpointSubject() as endpoint:
-                    since = self.now() - STALE
-                    return EndpointPlanner(self.source, self.catalog, self.ledger, self.event, since).plan(endpoint)
+                    now = self.now()
+                    planner = EndpointPlanner(self.source, self.catalog, self.ledger, self.event, now - STALE, now)
+                    return planner.plan(endpoint)
         except RecordNotFoundError as error:
             if self.now() - self.event.time < YOUNG:
                 raise RunNotSettledError(f"{error}; the event is younger than its record may be") from error

@@ -7,15 +7,26 @@ from datetime import datetime
 from shared.catalog import qualified_names
 from shared.catalog.build import build_endpoint
 from shared.catalog.entities import Ref
+from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.serving import go_on
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import EndpointSubject, Event
-from shared.model import FROM_EVENT, V1_COMPUTE_TYPES, AssetId, Deployment, Endpoint, ModelVersion, WorkspaceId
+from shared.model import (
+    FROM_EVENT,
+    V1_COMPUTE_TYPES,
+    AssetId,
+    Deployment,
+    Endpoint,
+    ModelVersion,
+    WorkspaceId,
+    to_utc_text,
+)
 from shared.places.matching import Match, find_scanned, match_places, match_sets, places_of_endpoint
 from shared.places.place import Place
 from shared.ports import Catalog, RunSource
 from shared.publishing.plan import PUBLISHED, Plan, find_changed, row_of, with_evidence
 from shared.publishing.registry_models import build_sharings, list_reads
-from shared.state.ports import Ledger
+from shared.state.ports import Ledger, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,7 @@ class EndpointPlanner:
     ledger: Ledger
     event: Event
     placeholders_since: datetime
+    now: datetime
 
     @property
     def _workspace(self) -> WorkspaceId:
@@ -49,6 +61,7 @@ class EndpointPlanner:
         for each in endpoint.deployments:
             name = qualified_names.of_deployment(key, each.name)
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
+        rows.append(self._serving(key, endpoint))
         places = {place.ref: place for place in places_of_endpoint(endpoint)}
         matches, looked_up = self._match(places.values())
         models = [model.id for each in endpoint.deployments for model in each.models if model.id.registry]
@@ -71,6 +84,13 @@ class EndpointPlanner:
         looked_up = match_sets(self.catalog, unknown, found)
         return {**known, **looked_up}, looked_up
 
+    def _serving(self, key: QualifiedName, endpoint: Endpoint) -> Row:
+        """Go on with the history of what an endpoint serves."""
+        name = qualified_names.of_serving(key)
+        before = self.ledger.get_rows([name]).get(name)
+        served = go_on(before.served if before else (), endpoint, at=to_utc_text(self.now))
+        return replace(row_of(self.event, name, "serving", PUBLISHED), served=served)
+
     def _v1_endpoint(self, subject: EndpointSubject) -> Endpoint:
         """Describe an ACI or AKS service from its event: no v2 API knows these, and v1 still emits ModelDeployed."""
         models = tuple(self._get_model_or_name(model) for model in subject.models)
@@ -78,7 +98,7 @@ class EndpointPlanner:
             self.source.get_workspace(self._workspace),
             subject.name,
             compute_type=subject.compute_type,
-            deployments=(Deployment(subject.name, models, field=FROM_EVENT),),
+            deployments=(Deployment(subject.name, models, field=FROM_EVENT, changed_at=to_utc_text(self.event.time)),),
         )
 
     def _get_model_or_name(self, model: AssetId) -> ModelVersion:

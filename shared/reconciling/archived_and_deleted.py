@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from shared.catalog.qualified_names import QualifiedName, of_deployment, parse
+from shared.catalog.qualified_names import QualifiedName, of_deployment, of_serving, parse
+from shared.catalog.serving import close
 from shared.errors import LeaseHeldError, RecordNotFoundError
 from shared.intake.event_types import Event
-from shared.model import FROM_EVENT, WorkspaceId
+from shared.model import FROM_EVENT, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import SKIPPED
@@ -35,6 +37,7 @@ class StateMarker:
     publisher: Publisher
     state: State
     read: Callable[[str], Event]
+    now: Callable[[], datetime]
     marks: int = MARKS
     restored: list[Listed] = field(default_factory=list)
     """What is there again; it is published again, since it may have changed meanwhile."""
@@ -133,6 +136,15 @@ class StateMarker:
                 continue
             if is_here and row.status != DELETED and not self._is_v1(row):
                 self._mark_row(row, DELETED)
+                self._close_history(row)
+
+    def _close_history(self, row: Row) -> None:
+        """End the serving history of an endpoint that was deleted; that of a deployment ends with the next plan."""
+        name = of_serving(row.key)
+        history = self.state.ledger.get_rows([name]).get(name) if row.kind == "endpoint" else None
+        if history:
+            served = close(history.served, at=to_utc_text(self.now()))
+            self.state.ledger.put_rows([replace(history, served=served)])
 
     def _is_v1(self, row: Row) -> bool:
         """Whether nothing but its event says what it serves; the deployment of such a service has its name."""

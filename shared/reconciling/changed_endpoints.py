@@ -70,12 +70,20 @@ class ChangedEndpointFinder:
             return ""
         self.present |= {row.key for row in plan.rows}
         if not plan.changed:
+            self._note_history(plan)
             missed.progress.gaps.pop(key, None)
             return _said(item, deployments)
         before = missed.progress.gaps.get(key)
         if before is None or not missed.is_waiting(name, before):
             missed.enqueue(item, "its deployments differ from what was published; it is on the queue")
         return ""
+
+    def _note_history(self, plan: Plan) -> None:
+        """Go on with the serving history where the catalog stays as it is, as when a deployment was deleted."""
+        rows = {row.key: row for row in plan.rows if row.kind == "serving"}
+        ledger = self.missed.state.ledger
+        known = ledger.get_rows(rows)
+        ledger.put_rows(row for key, row in rows.items() if key not in known or known[key].served != row.served)
 
 
 def _said(item: Listed, deployments: str) -> str:

@@ -207,13 +207,16 @@ def read_coverage(notes: Notes, *, now: datetime | None = None) -> list[Coverage
         now: what was not looked at for long then says so.
     """
     known = notes.get(_WORKSPACES) or {}
-    ids, scopes, lost = known.get("ids"), known.get("scopes"), read_lost(notes)
+    ids, scopes, poison, lost = known.get("ids"), known.get("scopes"), known.get("poison"), read_lost(notes)
     found = [
         Progress.load(notes, WorkspaceId.parse(each)).coverage(lost) for each in (ids if isinstance(ids, list) else ())
     ]
     for scope, problem in (scopes if isinstance(scopes, dict) else {}).items():
         nothing = dict.fromkeys(KINDS, 0)
         found.append(Coverage(str(scope), "", nothing, nothing, complete=False, gaps=(), problem=str(problem)))
+    if poison:
+        words = f"the host gave up on messages ({poison}) that are no dead letters yet: does collect_poison run?"
+        found = [replace(each, problem=each.problem or words) for each in found]
     return [_dated(each, now) for each in found] if now else found
 
 
@@ -223,18 +226,21 @@ def _dated(coverage: Coverage, now: datetime) -> Coverage:
     return replace(coverage, problem=f"nothing has looked at it since {coverage.at}")
 
 
-def note_workspaces(notes: Notes, workspaces: Sequence[WorkspaceId], problems: Mapping[str, str]) -> None:
+def note_workspaces(
+    notes: Notes, workspaces: Sequence[WorkspaceId], problems: Mapping[str, str], *, poison: int
+) -> None:
     """
     Note what there is.
 
     Args:
+        poison: messages that the host gave up on; what they are about is not known until they are dead letters.
         problems: why scopes of the allow-list could not be listed; the workspaces known of them stay.
     """
     known = (notes.get(_WORKSPACES) or {}).get("ids")
     before = [WorkspaceId.parse(each) for each in known] if isinstance(known, list) else []
     kept = [each for each in before if any(each.arm_id.lower().startswith(scope.lower()) for scope in problems)]
     ids = [workspace.arm_id for workspace in sorted({*workspaces, *kept})]
-    notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems)})
+    notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems), "poison": poison})
 
 
 def read_lost(notes: Notes) -> dict[str, Gap]:

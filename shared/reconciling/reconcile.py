@@ -108,7 +108,13 @@ class Reconciler:
             except LineageError as error:
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        note_workspaces(self.state.notes, sorted(found), problems)
+        poison = 0
+        try:
+            poison = self.state.count_poison()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+        note_workspaces(self.state.notes, sorted(found), problems, poison=poison)
         return sorted(found)
 
     def _refresh_labels(self) -> None:
@@ -127,7 +133,9 @@ class Reconciler:
         progress = Progress.load(self.state.notes, workspace)
         missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
         endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
-        marker = StateMarker(workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read)
+        marker = StateMarker(
+            workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read, self.now
+        )
         progress.problem = "the last look at it did not end"
         try:
             missed.look_at_gaps()

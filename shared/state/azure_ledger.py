@@ -8,6 +8,7 @@ from functools import partial
 from shared.cache import Cache
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
+from shared.catalog.serving import Serving
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT
 from shared.state.azure_table import Document, DocumentTable, row_key
@@ -331,4 +332,6 @@ def _to_row(document: Document) -> Row:
     }
     evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
     files = tuple(document.get("files") or ())
-    return Row(**{**document, **times, "key": QualifiedName(document["key"]), "evidence": evidence, "files": files})
+    served = tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in document.get("served") or ())
+    made = {"key": QualifiedName(document["key"]), "evidence": evidence, "files": files, "served": served}
+    return Row(**{**document, **times, **made})

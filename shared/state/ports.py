@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, parse
+from shared.catalog.serving import Serving
 from shared.places.matching import Match
 
 
@@ -80,10 +81,11 @@ class Row:
 
     Attributes:
         key: its qualifiedName.
-        kind: `run`, `model`, `endpoint`, `deployment`, or `link` for any other process.
+        kind: `run`, `model`, `endpoint`, `deployment`, `serving` of an endpoint, or `link` for another process.
         matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
         files: those of the places that are no folders.
         evidence: why its edges are there.
+        served: of an endpoint's serving history, what answered when.
     """
 
     key: QualifiedName
@@ -96,6 +98,7 @@ class Row:
     matches: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    served: tuple[Serving, ...] = ()
     updated_at: datetime | None = None
 
 
@@ -308,7 +311,12 @@ class Notes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All five over one store."""
+    """
+    All five over one store.
+
+    Attributes:
+        count_poison: counts messages that the host gave up on and that are no dead letters yet; it may only estimate.
+    """
 
     queue: Queue
     dead_letters: DeadLetters
@@ -316,3 +324,4 @@ class State:
     leases: Leases
     notes: Notes
     close: Callable[[], None]
+    count_poison: Callable[[], int] = lambda: 0

@@ -5,11 +5,13 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from threading import RLock
 
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.serving import Serving
 from shared.errors import ConfigurationError
 from shared.places.matching import Match, MatchKind
 from shared.state.ports import (
@@ -35,7 +37,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
     event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL,
-    evidence TEXT NOT NULL DEFAULT '[]', files TEXT NOT NULL DEFAULT '[]');
+    evidence TEXT NOT NULL DEFAULT '[]', files TEXT NOT NULL DEFAULT '[]',
+    served TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS tree_models (
     root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
 CREATE TABLE IF NOT EXISTS tree_fingerprints (
@@ -77,6 +80,7 @@ class Database:
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
+            self._add_column("rows", "served", "TEXT NOT NULL DEFAULT '[]'")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
@@ -212,7 +216,7 @@ class SqliteLedger:
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.key,
@@ -226,6 +230,7 @@ class SqliteLedger:
                     now,
                     json.dumps([each.to_json() for each in row.evidence]),
                     json.dumps(row.files),
+                    json.dumps([asdict(each) for each in row.served]),
                 )
                 for row in rows
             ],
@@ -437,6 +442,7 @@ def _to_row(row: sqlite3.Row) -> Row:
         updated_at=datetime.fromisoformat(row["updated_at"]),
         evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
         files=tuple(json.loads(row["files"])),
+        served=tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in json.loads(row["served"])),
     )
 
 

@@ -10,6 +10,7 @@ from emulator.azurite import Azurite as AzuriteServer
 from shared.catalog import qualified_names
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.serving import Serving
 from shared.model import AssetId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
@@ -171,6 +172,7 @@ def test_row_is_read_back_as_it_was_put_and_the_last_one_wins(state: State, reop
             ),
             Evidence(Ref("custom_ml_model", QualifiedName("azureml://model")), True, "path", inferred=True),
         ),
+        served=(Serving("2026-07-01T00:00:00Z", "blue", ("churn:1", "churn:2"), "100", until="2026-07-02T00:00:00Z"),),
     )
     state.ledger.put_rows([replace(row, outcome="skipped"), row])
     found = reopen().ledger.get_rows([key, QualifiedName("azureml://other")])

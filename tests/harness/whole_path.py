@@ -73,7 +73,8 @@ def start(case: Case, emulator: Emulator) -> None:
     emulator.control.use("empty")
     emulator.control.add_to_azure_ml(case.seed)
     for type_name, names in case.scanned.items():
-        emulator.control.scan(*({"typeName": type_name, "qualifiedName": name} for name in names))
+        found = ({"typeName": type_name, "qualifiedName": name} for name in names)
+        emulator.control.scan(*found, is_indexed=True)
     emulator.control.clear_requests()
 
 

@@ -124,3 +124,17 @@ def test_a_question_that_makes_no_sense_says_why(
     assert result.exit_code != 0
     assert problem in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_audit_of_an_endpoint_says_what_answered_at_a_moment(published: App) -> None:
+    """The history begins when the endpoint was first read; before that nothing is known."""
+    whole = ask(published, "audit", "creditrisk-endpoint")
+    assert whole.exit_code == 0
+    assert whole.stdout.startswith("blue: creditrisk_model:2, 100 % of the traffic, from ")
+    served = json.loads(ask(published, "audit", "creditrisk-endpoint", "--json").stdout)["served"]
+    assert [(each["models"], each["until"]) for each in served] == [(["creditrisk_model:2"], "")]
+    now = ask(published, "audit", "creditrisk-endpoint", "--at", "2099-01-01")
+    assert now.stdout == whole.stdout
+    before = ask(published, "audit", "creditrisk-endpoint", "--at", "2020-01-01T12:00")
+    assert before.stdout == "Nothing is known of what creditrisk-endpoint served then.\n"
+    assert "Served:\n  blue: creditrisk_model:2" in ask(published, "show", "creditrisk-endpoint").stdout

@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from cli.session import drain, local_queue
+from questions.audit import format_serving, read_history, serving_at
 from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
@@ -438,6 +439,36 @@ def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
     assert (failed.percent, failed.problem.startswith("the last look at it failed: ")) == (99.9, True)
 
 
+def test_endpoint_keeps_which_model_version_answered_when(app: App, add: Add) -> None:
+    """A model that is replaced, a deployment that is deleted without any event, and the endpoint that follows it."""
+    first, second = "2026-07-01T08:00:00+00:00", "2026-07-02T08:00:00+00:00"
+    blue = {"model": "creditrisk_model:1", "traffic": 100, "modified_at": first}
+    green = {"model": "creditrisk_model:1", "modified_at": first}
+    add(online_endpoints={"served": {"deployments": {"blue": blue, "green": green}}})
+    app.replay()
+    tick(app)
+    add(online_endpoints={"served": {"deployments": {"blue": {"model": "creditrisk_model:2", "modified_at": second}}}})
+    for _ in range(3):
+        tick(app)
+    name = QualifiedName(f"{WS}/endpoints/served")
+    history = read_history(app.services.ledger, name)
+    assert [format_serving(each) for each in history if each.deployment == "blue"] == [
+        "blue: creditrisk_model:1, 100 % of the traffic, from 2026-07-01T08:00:00Z to 2026-07-02T08:00:00Z",
+        "blue: creditrisk_model:2, 100 % of the traffic, from 2026-07-02T08:00:00Z on",
+    ]
+    at = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert {each.models for each in serving_at(history, at)} == {("creditrisk_model:1",)}
+    app.emulator.control.delete("onlineEndpoints", "served", deployment="green")
+    for _ in range(4):
+        tick(app)
+    [of_green] = [each for each in read_history(app.services.ledger, name) if each.deployment == "green"]
+    assert of_green.until
+    app.emulator.control.delete("onlineEndpoints", "served")
+    tick(app)
+    gone = read_history(app.services.ledger, name)
+    assert (len(gone), [each for each in gone if not each.until]) == (3, [])
+
+
 def delete_in_catalog(app: App, name: str) -> None:
     app.services.purview.delete(f"/entity/guid/{app.entity(name)['guid']}")
 
@@ -556,3 +587,14 @@ def test_edge_that_a_person_removed_is_named_and_not_written_again(readers: App)
     assert len(before) == 2
     assert tick(readers).percent < 100
     assert edges_of_loan(readers) == before
+
+
+def test_waiting_poison_is_no_hundred_percent(app: App) -> None:
+    """What the host gave up on is in no row and no dead letter until it is collected."""
+    app.replay()
+    tick(app)
+    state = replace(app.services.state, count_poison=lambda: 2)
+    app.services.state = state
+    app.services.reconciler.tick()
+    [coverage] = read_coverage(state.notes)
+    assert (coverage.percent, "gave up on messages (2)" in coverage.problem) == (99.9, True)

@@ -10,6 +10,7 @@ from shared.bootstrap import Services
 from shared.catalog.entities import Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.purview.reader import Asset, Lineage, Related
+from shared.state.ports import Row
 
 DATA, RUN, MODEL, METRICS = "custom_dataset", "custom_ml_experiment_step", "custom_ml_model", "custom_ml_model_metrics"
 
@@ -25,6 +26,7 @@ class PlainCatalog:
         self.assets: dict[str, Asset] = {}
         self.edges: list[tuple[str, str]] = []
         self.requests: list[str] = []
+        self.rows: dict[QualifiedName, Row] = {}
 
     def add(self, name: str, type_name: str = DATA, *, labels: Sequence[str] = (), classified: Sequence[str] = (),
             **attributes: str) -> "PlainCatalog":  # fmt: skip
@@ -43,7 +45,8 @@ class PlainCatalog:
 
     def reading(self) -> Reading:
         settings = SimpleNamespace(purview_endpoint="https://contoso.purview.azure.com")
-        return Reading(cast(Services, SimpleNamespace(lineage=self, catalog=self, settings=settings)))
+        ledger = SimpleNamespace(get_rows=lambda names: {name: self.rows[name] for name in names if name in self.rows})
+        return Reading(cast(Services, SimpleNamespace(lineage=self, catalog=self, settings=settings, ledger=ledger)))
 
     def get_lineage(self, guid: str, direction: str) -> Lineage:
         self.requests.append(f"lineage {guid}")

@@ -7,7 +7,10 @@ from explorer.app import build_app
 from explorer.details import read_details
 from explorer.presenter import Presenter
 from explorer.server import _guard
+from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.serving import Serving
 from shared.errors import AccessDeniedError
+from shared.state.ports import Row
 from tests.unit.page_words import words
 from tests.unit.plain_catalog import DATA, MODEL, RUN, PlainCatalog
 
@@ -91,6 +94,22 @@ def test_details_have_what_made_a_model(catalog: PlainCatalog) -> None:
             "https://web.purview.azure.com/resource/contoso/main/catalog/entity?guid=m%3A2&section=lineage"
         ),
     }
+
+
+def test_details_of_an_endpoint_have_what_answered_when(catalog: PlainCatalog) -> None:
+    """The newest period first; Purview itself knows the present only."""
+    catalog.add("ep", "custom_ml_model_endpoint")
+    name = QualifiedName("x://ep/serving")
+    served = (
+        Serving("2026-07-01T00:00:00Z", "blue", ("m:1",), "100", until="2026-08-01T00:00:00Z"),
+        Serving("2026-08-01T00:00:00Z", "blue", ("m:2",), "100"),
+    )
+    catalog.rows[name] = Row(name, "serving", "published", served=served)
+    details = read_details(catalog.reading(), "ep")
+    assert details is not None
+    sections = {section.title: section.rows for section in details.sections}
+    assert [since for since, _ in sections["Served"]] == ["2026-08-01T00:00:00Z", "2026-07-01T00:00:00Z"]
+    assert sections["Served"][0][1] == "blue: m:2, 100 % of the traffic, from 2026-08-01T00:00:00Z on"
 
 
 def test_link_that_is_not_https_is_not_shown(catalog: PlainCatalog) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from emulator.azure_ml.arm.bodies import Body, overlaid, resource
+from emulator.azure_ml.arm.bodies import Body, overlaid, resource, timestamp
 from emulator.azure_ml.content.assets import Deployment, Endpoint
 from emulator.azure_ml.content.workspace import Workspace
 
@@ -20,7 +20,10 @@ def endpoint_body(workspace: Workspace, kind: str, endpoint: Endpoint) -> Body:
 def deployment_body(workspace: Workspace, kind: str, endpoint: Endpoint, deployment: Deployment) -> Body:
     """Show a deployment of either kind."""
     show = online_deployment_body if kind == "onlineEndpoints" else batch_deployment_body
-    return overlaid(show(workspace, endpoint, deployment), deployment.answer)
+    body = show(workspace, endpoint, deployment)
+    if deployment.modified_at:
+        body["systemData"] = {"lastModifiedAt": timestamp(deployment.modified_at), "lastModifiedByType": "User"}
+    return overlaid(body, deployment.answer)
 
 
 def _environment_uri(workspace: Workspace, reference: str | None) -> str | None:

@@ -103,6 +103,7 @@ class Deployment:
     component: str | None = None
     state: str = "Succeeded"
     collects: Tags = field(default_factory=dict)
+    modified_at: datetime | None = None
     answer: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -204,6 +204,7 @@ def _endpoint(name: str, node: Node) -> Endpoint:
             state=entry.get("state", "Succeeded"),
             tags=texts(entry.get("tags")),
             collects=texts(entry.get("collects")),
+            modified_at=read_time(entry["modified_at"]) if "modified_at" in entry else None,
             answer=entry.get("answer", {}),
         )
         for deployment, entry in node.get("deployments", {}).items()

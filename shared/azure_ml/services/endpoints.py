@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
-from shared.azure_ml.services.models import object_in, text_in
+from shared.azure_ml.services.models import changed_at, object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import BATCH, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
@@ -95,6 +95,7 @@ def _read_serverless(workspace: Workspace, body: Json, _: tuple[Json, ...], asse
         state=text_in(properties, "endpointState"),
         traffic="100",
         field="properties.modelSettings.modelId of the endpoint",
+        changed_at=changed_at(body),
     )
     uri = text_in(object_in(properties, "inferenceEndpoint"), "uri")
     return _endpoint(workspace, body, compute_type=SERVERLESS, scoring_uri=uri, deployments=iter((served,)))
@@ -153,6 +154,7 @@ def _read_deployment(body: Json, shares: Mapping[str, object] | None, assets: As
         field=field,
         notes=notes,
         collected=_read_collected(properties, assets),
+        changed_at=changed_at(body),
     )
 
 

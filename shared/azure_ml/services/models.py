@@ -52,13 +52,21 @@ def get_model(rest: RestClient, workspace_url: str, asset: AssetId, *, owners: b
 def creation(body: Json, *, owners: bool) -> tuple[str, str]:
     """Return who created a resource, if owners are asked for, and when; "" for what is not said."""
     data = object_in(body, "systemData")
-    text = text_in(data, "createdAt")
+    return text_in(data, "createdBy") if owners else "", _utc(text_in(data, "createdAt"))
+
+
+def changed_at(body: Json) -> str:
+    """Return when a resource was changed last; "" if that is not said."""
+    data = object_in(body, "systemData")
+    return _utc(text_in(data, "lastModifiedAt")) or _utc(text_in(data, "createdAt"))
+
+
+def _utc(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
-        text = to_utc_text(moment) if moment.tzinfo else text
     except ValueError:
-        text = ""
-    return text_in(data, "createdBy") if owners else "", text
+        return ""
+    return to_utc_text(moment) if moment.tzinfo else text
 
 
 def object_in(body: Mapping[str, object], member: str) -> Mapping[str, object]:

@@ -28,6 +28,7 @@ from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri, na
 
 _PLACE_TYPES = {"dfs": "azure_datalake_gen2_path", "blob": "azure_blob_path", "file": "custom_dataset"}
 _MADE_BY_ITS_TRIALS = ("sweep", "automl")
+_TRIALS = ("trial", "automl_child")
 _PACKAGES = ("python", "scikit-learn")
 
 
@@ -50,7 +51,8 @@ def truth_of(workspace: Workspace) -> Truth:
 
 def worked(workspace: Workspace) -> list[Run]:
     """List the runs that are processes: they completed, or failed and left something behind."""
-    makers = {shown_for(workspace, maker) for model in workspace.models if (maker := maker_of(workspace, model))}
+    shown = {shown_for(workspace, maker) for model in workspace.models if (maker := maker_of(workspace, model))}
+    makers = shown | {run.parent for run in workspace.runs if run.kind in TRIALS and run.id in shown}
     return [
         run
         for run in workspace.runs
