@@ -26,7 +26,7 @@ from shared.publishing.plan import Plan
 from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 _TRIED = 5
-"""Runs that wrote one place of which the records are read, of those before a model was registered and of those after."""
+"""Runs that wrote one place whose records are read, of those before a model was registered and of those after."""
 
 
 @dataclass(frozen=True, slots=True)
