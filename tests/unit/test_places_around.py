@@ -113,7 +113,7 @@ def test_what_was_written_when_the_reader_ended_was_not_read(ledger: SqliteLedge
 
 @pytest.mark.parametrize("path", ["top/", "top/new/a.csv"])
 def test_data_asset_is_made_of_what_was_there_when_it_was_registered(ledger: SqliteLedger, path: str) -> None:
-    """Whoever reads it, and however late: what was written since may have been made of it."""
+    """No matter how late it is read: what was written since may have been made of it."""
     new, old = wrote("b", "top/new/", 5), wrote("c", "top/old/", 2)
     ledger.index_uses([new, old])
     assert found(find_around(ledger, [read("r", path, 3, DATASET)])) == (["top < top/old"] if path == "top/" else [])
