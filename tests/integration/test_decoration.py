@@ -109,3 +109,15 @@ def test_data_that_did_not_resolve_is_called_by_its_input_and_not_by_its_version
     app.emulator.control.faults(fault)
     app.replay([run_completed("tune")])
     assert "loans -> tune" in app.edges(f"{WS}/runs/tune")
+
+
+@pytest.mark.parametrize("status", [400, 403, 405])
+def test_pipeline_has_its_lineage_though_datastores_are_refused(app: App, status: int) -> None:
+    """They are known by their names, and each run that names one says so."""
+    refuse(app, "/datastores", status)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert {"train_data -> TrainModel", "TrainModel -> model_data"} <= app.edges(TRAIN)
+    why = "access is denied" if status == 403 else f"HTTP {status}"
+    assert f"datastore workspaceblobstore ({why})" in app.entity(TRAIN)["attributes"]["notes"]
+    asked = [request for request in app.emulator.control.requests("azure_ml") if "/datastores" in request.path]
+    assert len(asked) == len({request.path for request in asked})
