@@ -460,7 +460,7 @@ FROM_EVENT = "modelIds of the event ModelDeployed"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A serving endpoint and its deployments."""
+    """A serving endpoint and its deployments; `notes` say that there may be others, "" if these are all."""
 
     workspace: Workspace
     name: str
@@ -470,6 +470,7 @@ class Endpoint:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
+    notes: str = ""
 
 
 def to_utc_text(moment: datetime) -> str:

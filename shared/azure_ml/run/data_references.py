@@ -445,8 +445,8 @@ def _without_unread(answers: Mapping[_Key, _Answer]) -> Mapping[_Key, _Answer]:
     """Leave out what is not remembered for long: what was refused may be allowed soon."""
 
     def is_whole(answer: _Answer) -> bool:
-        told = answer.stands_for if isinstance(answer, ModelVersion) else answer
-        return not told or not told.unread
+        described = answer.stands_for if isinstance(answer, ModelVersion) else answer
+        return not described or not described.unread
 
     return {key: each for key, each in answers.items() if is_whole(each)}
 
