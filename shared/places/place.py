@@ -87,8 +87,15 @@ class Url:
 
     @property
     def run(self) -> str:
-        """The id of the run that the path below the container carries; "" if it carries none."""
-        return run_of_path("/".join(self.segments[1:])) or ""
+        """
+        The id of the run that the path below the container carries; "" if it carries none.
+
+        >>> Url.of(Location("https://a.blob.core.windows.net/c/azureml/cmd_1", is_folder=True)).run
+        'cmd_1'
+        """
+        below = "/".join(self.segments[1:])
+        # The folder around all outputs of a run has its id, too.
+        return run_of_path(f"{below}/outputs" if self.is_folder and len(self.segments) == 3 else below) or ""
 
     @property
     def path(self) -> str:

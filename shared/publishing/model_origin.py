@@ -8,7 +8,17 @@ from shared.catalog.entities import Ref
 from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
-from shared.model import ModelVersion, Producer, Run, RunTree, SeveralWriters, WorkspaceId, written_last
+from shared.model import (
+    Location,
+    ModelVersion,
+    Producer,
+    Run,
+    RunTree,
+    SeveralWriters,
+    WorkspaceId,
+    only_reads,
+    written_last,
+)
 from shared.places.place import folders_above
 from shared.places.platforms import place_of
 from shared.ports import RunSource
@@ -16,7 +26,7 @@ from shared.publishing.plan import Plan
 from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 _TRIED = 5
-"""Runs that wrote one place of which the record is read, those that ended last."""
+"""Runs that wrote one place whose records are read, of those before a model was registered and of those after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +74,17 @@ def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model
     writers = ledger.find_uses_at([place.path, *folders_above(place.path)], is_output=True)
     for path in sorted({each.path for each in writers}, key=len, reverse=True):
         some = {each.run: each for each in writers if each.path == path}
-        if found := _find_writer(source, model, tuple(some.values())):
+        if found := _find_writer(source, model, location, tuple(some.values())):
             return Origin(found, (use,))
     return Origin(None, (use,))
 
 
 def _find_writer(
-    source: RunSource, model: ModelVersion, writers: tuple[PlaceUse, ...]
+    source: RunSource, model: ModelVersion, location: Location, writers: tuple[PlaceUse, ...]
 ) -> Producer | SeveralWriters | None:
     """Find the run that wrote a place last before a model was registered from it."""
     trees: dict[str, tuple[RunTree, Run, str]] = {}
-    for use in sorted(writers, key=lambda each: each.at, reverse=True)[:_TRIED]:
+    for use in _likeliest(writers, model.created_at):
         parsed = parse(use.run)
         if parsed is None or parsed.kind != "run" or parsed.workspace is None:
             continue  # a run that OpenLineage reported registers no model
@@ -83,7 +93,8 @@ def _find_writer(
         except RecordNotFoundError:
             continue
         shown = tree.represented_by.get(parsed.run_id, parsed.run_id)
-        if run := next((run for run in tree.runs if run.id == shown), None):
+        run = next((run for run in tree.runs if run.id == shown), None)
+        if run and not only_reads(run, model.id, location.url):
             trees[run.id] = (tree, run, parsed.run_id if parsed.run_id != shown else "")
     began = [run for _, run, _ in trees.values()]
     last = written_last(began, before=model.created_at)
@@ -94,6 +105,14 @@ def _find_writer(
     if len(candidates := sorted(run.id for run in began if run.has_begun(model.created_at))) > 1:
         return SeveralWriters(tuple(candidates), "properties.modelUri of the model version")
     return None
+
+
+def _likeliest(writers: tuple[PlaceUse, ...], registered_at: str) -> Iterator[PlaceUse]:
+    """Yield those that ended last before a model was registered, and first after that: they may have begun before."""
+    ended = sorted(writers, key=lambda each: (each.at, each.run))
+    before = [each for each in ended if not registered_at or each.at <= registered_at]
+    yield from before[::-1][:_TRIED]
+    yield from ended[len(before) :][:_TRIED]
 
 
 def find_moved(source: RunSource, ledger: Ledger, model: QualifiedName, maker: QualifiedName | None) -> Moved | None:

@@ -17,6 +17,7 @@ _DECLARED = f"tag {SHARED_TAG} of the model version"
 _INFERRED = "name and version of the model, which are those of one model of the workspaces"
 _SEVERAL = "Models of this name and version are in several workspaces, and none of them has the tag {}: {}."
 _ROOT = "azureml"
+_PARTNERS = frozenset({"huggingface", "nvidia-ai"})
 
 
 def list_reads(reader: QualifiedName, workspace: WorkspaceId, models: Iterable[AssetId]) -> tuple[PlaceUse, ...]:
@@ -52,7 +53,7 @@ def build_sharings(ledger: Ledger, workspace: WorkspaceId, models: Iterable[Asse
         paths = _paths_of(model)
         shares = ledger.find_uses_at(paths, is_output=True)
         declared = {each.data for each in shares if each.path == paths[0]}
-        found = sorted(declared or {each.data for each in shares})
+        found = sorted(declared or (set() if is_public(model.registry) else {each.data for each in shares}))
         ref = ref_of_model(workspace, model)
         if len(found) == 1:
             field = _DECLARED if declared else _INFERRED
@@ -60,6 +61,19 @@ def build_sharings(ledger: Ledger, workspace: WorkspaceId, models: Iterable[Asse
         elif found:
             named = ", ".join(str(each.qualified_name) for each in found)
             yield build_sharing(ref, model, (), notes=_SEVERAL.format(SHARED_TAG, named))
+
+
+def is_public(registry: str) -> bool:
+    """
+    Tell whether a registry is one of Microsoft's or a partner's, into which no customer shares models.
+
+    Source: azure-ai-docs, "Azure Machine Learning registries" and the model catalog, which names them.
+
+    >>> is_public("azureml-meta"), is_public("contoso-prod")
+    (True, False)
+    """
+    name = registry.casefold()
+    return name == "azureml" or name.startswith("azureml-") or name in _PARTNERS
 
 
 def _paths_of(model: AssetId) -> tuple[str, str]:

@@ -38,7 +38,7 @@ KNOWN_TARGET = re.compile(
             "/discovery",
             rf"{_ARM}(?:/datastores|/jobs/{_NAME})?",
             rf"{_ARM}/(?:models|data|environments)/{_NAME}/versions/{_NAME}",
-            rf"{_ARM}/(?:onlineEndpoints|batchEndpoints)/{_NAME}(?:/deployments)?",
+            rf"{_ARM}/(?:onlineEndpoints|batchEndpoints|serverlessEndpoints)/{_NAME}(?:/deployments)?",
             rf"/history/v1\.0{_ARM}/(?:rundata|batchrundata|runs/{_NAME}/children|experimentids/{_NAME})",
             rf"/mlflow/v2\.0{_ARM}/api/2\.0/mlflow/runs/(?:get|search)",
             rf"/(?:data/v1\.0{_ARM}/dataversion|modelregistry/v1\.0{_ARM}/models)/batchGetResolvedUris",

@@ -23,6 +23,7 @@ from shared.model import (
     SeveralWriters,
     Workspace,
     WorkspaceId,
+    only_reads,
     written_last,
 )
 from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of_path
@@ -180,6 +181,8 @@ class ProducerFinder:
         location = data.locate(model.uri)
         by_length: dict[int, list[Run]] = {}
         for run in tree.runs:
+            if location and only_reads(run, model.id, location.url):
+                continue
             for port in run.outputs:
                 if isinstance(port.data, ModelVersion) and port.data.id == model.id:
                     return run, f"{port.field} of the run"

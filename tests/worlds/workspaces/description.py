@@ -126,11 +126,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What people say of an asset, often only after it was published."""
+
+    team: str = ""
+    description: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredData:
-    """A data asset that a person registered from a place by hand."""
+    """A data asset that a person registered from a place by hand, and later said something of."""
 
     label: str
     place: Place
+    words: Words = Words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +153,8 @@ class RegisteredModel:
         job_name: the run that was named at registration, or "".
         tags: what people or CI say of it.
         registered: in which hour.
+        words: what was said of it later.
+        shared_as: what its tag says it was shared with a registry as.
     """
 
     label: str
@@ -150,6 +162,8 @@ class RegisteredModel:
     job_name: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     registered: int = 0
+    words: Words = Words()
+    shared_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +176,30 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSet:
+    """A resource set that Purview has scanned, by what it replaced in the names, and places that are in it."""
+
+    store: str
+    pattern: str
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
-    """Everything in a workspace."""
+    """
+    Everything in a workspace.
+
+    Attributes:
+        archived: the models and root runs that are archived for a time, and restored.
+        sets: what Purview has scanned of the storage around.
+    """
 
     runs: tuple[Run, ...] = ()
     data: tuple[RegisteredData, ...] = ()
     models: tuple[RegisteredModel, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    archived: tuple[str, ...] = ()
+    sets: tuple[FileSet, ...] = ()
 
     def run(self, run_id: str) -> Run:
         return next(run for run in self.runs if run.id == run_id)

@@ -1,8 +1,7 @@
 """Makes workspaces up: any mix of kinds, depth, reuse and odd names, and the events about them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -25,11 +24,11 @@ from tests.worlds.workspaces.description import (
     Workspace,
 )
 from tests.worlds.workspaces.makers import place_of
+from tests.worlds.workspaces.so_far import TYPES, SoFar
 
 _DEPTH = 3
 _ENDS = st.sampled_from(["Completed"] * 5 + ["Failed", "Canceled"])
 _COUNTS = st.sampled_from([2, 1, 3, 0])
-_TYPES = st.sampled_from(["uri_file", "uri_folder", "uri_folder"])
 _FOREIGN: tuple[Source, ...] = (
     OfRegistry("data", "reference:2"),
     OfRegistry("models", "shared:2"),
@@ -38,20 +37,17 @@ _FOREIGN: tuple[Source, ...] = (
 )
 
 
-@dataclass(slots=True)
-class _Making:
-    """What has been made up so far; whatever comes later may read it."""
+class _Making(SoFar):
+    """Whatever is made up later may read what has been made up."""
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
-    runs: list[Run] = field(default_factory=list)
-    data: list[RegisteredData] = field(default_factory=list)
-    models: list[RegisteredModel] = field(default_factory=list)
-    number: int = 0
+    __slots__ = ()
 
     def workspace(self) -> Workspace:
         for _ in range(self.draw(st.integers(0, 2))):
-            place = Place(self.draw(st.sampled_from(["lake", "share"])), self.draw(names.paths), self.draw(_TYPES))
+            place = Place(self.draw(st.sampled_from(["lake", "share"])), self.draw(names.paths), self.draw(TYPES))
             self.data.append(RegisteredData(self._label(), place))
+        for _ in range(self.draw(st.integers(0, 2))):
+            self.sets.append(self._set())
         if self.chance():
             self.models.append(self._uploaded())
         makers = [self._pipeline, self._pipeline, self._pipeline, self._plain, self._plain, self._tuning, self._batch]
@@ -63,19 +59,20 @@ class _Making:
                 place = self.draw(st.sampled_from(self._places))
                 place = self._place_around(place) if self.chance() else place
                 self.data.append(RegisteredData(self._label(), place))
-        return Workspace(tuple(self._at_some_time()), tuple(self.data), tuple(self.models), tuple(self._endpoints()))
+        roots = [run.id for run in self.runs if not run.parent]
+        return Workspace(
+            tuple(self._at_some_time()),
+            tuple(replace(each, words=self._words()) for each in self.data),
+            tuple(replace(each, words=self._words(self.draw(names.stages))) for each in self.models),
+            tuple(self._endpoints()),
+            tuple(self.draw(st.lists(st.sampled_from([*roots, *(each.label for each in self.models)]), max_size=2))),
+            (*self.sets, *self._sets_that_eat_ids()),
+        )
 
     def _at_some_time(self) -> Iterator[Run]:
         """Let runs end one after the other, but for a few."""
         for hour, run in enumerate(self.runs, 1):
             yield replace(run, ended=hour + self.draw(st.sampled_from([0, 0, 0, 1, 6])))
-
-    def chance(self) -> bool:
-        return bool(self.draw(st.booleans()))
-
-    def _next(self) -> int:
-        self.number += 1
-        return self.number
 
     # Runs.
 
@@ -179,7 +176,7 @@ class _Making:
         )
 
     def _output(self, run: Run, name: str) -> Output:
-        output = Output(name, self.draw(_TYPES))
+        output = Output(name, self.draw(TYPES))
         if self.chance():
             output = replace(output, place=self._chosen(output.type))
         match self.draw(st.sampled_from(["nothing", "nothing", "data", "model", "unnamed model"])):
@@ -197,6 +194,7 @@ class _Making:
     def _chosen(self, kind: str) -> Place:
         """Choose where to write: a new place, where another run writes, or a folder around that, or inside."""
         old = [place for place in self._chosen_places if place.type == kind]
+        old += [place for each in self.sets for place in each.places if place.type == kind]
         if old and self.draw(st.sampled_from([True, False, False])):
             return self.draw(st.sampled_from(old))  # type: ignore[no-any-return]
         if self._chosen_places and self.chance():
@@ -206,24 +204,6 @@ class _Making:
         store = self.draw(st.sampled_from(["lake", "workspaceblobstore", "share"]))
         folder = self.draw(st.sampled_from(["", "", "azureml/"]))  # where Azure ML itself would write
         return Place(store, f"{folder}{self._next()}/{self.draw(names.paths)}", kind)
-
-    def _place_around(self, place: Place) -> Place:
-        """Return a folder around a place or, if that is a folder, something inside."""
-        above = place.path.rpartition("/")[0]
-        if above not in ("", "azureml") and (place.type == "uri_file" or self.chance()):
-            return Place(place.store, above)
-        if place.type == "uri_file":
-            return place
-        return Place(place.store, f"{place.path}/{self._next()}{self.draw(names.segments)}", self.draw(_TYPES))
-
-    @property
-    def _places(self) -> list[Place]:
-        """Where runs wrote data, as it can be registered."""
-        return [place_of(run, output) for run, output in self._written()]
-
-    @property
-    def _chosen_places(self) -> list[Place]:
-        return [output.place for _, output in self._written() if output.place]
 
     # What runs read.
 
@@ -235,6 +215,8 @@ class _Making:
         own += [Model(each.label) for each in self.models]
         around = [Path(self._place_around(place) if self.chance() else place) for place in self._places]
         own += around
+        own += [Path(place) for each in self.sets for place in each.places]
+        own += [OfRegistry("models", label) for label in self._shared_labels]
         elsewhere = [self._paths(), st.sampled_from(_FOREIGN), self._addresses()]
         if own and self.draw(st.sampled_from([True, True, False])):
             return self.draw(st.sampled_from(own))  # type: ignore[no-any-return]
@@ -242,24 +224,14 @@ class _Making:
 
     def _paths(self) -> st.SearchStrategy[Source]:
         stores = st.sampled_from(["lake", "share", "workspaceblobstore"])
-        places = st.builds(Place, stores, names.paths, _TYPES)
+        places = st.builds(Place, stores, names.paths, TYPES)
         # A URL is cut at its fragment.
-        by_url = st.builds(Place, st.just("lake"), names.addresses, _TYPES)
+        by_url = st.builds(Place, st.just("lake"), names.addresses, TYPES)
         forms = st.sampled_from(["datastore", "long"])
         return st.one_of(st.builds(Path, places, forms), st.builds(Path, by_url, st.just("abfss")))
 
     def _addresses(self) -> st.SearchStrategy[Source]:
         return names.addresses.map(lambda path: PublicFile(f"https://example.org/{path}"))
-
-    def _written(self, *, all_types: bool = False) -> list[tuple[Run, Output]]:
-        """List what runs wrote and completed; models only if asked for."""
-        return [
-            (run, output)
-            for run in self.runs
-            if run.status == "Completed"
-            for output in run.outputs
-            if all_types or output.type != "custom_model"
-        ]
 
     # Assets and endpoints.
 
@@ -293,11 +265,13 @@ class _Making:
             self.draw(st.sampled_from(named)),
             tuple(self.draw(tags).items()),
             self.draw(st.integers(1, len(self.runs) + 8)),
+            shared_as=self.draw(st.sampled_from(["", "", "promoted:1", "promoted:2"])),
         )
 
     def _endpoints(self) -> list[Endpoint]:
         served = [Model(each.label) for each in self.models]
-        choices = st.sampled_from([*served, OfRegistry("models", "shared:2")])
+        shared = [OfRegistry("models", label) for label in ("shared:2", *self._shared_labels)]
+        choices = st.sampled_from([*served, *shared])
         return [
             Endpoint(
                 f"ep-{self._next()}",
@@ -306,31 +280,6 @@ class _Making:
             )
             for _ in range(self.draw(st.integers(0, 2)))
         ]
-
-    # Names and small values.
-
-    def _root_of(self, run: Run) -> str:
-        while run.parent:
-            run = next(each for each in self.runs if each.id == run.parent)
-        return run.id
-
-    def _root_id(self) -> str:
-        return f"{self.draw(names.run_prefixes)}_{self._next()}x"
-
-    def _step_id(self) -> str:
-        return f"{self._next():08x}-0000-4000-8000-000000000000"
-
-    def _guid(self) -> str:
-        return f"77777777-0000-0000-0000-{self._next():012}"
-
-    def _label(self) -> str:
-        return f"{self.draw(names.asset_names)}{self._next()}:{self.draw(names.versions)}"
-
-    def _parameters(self) -> tuple[tuple[str, str], ...]:
-        return (("lr", self.draw(names.free)),) if self.chance() else ()
-
-    def _metrics(self) -> tuple[tuple[str, float], ...]:
-        return (("AUC", 0.5),) if self.chance() else ()
 
 
 def own_of(sources: list[Source], alias: Run) -> list[OutputOf]:

@@ -31,3 +31,11 @@ asset_names = st.builds(lambda first, rest: first + rest, st.sampled_from("abZ9"
 versions = st.sampled_from(["1", "2", "10", "2024-05-01", "v1.0", "a_b"])
 run_prefixes = st.sampled_from(["train", "A-b", "dcid", "job_1_0", "runs", "x_output_data_y", "versions", "config"])
 """Beginnings of the ids of top-level runs: letters, digits, `-` and `_`, some of them words that our own names use."""
+stages = st.sampled_from(["", "Production", "Archived"])
+sets = [
+    ("{Year}/{Month}/{Day}/sales.csv", ("2024/01/31/sales.csv", "2024/02/01/sales.csv")),
+    ("mydata{N}.csv", ("mydata1.csv", "mydata22.csv")),
+    ("{GUID}/data.csv", ("aaaaaaaa-0000-0000-0000-000000000001/data.csv",)),
+    ("{SparkPartitions}", ("part-00000-a.snappy.parquet",)),
+]
+"""Resource sets by what Purview replaces, and files in them, as its documentation has them."""

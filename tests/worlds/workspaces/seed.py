@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from tests.worlds.workspaces.description import (
     Asset,
     Endpoint,
+    FileSet,
     Model,
     OfAnotherWorkspace,
     OfRegistry,
@@ -16,6 +17,7 @@ from tests.worlds.workspaces.description import (
     Path,
     Place,
     PublicFile,
+    RegisteredData,
     RegisteredModel,
     Run,
     Source,
@@ -48,12 +50,37 @@ def to_seed(workspace: Workspace) -> dict[str, Any]:
     return {
         "datastores": {"share": {"type": "AzureFile", "account": "stempty", "container": "files"}},
         "experiments": {run.experiment: experiment_id(run.experiment) for run in workspace.runs},
-        "data": {each.label: {"type": each.place.type, "path": uri_of(each.place)} for each in workspace.data},
+        "data": {each.label: _data(each) for each in workspace.data},
         "models": {each.label: _model(each) for each in workspace.models},
         "runs": {run.id: _run(run) for run in workspace.runs},
         "online_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if not each.is_batch},
         "batch_endpoints": {each.name: _endpoint(each) for each in workspace.endpoints if each.is_batch},
     }
+
+
+def words_of(asset: RegisteredData | RegisteredModel) -> dict[str, Any]:
+    """Return what people said of an asset, as a fragment of its description."""
+    words = asset.words
+    node: dict[str, Any] = {"tags": {"team": words.team}} if words.team else {}
+    if words.description:
+        node["description"] = words.description
+    if words.stage:
+        node["stage"] = words.stage
+    return node
+
+
+def scanned_sets(workspace: Workspace) -> list[dict[str, str]]:
+    """Return what a scan has found, as the emulator takes it."""
+    return [{"typeName": type_of_set(each), "qualifiedName": name_of_set(each)} for each in workspace.sets]
+
+
+def type_of_set(each: FileSet) -> str:
+    return "azure_datalake_gen2_resource_set" if each.store == "lake" else "azure_blob_resource_set"
+
+
+def name_of_set(each: FileSet) -> str:
+    host, container = HOSTS[each.store]
+    return f"https://{host}/{container}/{each.pattern}"
 
 
 def experiment_id(name: str) -> str:
@@ -82,13 +109,20 @@ def time_of(hour: int) -> str:
     return (_BEGIN + timedelta(hours=hour)).isoformat()
 
 
+def _data(data: RegisteredData) -> dict[str, Any]:
+    return {"type": data.place.type, "path": uri_of(data.place)}
+
+
 def _model(model: RegisteredModel) -> dict[str, Any]:
     files = model.files
     artifacts = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{files}/outputs/model"
     return {
         "type": "custom_model",
         "path": artifacts if isinstance(files, str) else uri_of(files),
-        "tags": dict(model.tags),
+        "tags": {
+            **dict(model.tags),
+            **({"lineage.registry_model": asset_uri(REGISTRY, "models", model.shared_as)} if model.shared_as else {}),
+        },
         "created_at": time_of(model.registered),
         **({"job_name": model.job_name} if model.job_name else {}),
     }

@@ -24,7 +24,7 @@ from tests.worlds.workspaces.description import (
     Workspace,
 )
 from tests.worlds.workspaces.makers import MANY, TRIALS, is_nested, maker_of, outputs_of, place_of, shown_for
-from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri
+from tests.worlds.workspaces.seed import ANOTHER, HOSTS, REGISTRY, asset_uri, name_of_set, type_of_set
 
 _PLACE_TYPES = {"dfs": "azure_datalake_gen2_path", "blob": "azure_blob_path", "file": "custom_dataset"}
 _MADE_BY_ITS_TRIALS = ("sweep", "automl")
@@ -97,6 +97,8 @@ class _Deriving:
             for name, served in endpoint.deployments:
                 deployment = self._node("custom_ml_deployment", f"{serving}/deployments/{name}")
                 self._truth.flow(next(self._read(served)), deployment, serving)
+        for each in self._workspace.sets:
+            self._node(type_of_set(each), name_of_set(each))
         for edge in edges_around(self._reads, self._writes):
             self._truth.flow(*edge)
         return self._truth
@@ -187,8 +189,8 @@ class _Deriving:
                 yield self._model(label)
             case OfRegistry("data", label):
                 yield self._node("custom_dataset", asset_uri(REGISTRY, "data", label))
-            case OfRegistry(kind, label):
-                yield self._node("custom_ml_model", asset_uri(REGISTRY, kind, label))
+            case OfRegistry(_, label):
+                yield self._shared_model(label)
             case PublicFile(url):
                 yield self._node("custom_dataset", url)
             case OfAnotherWorkspace(label):
@@ -223,6 +225,9 @@ class _Deriving:
         return asset
 
     def _place(self, place: Place) -> str:
+        for each in self._workspace.sets:
+            if place in each.places:
+                return self._node(type_of_set(each), name_of_set(each))
         host, container = HOSTS[place.store]
         return self._node(_PLACE_TYPES[host.split(".")[1]], f"https://{host}/{container}/{self._path(place)}")
 
@@ -237,6 +242,20 @@ class _Deriving:
 
     def _model(self, label: str) -> str:
         return self._node("custom_ml_model", asset_uri("WS", "models", label))
+
+    def _shared_model(self, label: str) -> str:
+        """Name a model of a registry, which comes from the model that says so, or else from the one of its name."""
+        name = self._node("custom_ml_model", asset_uri(REGISTRY, "models", label))
+        models = self._workspace.models
+        shared = [each for each in models if each.shared_as == label] or [
+            each for each in models if each.label == label
+        ]
+        if shared:
+            sharing = self._node("custom_ml_dataset_registration", f"{name}/registration")
+            self._truth.flow(sharing, name)
+            if len(shared) == 1:
+                self._truth.flow(self._model(shared[0].label), sharing)
+        return name
 
     def _saved(self, guid: str) -> str:
         return self._node("custom_dataset", f"WS/unresolved/saveddatasets/{guid}")
