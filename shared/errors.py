@@ -116,6 +116,18 @@ class AnnouncementRefusedError(TerminalError):
         self.refusals = dict(refusals)
 
 
+def describe_refusal(error: LineageError) -> str:
+    """Say why something cannot be read, in the same words each time: the id of a request would be another each time."""
+    match error:
+        case RequestRefusedError(status=status) if status:
+            return f"HTTP {status}"
+        case RecordNotFoundError():
+            return "Azure ML has no such record"
+        case AccessDeniedError():
+            return "access is denied"
+    return "the answer is not of a form that is known here"
+
+
 class ConfigurationError(LineageError):
     """App settings are missing or wrong; `problems` has one sentence for each."""
 

@@ -87,6 +87,8 @@ class Datastore:
     container: str = ""
     protocol: str = "https"
     endpoint: str = ""
+    unread: str = field(default="", compare=False)
+    """What of it cannot be read, and why; then no more than its name is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Location:
     """The run whose id the path carries, in the places where AML puts outputs by default; "" elsewhere."""
     datastore: Datastore | None = None
     """The datastore it was addressed through, if any."""
+    unread: str = field(default="", compare=False, repr=False)
+    """What cannot be read that would say more of it, and why; "" if nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -121,6 +125,7 @@ class DataAsset:
         columns: its schema as its tag declares it, in order; empty if there is no tag.
         notes: what is wrong with what it declares; "" if nothing is.
         workspace: whose it is, where that is not the one at hand.
+        unread: as of a `Location`.
     """
 
     id: AssetId
@@ -135,6 +140,7 @@ class DataAsset:
     columns: tuple[Column, ...] = ()
     notes: str = ""
     workspace: Workspace | None = None
+    unread: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +181,13 @@ class Unresolved:
         text: how Azure ML named it.
         workspace: for an asset of another workspace, which one, if that is known; that one's lineage may know it.
         asset: for an asset of another workspace, which asset.
+        unread: as of a `Location`.
     """
 
     text: str
     workspace: WorkspaceId | None = None
     asset: AssetId | None = None
+    unread: str = field(default="", compare=False)
 
 
 Data = Location | DataAsset | ModelVersion | Unresolved
@@ -192,6 +200,11 @@ class Port:
     name: str
     data: Data
     field: str = ""
+
+    @property
+    def unread(self) -> str:
+        """What cannot be read that would say more of its data, and why; "" if nothing is missing."""
+        return "" if isinstance(self.data, ModelVersion) else self.data.unread
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -472,7 +485,7 @@ FROM_EVENT = "modelIds of the event ModelDeployed"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A serving endpoint and its deployments."""
+    """A serving endpoint and its deployments; `notes` say that there may be others, "" if these are all."""
 
     workspace: Workspace
     name: str
@@ -482,6 +495,7 @@ class Endpoint:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
+    notes: str = ""
 
 
 def to_utc_text(moment: datetime) -> str:

@@ -91,6 +91,7 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
                 state=endpoint.state,
                 scoring_uri=endpoint.scoring_uri,
                 tags=as_json(endpoint.tags),
+                notes=endpoint.notes,
                 studio_url=""
                 if endpoint.compute_type in (BATCH, SERVERLESS)
                 else url_of_endpoint(workspace, endpoint.name),

@@ -206,7 +206,7 @@ _OURS = (
         description="An endpoint that serves models.",
         attributes=(
             *_OF_WORKSPACE, "image_id", "compute_type", "state", "scoring_uri", "tags", "properties", "created_by",
-            "sample_json", "studio_url",
+            "sample_json", "studio_url", "notes",
         ),
     ),
     Kind(

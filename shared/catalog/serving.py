@@ -50,9 +50,13 @@ def go_on(before: Iterable[Serving], endpoint: Endpoint, *, at: str) -> tuple[Se
     lasting = {_what(each): each for each in history if not each.until}
     kept = {_what(each) for each in now} & lasting.keys()
     started = [replace(each, since=_since(each, history, at)) for each in now if _what(each) not in kept]
+    # Of a list that cannot be read as a whole, what is missing may serve as before.
+    missing = {each.deployment for each in history} - {each.deployment for each in now} if endpoint.notes else set()
     ends = {each.deployment: each.since for each in started}
     closed = [
-        each if each.until or _what(each) in kept else replace(each, until=ends.get(each.deployment, at))
+        each
+        if each.until or _what(each) in kept or each.deployment in missing
+        else replace(each, until=ends.get(each.deployment, at))
         for each in history
     ]
     return tuple(sorted([*closed, *started])[-KEPT:])

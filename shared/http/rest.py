@@ -200,14 +200,24 @@ class RestClient:
         Raises:
             UnreadableAnswerError: it is no list, or its next page is elsewhere or was read before.
         """
+        for page in self.get_pages(url, params=params):
+            yield from items_of(page)
+
+    def get_pages(self, url: str, *, params: Mapping[str, str]) -> Iterator[Json]:
+        """
+        Yield the pages of a list of Azure Resource Manager.
+
+        Raises:
+            UnreadableAnswerError: its next page is elsewhere or was read before.
+        """
         answer, read = self.get(url, params=params), set[str]()
-        yield from items_of(answer)
+        yield answer
         while link := next_page(answer, url):
             if link in read:
                 raise UnreadableAnswerError(f"nextLink: {url} leads to a page that was read before")
             read.add(link)
             answer = self.get(link)
-            yield from items_of(answer)
+            yield answer
 
     def post(self, url: str, body: Json, *, params: Mapping[str, str] | None = None) -> Json:
         return self._send(HttpRequest("POST", url, params=dict(params or {}), json=body))
@@ -247,10 +257,21 @@ def items_of(answer: Json) -> list[Json]:
     Raises:
         UnreadableAnswerError: it is no list of objects.
     """
-    value = answer.get("value")
-    if not isinstance(value, list) or not all(isinstance(body, dict) for body in value):
+    items = [item for item in readable_items(answer) if item is not None]
+    if len(items) < len(readable_items(answer)):
         raise UnreadableAnswerError("value: is not a list of objects")
-    return value
+    return items
+
+
+def readable_items(answer: Json) -> list[Json | None]:
+    """
+    Return what is on a page of a list, None for each item that is no object and for a list that is none.
+
+    >>> readable_items({"value": [{"name": "blue"}, None]}), readable_items({"value": None})
+    ([{'name': 'blue'}, None], [None])
+    """
+    value = answer.get("value")
+    return [each if isinstance(each, dict) else None for each in value] if isinstance(value, list) else [None]
 
 
 def next_page(answer: Json, url: str) -> str:

@@ -1,18 +1,22 @@
 """Publishes what planners plan and notes it in the ledger, always in the same order, one worker a tree."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self
+from threading import Lock, RLock
+from typing import Any, Self
+from weakref import WeakValueDictionary
 
+from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity, unlike_any
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
-from shared.intake.event_types import Event
+from shared.intake.event_types import Event, RunSubject
 from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
@@ -41,6 +45,8 @@ from shared.publishing.plan_openlineage import JobRunPlanner
 from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Leases, Ledger, Look
 
+_PATIENCE = 30.0
+"""Seconds that a thread waits for another one with the same run tree; then it reads it, too."""
 ROUNDS = 50
 """So often one message goes on with what others left for it; what is left then, the next of them does."""
 LEASE = timedelta(minutes=10)
@@ -143,6 +149,8 @@ class Publisher:
         self._labels = labels
         self._announcer = announcer
         self._publish_again = publish_again
+        self._trees: WeakValueDictionary[QualifiedName, Any] = WeakValueDictionary()  # locks, as long as one is used
+        self._trees_guard = Lock()
         self._azure_ml = partial(
             AzureMlPlanner, source, catalog, ledger, now, infer_columns=infer_columns, downstream=downstream
         )
@@ -160,7 +168,8 @@ class Publisher:
         """
         planner = self._planner_of(event)
         planner.add_fact()
-        outcome, leased = self._publish(planner, force=force)
+        with self._after_the_same_tree(event):
+            outcome, leased = self._publish(planner, force=force)
         for _ in range(ROUNDS):
             if leased is None or not self._was_left_more(leased):
                 break
@@ -170,6 +179,26 @@ class Publisher:
                 break  # who has it now planned after we let it go, and sees what was left for us
             outcome = replace(outcome, written=outcome.written + again.written)
         return outcome
+
+    @contextmanager
+    def _after_the_same_tree(self, event: AnyEvent | Mark) -> Iterator[None]:
+        """
+        Let a thread that would read a run tree wait for the one that publishes it: what that wrote need not be read.
+
+        This saves requests only; what keeps two workers from writing one tree is its lease.
+        """
+        if not isinstance(event, Event) or not isinstance(subject := event.subject, RunSubject):
+            yield
+            return
+        key = qualified_names.of_run(event.workspace, subject.parent_pipeline or subject.run_id)
+        with self._trees_guard:
+            lock = self._trees.setdefault(key, RLock())
+        waited = lock.acquire(timeout=_PATIENCE)
+        try:
+            yield
+        finally:
+            if waited:
+                lock.release()
 
     def _publish(self, planner: Planner, *, force: bool) -> tuple[Outcome, Plan | None]:
         """Publish, and return the plan too if it took a lease: others may have left something to do meanwhile."""

@@ -78,7 +78,7 @@ class Plan:
         before: what the ledger kept of each entity when it was written last.
         again: runs of other trees that are published again after this: a model is no longer theirs.
         gone: our processes that the catalog has and Azure ML does not account for any more.
-        digest: what Azure ML's records said; "" if data did not resolve, None if there is nothing to look at again for.
+        digest: what Azure ML's records said; "" to read all of it again, None if there is nothing to look at again for.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
         announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
     """

@@ -360,7 +360,7 @@ class AzureMlPlanner:
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
-        if any(unlocated(run) for run in tree.runs):
+        if any(unlocated(run) or any(port.unread for port in (*run.inputs, *run.outputs)) for run in tree.runs):
             return ""
         ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
         listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]

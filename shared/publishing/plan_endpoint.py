@@ -57,7 +57,7 @@ class EndpointPlanner:
                 raise RecordNotFoundError(f"online endpoint {subject.name}: Azure ML has none of this name")
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
-        rows = [row_of(self.event, key, "endpoint", PUBLISHED, status=endpoint.state)]
+        rows = [row_of(self.event, key, "endpoint", PUBLISHED, reason=endpoint.notes, status=endpoint.state)]
         for each in endpoint.deployments:
             name = qualified_names.of_deployment(key, each.name)
             rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))

@@ -65,9 +65,11 @@ class ChangedEndpointFinder:
         """Plan an endpoint, and return what to remember of it: nothing while the catalog lacks what it says now."""
         missed, name = self.missed, QualifiedName(key)
         plan = self.publisher.plan(self.read(event_about(missed.workspace, item, now=self.now())))
-        self.read_keys.add(name)
         if not isinstance(plan, Plan):
+            self.read_keys.add(name)
             return ""
+        if not any(row.key == name and row.reason for row in plan.rows):  # otherwise there may be more of them
+            self.read_keys.add(name)
         self.present |= {row.key for row in plan.rows}
         if not plan.changed:
             self._note_history(plan)

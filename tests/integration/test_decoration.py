@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from shared.azure_ml.run.run_tree import ASKED_ALONE
+from shared.publishing.plan import DEAD_LETTERED
 from tests.harness.app import WS, App, outcomes, run_completed
 
 Add = Callable[..., None]
 ROOT = run_completed("creditrisk_pipeline", runType="azureml.PipelineRun")
 TRAIN = f"{WS}/runs/cccccccc-0000-4000-8000-000000000003"
+PREPARE = f"{WS}/runs/cccccccc-0000-4000-8000-000000000001"
 REFUSED = [400, 403, 404, 405, 501]
 
 
@@ -109,3 +111,49 @@ def test_data_that_did_not_resolve_is_called_by_its_input_and_not_by_its_version
     app.emulator.control.faults(fault)
     app.replay([run_completed("tune")])
     assert "loans -> tune" in app.edges(f"{WS}/runs/tune")
+
+
+@pytest.mark.parametrize("status", [400, 403, 405])
+def test_pipeline_has_its_lineage_though_datastores_are_refused(app: App, status: int) -> None:
+    """They are known by their names, and each run that names one says so."""
+    refuse(app, "/datastores", status)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert {"train_data -> TrainModel", "TrainModel -> model_data"} <= app.edges(TRAIN)
+    why = "access is denied" if status == 403 else f"HTTP {status}"
+    assert f"datastore workspaceblobstore ({why})" in app.entity(TRAIN)["attributes"]["notes"]
+    asked = [request for request in app.emulator.control.requests("azure_ml") if "/datastores" in request.path]
+    assert len(asked) == len({request.path for request in asked})
+
+
+@pytest.mark.parametrize("status", [400, 403, 405])
+def test_nothing_is_dead_lettered_though_datastores_are_refused(app: App, status: int) -> None:
+    """Models, their origin and endpoints neither; an event of the scenario that lacks its run is."""
+    refuse(app, "/datastores", status)
+    refused = [report.outcome for report in app.replay() if report.outcome.outcome == DEAD_LETTERED]
+    assert {outcome.reason for outcome in refused} == {"MalformedEvent: data.runId: is missing"}
+
+
+@pytest.mark.parametrize(("status", "why"), [(400, "HTTP 400"), (403, "access is denied"), (405, "HTTP 405")])
+def test_run_has_its_lineage_though_its_data_is_refused(app: App, status: int, why: str) -> None:
+    """The run says which asset it was, and why."""
+    refuse(app, "/data/", status)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert "LoanData:1 -> PrepareData" in app.edges(f"{WS}/data/LoanData/versions/1")
+    assert f"data LoanData:1 ({why})" in app.entity(PREPARE)["attributes"]["notes"]
+
+
+@pytest.mark.parametrize("as_a_whole", [True, False])
+def test_endpoint_is_published_though_its_list_of_deployments_is_odd(app: App, *, as_a_whole: bool) -> None:
+    """What was known of its deployments stays, and notes say that there may be more than are shown."""
+    app.replay()
+    deployed = next(event for event in app.events() if "ModelDeployed" in event)
+    endpoint = f"{WS}/endpoints/creditrisk-endpoint"
+    before = app.edges(endpoint)
+    answer = {"value": None if as_a_whole else [None]}
+    fault = {"service": "azure_ml", "path": "/deployments", "statuses": [203], "times": 100, "body": answer}
+    app.emulator.control.faults(fault)
+    assert outcomes(app.replay([deployed])) == ["published"]
+    assert app.entity(endpoint)["attributes"]["notes"].startswith("Azure ML's list of its deployments cannot be read")
+    assert app.edges(endpoint) == before
+    app.services.reconciler.tick()
+    assert app.entity(f"{endpoint}/deployments/blue")["attributes"].get("state") != "Deleted"

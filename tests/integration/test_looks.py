@@ -225,3 +225,19 @@ def test_data_that_no_one_has_changed_is_listed_once_an_hour_and_published_no_mo
         paths = [request.path for request in later.emulator.control.requests("azure_ml")]
         counted.append(any(path.endswith("/data") for path in paths))
     assert counted == [False, False, True]
+
+
+@pytest.mark.parametrize("path", ["/datastores", "/data/"])
+def test_run_whose_data_was_refused_is_read_again_by_the_next_look(later: Later, add: Add, path: str) -> None:
+    """As after a role has arrived: it says where its data is, and the note is gone."""
+    publish_all(later)
+    later.restart()
+    add(runs={"late": JOB | {"inputs": {"loans": {"asset": "LoanData:1"}}}})
+    later.emulator.control.faults({"service": "azure_ml", "path": path, "statuses": [403], "times": 50})
+    later.app.replay([run_completed("late")])
+    run = f"{WS}/runs/late"
+    assert "access is denied" in later.app.entity(run)["attributes"]["notes"]
+    later.emulator.control.faults()
+    later.restart()
+    assert "published" in later.tick(after=timedelta(minutes=11))
+    assert not later.app.entity(run)["attributes"].get("notes")

@@ -59,9 +59,8 @@ def each(rows: list[Row]) -> pytest.MarkDecorator:
 def reader() -> DataReader:
     """Read the URIs of a workspace with the datastores above."""
     record = WorkspaceRecord(WORKSPACE, GUID, "https://x", hierarchical_accounts=frozenset())
-    return DataReader(
-        record, cast(Any, None), cast(Any, _Assets()), cast(Any, None), Cache(size=9, seconds=9, clock=lambda: 0)
-    )
+    cache = Cache(size=9, seconds=9, clock=lambda: 0)
+    return DataReader(record, cast(Any, None), cast(Any, _Assets()), cast(Any, None), cache, cache)
 
 
 class _Assets(SimpleNamespace):

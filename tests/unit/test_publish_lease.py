@@ -1,7 +1,10 @@
 """Publish takes turns: the catalog has no optimistic locking, so one worker at a time writes a run tree."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event as Flag
+from typing import Any
 
 import pytest
 
@@ -253,3 +256,32 @@ def test_model_that_was_left_as_the_lease_ended_is_not_lost(desk: Desk) -> None:
         "models/churn/versions/1",
         "models/churn/versions/2",
     ]
+
+
+class HeldUpSource(FakeRunSource):
+    """A thread that reads a tree is held up in there until a test lets it go on."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        super().__init__(answers)
+        self.has_begun, self.has_second, self.goes_on = Flag(), Flag(), Flag()
+
+    def get_run_tree(self, *args: Any, **options: Any) -> RunTree:
+        (self.has_second if self.has_begun.is_set() else self.has_begun).set()
+        self.goes_on.wait(10)
+        return super().get_run_tree(*args, **options)
+
+
+def test_event_of_a_tree_that_another_thread_publishes_waits_and_reads_nothing(desk: Desk) -> None:
+    """Of the events of a pipeline's steps, which come at once, one reads all of it."""
+    piped = RunTree(WORKSPACE, "pipe", "Completed", (run("fit", outputs={"out": at("out/")}, root_id="pipe"),))
+    source = HeldUpSource({**ANSWERS, "run pipe": piped})
+    publisher = Publisher(source, desk.catalog, desk.ledger, desk.leases, now=desk.clock)
+    step = event(RunSubject("fit", parent_pipeline="pipe"))
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(publisher.publish, step)
+        assert source.has_begun.wait(10)
+        second = threads.submit(publisher.publish, step)
+        assert not source.has_second.wait(0.1)
+        source.goes_on.set()
+        assert (first.result(10).outcome, second.result(10).outcome) == ("published", "skipped")
+    assert not source.has_second.is_set()

@@ -59,7 +59,8 @@ class FakeRest:
 def place(rest: FakeRest, *asset_ids: str) -> list[Binding]:
     record = WorkspaceRecord(WORKSPACE, "guid", "https://api/", hierarchical_accounts=frozenset())
     api = WorkspaceApi(cast(RestClient, rest), record)
-    reader = DataReader(record, api, cast(Any, None), cast(Any, None), Cache(size=100, seconds=60, clock=lambda: 0))
+    cache = Cache(size=100, seconds=60, clock=lambda: 0)
+    reader = DataReader(record, api, cast(Any, None), cast(Any, None), cache, cache)
     return list(
         reader.place_saved(Binding("loans", asset_id, "", "", is_output=False, field="f") for asset_id in asset_ids)
     )

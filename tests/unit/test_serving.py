@@ -1,5 +1,7 @@
 """The serving history of an endpoint: which model version answered when, whatever happens to its deployments."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.catalog.serving import KEPT, Serving, close, go_on
@@ -81,3 +83,11 @@ def test_history_is_bounded() -> None:
     for number in range(KEPT + 5):
         history = go_on(history, serves(("blue", str(number), "100")), at=f"2026-07-01T00:00:00.{number:06}Z")
     assert (len(history), history[-1].models) == (KEPT, (f"m:{KEPT + 4}",))
+
+
+def test_deployment_that_an_unreadable_list_lacks_goes_on_serving() -> None:
+    """It may be there; that it is gone is known from a list that can be read."""
+    before = go_on((), serves(("blue", "1", "90"), ("green", "2", "10")), at=JULY)
+    some = serves(("blue", "1", "90"))
+    assert go_on(before, replace(some, notes="there may be more"), at=AUGUST) == before
+    assert [each.until for each in go_on(before, some, at=AUGUST)] == ["", AUGUST]

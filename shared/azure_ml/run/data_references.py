@@ -1,9 +1,8 @@
 """Turns the asset ids and URIs that runs name into data: registered assets, models, places in storage."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +18,7 @@ from shared.errors import (
     RequestRefusedError,
     RunNotSettledError,
     UnreadableAnswerError,
+    describe_refusal,
 )
 from shared.http.rest import Json
 from shared.model import (
@@ -46,6 +46,10 @@ from shared.places.uris import (
 )
 from shared.redaction import redact_text
 
+_REFUSALS = (AccessDeniedError, RequestRefusedError, UnreadableAnswerError)
+"""What costs no more than what was asked for; what may get better by itself brings the message back."""
+_Key = TypeVar("_Key", bound=Hashable)
+_Answer = TypeVar("_Answer", DataAsset, Datastore, "_Datastores", ModelVersion)
 _FILE_TYPES = frozenset({"urifile", "uri_file"})
 
 
@@ -59,10 +63,12 @@ class DataReader:
         sdk: SdkClient,
         read_model: Callable[[AssetId], ModelVersion],
         cache: Cache,
+        brief: Cache,
         find_neighbour: Callable[[WorkspaceId | str], "DataReader | None"] = lambda _: None,
     ) -> None:
         """
         Args:
+            brief: keeps what was refused, for seconds: a tree asks for it once, and the next one again.
             find_neighbour: finds who reads the data of another workspace, by its id or GUID; None for one that is not
                 watched or cannot be read. No other workspace is asked for anything.
         """
@@ -71,6 +77,7 @@ class DataReader:
         self._sdk = sdk
         self._ask_model = read_model
         self._cache = cache
+        self._brief = brief
         self._find_neighbour = find_neighbour
 
     def resolve(self, bindings_by_run: Mapping[str, Sequence[Binding]]) -> dict[str, Data]:
@@ -134,7 +141,7 @@ class DataReader:
         key = (self._record.workspace.id, asset)
         if fresh:
             self._cache.put(key, self._read_model(asset))
-        return self._cache.get(key, lambda: self._read_model(asset))
+        return self._cache.get_many([key], lambda _: {key: self._read_model(asset)}, keep=_without_unread)[key]
 
     def get_model_or_name(self, asset: AssetId) -> ModelVersion:
         """Return a model version, or only its name if it is gone or unreadable: who used it still did."""
@@ -159,6 +166,7 @@ class DataReader:
                     self._record.workspace.id,
                     hierarchical_accounts=self._hierarchical_accounts(),
                 )
+                location = replace(location, unread=datastore.unread or self._listed().unread)
             case DatastorePath(name, workspace=other):
                 neighbour = self._neighbour(reference)
                 if neighbour and (there := neighbour.locate(uri)):
@@ -212,6 +220,8 @@ class DataReader:
         match found:
             case DataAsset() if found.location or found.datastore:
                 return replace(found, workspace=neighbour.workspace)
+            case DataAsset():
+                return replace(unresolved, unread=found.unread)
             case ModelVersion():
                 return replace(found, workspace=neighbour.workspace)
             case Location():
@@ -243,11 +253,13 @@ class DataReader:
         if asset.registry:
             return DataAsset(asset, location=None)
         try:
-            found = self._cache.get((self._record.workspace.id, asset), lambda: self._read_data(asset))
-        except (RecordNotFoundError, RequestRefusedError, UnreadableAnswerError):
+            found, is_read = self._get_data(asset), True
+        except RecordNotFoundError:
+            found, is_read = DataAsset(asset, location=None), False
+        if not is_read or (found.unread and found.location is None):
             # Gone or unreadable, but the run did use it, and its definition may still say where it was stored.
             location = self.locate(binding.declared_uri, data_type=binding.data_type)
-            found = DataAsset(asset, location, datastore=location.datastore if location else None)
+            found = replace(found, location=location, datastore=location.datastore if location else None)
         if writers:  # a path that only looks like one of Azure ML's (`azureml/raw/…`) carries no id of a writer
             by_run = found.location is not None and found.location.run_id in writers
         else:
@@ -259,12 +271,31 @@ class DataReader:
         made_up = is_made_up(asset) or any(asset in self._outputs_of(run) for run in possible_writers(asset))
         return replace(found, stands_for=self.locate(found.uri)) if made_up else found
 
+    def _get_data(self, asset: AssetId) -> DataAsset:
+        """
+        Return a registered data asset; of one that cannot be read, its name and why.
+
+        Raises:
+            RecordNotFoundError: there is no such version.
+        """
+        return self._remember((self._record.workspace.id, asset), lambda: self._read_data(asset))
+
+    def _remember(self, key: _Key, ask: Callable[[], _Answer]) -> _Answer:
+        """Return what is remembered or asked for; where something was refused, that is remembered for seconds."""
+        return self._cache.get_many(
+            [key], lambda _: {key: self._brief.get((key, "unread"), ask)}, keep=_without_unread
+        )[key]
+
     def _read_data(self, asset: AssetId) -> DataAsset:
-        found, uri, tags = self._sdk.get_data(asset)
+        try:
+            found, uri, tags = self._sdk.get_data(asset)
+        except _REFUSALS as error:
+            return DataAsset(asset, location=None, unread=f"data {asset.label} ({describe_refusal(error)})")
         location = self.locate(uri, data_type=found.data_type)
         columns, notes = parse_schema(tags)
         datastore = location.datastore if location else None
-        return replace(found, location=location, datastore=datastore, columns=columns, notes=notes)
+        unread = location.unread if location else ""
+        return replace(found, location=location, datastore=datastore, columns=columns, notes=notes, unread=unread)
 
     def _is_output_of_its_run(self, asset: DataAsset) -> bool:
         """Whether the run whose id the path carries registered this asset; a person may have done so afterwards."""
@@ -283,16 +314,17 @@ class DataReader:
         """
         if not isinstance(data, Location) or not data.run_id:
             return None
-        known = outputs.get(data.run_id)
+        known, unread = outputs.get(data.run_id), ""
         for each in self._read_registered(data.run_id) if known is None else known:
             if isinstance(each, DataAsset):
                 if each.location and each.location.url == data.url:
                     return replace(each, registered_by_run=True)
+                unread = unread or each.unread
             elif isinstance(each, ModelVersion) and not each.stands_for:
                 location = self.locate(each.uri)
                 if location and location.url == data.url:
                     return each
-        return None
+        return replace(data, unread=unread) if unread else None
 
     def _read_registered(self, run_id: str) -> Iterator[Data]:
         for asset in sorted(self._outputs_of(run_id, settled=False)):
@@ -302,7 +334,7 @@ class DataReader:
                 if asset.kind == "models":
                     yield self.get_model(asset)
                 else:
-                    yield self._cache.get((self._record.workspace.id, asset), partial(self._read_data, asset))
+                    yield self._get_data(asset)
             except (RecordNotFoundError, RunNotSettledError):
                 continue
 
@@ -351,7 +383,8 @@ class DataReader:
         rest = rest.removeprefix("privatelink.")
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
-        location = Location(redact_text(url).rstrip("/"), is_folder)
+        unread = self._listed().unread if rest.startswith("blob.") else ""
+        location = Location(redact_text(url).rstrip("/"), is_folder, unread=unread)
         return replace(location, run_id=Url.of(location).run)
 
     def _datastore(self, name: str) -> Datastore:
@@ -359,28 +392,35 @@ class DataReader:
         listed = self.datastores()
         if name in listed:
             return listed[name]
-        return self._cache.get((self._record.workspace.id, "datastores", name), lambda: self._get_datastore(name))
+        return self._remember((self._record.workspace.id, "datastores", name), lambda: self._get_datastore(name))
 
     def datastores(self) -> Mapping[str, Datastore]:
         """Return the datastores of the workspace by name, as far as they can be listed."""
-        return self._cache.get((self._record.workspace.id, "datastores"), self._list_datastores)
+        return self._listed().by_name
+
+    def _listed(self) -> "_Datastores":
+        return self._remember((self._record.workspace.id, "datastores"), self._list_datastores)
 
     def _hierarchical_accounts(self) -> frozenset[str]:
         """Return the accounts that Purview scans as ADLS Gen2: the default one if it says so, and every known lake."""
         lakes = {store.account for store in self.datastores().values() if store.kind == "AzureDataLakeGen2"}
         return self._record.hierarchical_accounts | lakes
 
-    def _list_datastores(self) -> Mapping[str, Datastore]:
+    def _list_datastores(self) -> "_Datastores":
         try:
-            return self._sdk.list_datastores()
+            return _Datastores(self._sdk.list_datastores())
         except RecordNotFoundError:
-            return {}  # one unreadable datastore fails the whole list; then each is read by its name
+            return _Datastores({})  # one unreadable datastore fails the whole list; then each is read by its name
+        except _REFUSALS as error:
+            return _Datastores({}, unread=f"the list of datastores ({describe_refusal(error)})")
 
     def _get_datastore(self, name: str) -> Datastore:
         try:
             return self._sdk.get_datastore(name)
         except RecordNotFoundError:
             return Datastore(name, kind="")
+        except _REFUSALS as error:
+            return Datastore(name, kind="", unread=f"datastore {name} ({describe_refusal(error)})")
 
     def is_here(self, reference: Reference) -> bool:
         workspace = getattr(reference, "workspace", None)
@@ -391,7 +431,24 @@ class DataReader:
 
 _Outputs = tuple[Record | None, frozenset[AssetId]]
 """A run, None if it is gone, and the assets that its outputs are."""
-_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class _Datastores:
+    """The datastores of a workspace by name, and why they cannot be listed."""
+
+    by_name: Mapping[str, Datastore]
+    unread: str = ""
+
+
+def _without_unread(answers: Mapping[_Key, _Answer]) -> Mapping[_Key, _Answer]:
+    """Leave out what is not remembered for long: what was refused may be allowed soon."""
+
+    def is_whole(answer: _Answer) -> bool:
+        described = answer.stands_for if isinstance(answer, ModelVersion) else answer
+        return not described or not described.unread
+
+    return {key: each for key, each in answers.items() if is_whole(each)}
 
 
 def _without_running(outputs: Mapping[_Key, _Outputs]) -> Mapping[_Key, _Outputs]:

@@ -218,7 +218,7 @@ class Resolver:
         cache, brief = (cache, brief) if fresh else (self._cache, self._brief)
         address = f"{self._arm_endpoint}{workspace.id.arm_id}"
         read_model = partial(get_model, self._rest, address, owners=self._owners)
-        data = DataReader(self.get_record(workspace.id), api, sdk, read_model, cache, self._find_neighbour)
+        data = DataReader(self.get_record(workspace.id), api, sdk, read_model, cache, brief, self._find_neighbour)
         return data, RunTreeReader(workspace, api, data, self._cache, brief, self._owners)
 
 

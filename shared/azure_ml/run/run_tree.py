@@ -15,10 +15,10 @@ from shared.azure_ml.services.workspace_api import WorkspaceApi
 from shared.cache import Cache
 from shared.errors import (
     AccessDeniedError,
-    LineageError,
     RecordNotFoundError,
     RequestRefusedError,
     UnreadableAnswerError,
+    describe_refusal,
 )
 from shared.http.rest import Json
 from shared.model import SETTLED, SUCCEEDED, Data, Port, Run, RunTree, Signature, Workspace
@@ -199,6 +199,7 @@ class RunTreeReader:
             settings=answers.settings,
             notes=(
                 answers.notes_on(record),
+                _note_on_unread((*inputs, *outputs)),
                 describe_unread_ports(record, scores_in_batch=answers.root.scores_in_batch),
                 answers.mlflow.notes.get(run_id, ""),
                 logged.notes,
@@ -452,8 +453,17 @@ def _ask_alone(api: WorkspaceApi, logged: _Logged, run_id: str) -> str:
     except RecordNotFoundError:
         pass
     except _REFUSALS as error:
-        return f"What this run logged with MLflow cannot be read: {_describe_refusal(error)}."
+        return f"What this run logged with MLflow cannot be read: {describe_refusal(error)}."
     return ""
+
+
+def _note_on_unread(ports: Iterable[Port]) -> str:
+    unread = sorted({port.unread for port in ports if port.unread})
+    if not unread:
+        return ""
+    more = f" and {len(unread) - _NAMED_IN_NOTE} more" if len(unread) > _NAMED_IN_NOTE else ""
+    named = ", ".join(unread[:_NAMED_IN_NOTE])
+    return f"Of its inputs and outputs no more than names is known where this cannot be read: {named}{more}."
 
 
 def _sign(root: Record, records: Iterable[Record], mlflow: Mapping[str, Json]) -> dict[str, str]:
@@ -465,18 +475,6 @@ def _sign(root: Record, records: Iterable[Record], mlflow: Mapping[str, Json]) -
         record.run_id: record.sign(mlflow.get(record.run_id) if record.run_id in logging else None)
         for record in (root, *records)
     }
-
-
-def _describe_refusal(error: LineageError) -> str:
-    """Say why something cannot be read, in the same words each time: the id of a request would be another each time."""
-    match error:
-        case RequestRefusedError(status=status) if status:
-            return f"HTTP {status}"
-        case RecordNotFoundError():
-            return "Azure ML has no such record"
-        case AccessDeniedError():
-            return "access is denied"
-    return "the answer is not of a form that is known here"
 
 
 def _read_settings(api: WorkspaceApi, root: Record) -> tuple[dict[str, str], str]:
@@ -491,4 +489,4 @@ def _read_settings(api: WorkspaceApi, root: Record) -> tuple[dict[str, str], str
     try:
         return read_job_settings(api.get_job(root.run_id)), ""
     except _REFUSALS as error:
-        return {}, f"The settings of this run cannot be read: {_describe_refusal(error)}."
+        return {}, f"The settings of this run cannot be read: {describe_refusal(error)}."

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import quote
 
 from shared.azure_ml.services.models import changed_at, object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
-from shared.http.rest import Json, RestClient
+from shared.http.rest import Json, RestClient, readable_items
 from shared.model import BATCH, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
 from shared.places.uris import AssetReference, parse_reference
 from shared.redaction import redact_mapping, redact_text
@@ -18,6 +19,7 @@ _NAME = re.compile(r"[\w-]+")
 """As Azure ML lets endpoints and deployments be called."""
 _IN_NO_NAME = re.compile(r"[{}'\"]")
 """In no model's name: an object that was made text has them."""
+_UNREAD = "Azure ML's list of its deployments cannot be read as a whole; there may be more than are shown."
 _LATEST = "latest"
 """The version of a serverless model that names none: Azure serves the newest."""
 _SERVERLESS_MODEL = re.compile(r"(?i)azureml://registries/(?P<registry>[^/]+)/models/(?P<model>[^/]+)")
@@ -54,10 +56,17 @@ def find_endpoint(
         found = text_in(body, "name")
         if found.casefold() != name.casefold():
             raise UnreadableAnswerError(f"endpoint {name}: name: is {found or 'missing'}")
-        parameters = {"api-version": ENDPOINTS_VERSION}
-        deployments = rest.get_all(f"{url}/deployments", params=parameters) if has_deployments(kind) else ()
-        return read(workspace, body, tuple(deployments), assets)
+        deployments, notes = _list_deployments(rest, url) if has_deployments(kind) else ((), "")
+        return replace(read(workspace, body, deployments, assets), notes=notes)
     return None
+
+
+def _list_deployments(rest: RestClient, url: str) -> tuple[tuple[Json, ...], str]:
+    """Return the deployments of an endpoint, and a sentence if the list has something that cannot be read."""
+    pages = rest.get_pages(f"{url}/deployments", params={"api-version": ENDPOINTS_VERSION})
+    items = [item for page in pages for item in readable_items(page)]
+    found = tuple(item for item in items if item is not None)
+    return found, "" if len(found) == len(items) else _UNREAD
 
 
 def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...], assets: Assets) -> Endpoint:

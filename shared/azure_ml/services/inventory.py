@@ -10,7 +10,7 @@ from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION
 from shared.azure_ml.services.models import MODEL_VERSION, object_in, text_in
 from shared.azure_ml.services.workspace_api import WorkspaceRecord
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.http.rest import Json, RestClient, items_of, link_at, next_page
+from shared.http.rest import Json, RestClient, items_of, link_at, next_page, readable_items
 from shared.model import AssetId, WorkspaceId
 from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
@@ -132,7 +132,8 @@ class Inventory:
         if not has_deployments(endpoint.path):
             return ""
         url = f"{self._arm_endpoint}{workspace.arm_id}/{endpoint.path}/deployments"
-        return _digest([*self._rest.get_all(url, params={"api-version": ENDPOINTS_VERSION})])
+        pages = self._rest.get_pages(url, params={"api-version": ENDPOINTS_VERSION})
+        return _digest([item for page in pages for item in readable_items(page)])
 
     def _page(
         self, workspace: WorkspaceId, page: str, path: str, version: str, *, archived: bool = False, view: str = ""
