@@ -151,7 +151,7 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     Find what others wrote around what some runs read; `uses` are those of the runs, as far as they are known.
 
     A place that some run wrote itself is what it is, and no folder above it is looked for. Of the folders above, the
-    innermost counts. What a run wrote itself it has not read, nor what was written when it had ended or, of a data
+    innermost counts. What a run wrote itself it has not read, nor what was written after it had ended or, of a data
     asset, after that was registered. Of a glob, only what it matches is read.
     """
     wrote = [use for use in uses if use.is_output]
@@ -248,14 +248,14 @@ def _without_circles(
 
 def _was_there(written: PlaceUse, read: PlaceUse) -> bool:
     """
-    Whether the run that wrote had ended before the one that read; if that is not known it had.
+    Whether the run that wrote had ended when the one that read ended; if that is not known it had.
 
     A data asset is made of what was there when it was registered; if that is not known, of nothing.
     """
     one, other = _moment(written.at), _moment(read.at)
     if read.is_of_asset:
         return other is not None and (one is None or one <= other)
-    return one is None or other is None or one < other
+    return one is None or other is None or one <= other
 
 
 def _is_matched(read: PlaceUse, written: PlaceUse) -> bool:

@@ -103,14 +103,6 @@ def test_what_was_written_later_was_not_read(ledger: SqliteLedger) -> None:
     assert found(find_around(ledger, [read("r", "raw/", 2)])) == ["raw < raw/0", "raw < raw/1"]
 
 
-def test_what_was_written_when_the_reader_ended_was_not_read(ledger: SqliteLedger) -> None:
-    """Of two runs that end at once, each would otherwise have read what the other wrote."""
-    one, two = [wrote("a", "raw/1/", 2), read("a", "out/", 2)], [wrote("b", "out/2/", 2), read("b", "raw/", 2)]
-    ledger.index_uses([*one, *two])
-    assert found(find_around(ledger, one)) == found(find_around(ledger, two)) == []
-    assert find_readers(ledger, one[:1]) == find_readers(ledger, two[:1]) == ()
-
-
 @pytest.mark.parametrize("path", ["top/", "top/new/a.csv"])
 def test_data_asset_is_made_of_what_was_there_when_it_was_registered(ledger: SqliteLedger, path: str) -> None:
     """No matter how late it is read: what was written since may have been made of it."""

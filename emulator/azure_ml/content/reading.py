@@ -1,13 +1,15 @@
 """Reading the small values of a seed document: times, texts, ``name:version``."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Node = Mapping[str, Any]
 
 # When a scenario does not say: nothing in the emulator reads a real clock.
 START = datetime(2026, 7, 1, 10, 0, tzinfo=UTC)
+SHORTEST = timedelta(minutes=1)
+"""What a run takes when a scenario does not say."""
 AUTHOR = "Ann Example"
 
 

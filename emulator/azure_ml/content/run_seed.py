@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from emulator.azure_ml.content.assets import Key
-from emulator.azure_ml.content.reading import AUTHOR, Node, read_time, split_label, texts
+from emulator.azure_ml.content.reading import AUTHOR, SHORTEST, Node, read_time, split_label, texts
 from emulator.azure_ml.content.runs import RUN_TYPES, STEPS, Input, LoggedInput, Output, Run, SavedDataset
 from emulator.azure_ml.content.workspace import SHORT, WorkspaceNames, artifacts_path
 
@@ -98,7 +97,7 @@ class _Reader:
             settings=node.get("settings", {}),
             created=created,
             start=start,
-            end=read_time(node.get("end"), start + timedelta(minutes=1)),
+            end=read_time(node.get("end"), start + SHORTEST),
             created_by=node.get("created_by", AUTHOR),
             reused_from=node.get("reused_from"),
             origin=self._origin(run_id) if node.get("reused_from") else None,

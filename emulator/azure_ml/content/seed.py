@@ -15,7 +15,7 @@ from emulator.azure_ml.content.assets import (
     EnvironmentVersion,
     ModelVersion,
 )
-from emulator.azure_ml.content.reading import AUTHOR, Node, read_time, split_label, texts
+from emulator.azure_ml.content.reading import AUTHOR, SHORTEST, START, Node, read_time, split_label, texts
 from emulator.azure_ml.content.run_families import (
     Families,
     Family,
@@ -158,8 +158,9 @@ def _version(label: str, node: Node) -> dict[str, Any]:
 
 
 def _data(label: str, node: Node) -> DataVersion:
+    """Read a version of a data asset, which was registered when the runs had ended, unless it says otherwise."""
     return DataVersion(
-        **_version(label, node),
+        **_version(label, {"created_at": START + SHORTEST, **node}),
         type=node.get("type", "uri_folder"),
         path=node["path"],
         anonymous=node.get("anonymous", False),

@@ -57,12 +57,12 @@ def _around(read: Use, writes: Collection[Use]) -> Iterator[Use]:
 
 def _is_possible(read: Use, write: Use, writes: Collection[Use]) -> bool:
     """
-    Whether a run read what another wrote: not what it wrote itself, nor what was written when it had ended.
+    Whether a run read what another wrote: not what it wrote itself, nor what was written after it had ended.
 
     A data asset is made of what was there when it was registered.
     """
     wrote_itself = any(each.path == write.path and each.run == read.run for each in writes)
-    return not wrote_itself and (write.hour <= read.hour if read.is_of_asset else write.hour < read.hour)
+    return not wrote_itself and write.hour <= read.hour
 
 
 def _is_of_one_run(path: str) -> bool:
