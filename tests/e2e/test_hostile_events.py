@@ -43,6 +43,7 @@ KNOWN_TARGET = re.compile(
             rf"/mlflow/v2\.0{_ARM}/api/2\.0/mlflow/runs/(?:get|search)",
             rf"/(?:data/v1\.0{_ARM}/dataversion|modelregistry/v1\.0{_ARM}/models)/batchGetResolvedUris",
             r"/datamap/api/atlas/v2/(?:entity/bulk(?:/uniqueAttribute/type/Asset)?|types/typedefs)",
+            r"/datamap/api/search/query",
         )
     ),
     re.IGNORECASE,
