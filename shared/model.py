@@ -341,10 +341,10 @@ def only_reads(run: Run, model: AssetId, url: str) -> bool:
     Args:
         url: where the model's files are.
     """
-    wrote = [len(each) for each in _urls_of(run.outputs) if _holds(each, url)]
+    wrote = [len(each) for each in _urls_of(run.outputs) if holds(each, url)]
     if any(isinstance(port.data, ModelVersion) and port.data.id == model for port in run.inputs):
         return True
-    read = [len(each) for each in _urls_of(run.inputs) if _holds(each, url) or _holds(url, each)]
+    read = [len(each) for each in _urls_of(run.inputs) if holds(each, url) or holds(url, each)]
     return bool(wrote and read) and max(wrote) < min(len(url.rstrip("/")), max(read))
 
 
@@ -355,7 +355,8 @@ def _urls_of(ports: Sequence[Port]) -> Iterator[str]:
             yield location.url.rstrip("/")
 
 
-def _holds(folder: str, url: str) -> bool:
+def holds(folder: str, url: str) -> bool:
+    """Whether a URL is that of a folder, or of something inside it."""
     return f"{url.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 

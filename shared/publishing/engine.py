@@ -17,6 +17,7 @@ from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event, RunSubject
+from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
 from shared.ports import Catalog, RunSource, Upserted
@@ -42,7 +43,6 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
-from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Leases, Ledger, Look
 
 _PATIENCE = 30.0

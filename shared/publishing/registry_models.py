@@ -17,7 +17,7 @@ _DECLARED = f"tag {SHARED_TAG} of the model version"
 _INFERRED = "name and version of the model, which are those of one model of the workspaces"
 _SEVERAL = "Models of this name and version are in several workspaces, and none of them has the tag {}: {}."
 _ROOT = "azureml"
-_PARTNERS = frozenset({"huggingface", "nvidia-ai"})
+_PUBLIC = ("azureml-", "nvidia-ai")
 
 
 def list_reads(reader: QualifiedName, workspace: WorkspaceId, models: Iterable[AssetId]) -> tuple[PlaceUse, ...]:
@@ -67,13 +67,15 @@ def is_public(registry: str) -> bool:
     """
     Tell whether a registry is one of Microsoft's or a partner's, into which no customer shares models.
 
-    Source: azure-ai-docs, "Azure Machine Learning registries" and the model catalog, which names them.
+    Sources of the names: deployments in Azure/azureml-examples (`azureml-meta`, `azureml-mistral`, `HuggingFace`), the
+    guide "One-click deployments on Azure ML" of Hugging Face, and NVIDIA's registry `NVIDIA-AI-Enterprise-Preview`.
+    That no customer may write there is inferred: their owners are others.
 
     >>> is_public("azureml-meta"), is_public("contoso-prod")
     (True, False)
     """
     name = registry.casefold()
-    return name == "azureml" or name.startswith("azureml-") or name in _PARTNERS
+    return name in ("azureml", "huggingface") or name.startswith(_PUBLIC)
 
 
 def _paths_of(model: AssetId) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from shared.http.rest import get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
+SEARCH_PATH = "/datamap/api/search/query"
 API_VERSION = "2023-09-01"
 
 ATTEMPTS = 4
@@ -72,6 +73,7 @@ class PurviewClient(AtlasClient):
         first_wait: float = 0.5,
     ) -> None:
         super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
+        self._search_url = f"{endpoint.rstrip('/')}{SEARCH_PATH}"
         self._session = session
         self._collection = collection
         self._retrying = tenacity.Retrying(
@@ -96,9 +98,11 @@ class PurviewClient(AtlasClient):
 
     def search(self, query: Mapping[str, object], *, pages: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the hits of a search, which is an API of its own beside Atlas's; those of some pages at most."""
-        url, token = self.endpoint_url.replace("/atlas/v2", "/search/query"), ""
+        token = ""
         for _ in range(pages):
-            answer = self._send("POST", url, None, {**query, **({"continuationToken": token} if token else {})}).body
+            answer = self._send(
+                "POST", self._search_url, None, {**query, **({"continuationToken": token} if token else {})}
+            ).body
             yield from (answer or {}).get("value") or []
             token = str((answer or {}).get("continuationToken") or "")
             if not token:

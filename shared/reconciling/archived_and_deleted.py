@@ -8,6 +8,7 @@ from shared.catalog.qualified_names import QualifiedName, of_deployment, of_serv
 from shared.catalog.serving import close
 from shared.errors import LeaseHeldError, RecordNotFoundError
 from shared.intake.event_types import Event
+from shared.intake.synthetic_events import event_about, key_of
 from shared.model import FROM_EVENT, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
@@ -15,7 +16,6 @@ from shared.publishing.plan import SKIPPED
 from shared.publishing.plan_marks import ACTIVE, ARCHIVED, DELETED, Mark
 from shared.reconciling.coverage import Progress
 from shared.reconciling.missed_events import PAGES
-from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
 
 MARKS = 50

@@ -10,11 +10,11 @@ from typing import Any, Self
 from shared.errors import LineageError, TerminalError
 from shared.intake.message import BACKFILL
 from shared.intake.receive import receive_event
+from shared.intake.synthetic_events import event_about, key_of
 from shared.model import WorkspaceId
 from shared.ports import Inventory, InventoryPage, Listed
 from shared.publishing.plan import DEAD_LETTERED, SKIPPED
 from shared.reconciling.coverage import is_linked
-from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import State
 
 logger = logging.getLogger(__name__)

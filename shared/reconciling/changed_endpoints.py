@@ -6,11 +6,11 @@ from datetime import datetime
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.event_types import Event
+from shared.intake.synthetic_events import event_about, key_of
 from shared.ports import Inventory, Listed
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import Plan
 from shared.reconciling.missed_events import MissedEventFinder
-from shared.reconciling.synthetic_events import event_about, key_of
 
 DEPLOYMENTS = 3
 """Endpoints in one tick whose deployments are listed though the endpoints themselves say what they said before."""

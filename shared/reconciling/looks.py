@@ -11,10 +11,10 @@ from shared.errors import LineageError, RecordNotFoundError
 from shared.intake.allow_list import AllowList
 from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
+from shared.intake.synthetic_events import event_about
 from shared.model import Signature, WorkspaceId
 from shared.ports import Listed, RunSource
 from shared.publishing.plan import LOOKS
-from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import Look, State
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.intake.message import RECONCILE
 from shared.intake.receive import enqueue
+from shared.intake.synthetic_events import event_about, key_of
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED, used_name
 from shared.reconciling.coverage import Gap, Progress, is_linked
-from shared.reconciling.synthetic_events import event_about, key_of
 from shared.state.ports import Row, State
 
 PAGES = 20

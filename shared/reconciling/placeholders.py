@@ -10,12 +10,12 @@ from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.intake.message import RECONCILE, MessageBody
 from shared.intake.receive import enqueue
+from shared.intake.synthetic_events import event_about_key
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, match_sets, place_by_name
 from shared.places.place import Place, carries
 from shared.places.platforms import place_named
 from shared.ports import Catalog
 from shared.reconciling.coverage import Loss
-from shared.reconciling.synthetic_events import event_about_key
 from shared.state.ports import Row, State
 
 ROWS = 1_000

@@ -10,6 +10,7 @@ from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
 from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
+from shared.intake.synthetic_events import event_about
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher, WriterLease
@@ -20,7 +21,6 @@ from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note
 from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import EdgeRestorer, PlaceholderReplacer
-from shared.reconciling.synthetic_events import event_about
 from shared.state.ports import State
 from shared.telemetry import record_coverage
 

@@ -50,6 +50,11 @@ class App:
         enqueue(events, queue, self.services.dead_letters, source=REPLAY, now=self.services.now)
         return list(drain(self.services, queue, redelivery=AT_ONCE))
 
+    def tick(self) -> list[Report]:
+        """Let the timer fire once, and publish what it put on the queue."""
+        self.services.reconciler.tick()
+        return self.replay([])
+
     def graph(self, name: str) -> dict[str, list[dict[str, str]]]:
         """Read everything connected to an entity."""
         found = self.services.catalog.find([QualifiedName(name)])

@@ -93,8 +93,7 @@ def happen(case: Case, app: App, event: Any) -> Iterator[Happened]:
         ValueError: it is nothing that can happen.
     """
     if event == RECONCILE:
-        app.services.reconciler.tick()
-        reports = app.replay([])
+        reports = app.tick()
     elif isinstance(event, str):
         reports = app.replay([case.to_event(event)])
     elif isinstance(event, dict) and set(event) == {"wait"} and isinstance(app.services.now, MovedClock):

@@ -51,12 +51,12 @@ def ended(case: Case, emulator_server: Emulator, tmp_path_factory: pytest.TempPa
     """The case, played, and what comes after it."""
     played = play(case, emulator_server, tmp_path_factory.mktemp(case.name) / "lineage.sqlite")
     app, after_events = played.app, content_of(played.app)
-    tick(app)
+    app.tick()
     after_tick = content_of(app)
     for event in case.events:
         if isinstance(event, str):
             list(happen(case, app, event))
-    tick(app)
+    app.tick()
     coverage = [each for each in read_coverage(app.services.state.notes) if each.workspace.endswith(KEY)]
     held = emulator_server.control.state()["purview"]["entities"]
     names = frozenset(str(entity["attributes"]["qualifiedName"]) for entity in held)
@@ -66,12 +66,6 @@ def ended(case: Case, emulator_server: Emulator, tmp_path_factory: pytest.TempPa
 def content_of(app: App) -> list[str]:
     """Return all the catalog holds, line by line."""
     return json.dumps(app.catalog_content(), indent=1, sort_keys=True).splitlines()
-
-
-def tick(app: App) -> None:
-    """Let the timer fire, and publish what it put on the queue."""
-    app.services.reconciler.tick()
-    app.replay([])
 
 
 def test_events_are_of_types_that_a_deployment_subscribes_to(case: Case) -> None:
@@ -112,9 +106,9 @@ def test_any_order_with_any_delay_gives_the_same_catalog(
         list(happen(case, app, event))
         clock.move(chance.choice(DELAYS))
         if chance.random() < 1 / 2:
-            tick(app)
+            app.tick()
     app = open_app(case, emulator, tmp_path / "other-order.sqlite", now=clock)
-    tick(app)
+    app.tick()
     assert content_of(app) == ended.ticked
 
 

@@ -26,8 +26,7 @@ HISTORY = "https://contosolake.dfs.core.windows.net/credit/history"
 
 def tick(app: App) -> Coverage:
     """Reconcile the first workspace and publish what that puts on the queue."""
-    app.services.reconciler.tick()
-    app.replay([])
+    app.tick()
     return read_coverage(app.services.state.notes)[0]
 
 

@@ -23,6 +23,7 @@ from shared.model import (
     SeveralWriters,
     Workspace,
     WorkspaceId,
+    holds,
     only_reads,
     written_last,
 )
@@ -187,7 +188,7 @@ class ProducerFinder:
                 if isinstance(port.data, ModelVersion) and port.data.id == model.id:
                     return run, f"{port.field} of the run"
                 at = _stored_at(port.data, data)
-                if location and at and f"{location.url}/".startswith(f"{at.url.rstrip('/')}/"):
+                if location and at and holds(at.url, location.url):
                     by_length.setdefault(len(at.url.rstrip("/")), []).append(run)
         if not by_length:
             return None
