@@ -30,7 +30,9 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     from questions.health import read_health
 
     services = open_reading_services()
-    health = read_health(services.state.notes, services.dead_letters, now=services.now())
+    health = read_health(
+        services.state.notes, services.dead_letters, now=services.now(), scopes=services.allowed.prefixes
+    )
     waiting = services.queue.count()
     if as_json:
         document = health.to_json()

@@ -175,7 +175,7 @@ class Services:
     def catalog(self) -> "PurviewCatalog":
         from shared.purview.catalog import PurviewCatalog
 
-        return PurviewCatalog(self.purview)
+        return PurviewCatalog(self.purview, scanners=self.settings.scanners)
 
     @cached_property
     def lineage(self) -> "LineageReader":

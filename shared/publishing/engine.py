@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import UNSCANNED, Entity, unlike_any
+from shared.catalog.entities import UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
@@ -20,6 +20,7 @@ from shared.intake.event_types import Event, RunSubject
 from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
+from shared.places.matching import MatchKind, is_scanned
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
@@ -269,9 +270,16 @@ class Publisher:
         return row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
 
     def note_failure(self, event: AnyEvent, reason: str) -> None:
-        """Note that an event was dead-lettered, so that coverage can say why there is no lineage."""
+        """
+        Note that an event was dead-lettered, so that coverage can say why there is no lineage.
+
+        What was published before it is in the catalog as ever, and its row stays as it is.
+        """
         if about := self._planner_of(event).about:
-            self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
+            known = self._ledger.get_rows([about.key]).get(about.key)
+            if known is None or known.outcome != PUBLISHED:
+                failed = row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)
+                self._ledger.put_rows([failed])
 
     def _planner_of(self, event: AnyEvent | Mark) -> Planner:
         match event:
@@ -297,8 +305,10 @@ class Publisher:
             self._ledger.put_matches(plan.looked_up)
             self._index(plan)
             self._note_uses(plan)
-        self._ledger.put_rows(plan.rows)
+        self._ledger.put_rows(plan.rows_with_root if isinstance(plan, Plan) else plan.rows)
         if isinstance(plan, Plan):
+            if any(match.kind is MatchKind.PLACEHOLDER for match in plan.looked_up.values()):
+                self._ledger.add_placeholders(plan.placeholders)
             self._publish_others(plan)
 
     def _index(self, plan: Plan) -> None:
@@ -336,7 +346,8 @@ class Publisher:
             reasons = {row.key: rejections.get(row.key, "an entity it needs was refused") for row in plan.rows}
             self._ledger.put_rows(replace(row, outcome=DEAD_LETTERED, reason=reasons[row.key]) for row in plan.rows)
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
-        self._ledger.put_rows(plan.rows)
+        self._ledger.put_rows(plan.rows_with_root)
+        self._ledger.add_placeholders(plan.placeholders)
         self._publish_others(plan)
         return plan
 
@@ -351,13 +362,19 @@ class Publisher:
             self._publish_again([event_about_key(key, now=self._now()) for key in plan.again])
 
     def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
-        self._catalog.upsert_entities(plan.changed, before_each=lease.check)
+        result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         # If it comes back just as it was, its old fingerprint must not keep it from being written.
-        names = {entity.ref.qualified_name for entity in plan.changed}
-        of_tree = {name: each for name, each in self._ledger.get_tree(plan.root).fingerprints.items() if name in names}
-        self._ledger.add_to_tree(plan.root, fingerprints={name: unlike_any(each) for name, each in of_tree.items()})
-        shared = self._ledger.get_fingerprints(names - of_tree.keys())
-        self._ledger.put_fingerprints({name: unlike_any(each) for name, each in shared.items()})
+        by_name = {entity.ref.qualified_name: entity for entity in plan.changed}
+        of_tree = {name: entity for name, entity in by_name.items() if is_of_tree(name)}
+        known = self._ledger.get_tree(plan.root).fingerprints if of_tree else {}
+        noted = {name: entity.note_partial(known.get(name, "")) for name, entity in of_tree.items()}
+        self._ledger.add_to_tree(plan.root, fingerprints=noted)
+        shared = self._ledger.get_fingerprints(by_name.keys() - of_tree.keys())
+        self._ledger.put_fingerprints(
+            {name: by_name[name].note_partial(shared.get(name, "")) for name in by_name.keys() - of_tree.keys()}
+        )
+        if rejections := result.rejections:  # what it was refused for is noted nowhere as done
+            raise EntityRejectedError({str(name): words for name, words in rejections.items()})
         self._note(plan)
         return plan
 
@@ -370,7 +387,7 @@ class Publisher:
             self._catalog.remove_entity(link)
         ends = {ref.qualified_name for link in found.values() for ref in link.outputs}
         for end in self._catalog.find(sorted(ends)).values() if ends else ():
-            if UNSCANNED in end.labels and not end.touched and not self._catalog.is_linked(end):
+            if UNSCANNED in end.labels and not is_scanned(end) and not self._catalog.is_linked(end):
                 self._catalog.remove_entity(end)
                 self._ledger.forget_fingerprints([end.ref.qualified_name])
         self._ledger.add_to_tree(plan.root, fingerprints=dict.fromkeys(plan.gone, ""))
