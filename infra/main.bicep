@@ -96,6 +96,9 @@ param alertEmail string = ''
 
 @minValue(0)
 @maxValue(100)
+@description('Coverage in percent below which an alert fires.')
+param coverageTarget int = 95
+
 @description('Time in which at least one tick of reconcile must end without a failure, or an alert fires: a few times its schedule.')
 @allowed([
   'PT1H'
@@ -104,9 +107,6 @@ param alertEmail string = ''
   'P2D'
 ])
 param reconcileWindow string = 'PT1H'
-
-@description('Coverage in percent below which an alert fires.')
-param coverageTarget int = 95
 
 @description('App settings that are on or off, by their names.')
 param switches object = {}

@@ -174,7 +174,7 @@ class Backfill:
     def _hand_on(self, section: Section, items: Iterable[Listed], counts: Counter[str]) -> Iterator[None]:
         listed = list(items)
         for item in listed:
-            if item.problem:  # the section counts as failed, so that nobody takes it for whole
+            if item.problem:  # the section counts as failed, so that it is not taken for whole
                 counts[FAILED] += 1
                 facts = {"workspace_id": section.workspace.arm_id, "kind": section.kind, "item": item.name}
                 logger.warning("an item of a list cannot be read", extra={**facts, "detail": item.problem})

@@ -173,7 +173,7 @@ LISTS = {
 
 @pytest.mark.parametrize("walk", LISTS)
 def test_walk_whose_link_has_expired_begins_again(app: App, walk: str) -> None:
-    """The service does not know the token that was noted a while ago; nobody has to do anything about it."""
+    """The service does not know the token that was noted a while ago; no person has to do anything about it."""
     app.replay()
     app.tick()
     expired = f"{app.services.settings.arm_endpoint}{WORKSPACE}/{LISTS[walk]}?api-version=2024-01-01-preview&$skip=x"
@@ -193,7 +193,7 @@ def test_walk_whose_link_has_expired_begins_again(app: App, walk: str) -> None:
 
 
 def test_first_walk_that_begins_again_counts_each_run_once(start_app: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it counted before its link expired is counted anew."""
+    """What it counted before its link expired is counted once more."""
     app = start_app("fleet", runs=200)
     app.tick()
     counted = [dict(each.totals) for each in read_coverage(app.services.state.notes)]
@@ -257,7 +257,7 @@ def test_tick_ends_in_time_and_the_next_begins_after_what_it_has_finished(start_
     assert [bool(each.at) and each.complete for each in read_coverage(notes)] == [True] * 3
 
 
-def test_tick_with_time_enough_begins_anew_the_next_time(app: App) -> None:
+def test_tick_with_time_enough_begins_at_the_first_part_the_next_time(app: App) -> None:
     """All parts had their turn."""
     app.tick()
     note = TickNote.load(app.services.state.notes)
@@ -550,7 +550,7 @@ def test_workspace_that_no_tick_has_looked_at_fails_the_check(app: App) -> None:
 
 
 def test_edge_that_is_gone_fails_the_check(app: App) -> None:
-    """Somebody took it away in Purview."""
+    """A person took it away in Purview."""
     publish_all(app)
     app.tick()
     assert check(app).exit_code == 0

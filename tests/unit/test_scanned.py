@@ -95,7 +95,7 @@ class Stored:
     ],
 )
 def test_entity_is_scanned_by_what_a_scan_leaves_on_it(members: dict[str, object], scanned: bool) -> None:
-    """Not because somebody else than its creator has written it, unless that is a scanner by name."""
+    """Not because someone else than its creator has written it, unless that is a scanner by name."""
     catalog = PurviewCatalog(cast(PurviewClient, Stored(**members)), scanners=["the-scanner"])
     [found] = catalog.find([QualifiedName("n")]).values()
     assert (found.scanned, is_scanned(found)) == (scanned, scanned)
