@@ -29,6 +29,7 @@ _gaps = _meter.create_gauge("lineage.gaps", "{asset}", "Runs, models and endpoin
 _ticks = _meter.create_counter("lineage.ticks", "{tick}", "Ticks of reconciling, by how they ended")
 _lost = _meter.create_gauge("lineage.lost", "{asset}", "Entities and edges that Purview has lost")
 _unlooked = _meter.create_gauge("lineage.unlooked", "{workspace}", "Workspaces that no tick has looked at yet")
+_refusals = _meter.create_counter("lineage.refusals", "{request}", "Requests refused as a whole, by source and status")
 _requests = _meter.create_counter("lineage.requests", "{request}", "Requests by service and status")
 _throttles = _meter.create_counter("lineage.throttles", "{request}", "Requests answered with 429, by service")
 
@@ -114,6 +115,11 @@ def record_outcome(outcome: str, *, reason: str, source: str, seconds_since_even
     trace.get_current_span().set_attributes({"lineage.outcome": outcome, "lineage.reason": reason})
     if seconds_since_event is not None:
         _latency.record(seconds_since_event, {"source": source})
+
+
+def record_refusal(source: str, status: int) -> None:
+    """Count a request of events of which nothing is taken; `status` is that of the answer."""
+    _refusals.add(1, {"source": source, "status": status})
 
 
 def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:

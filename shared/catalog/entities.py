@@ -157,18 +157,21 @@ class Entity:
         names = {name for name, value in self.attributes.items() if value != ""} - _LASTING
         return " ".join([self.fingerprint, *sorted(names | set(before.split(" ")[1:] if self.named_only else ()))])
 
-    def note_partial(self, before: str) -> str:
+    def note_mark(self, before: str, *, until_written: bool) -> str:
         """
-        Format what the ledger keeps of a write of a few attributes: whatever is written next of the entity differs.
+        Format what the ledger keeps of a mark: whatever is written next of the entity differs.
 
         Args:
-            before: what it kept of the write before. Attributes of both may be taken away, but for a mark that is none.
+            before: what it kept of the write before; its attributes may be taken away later.
+            until_written: the next write takes the mark away.
 
-        >>> Entity(Ref("t", QualifiedName("n")), {"name": "n", "state": "Archived"}).note_partial("2f0a stage tags")
-        ' stage state tags'
+        >>> archived = Entity(Ref("t", QualifiedName("n")), {"name": "n", "state": "Archived"})
+        >>> archived.note_mark("2f0a stage tags", until_written=True), archived.note_mark("2f0a", until_written=False)
+        (' stage state tags', ' ')
         """
-        kept = {name for name, value in self.attributes.items() if value not in ("", ACTIVE)} - _LASTING
-        return " ".join(["", *sorted({*before.split(" ")[1:], *kept} - ({STATE} - kept))])
+        names = set(before.split(" ")[1:]) - {STATE}
+        is_marked = until_written and self.attributes.get(STATE) not in ("", ACTIVE)
+        return " ".join(["", *sorted(names | ({STATE} if is_marked else set()))]) or " "
 
     def taking_away(self, before: str) -> Self:
         """

@@ -367,11 +367,16 @@ class Publisher:
         by_name = {entity.ref.qualified_name: entity for entity in plan.changed}
         of_tree = {name: entity for name, entity in by_name.items() if is_of_tree(name)}
         known = self._ledger.get_tree(plan.root).fingerprints if of_tree else {}
-        noted = {name: entity.note_partial(known.get(name, "")) for name, entity in of_tree.items()}
+        noted = {name: entity.note_mark(known.get(name, ""), until_written=True) for name, entity in of_tree.items()}
         self._ledger.add_to_tree(plan.root, fingerprints=noted)
-        shared = self._ledger.get_fingerprints(by_name.keys() - of_tree.keys())
+        others = by_name.keys() - of_tree.keys()
+        shared = self._ledger.get_fingerprints(others)
         self._ledger.put_fingerprints(
-            {name: by_name[name].note_partial(shared.get(name, "")) for name in by_name.keys() - of_tree.keys()}
+            {
+                # The row of a model keeps its mark, until reconciling finds that it is restored.
+                name: by_name[name].note_mark(shared.get(name, ""), until_written=by_name[name].ref.type_name != MODEL)
+                for name in others
+            }
         )
         if rejections := result.rejections:  # what it was refused for is noted nowhere as done
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.catalog.entities import ACTIVE, ARCHIVED, DELETED
+from shared.catalog.entities import ARCHIVED, DELETED
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import ModelSubject, RunSubject
@@ -78,10 +78,7 @@ def test_what_was_marked_is_written_again_when_it_comes_back_as_it_was(desk: Des
     """The state alone is not what was written last."""
     desk.mark(MODEL, DELETED)
     assert desk.publisher.publish(event(REGISTERED)).outcome == "published"
-    assert not desk.state(MODEL)[0]
-    desk.mark(MODEL, ACTIVE)
-    desk.publisher.publish(event(REGISTERED))
-    assert desk.state(MODEL)[0] in (None, ACTIVE)  # who is there needs no write that takes a mark away
+    assert desk.state(MODEL)[0] is None
 
 
 def test_mark_that_is_refused_is_not_noted(desk: Desk) -> None:
