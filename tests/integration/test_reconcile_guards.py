@@ -194,20 +194,20 @@ def test_walk_whose_link_has_expired_begins_again(app: App, walk: str) -> None:
 
 def test_first_walk_that_begins_again_counts_each_run_once(start_app: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it counted before its link expired is counted once more."""
-    app = start_app("fleet", runs=200)
-    app.tick()
+    app = start_app("fleet", runs=120)
+    app.services.reconciler.tick()
     counted = [dict(each.totals) for each in read_coverage(app.services.state.notes)]
-    app = start_app("fleet", runs=200)
+    app = start_app("fleet", runs=120)
     with monkeypatch.context() as small:
         small.setattr(missed_events, "PAGES", 1)
-        app.tick()
+        app.services.reconciler.tick()
     notes = app.services.state.notes
     for each in read_coverage(notes):
         progress = Progress.load(notes, WorkspaceId.parse(each.workspace))
         progress.runs.page = progress.runs.page and f"{progress.runs.page}x"
         progress.save(notes)
-    app.tick()
-    app.tick()
+    app.services.reconciler.tick()
+    app.services.reconciler.tick()
     assert [dict(each.totals) for each in read_coverage(notes)] == counted
 
 
