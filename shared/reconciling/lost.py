@@ -73,9 +73,8 @@ class CatalogSampler:
         losses = [loss for row in rows if row.key not in refused and (loss := _find_loss(row, found))]
         lost = {str(loss.row.key): loss.gap for loss in losses} | self._restore(losses, known)
         lost |= {str(row.key): _gap_of(row, refused[row.key]) for row in rows if row.key in refused}
-        seen = {*known, *(str(row.key) for row in rows)}
         self.state.notes.put_in(LOST, {f"{_LOST} {key}": replace(gap, of=key).to_json() for key, gap in lost.items()})
-        self.state.notes.forget_in(LOST, [f"{_LOST} {key}" for key in seen - lost.keys()])
+        self.state.notes.forget_in(LOST, [f"{_LOST} {key}" for key in known.keys() - lost.keys()])
         self.state.notes.put(_SAMPLE, {"after": ended})
 
     def _read_some_again(self, before: Mapping[str, str], ended: dict[str, str]) -> dict[str, Gap]:

@@ -106,7 +106,8 @@ class Reconciler:
         known = {name: problem for name, problem in problems.items() if name in parts}
         note = replace(note, ended=self.now().isoformat(timespec="seconds"), served=turns.served, problems=known)
         note.save(notes)
-        unlooked = sum(not read_looked_at(notes, each) for each in workspaces)
+        looked_at = {coverage.workspace for coverage in coverages}
+        unlooked = sum(each.arm_id not in looked_at and not read_looked_at(notes, each) for each in workspaces)
         record_tick(has_failed=bool(failures), lost=len(read_lost(notes)), unlooked=unlooked)
         if failures:
             raise failures[0]
