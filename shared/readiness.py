@@ -8,16 +8,18 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.ports import Catalog
 from shared.state.ports import State
+from shared.telemetry import who_exports
 
 _UNKNOWN = QualifiedName("azureml://readiness")
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One thing the app needs; `problem` is "" if it is right."""
+    """One thing the app needs; `problem` is "" if it is right, and `state` says it in a word."""
 
     name: str
     problem: str = ""
+    state: str = "ok"
 
 
 class Ports(Protocol):
@@ -41,7 +43,9 @@ def check_readiness(open_ports: Callable[[], Ports]) -> list[Probe]:
         "ledger": lambda: ports.state.ledger.get_rows([_UNKNOWN]),
         "catalog": lambda: ports.catalog.find([_UNKNOWN]),
     }
-    return [Probe("settings"), *(_probe(name, call) for name, call in calls.items())]
+    exporting = who_exports()
+    telemetry = Probe("telemetry", exporting.problem, exporting.by)
+    return [Probe("settings"), *(_probe(name, call) for name, call in calls.items()), telemetry]
 
 
 def _probe(name: str, call: Callable[[], object]) -> Probe:

@@ -22,6 +22,14 @@ PAGE = (ROOT / "docs/infra.md").read_text(encoding="utf-8")
 HOOKS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((INFRA / "hooks").glob("*.sh")))
 every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 
+HOST_METRIC = "faas.invoke_duration"
+"""Azure/azure-functions-host, `HostMetrics.cs`: how long each function ran, by `faas.name`."""
+POLLING = (
+    "Microsoft.Azure.WebJobs.Extensions.Storage.Common.Listeners",
+    "Microsoft.Azure.WebJobs.Host.Queues.Listeners",
+)
+"""Categories of the host's queue listener: of Azure/azure-sdk-for-net, and before of Azure/azure-webjobs-sdk."""
+
 READ_BY_OTHERS = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "host and worker: telemetry with a token",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "host and worker: where telemetry goes",
@@ -35,11 +43,13 @@ READ_BY_OTHERS = {
     "LineageStorage__credential": "host: the triggers' connection",
     "LineageStorage__queueServiceUri": "host: the triggers' connection",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "worker",
-    "PYTHON_ISOLATE_WORKER_DEPENDENCIES": "worker: our azure-functions, not its own",
     "PYTHON_THREADPOOL_THREAD_COUNT": "worker",
     "RECONCILE_SCHEDULE": "host: functions/reconcile.py names it",
 }
 """App settings that `shared/settings.py` does not read, and who does."""
+
+CALLERS = 8
+"""Threads of a worker that no message takes: Event Grid, health checks and OpenLineage clients call meanwhile."""
 
 ROLES = {
     ("modules/monitoring", "publisher"): "the app sends telemetry without a key",
@@ -58,7 +68,10 @@ ROLES = {
 }
 """Every role assignment there is, by template and name, with its reason."""
 
-STORAGE_ROLES = {
+STORAGE_CALLERS = 8
+"""Threads of a worker that no message takes: Event Grid, health checks and OpenLineage clients call meanwhile."""
+
+ROLES = {
     "app": ["Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
     "operator": ["Storage Blob Data Contributor", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
 }
@@ -222,11 +235,15 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
 
 
 def test_settings_of_host_and_worker_fit_the_app() -> None:
-    """The triggers' connection, and a thread for each message that the host hands over at once."""
+    """The triggers' connection; a thread for each message at once, and some for those who call meanwhile."""
     given = _app_settings()
     assert {f"{CONNECTION}__{member}" for member in ("clientId", "credential", "queueServiceUri")} <= set(given)
     queues = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
-    assert int(given["PYTHON_THREADPOOL_THREAD_COUNT"]) >= queues["batchSize"] + queues["newBatchThreshold"]
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "functions").glob("*.py")))
+    messages = code.count("@bp.queue_trigger(") * (queues["batchSize"] + queues["newBatchThreshold"])
+    local = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
+    for threads in (given, local):
+        assert int(threads["PYTHON_THREADPOOL_THREAD_COUNT"]) >= messages + CALLERS
     assert "%RECONCILE_SCHEDULE%" in (ROOT / "functions/reconcile.py").read_text(encoding="utf-8")
 
 
@@ -359,7 +376,30 @@ def test_alerts_are_those_of_the_runbook_and_ask_for_metrics_there_are() -> None
     code = (ROOT / "shared/telemetry.py").read_text(encoding="utf-8")
     queries = TEMPLATES["modules/alerts"].text + (INFRA / "modules/workbook.json").read_text(encoding="utf-8")
     asked = set(re.findall(r'name == \\?"([a-z_.]+)', queries))
-    assert asked == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
+    assert asked - {HOST_METRIC} == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
+
+
+def test_alert_on_missing_telemetry_asks_for_functions_there_are() -> None:
+    """Under the names by which the host counts their runs."""
+    handlers = re.findall(r'"(\w+)"', TEMPLATES["modules/alerts"].part("variables")["handlers"]["value"])
+    assert handlers
+    for name in handlers:
+        assert f'@bp.function_name("{name}")' in (ROOT / f"functions/{name}.py").read_text(encoding="utf-8")
+
+
+def test_app_runs_on_a_python_that_needs_no_isolation() -> None:
+    """With it, the worker for 3.12 and before cannot set up telemetry after it was restarted in place."""
+    (site,) = of_type("Microsoft.Web/sites")
+    version = tuple(map(int, site["properties"]["functionAppConfig"]["runtime"]["version"].split(".")))
+    assert version >= (3, 13) or _app_settings().get("PYTHON_ISOLATE_WORKER_DEPENDENCIES") == "1"
+    assert version < (3, 13) or "PYTHON_ISOLATE_WORKER_DEPENDENCIES" not in _app_settings()
+
+
+def test_host_writes_no_line_for_a_poll() -> None:
+    """A queue that is empty would fill the log; an older host lets them pass but for a rule of the very exporter."""
+    logging = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["logging"]
+    for levels in (logging["logLevel"], logging["OpenTelemetry"]["logLevel"]):
+        assert levels == dict.fromkeys(POLLING, "Warning")
 
 
 def test_page_lists_every_resource_with_its_source() -> None:

@@ -48,7 +48,11 @@ def fail(services: Services, name: str, error: Exception) -> None:
 
 def test_everything_right_is_reported_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
-    assert check_readiness(lambda: services) == [Probe("settings"), *(Probe(name) for name in PROBES)]
+    assert check_readiness(lambda: services) == [
+        Probe("settings"),
+        *(Probe(name) for name in PROBES),
+        Probe("telemetry", state="no one"),
+    ]
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -66,7 +70,7 @@ def test_what_fails_is_named_and_the_others_are_still_checked(
     """One look shows all that is to be fixed."""
     fail(services, name, error)
     checks = {check.name: check.problem for check in check_readiness(lambda: services)}
-    assert checks == {"settings": "", **dict.fromkeys(PROBES, ""), name: problem}
+    assert checks == {"settings": "", **dict.fromkeys(PROBES, ""), "telemetry": "", name: problem}
 
 
 def test_everything_wrong_is_reported_at_once(services: Services) -> None:
@@ -74,7 +78,7 @@ def test_everything_wrong_is_reported_at_once(services: Services) -> None:
     for name in PROBES:
         fail(services, name, ServiceUnavailableError(f"no {name}"))
     problems = [check.problem for check in check_readiness(lambda: services)]
-    assert problems == ["", *(f"ServiceUnavailable: no {name}" for name in PROBES)]
+    assert problems == ["", *(f"ServiceUnavailable: no {name}" for name in PROBES), ""]
 
 
 def test_bad_settings_are_the_only_check() -> None:
