@@ -80,7 +80,7 @@ def open_sink(folder: Path, *authorities: str) -> Iterator[Sink]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that the server calls
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.path.startswith("/QuickPulseService.svc/"):
                 self._answer({}, {"x-ms-qps-subscribed": "false"})
@@ -96,7 +96,7 @@ def open_sink(folder: Path, *authorities: str) -> Iterator[Sink]:
             sink.envelopes += items
             self._answer({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []})
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that the server calls
+        def do_GET(self) -> None:
             asked = parse_qs(urlsplit(self.path).query)
             if self.headers.get("X-IDENTITY-HEADER") != SECRET or asked.get("client_id") != [CLIENT]:
                 sink.refused.append(self.path)

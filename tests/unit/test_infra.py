@@ -68,10 +68,7 @@ ROLES = {
 }
 """Every role assignment there is, by template and name, with its reason."""
 
-STORAGE_CALLERS = 8
-"""Threads of a worker that no message takes: Event Grid, health checks and OpenLineage clients call meanwhile."""
-
-ROLES = {
+STORAGE_ROLES = {
     "app": ["Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
     "operator": ["Storage Blob Data Contributor", "Storage Queue Data Contributor", "Storage Table Data Contributor"],
 }
@@ -242,9 +239,25 @@ def test_settings_of_host_and_worker_fit_the_app() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "functions").glob("*.py")))
     messages = code.count("@bp.queue_trigger(") * (queues["batchSize"] + queues["newBatchThreshold"])
     local = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
-    for threads in (given, local):
-        assert int(threads["PYTHON_THREADPOOL_THREAD_COUNT"]) >= messages + CALLERS
+    for settings in (given, local):
+        assert int(settings["PYTHON_THREADPOOL_THREAD_COUNT"]) >= messages + CALLERS
     assert "%RECONCILE_SCHEDULE%" in (ROOT / "functions/reconcile.py").read_text(encoding="utf-8")
+
+
+def test_pages_say_how_much_one_instance_takes() -> None:
+    """The cap of instances is chosen by it, and the reasons are given with figures."""
+    queues = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+    batch, threshold = queues["batchSize"], queues["newBatchThreshold"]
+    threads = _app_settings()["PYTHON_THREADPOOL_THREAD_COUNT"]
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert f"| **{batch}, {threshold}** |" in architecture
+    assert f"`PYTHON_THREADPOOL_THREAD_COUNT` is {threads}:" in architecture
+    assert f"at most {batch + threshold} requests at a time" in TEMPLATES["main"].text
+    assert f"at most {batch + threshold} messages at once" in PAGE
+    interval = int(queues["maxPollingInterval"].removeprefix("00:00:"))
+    cost = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    assert f"+ {60 // interval} a minute for each instance" in cost
+    assert f"| **{interval} s** |" in cost
 
 
 def test_role_assignments_are_those_with_a_reason() -> None:
