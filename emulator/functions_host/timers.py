@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -204,11 +205,12 @@ class _Lock:
         self._until = 0.0
 
     def __enter__(self) -> Self:
-        if self._clock.real(LOCK) < 1:
-            return self
-        self._create()
-        self._lease = self._blob.acquire_lease(lease_duration=LOCK)
-        self._until = self._clock.monotonic() + LOCK / 2
+        with suppress(ResourceExistsError):
+            self._container.create_container()
+        if self._clock.real(LOCK) >= 1:
+            self._create_blob()
+            self._lease = self._blob.acquire_lease(lease_duration=LOCK)
+            self._until = self._clock.monotonic() + LOCK / 2
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -224,13 +226,9 @@ class _Lock:
             self._lease.renew()
             self._until = self._clock.monotonic() + LOCK / 2
 
-    def _create(self) -> None:
-        try:
-            self._container.create_container()
-        except ResourceExistsError:
-            logger.debug("there is a container for locks")
+    def _create_blob(self) -> None:
         try:
             self._blob.upload_blob(b"", overwrite=False)
-        except (ResourceExistsError, HttpResponseError) as error:
-            if not isinstance(error, ResourceExistsError) and error.status_code not in (409, 412):
+        except HttpResponseError as error:
+            if error.status_code not in (409, 412):  # it exists, leased or not
                 raise
