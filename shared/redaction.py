@@ -1,5 +1,6 @@
 """Removes secrets from text and structures before they reach the catalog, the ledger, a dead letter or a log."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -10,18 +11,37 @@ _SECRET_WITHIN = re.compile(
     r"password|passwd|passphrase|secret|credential|connectionstring|connstr|sharedaccess|sastoken|sasur[il]|apikey"
 )
 _SECRET_END = re.compile(
-    r"(?:pwd|token|authorization|"
-    r"(?:api|access|account|shared|storage|subscription|primary|secondary|private|encryption|signing|master|function|"
+    r"(?:pwd|authorization|"
+    r"(?:api|access|account|shared|storage|subscription|private|encryption|signing|master|function|"
     r"host|service|client|auth|admin|azure|cosmos|blob|sas)keys?)$"
 )
-_SECRET_WORDS = frozenset({"sas", "sig", "auth", "pat", "pwd"})
+_SECRET_LAST_WORD = re.compile(r"sas|sig|auth|pat|pwd|pw|pass|creds?|jwt|bearer|cookie|key|token")
+_NOT_SECRET_BEFORE = {
+    "key": re.compile(
+        r"action|attention|audio|business|cache|caption|column|composite|data|dataset|dict|document|entity|eval|event|"
+        r"feature|foreign|group|hash|image|index|input|join|label|logits|lookup|merge|message|metric|name|natural|"
+        r"object|observation|order|output|partition|primary|prompt|query|record|reward|routing|row|sample|shard|sort|"
+        r"state|surrogate|target|text|unique|video"
+    ),
+    "token": re.compile(
+        r"bos|cls|end|eos|first|image|initializer|last|mask|max|min|modifier|n|new|next|num|pad|per|placeholder|sep|"
+        r"special|start|stop|unk"
+    ),
+    "pass": re.compile(r"all|backward|band|by|first|forward|high|last|low|multi|n|num|one|per|second|single|two"),
+}
+"""By the last word of a name, the words before it that make it a setting: `partition_key`, `pad_token`, `n_pass`."""
+_PLAIN_VALUE = re.compile(r"-?\d{1,4}(?:\.\d*)?|true|false|none|null|", re.IGNORECASE)
+_RANDOM_VALUE = re.compile(r"[0-9a-f]{32,}|[A-Za-z0-9+/]{40,}={0,2}", re.IGNORECASE)
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
 _SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
 _USER_INFO = re.compile(
     r"(?<![a-z0-9+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^/\s\"'\\]{1,500})@", re.IGNORECASE
 )
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_BEARER = re.compile(r"\bBearer\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_BASIC = re.compile(r"\bBasic\s{1,9}(?P<pair>[A-Za-z0-9+/]{8,}={0,2})(?![\w.+/=-])", re.IGNORECASE)
+_FORM_OF_A_KEY = re.compile(r"(?<![\w-])sk-(?:(?:proj|svcacct|admin|ant-\w{1,20})-[\w-]{20,}|[A-Za-z0-9]{20,})")
+"""The form of keys of OpenAI and Anthropic; `sk-learn-model` is none."""
 _AUTHORIZATION = re.compile(
     r"\b(authorization\s{0,3}[:=]\s{0,3})(?:(?:Bearer|Basic)\s{1,3})?[^\s'\",;\\]+", re.IGNORECASE
 )
@@ -54,8 +74,7 @@ def is_secret_key(key: str) -> bool:
     (True, True, True, False)
     """
     letters = re.sub(r"[^a-z]", "", key.lower())
-    words = {word.lower() for word in _WORDS.split(key)}
-    return bool(_SECRET_WITHIN.search(letters) or _SECRET_END.search(letters) or words & _SECRET_WORDS)
+    return bool(_SECRET_WITHIN.search(letters) or _SECRET_END.search(letters) or _ends_in_a_secret(key, letters))
 
 
 def redact_text(text: str) -> str:
@@ -72,7 +91,9 @@ def redact_text(text: str) -> str:
     text = _SIGNED_QUERY.sub("", text)
     text = _USER_INFO.sub(_without_user, text)
     text = _AUTHORIZATION.sub(rf"\1{REDACTED}", text)
-    text = _BEARER.sub(rf"\1 {REDACTED}", text)
+    text = _BEARER.sub(f"Bearer {REDACTED}", text)
+    text = _BASIC.sub(_without_pair, text)
+    text = _FORM_OF_A_KEY.sub(REDACTED, text)
     text = _ASSIGNMENT.sub(_without_value, text)
     return _LONG_KEY.sub(REDACTED, text)
 
@@ -93,11 +114,14 @@ def redact_body(body: str) -> str:
 def redact_json(value: object) -> object:
     """Strip secrets from a JSON value: by the name of a member, and by what text shows."""
     match value:
-        case dict() if "value" in value and is_secret_key(str(value.get("key") or value.get("name") or "")):
+        case dict() if "value" in value and _is_secret(
+            str(value.get("key") or value.get("name") or ""), value["value"]
+        ):
             return {key: REDACTED if key == "value" else redact_json(item) for key, item in value.items()}
         case dict():
             return {
-                redact_text(key): REDACTED if is_secret_key(key) else redact_json(item) for key, item in value.items()
+                redact_text(key): REDACTED if _is_secret(key, item) else redact_json(item)
+                for key, item in value.items()
             }
         case list():
             return [redact_json(item) for item in value]
@@ -109,7 +133,7 @@ def redact_json(value: object) -> object:
 def redact_mapping(values: Mapping[str, object]) -> dict[str, str]:
     """Turn tags, parameters or properties into text, without the secret ones among them."""
     return {
-        redact_text(key): REDACTED if is_secret_key(key) else _redact_value("" if value is None else str(value))
+        redact_text(key): REDACTED if _is_secret(key, value) else _redact_value("" if value is None else str(value))
         for key, value in values.items()
     }
 
@@ -134,6 +158,33 @@ def redact_links(text: str) -> str:
     'https://conda.host/t/[redacted]/main'
     """
     return redact_text(_LINK.sub(_without_credentials, _REPOSITORY_USER.sub("", text)))
+
+
+def _ends_in_a_secret(key: str, letters: str) -> bool:
+    words = [word.lower() for word in _WORDS.split(key) if word]
+    last, before = (words or [""])[-1], (words or [""])[:-1]
+    if last == "key" and not before:
+        return False  # "key" alone names what something is found by
+    if _SECRET_LAST_WORD.fullmatch(last):
+        return not (before and last in _NOT_SECRET_BEFORE and _NOT_SECRET_BEFORE[last].fullmatch(before[-1]))
+    return letters.endswith("token") and not _NOT_SECRET_BEFORE["token"].fullmatch(letters.removesuffix("token"))
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Tell by the name, unless the value says otherwise: no key is a small number, and random letters are no column."""
+    text = str(value).strip()
+    if is_secret_key(name):
+        return not (name.lower().endswith(("key", "token")) and _PLAIN_VALUE.fullmatch(text))
+    return name.lower().endswith("key") and _RANDOM_VALUE.fullmatch(text) is not None
+
+
+def _without_pair(match: re.Match[str]) -> str:
+    """Hide what decodes to `user:password`; other words after "Basic" are words."""
+    try:
+        decoded = base64.b64decode(match["pair"] + "=" * (-len(match["pair"]) % 4), validate=True).decode()
+    except ValueError:
+        return match[0]
+    return f"Basic {REDACTED}" if ":" in decoded and decoded.isprintable() else match[0]
 
 
 def _without_credentials(match: re.Match[str]) -> str:

@@ -1,5 +1,6 @@
 """Redaction: no secret reaches the catalog, the ledger, a dead letter or a log, and nothing else is taken away."""
 
+import base64
 import json
 from typing import Any
 
@@ -23,6 +24,8 @@ SECRETS = {
     "connection string with a signature": "BlobEndpoint=https://a.example.com/;SharedAccessSignature=hunter2hunter2",
     "service bus connection string": "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=hunter2hunter2=",
     "database connection string": "Server=tcp:s.database.windows.net;User ID=u;Password=hunter2hunter2;Encrypt=True",
+    "user and password in base64": "Basic " + base64.b64encode(b"user:hunter2hunter2").decode(),
+    "key of a model's provider": "sk-proj-hunter2hunter2hunter2hunter2",
     "bearer token": "Authorization: Bearer hunter2hunter2.hunter2hunter2",
     "account key": KEY,
 }
@@ -47,6 +50,16 @@ SECRET_NAMES = (
     "private_key",
     "credential",
     "Authorization",
+    "openai_key",
+    "cog_key",
+    "SPEECH_KEY",
+    "AWS_KEY",
+    "db_pass",
+    "MYSQL_PASS",
+    "pw",
+    "creds",
+    "jwt",
+    "id_token",
 )
 PLAIN_NAMES = (
     "max_tokens",
@@ -63,11 +76,25 @@ PLAIN_NAMES = (
     "design",
     "passenger_count",
     "area",
+    "primary_key",
+    "primaryKey",
+    "partition_key",
+    "join_key",
+    "pad_token",
+    "eos_token",
+    "add_pad_token",
+    "num_vec_per_token",
+    "stop_token",
+    "n_pass",
+    "sas_dataset",
+    "sig_level",
+    "auth_type",
+    "monkey",
 )
 
 
 def leaked(text: str) -> bool:
-    return "hunter2" in text or KEY[:40] in text
+    return "hunter2" in text or KEY[:40] in text or "dXNlcjpodW50ZXIy" in text
 
 
 @pytest.mark.parametrize("name", [*SECRET_NAMES, "AZURE_STORAGE_KEY", "PGPASSWORD"])
@@ -80,6 +107,24 @@ def test_name_of_a_secret_is_known(name: str) -> None:
 def test_name_of_a_setting_is_no_secret(name: str) -> None:
     """A parameter that only resembles a secret is part of what people look for in lineage."""
     assert not is_secret_key(name)
+
+
+@pytest.mark.parametrize(("name", "value"), [("client_key", "5"), ("openai_key", "None"), ("label_token", "True")])
+def test_value_that_is_no_key_is_kept(name: str, value: str) -> None:
+    """A small number or a switch is no secret, and `lineage diff` must show it change."""
+    assert redact_mapping({name: value}) == {name: value}
+
+
+@pytest.mark.parametrize("value", ["0123456789abcdef" * 2, "q7Zk" * 10 + "Ab=="])
+def test_random_value_under_the_name_of_a_column_is_stripped(value: str) -> None:
+    """`primary_key` is a column in data, and a key in what a storage account answers."""
+    assert value not in str(redact_mapping({"primary_key": value, "primaryKey": value}))
+
+
+@pytest.mark.parametrize("name", ["password", "db_pass", "clientSecret"])
+def test_password_that_is_a_number_is_stripped(name: str) -> None:
+    """People do choose 1234."""
+    assert redact_mapping({name: "1234"}) == {name: "[redacted]"}
 
 
 @secret_texts
@@ -115,7 +160,12 @@ def test_password_in_a_url_is_stripped_whatever_it_contains(secret: str) -> None
         "0000000000000000000000000000000000000001",
         "scikit-learn==1.5.1",
         "Basic statistics of the loans",
+        "Basic classification_baseline",
+        "Basic understanding-of-the-loans",
+        "Basic preprocessing4features",
+        "abfss://fs@acct.dfs.core.windows.net/Basic customer_segments_2024.csv",
         "Bearer bonds of 2026",
+        "models/sk-learn-classifier-of-loans-2026.pkl",
         "keys: customer and date",
         "The token: a unit of text",
     ],
