@@ -31,7 +31,7 @@ from emulator.functions_host.timers import Timer
 logger = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=10)
-"""What runs when the host is told to stop has so long, and is then cut off."""
+"""What runs when the host is asked to stop has so long, and is then cut off."""
 RETRY = timedelta(seconds=1)
 """Between two tries to start with a host.json that was refused."""
 _ERROR = "Microsoft.Azure.WebJobs.Host: Error indexing method"

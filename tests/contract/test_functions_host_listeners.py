@@ -11,11 +11,12 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient
 
 from emulator.azurite import Azurite
 from emulator.clock import Clock
@@ -195,7 +196,7 @@ def test_drain_names_the_queue_that_is_not_empty(app: SmallApp) -> None:
     assert app.drive(code) == f"1 in {app.work}"
 
 
-def test_host_told_to_stop_receives_no_more_and_waits_for_what_runs(app: SmallApp) -> None:
+def test_host_asked_to_stop_receives_no_more_and_waits_for_what_runs(app: SmallApp) -> None:
     """What succeeds is deleted, what fails is given back, a request is answered; what comes meanwhile is left alone."""
     app.configure(visibilityTimeout="00:00:00")
     app.put("sleep:2", "sleep:2:fail")
@@ -294,8 +295,8 @@ def test_timer_past_due_at_the_start_runs_once(app: SmallApp) -> None:
                 host_id = process.admin("host/status")["id"]
                 lock = container.get_blob_client(f"locks/{host_id}/Host.Functions.tick.Listener")
                 blob = container.get_blob_client(f"timers/{host_id}/Host.Functions.tick/status")
-                wait_until(lambda lock=lock: lock.exists() and lock.get_blob_properties().lease.state == "leased")
-                wait_until(lambda runs=runs, blob=blob: blob.exists() and len(app.notes("ticked")) == runs)
+                wait_until(partial(_is_listening, lock, blob))
+                wait_until(partial(_has_run, app, runs))
                 time.sleep(0.5)
                 assert process.stop() == 0
             assert [note["past_due"] for note in app.notes("tick")] == [True] * runs
@@ -304,6 +305,15 @@ def test_timer_past_due_at_the_start_runs_once(app: SmallApp) -> None:
                 assert Status.parse(blob.download_blob().readall()).last == NEVER
                 blob.upload_blob(json.dumps(Status(last, missed, last).to_json()), overwrite=True)
         assert Status.parse(blob.download_blob().readall()).next > datetime.now(UTC)
+
+
+def _is_listening(lock: BlobClient, status: BlobClient) -> bool:
+    """Whether the host has its lock on the timer and has written down when it runs next."""
+    return bool(lock.exists() and lock.get_blob_properties().lease.state == "leased" and status.exists())
+
+
+def _has_run(app: SmallApp, times: int) -> bool:
+    return len(app.notes("ticked")) == times
 
 
 def test_host_that_is_drained_takes_no_message_and_serves_on(app: SmallApp) -> None:
