@@ -374,8 +374,8 @@ def test_every_answer_is_202_unless_the_body_or_the_converter_forbids(sent: Sent
     assert sent.events >= 2_000
     wrong_answers = {pair: sent.examples[pair][:2_000] for pair in sent.answers if pair[0] != pair[1]}
     assert wrong_answers == {}
-    assert sent.unreadable >= 100
-    assert sent.refused >= 50
+    assert sent.unreadable >= 200
+    assert sent.refused >= 10
     assert sent.accepted >= 1_500
 
 
