@@ -19,7 +19,7 @@ from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
 
-PROBES = {"queue": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
+PROBES = {"queue": "count", "poison": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
 """Each thing that is checked, and the call that does it."""
 
 
