@@ -234,14 +234,16 @@ class _HostMessage:
 
 
 def _to_event(event: Mapping[str, Any]) -> func.EventGridEvent:
+    """Give an event of either schema as an Event Grid subscription would, whose schema is always the older one."""
+    at = event["time"] if "specversion" in event else event["eventTime"]
     return func.EventGridEvent(
         id=event["id"],
         data=event["data"],
-        topic=event["topic"],
+        topic=event["source"] if "specversion" in event else event["topic"],
         subject=event["subject"],
-        event_type=event["eventType"],
-        event_time=datetime.fromisoformat(event["eventTime"]).astimezone(UTC),
-        data_version=event["dataVersion"],
+        event_type=event["type"] if "specversion" in event else event["eventType"],
+        event_time=datetime.fromisoformat(at).astimezone(UTC),
+        data_version="2",
     )
 
 

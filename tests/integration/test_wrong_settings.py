@@ -13,7 +13,7 @@ from emulator.server import Emulator
 from shared import bootstrap
 from shared.bootstrap import Services
 from shared.errors import LineageError
-from shared.purview.transport import PurviewClient
+from shared.purview import transport
 from shared.readiness import check_readiness
 from shared.settings import Settings
 from tests.harness.app import WS, App
@@ -23,6 +23,8 @@ from tests.harness.host_by_rule import HostByRule, Rule
 UNREACHABLE = "https://127.0.0.1:9"
 """The port `discard`, where nothing listens."""
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
+SOON = timedelta(hours=7)
+"""One tick, which comes every six hours here; a message that waits comes within an hour."""
 EVENTS = ("02-run-completed-train", "03-model-registered-2", "05-model-deployed", "13-run-completed-pipeline")
 MODEL = f"{WS}/models/creditrisk_model/versions/2"
 
@@ -44,7 +46,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
 }
 """What the app does not start with."""
 ACCEPTED: Mapping[str, tuple[str, ...]] = {
-    "PURVIEW_ENDPOINT": (UNREACHABLE,),
     "LINEAGE_ARM_ENDPOINT": (UNREACHABLE,),
     "LINEAGE_STORAGE": ("sqlite:///{folder}/no-database",),
 }
@@ -81,23 +82,28 @@ class Deployment:
         }
         self.clock = FakeClock()
         self.host = HostByRule(rule, self.right, self.clock)
-        self._made: Services | None = None
+        self._made: Services | LineageError | None = None
         bodies = [body for name, body in emulator.control.events() if Path(name).stem in EVENTS]
         events = [event for body in bodies for event in (body if isinstance(body, list) else [body])]
         for number, event in enumerate(events):
             self.host.send(event, at=self.clock() + number * WEEK / len(events))
 
     def services(self) -> Services:
-        """Stand for `bootstrap.services`: the queues are the host's, and the clock is moved."""
+        """Do as `bootstrap.services`: the queues are the host's, the clock is moved, and a failure is remembered."""
         if self._made is None:
-            made = Services(Settings.from_env(self.host.settings), self.clock)
-            made.state = replace(made.state, queue=self.host.main, poison=self.host.poison)
-            self._made = made
+            try:
+                made = Services(Settings.from_env(self.host.settings), self.clock)
+                made.state = replace(made.state, queue=self.host.main, poison=self.host.poison)
+                self._made = made
+            except LineageError as error:
+                self._made = error
+        if isinstance(self._made, LineageError):
+            raise self._made
         return self._made
 
     def set(self, settings: Mapping[str, str]) -> None:
         """Change the settings, which starts the app again."""
-        if self._made is not None:
+        if isinstance(self._made, Services):
             self._made.state.close()
         self._made, self.host.settings = None, settings
 
@@ -109,10 +115,9 @@ class Deployment:
 def deploy(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Rule], Deployment]]:
-    """Deploy the app, and wait for nothing between two attempts at one request."""
+    """Deploy the app; it makes one attempt at a request, and real time does not pass between two."""
     deployed: list[Deployment] = []
-    assert PurviewClient.__init__.__kwdefaults__ is not None
-    monkeypatch.setitem(PurviewClient.__init__.__kwdefaults__, "sleep", lambda _: None)
+    monkeypatch.setattr(transport, "ATTEMPTS", 1)
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
 
     def deploy(rule: Rule) -> Deployment:
@@ -150,7 +155,7 @@ def with_expected(
     """Let the same week pass with the right settings, unless it has."""
     if not expected:
         deployment = deploy(Rule.FROM_5_3_8)
-        deployment.run(WEEK + DAY)
+        deployment.run(WEEK + SOON)
         assert deployment.host.failed == {}
         expected["graph"] = published(deployment, emulator)
         deployment.set({})
@@ -169,14 +174,14 @@ def test_setting_that_was_wrong_for_a_week_costs_nothing_but_time(
     name: str,
     value: str,
 ) -> None:
-    """Events come all the while; a day after it is right, everything is published and no dead letter is open."""
+    """Events come all the while; hours after it is right, everything is published and no dead letter is open."""
     deployment = deploy(rule)
     deployment.set({**deployment.right, name: value.format(folder=tmp_path)})
     deployment.run(WEEK)
     deployment.set(deployment.right)
     deployment.host.failed.clear()
     deployment.host.succeeded.clear()
-    deployment.run(DAY)
+    deployment.run(SOON)
     assert deployment.host.failed == {}
     assert deployment.host.succeeded.keys() >= {"reconcile"}
     check_all_is_published(deployment, emulator, with_expected)
@@ -191,7 +196,21 @@ def test_setting_that_was_wrong_for_a_month_costs_nothing_but_time(
     deployment.set({**deployment.right, "LINEAGE_WORKSPACES": "junk"})
     deployment.run(30 * DAY)
     deployment.set(deployment.right)
-    deployment.run(DAY)
+    deployment.run(SOON)
+    check_all_is_published(deployment, emulator, with_expected)
+
+
+def test_catalog_that_cannot_be_reached_for_longer_than_messages_wait_leaves_nothing_to_do(
+    with_expected: dict[str, object], deploy: Callable[[Rule], Deployment], emulator: Emulator
+) -> None:
+    """What has become a dead letter meanwhile is replayed by the first tick in which every service answers."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    deployment.set({**deployment.right, "PURVIEW_ENDPOINT": UNREACHABLE, "RECONCILE_SCHEDULE": ""})
+    deployment.run(2 * DAY)
+    reasons = {letter.reason for letter in deployment.services().state.dead_letters.list_open()}
+    assert reasons == {"ServiceUnavailable"}
+    deployment.set(deployment.right)
+    deployment.run(5 * DAY + SOON)
     check_all_is_published(deployment, emulator, with_expected)
 
 
@@ -213,7 +232,7 @@ def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
         patch.setattr(Services, "publisher", property(fail))
         deployment.run(WEEK)
     deployment.set(deployment.right)
-    deployment.run(DAY)
+    deployment.run(SOON)
     check_all_is_published(deployment, emulator, with_expected)
 
 

@@ -181,7 +181,7 @@ def test_lease_is_renewed_while_one_request_takes_longer_than_it(desk: Desk) -> 
 
 
 def test_lease_that_was_found_lost_stops_the_next_write(desk: Desk) -> None:
-    """The clock need not have moved: whoever renews first finds out."""
+    """The clock need not have moved: who renews first finds out."""
     tried = Flag()
     with WriterLease.take(desk.leases, [ROOT], now=desk.clock, duration=SHORT) as lease:
         with lease._alone:  # so that the thread does not renew it meanwhile
