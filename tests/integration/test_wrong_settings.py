@@ -236,13 +236,13 @@ def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
     check_all_is_published(deployment, emulator, with_expected)
 
 
-@pytest.mark.parametrize(("name", "value"), cases(REFUSED))
+@pytest.mark.parametrize(("name", "value"), [*cases(REFUSED), *cases(UNBOUND)])
 def test_readiness_names_the_setting(deploy: Callable[[Rule], Deployment], name: str, value: str) -> None:
     """With what is wrong in it."""
     deployment = deploy(Rule.FROM_5_3_8)
     deployment.set({**deployment.right, name: value})
-    [probe] = check_readiness(deployment.services)
-    assert (probe.name, name in probe.problem) == ("settings", True)
+    probes = {probe.name: probe.problem for probe in check_readiness(deployment.services, deployment.host.settings)}
+    assert name in probes["bindings" if name in UNBOUND else "settings"]
 
 
 def test_every_setting_that_the_app_reads_is_tried() -> None:
