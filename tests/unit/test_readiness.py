@@ -155,7 +155,7 @@ def test_store_that_cannot_be_opened_in_time_is_named_for_each_use(services: Ser
         state = property(lambda _: hanging())
 
     found = check(Ports, Probes(deadline=0.3))
-    assert [name for name in CHECKS if found[name]] == ["queue", "dead_letters", "ledger"]
+    assert [name for name in CHECKS if found[name]] == ["queue", "poison", "dead_letters", "ledger"]
     assert hanging.calls == 1
 
 
