@@ -16,7 +16,7 @@ from shared.errors import LineageError
 from shared.reconciling import coverage as coverage_of
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, model_registered, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
@@ -326,6 +326,19 @@ def test_model_that_was_changed_while_it_was_archived_is_as_azure_ml_has_it_when
     tick(app)
     attributes = app.entity(f"{WS}/models/creditrisk_model/versions/1")["attributes"]
     assert (attributes["state"], attributes["stage"]) == ("Active", "Retired")
+
+
+def test_model_that_was_published_again_while_it_was_archived_is_active_when_it_is_restored(app: App) -> None:
+    """Its event says nothing of the mark, which the catalog has all the same."""
+    app.replay()
+    model = f"{WS}/models/creditrisk_model/versions/1"
+    app.emulator.control.archive("models", "creditrisk_model", "1")
+    tick(app)
+    app.replay([model_registered("creditrisk_model", "1")])
+    assert state_of(app, model) == "Archived"
+    app.emulator.control.archive("models", "creditrisk_model", "1", archived=False)
+    tick(app)
+    assert state_of(app, model) == "Active"
 
 
 def test_deleted_model_endpoint_and_deployment_are_marked_and_stay(app: App, add: Add) -> None:
