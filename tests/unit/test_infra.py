@@ -253,7 +253,10 @@ def test_pages_say_how_much_one_instance_takes() -> None:
     architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     assert f"| **{batch}, {threshold}** |" in architecture
     assert f"`PYTHON_THREADPOOL_THREAD_COUNT` is {threads}:" in architecture
-    assert f"at most {batch + threshold} messages and sends at most {POOL_SIZE} requests at a time" in TEMPLATES["main"].text
+    assert (
+        f"at most {batch + threshold} messages and sends at most {POOL_SIZE} requests at a time"
+        in TEMPLATES["main"].text
+    )
     assert f"at most {batch + threshold} messages at once" in PAGE
     interval = int(queues["maxPollingInterval"].removeprefix("00:00:"))
     cost = (ROOT / "docs/cost.md").read_text(encoding="utf-8")

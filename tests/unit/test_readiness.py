@@ -27,7 +27,7 @@ from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
 
-PROBES = {"queue": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
+PROBES = {"queue": "count", "poison": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
 """Each thing that is reached, and the call that does it."""
 RIGHT = {
     "RECONCILE_SCHEDULE": "0 */15 * * * *",
@@ -161,7 +161,7 @@ def test_store_that_cannot_be_opened_in_time_is_named_for_each_use(services: Ser
         state = property(lambda _: hanging())
 
     found = check(Ports, Probes(deadline=0.3))
-    assert [name for name in CHECKS if found[name]] == ["queue", "dead_letters", "ledger"]
+    assert [name for name in CHECKS if found[name]] == ["queue", "poison", "dead_letters", "ledger"]
     assert hanging.calls == 1
 
 
