@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from shared.catalog.qualified_names import QualifiedName
@@ -12,6 +12,7 @@ from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
 from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
+from shared.intake.replay import replay_after_outage
 from shared.intake.synthetic_events import event_about
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
@@ -26,12 +27,9 @@ from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
 from shared.reconciling.progress import Progress, Tick, Turns, read_looked_at
 from shared.state.ports import State, read_folder
-from shared.telemetry import record_coverage, record_tick
+from shared.telemetry import record_coverage, record_poison, record_tick
 
 logger = logging.getLogger(__name__)
-
-_LEASE = timedelta(minutes=30)
-"""As long as a function may run; a tick that died makes the next ones wait no longer than that."""
 
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
@@ -45,6 +43,9 @@ class Reconciler:
 
     A tick has a number of minutes. Its parts, of which each workspace is one, have their turns: the next tick begins
     after the last part that this one has finished.
+
+    Attributes:
+        drain_poison: takes what it can from the poison queue; returns how many messages are left there.
     """
 
     inventory: Inventory
@@ -55,6 +56,7 @@ class Reconciler:
     allowed: AllowList
     now: Callable[[], datetime]
     labels: ClassificationLabels | None = None
+    drain_poison: Callable[[], int] = lambda: 0
 
     def tick(self) -> list[Coverage]:
         """
@@ -67,7 +69,7 @@ class Reconciler:
             LineageError: the first failure that is no item's own, after everything else was looked at.
         """
         try:
-            lease = WriterLease.take(self.state.leases, ["reconcile"], duration=_LEASE)
+            lease = WriterLease.take(self.state.leases, ["reconcile"], now=self.now)
         except LeaseHeldError:
             logger.info("another tick is under way")
             return []
@@ -80,7 +82,8 @@ class Reconciler:
         note = replace(note, begun=(*note.begun, self.now().isoformat(timespec="seconds")))
         note.save(notes)  # should this one be killed, that shows
         failures: list[Exception] = []
-        workspaces = self._list_workspaces(failures)
+        poison = self._drain_poison(failures)
+        workspaces = self._list_workspaces(failures, poison=poison)
         coverages: list[Coverage] = []
         looks = LookTaker(self.source, self.state, self.allowed, tick)
         restorer = EdgeRestorer(self.catalog, self.state, self.now)
@@ -103,6 +106,8 @@ class Reconciler:
                 words = _log_failure(error, part=name)
                 if name not in of_workspaces:  # a workspace says so itself
                     problems[name] = words
+        if not failures:  # all services that were asked answer again
+            self._replay_after_outage(failures)
         known = {name: problem for name, problem in problems.items() if name in parts}
         note = replace(note, ended=self.now().isoformat(timespec="seconds"), served=turns.served, problems=known)
         note.save(notes)
@@ -113,7 +118,26 @@ class Reconciler:
             raise failures[0]
         return sorted(coverages, key=lambda coverage: coverage.workspace)
 
-    def _list_workspaces(self, failures: list[Exception]) -> list[WorkspaceId]:
+    def _replay_after_outage(self, failures: list[Exception]) -> None:
+        try:
+            if count := replay_after_outage(self.state, now=self.now):
+                logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+
+    def _drain_poison(self, failures: list[Exception]) -> int:
+        """Drain the poison queue and report what is left there."""
+        try:
+            left = self.drain_poison()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+            return 1
+        record_poison(left)
+        return left
+
+    def _list_workspaces(self, failures: list[Exception], *, poison: int) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
         found: set[WorkspaceId] = set()
         problems: dict[str, str] = {}
@@ -123,12 +147,6 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 - nor must one scope
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        poison = 0
-        try:
-            poison = self.state.count_poison()
-        except LineageError as error:
-            failures.append(error)
-            _log_failure(error)
         note_workspaces(self.state.notes, sorted(found), problems, scopes=self.allowed.prefixes, poison=poison)
         return sorted(found)
 
