@@ -91,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
         f"over maxDequeueCount (default: {NEWEST_EXTENSION})",
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="how many times as fast as the real clock all waits of the host are"
+        "--speed",
+        type=float,
+        default=1.0,
+        help="how many times as fast as the real clock leases, polls and schedules are",
     )
     parser.add_argument(
         "--start",

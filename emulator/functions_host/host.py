@@ -30,8 +30,8 @@ from emulator.functions_host.timers import Timer
 
 logger = logging.getLogger(__name__)
 
-GRACE = timedelta(seconds=10)
-"""What runs when the host is asked to stop has so long, and is then cut off."""
+GRACE = 10.0
+"""Real seconds that what runs has when the host is asked to stop; then it is cut off."""
 RETRY = timedelta(seconds=1)
 """Between two tries to start with a host.json that was refused."""
 _ERROR = "Microsoft.Azure.WebJobs.Host: Error indexing method"
@@ -49,6 +49,9 @@ class FunctionsHost:
 
     ``start`` boots, ``stop`` ends; or use it as a context manager, which starts everything. ``functions`` describes
     each function, and ``errors`` says why some of them are switched off.
+
+    A fast ``clock`` is for what waits: leases, renewals, polls, schedules. What a function takes is work and cannot be
+    shortened, so ``functionTimeout`` and the ten seconds at the end are real ones.
 
     A function that reaches ``functionTimeout`` takes the worker along: whatever runs in it fails, and
     ``restart_worker`` is called with a socket in which HTTP requests wait for the next worker. Worker and host are one
@@ -96,16 +99,6 @@ class FunctionsHost:
         """Running, or Error while host.json is refused."""
         return self._admin.state
 
-    @property
-    def function_key(self) -> str:
-        """The key of all HTTP functions."""
-        return self.keys.function
-
-    @property
-    def system_key(self) -> str:
-        """The key of the webhook."""
-        return self.keys.system
-
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -128,9 +121,7 @@ class FunctionsHost:
             if not refused:
                 self._run(queues=queues, timers=timers)
             if http:
-                server = HttpServer(
-                    self._answer, port=self._http_port, listener=self._listener, patience=self._clock.real(GRACE)
-                )
+                server = HttpServer(self._answer, port=self._http_port, listener=self._listener, patience=GRACE)
                 server.start()
                 self._http, self.url = server, server.url
             if refused:
@@ -146,7 +137,7 @@ class FunctionsHost:
         What still runs then cannot be stopped: the process is to end without waiting for it.
         """
         self._stopping.set()
-        deadline = time.monotonic() + self._clock.real(GRACE)
+        deadline = time.monotonic() + GRACE
         listeners = self._stop_listening()
         if self._http is not None:
             self._http.stop()
@@ -160,10 +151,6 @@ class FunctionsHost:
             self._queues.close()
         return all(ended)
 
-    def webhook_url(self, function: str) -> str:
-        """Give the URL Event Grid would have for an Event Grid function, key included."""
-        return f"{self.url}{webhook.PATH}?functionName={function}&code={self.system_key}"
-
     def invoke(
         self, name: str, data: Any, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
     ) -> Invocation:
@@ -171,7 +158,7 @@ class FunctionsHost:
         run = self._runtime.submit(name, data, metadata, traceparent)
         limit = self._options.timeout
         try:
-            invocation = run.result(timeout=None if limit is None else self._clock.real(limit))
+            invocation = run.result(timeout=limit.total_seconds() if limit else None)
         except TimeoutError:
             self._lose_worker(f"Timeout value of {limit} was exceeded by function: {name}")
             invocation = run.result()

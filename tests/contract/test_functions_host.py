@@ -23,14 +23,15 @@ from azure.storage.queue import QueueClient
 from emulator.azurite import Azurite, AzuriteError
 from emulator.event_grid.sender import Sender
 from emulator.functions_host.host_json import HostJsonError, HostOptions, QueueOptions
-from emulator.functions_host.keys import Keys
+from emulator.functions_host.keys import Keys, Level
 from emulator.functions_host.outputs import messages
 from emulator.functions_host.queues import decode
 from emulator.functions_host.routes import Request, compile_template
 from emulator.functions_host.schedules import NEVER, ScheduleError, parse_schedule
 from emulator.functions_host.webhook import PATH, Webhook
 from shared.settings import Azurite as AzuriteSetting
-from tests.harness.small_app import FUNCTIONS, ROOT, HostProcess, SmallApp, event, hosted, wait_until
+from tests.harness.function_host import ROOT, wait_until
+from tests.harness.small_app import FUNCTIONS, HostProcess, SmallApp, event, hosted
 from tests.harness.storage import empty
 
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -142,6 +143,14 @@ def test_webhook_opens_to_the_master_key_and_its_own(path: str, key: dict[str, s
     """The host's function key is known, and still opens nothing here."""
     call = Request("POST", "", path, {"functionName": "f"}, {**NOTIFICATION, **key}, EVENT)
     assert Webhook(frozenset({"f"}), KEYS, lambda *_: 0).answer(call).status == status
+
+
+def test_key_of_one_function_opens_that_function_only() -> None:
+    """The header wins over the query."""
+    key = KEYS.of_function("f")
+    assert KEYS.level({"x-functions-key": key}, {}, "f") is Level.FUNCTION
+    assert KEYS.level({"x-functions-key": key}, {"code": "master"}, "g") is Level.ANONYMOUS
+    assert KEYS.level({}, {"code": "master"}, "g") is Level.ADMIN
 
 
 @pytest.mark.parametrize(
@@ -438,8 +447,8 @@ def test_body_without_a_length_arrives_empty_at_a_function_and_whole_at_the_webh
 def test_body_that_is_too_large_is_answered_500(host: HostProcess) -> None:
     """More than 100 MB, at a function or at the webhook."""
     large = bytes(101 * 1024 * 1024)
-    answer = requests.post(f"{host.url}/api/runs/r1/7", large, headers=host.key("function"), timeout=60)
-    assert answer.status_code == 500
+    for url, headers in ((f"{host.url}/api/runs/r1/7", host.key("function")), (host.webhook("see"), NOTIFICATION)):
+        assert requests.post(url, large, headers=headers, timeout=60).status_code == 500
 
 
 def test_http_refuses_what_the_genuine_host_refuses(host: HostProcess) -> None:

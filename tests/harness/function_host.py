@@ -51,6 +51,7 @@ def set_clock(speed, start):
     from datetime import datetime
     from emulator.clock import Clock
     from shared import bootstrap
+    from shared.intake import message
     clock = Clock(speed, start)
 
     class FastDatetime(datetime):
@@ -58,7 +59,7 @@ def set_clock(speed, start):
         def now(cls, tz=None):
             return clock.now()
 
-    bootstrap.datetime = FastDatetime
+    bootstrap.datetime = message.datetime = FastDatetime
 
 if "TEST_CLOCK" in os.environ:
     set_clock(*map(float, os.environ["TEST_CLOCK"].split()))

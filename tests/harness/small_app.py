@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import requests
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
-ROOT = Path(__file__).parents[2]
+from tests.harness.function_host import ROOT
 
 APP = """
 import json, os, threading, time, typing, uuid
@@ -263,11 +262,3 @@ def event(data: object) -> dict[str, object]:
         "metadataVersion": "1",
         "data": data,
     }
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
-    """Wait for a condition; fails after the timeout."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
