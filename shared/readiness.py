@@ -12,6 +12,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.ports import Catalog
 from shared.state.ports import State
+from shared.telemetry import who_exports
 
 DEADLINE = 5.0
 """Seconds for all checks together."""
@@ -20,10 +21,11 @@ _UNKNOWN = QualifiedName("azureml://readiness")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One thing the app needs; `problem` is "" if it is right."""
+    """One thing the app needs; `problem` is "" if it is right, and `state` says it in a word."""
 
     name: str
     problem: str = ""
+    state: str = "ok"
 
 
 class Ports(Protocol):
@@ -92,7 +94,9 @@ def check_readiness(
     open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
 ) -> list[Probe]:
     """
-    Check settings and bindings, and side by side queue, dead letters, ledger and, by one look-up, the catalog.
+    Check settings and bindings, and side by side queues, dead letters, ledger and, by one look-up, the catalog.
+
+    Who exports telemetry is named too; it is a problem only if no one does although it is wanted.
 
     Args:
         environ: the app settings, as the host has them too.
@@ -101,7 +105,7 @@ def check_readiness(
     try:
         ports = open_ports()
     except LineageError as error:
-        return [Probe("settings", str(error)), bindings]
+        return [Probe("settings", str(error)), bindings, _name_exporter()]
     opening = Lock()
 
     def state() -> State:
@@ -111,20 +115,33 @@ def check_readiness(
     reached = probes.run(
         {
             "queue": lambda: state().queue.count(),
+            "poison": lambda: _name_waiting(state().poison.count()),
             "dead_letters": lambda: state().dead_letters.get("readiness"),
             "ledger": lambda: state().ledger.get_rows([_UNKNOWN]),
             "catalog": lambda: ports.impatient_catalog.find([_UNKNOWN]),
         }
     )
-    return [Probe("settings"), bindings, *reached]
+    return [Probe("settings"), bindings, _name_exporter(), *reached]
+
+
+def _name_exporter() -> Probe:
+    exporting = who_exports()
+    return Probe("telemetry", exporting.problem, exporting.by)
+
+
+def _name_waiting(count: int) -> str:
+    """Say that messages wait on the poison queue: the app could not start, or its storage refused."""
+    waiting = "message waits" if count == 1 else "messages wait"
+    return f"{count} {waiting} on the poison queue; each is taken back within 10 minutes" if count else ""
 
 
 def _answer(call: Callable[[], object], answer: Future[str]) -> None:
+    """Make a call; what it returns is a problem if it is a text."""
     try:
-        call()
+        found = call()
     except LineageError as error:
         answer.set_result(f"{error.reason}: {error}")
     except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
         answer.set_exception(error)
     else:
-        answer.set_result("")
+        answer.set_result(found if isinstance(found, str) else "")
