@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from shared.errors import LineageError
-from shared.intake.envelopes import redact_event
+from shared.intake.envelopes import redact_event, shrink_event
 from shared.publishing.plan import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters
@@ -83,8 +83,8 @@ class MessageBody:
         return {"operation_id": self.operation_id, "source": self.source, "deferrals": self.deferrals}
 
     def deferred(self) -> Self:
-        """Return the same message, put back again."""
-        return replace(self, deferrals=self.deferrals + 1)
+        """Return the same message, put back again; an event that fills the queue's limit leaves what is not read."""
+        return replace(self, event=shrink_event(self.event), deferrals=self.deferrals + 1)
 
 
 def decode_body(content: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.message import (
     BACKFILL,
     EVENT_GRID,
@@ -18,6 +19,7 @@ from shared.intake.message import (
     seconds_since,
 )
 from tests.harness.fakes import NOON
+from tests.unit.examples import ARM_ID, event_grid
 
 SOME_TEXT = st.text(st.characters(), min_size=1)  # half character pairs among them: JSON can hold them
 JSON = st.recursive(
@@ -129,3 +131,16 @@ def test_age_of_a_message_is_in_seconds(age: timedelta, precision: str) -> None:
 def test_age_of_a_message_is_unknown_if_it_was_not_noted_properly(received_at: str) -> None:
     """A time without a zone, too, could be anything."""
     assert seconds_since(received_at, datetime.now(UTC)) is None
+
+
+def test_event_that_fills_a_message_is_small_once_it_waits() -> None:
+    """Event Grid puts it on the queue as it is, tags and all; encoded twice more it would not be taken."""
+    event = event_grid(
+        "RunCompleted", "experiments/e/runs/train", {"runId": "train", "runTags": {"t": "x" * 60 * 1024}}
+    )
+    deferred = MessageBody.parse(json.dumps(event), message_id="m").deferred()
+    assert (len(deferred.to_json()) < 2_000, deferred.deferrals) == (True, 1)
+    again = MessageBody.parse(deferred.to_json(), message_id="other")
+    assert again == deferred
+    allowed = AllowList((ARM_ID,))
+    assert read_any_event(again.event, allowed) == read_any_event(json.dumps(event), allowed)
