@@ -73,7 +73,7 @@ class Database:
         self._lock = RLock()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            weakref.finalize(self, self._connection.close)  # by whoever made it, or else when no one has it any more
+            weakref.finalize(self, self._connection.close)  # at the latest when the object is gone
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
