@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from shared.errors import LineageError
 from shared.intake.envelopes import redact_event, shrink_event
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 EVENT_GRID, REPLAY, RECONCILE, BACKFILL = "event_grid", "replay", "reconcile", "backfill"
 OPENLINEAGE = "openlineage"
+MESSAGE_LIMIT = 32 * 1024
+"""Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class MessageBody:
         deferrals: how often it was put back with a delay.
         force: everything is written and looked up again, also what the ledger has as unchanged.
         closes: the dead letter that is closed when this ends well.
+        failures: how many attempts ended unexpectedly, by an exception or because the process ended.
+        returned: it came back from the poison queue, and no attempt at it has ended since.
     """
 
     event: str
@@ -45,6 +49,8 @@ class MessageBody:
     deferrals: int = 0
     closes: str = ""
     force: bool = False
+    failures: int = 0
+    returned: bool = False
 
     @classmethod
     def parse(cls, text: str, *, message_id: str) -> Self:
@@ -65,12 +71,13 @@ class MessageBody:
             for name in ("operation_id", "source", "received_at", "traceparent", "closes")
         }
         texts["operation_id"] = texts["operation_id"] or message_id
-        deferrals = members.get("deferrals")
         event = members["event"]
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
-            deferrals=max(deferrals, 0) if isinstance(deferrals, int) else 0,
+            deferrals=_to_count(members.get("deferrals")),
+            failures=_to_count(members.get("failures")),
             force=members.get("force") is True,
+            returned=members.get("returned") is True,
             **texts,
         )
 
@@ -80,11 +87,29 @@ class MessageBody:
     @property
     def facts(self) -> dict[str, object]:
         """What the line of its outcome in the log says about it."""
-        return {"operation_id": self.operation_id, "source": self.source, "deferrals": self.deferrals}
+        counts = {"deferrals": self.deferrals, "failures": self.failures}
+        return {"operation_id": self.operation_id, "source": self.source, **counts}
 
     def deferred(self) -> Self:
-        """Return the same message, put back again; an event that fills the queue's limit leaves what is not read."""
-        return replace(self, event=shrink_event(self.event), deferrals=self.deferrals + 1)
+        """Return the same message, put back again."""
+        return self._copy(deferrals=self.deferrals + 1, returned=False)
+
+    def failed(self) -> Self:
+        """Return the same message after another attempt that ended unexpectedly."""
+        return self._copy(failures=self.failures + 1, returned=False)
+
+    def taken_back(self) -> Self:
+        """Return the same message, back from the poison queue."""
+        return self._copy(returned=True)
+
+    def _copy(self, **changes: Any) -> Self:
+        """Leave out what is not read of a large event: what fills a message by itself is too much inside of another."""
+        copy = replace(self, **changes)
+        return copy if len(copy.to_json()) <= MESSAGE_LIMIT else replace(copy, event=shrink_event(self.event))
+
+
+def _to_count(value: object) -> int:
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def decode_body(content: str) -> str:

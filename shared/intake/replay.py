@@ -1,9 +1,13 @@
-"""Puts events on the queue that a person wants published again, and reads those that Event Grid could not deliver."""
+"""
+Puts events on the queue again: those that a person wants published, and those that an outage made dead letters.
+
+Reads those that Event Grid could not deliver.
+"""
 
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -11,10 +15,12 @@ from shared.errors import MalformedEventError, TerminalError
 from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.envelopes import split_events
 from shared.intake.message import REPLAY, describe_error
-from shared.intake.receive import RefusedBodyError, list_messages
+from shared.intake.receive import RefusedBodyError, list_messages, recorded_refusal, refuse_lost_body
 from shared.publishing.plan import Skip
 from shared.state.ports import State
 
+OUTAGES = ("AccessDenied", "ServiceUnavailable")
+"""Reasons of dead letters that say nothing about the event: a service was down, or a role or a setting was wrong."""
 BODY_LIMIT = 1024 * 1024
 EVENT_LIMIT = 500
 
@@ -24,8 +30,8 @@ logger = logging.getLogger(__name__)
 def replay_events(
     body: bytes,
     *,
+    headers: Mapping[str, str],
     dry_run: bool,
-    requester: str,
     allowed: AllowList,
     open_state: Callable[[], State],
     now: Callable[[], datetime],
@@ -33,22 +39,18 @@ def replay_events(
     """
     Put events on the queue that can be read and come from a workspace on the allow-list.
 
+    Args:
+        headers: those of the request, by their names in lower case.
+
     Returns:
         For each event `result`: `enqueued`, `would_enqueue` or `refused`, and then `operation_id` or `reason`.
 
     Raises:
         RefusedBodyError: too large, too many events, or none.
     """
-    if len(body) > BODY_LIMIT:
-        raise RefusedBodyError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
-    try:
-        events = split_events(body.decode())
-    except UnicodeDecodeError as error:
-        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
-    if len(events) > EVENT_LIMIT:
-        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
-    if not events or not body.strip():
-        raise RefusedBodyError(400, "body: has no event")
+    with recorded_refusal(REPLAY):
+        refuse_lost_body(body, headers)
+        events = _split(body)
     results = []
     for event in events:
         event_id, refused = _read(event, allowed)
@@ -62,12 +64,26 @@ def replay_events(
         "replay of %d events",
         len(events),
         extra={
-            "requester": requester or "holder of the function key",
+            "requester": headers.get("x-ms-client-principal-name") or "holder of the function key",
             "dry_run": dry_run,
             "enqueued": sum(result["result"] == "enqueued" for result in results),
         },
     )
     return results
+
+
+def _split(body: bytes) -> list[str]:
+    if len(body) > BODY_LIMIT:
+        raise RefusedBodyError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
+    try:
+        events = split_events(body.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
+    if len(events) > EVENT_LIMIT:
+        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
+    if not events or not body.strip():
+        raise RefusedBodyError(400, "body: has no event")
+    return events
 
 
 def _read(event: str, allowed: AllowList) -> tuple[str, str]:
@@ -89,6 +105,24 @@ def _enqueue(event: str, event_id: str, state: State, *, now: Callable[[], datet
     for message in messages:
         state.queue.put(message)
     return {"result": "enqueued", "event_id": event_id, "operation_id": operation_id}
+
+
+def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
+    """
+    Put events on the queue again that became dead letters while a service refused; returns how many.
+
+    Each dead letter is closed as soon as its message is on the queue; if that fails too, it is opened again.
+    """
+    letters = state.dead_letters.list_open(reasons=OUTAGES)[:EVENT_LIMIT]
+    for letter in letters:
+        messages = list_messages(
+            letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id
+        )
+        for message in messages:
+            state.queue.put(message)
+        if messages:
+            state.dead_letters.close(letter.id)
+    return len(letters)
 
 
 class Undelivered(Protocol):

@@ -138,6 +138,7 @@ class PurviewClient(AtlasClient):
         sleep: Callable[[float], None] = tenacity.nap.sleep,
         clock: Callable[[], float] = time.monotonic,
         first_wait: float = 0.5,
+        attempts: int = ATTEMPTS,
     ) -> None:
         super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
         self._search_url = f"{endpoint.rstrip('/')}{SEARCH_PATH}"
@@ -148,7 +149,7 @@ class PurviewClient(AtlasClient):
             wait=_UnlessThrottled(
                 tenacity.wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)
             ),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=tenacity.stop_after_attempt(attempts),
             sleep=sleep,
             reraise=True,
         )

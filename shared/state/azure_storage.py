@@ -134,7 +134,7 @@ def open_state(
         AzureLeases(table, now=now),
         AzureNotes(table),
         storage.close,
-        AzureQueue(storage.queue(POISON_QUEUE)).count,
+        AzureQueue(storage.queue(POISON_QUEUE)),
     )
 
 
