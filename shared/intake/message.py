@@ -37,6 +37,8 @@ class MessageBody:
         deferrals: how often it was put back with a delay.
         force: everything is written and looked up again, also what the ledger has as unchanged.
         closes: the dead letter that is closed when this ends well.
+        lease_waits: how often it was put back because another worker held the lease of its run tree, one after another.
+        lease_since: when the first of these waits began, ISO 8601.
         failures: how many attempts ended unexpectedly, by an exception or because the process ended.
         returned: it came back from the poison queue, and no attempt at it has ended since.
     """
@@ -49,6 +51,8 @@ class MessageBody:
     deferrals: int = 0
     closes: str = ""
     force: bool = False
+    lease_waits: int = 0
+    lease_since: str = ""
     failures: int = 0
     returned: bool = False
 
@@ -68,13 +72,14 @@ class MessageBody:
             return cls(text, message_id)
         texts = {
             name: str(members.get(name) or "")
-            for name in ("operation_id", "source", "received_at", "traceparent", "closes")
+            for name in ("operation_id", "source", "received_at", "traceparent", "closes", "lease_since")
         }
         texts["operation_id"] = texts["operation_id"] or message_id
         event = members["event"]
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
             deferrals=_to_count(members.get("deferrals")),
+            lease_waits=_to_count(members.get("lease_waits")),
             failures=_to_count(members.get("failures")),
             force=members.get("force") is True,
             returned=members.get("returned") is True,
@@ -87,12 +92,18 @@ class MessageBody:
     @property
     def facts(self) -> dict[str, object]:
         """What the line of its outcome in the log says about it."""
-        counts = {"deferrals": self.deferrals, "failures": self.failures}
+        counts = {"deferrals": self.deferrals, "lease_waits": self.lease_waits, "failures": self.failures}
         return {"operation_id": self.operation_id, "source": self.source, **counts}
 
     def deferred(self) -> Self:
         """Return the same message, put back again."""
-        return self._copy(deferrals=self.deferrals + 1, returned=False)
+        return self._copy(deferrals=self.deferrals + 1, lease_waits=0, lease_since="", returned=False)
+
+    def waiting_for_lease(self, now: datetime) -> Self:
+        """Return the same message, put back until another worker is done."""
+        known = seconds_since(self.lease_since, now) is not None
+        since = self.lease_since if known else now.isoformat(timespec="seconds")
+        return self._copy(lease_waits=self.lease_waits + 1, lease_since=since, returned=False)
 
     def failed(self) -> Self:
         """Return the same message after another attempt that ended unexpectedly."""

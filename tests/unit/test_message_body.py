@@ -35,6 +35,8 @@ BODIES = st.builds(
     received_at=st.text(),
     traceparent=st.text(),
     deferrals=st.integers(min_value=0),
+    lease_waits=st.integers(min_value=0),
+    lease_since=st.text(),
     failures=st.integers(min_value=0),
     returned=st.booleans(),
     closes=st.text(),
@@ -84,7 +86,7 @@ def test_members_of_wrong_types_do_no_harm(members: dict[str, object]) -> None:
     assert all(isinstance(value, int) for value in (body.deferrals, body.failures))
 
 
-@pytest.mark.parametrize("name", ["deferrals", "failures"])
+@pytest.mark.parametrize("name", ["deferrals", "lease_waits", "failures"])
 @pytest.mark.parametrize(("value", "expected"), [(3, 3), ("3", 0), (3.5, 0), (None, 0), ([3], 0)])
 def test_what_is_no_count_starts_again(name: str, value: object, expected: int) -> None:
     """Rather waited for longer than lost."""
@@ -98,7 +100,7 @@ def test_message_that_is_put_back_differs_only_in_its_counts() -> None:
     assert body.deferred() == replace(body, deferrals=5, returned=False)
     assert body.failed() == replace(body, failures=2, returned=False)
     assert body.taken_back() == body
-    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "failures": 1}
+    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "lease_waits": 0, "failures": 1}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(min_value=1, max_value=100))
