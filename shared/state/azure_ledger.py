@@ -13,6 +13,7 @@ from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT
 from shared.state.azure_table import Document, DocumentTable, row_key
 from shared.state.ports import Lease, Ledger, Look, PlaceUse, Row, WrittenTree, digest_of, next_lease
+from shared.validation import members_of
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 _FACT, _LOOK = "part", "look"
@@ -53,7 +54,7 @@ class AzureLedger:
 
     def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
         return [
-            Look(**{**document, "root": QualifiedName(document["root"]), "at": datetime.fromisoformat(document["at"])})
+            Look(**{**members_of(Look, document), "at": datetime.fromisoformat(document["at"])})
             for document in self._table.list_until(_LOOK, until, limit=limit)
         ]
 
@@ -74,7 +75,7 @@ class AzureLedger:
                 models.setdefault(run, set()).add(QualifiedName(document["model"]))
             elif "uses" in document:
                 uses[run] = tuple(map(PlaceUse.from_json, document["uses"]))
-            else:
+            elif "fingerprint" in document:
                 fingerprints[run] = str(document["fingerprint"])
         return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints, uses)
 
@@ -125,6 +126,10 @@ class AzureLedger:
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         return sorted((str(document["part"]) for document in self._table.list_below(_FACT, run)), key=digest_of)
 
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        self.add_facts(run, [into])
+        self._table.delete_many(_FACT, [digest_of(fact) for fact in facts if fact != into], below=run)
+
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._table.get_many(_FINGERPRINT, names)
         return {QualifiedName(name): str(document["fingerprint"]) for name, document in found.items()}
@@ -141,6 +146,8 @@ class AzureLedger:
         found = {}
         for name, document in self._table.get_many(_MATCH, wanted).items():
             ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
+            if document["kind"] not in set(MatchKind):
+                continue  # a newer version found it, in a way that is not known here
             match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "")
             stale = datetime.fromisoformat(document["at"]) < placeholders_since
             if not (match.kind is MatchKind.PLACEHOLDER and stale):
@@ -182,7 +189,7 @@ class CachedLedger:
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
-        self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+        self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
         self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
         self.find_uses_below = ledger.find_uses_below
@@ -339,6 +346,6 @@ def _to_row(document: Document) -> Row:
     }
     evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
     files = tuple(document.get("files") or ())
-    served = tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in document.get("served") or ())
+    served = tuple(map(Serving.from_json, document.get("served") or ()))
     made = {"key": QualifiedName(document["key"]), "evidence": evidence, "files": files, "served": served}
-    return Row(**{**document, **times, **made})
+    return Row(**{**members_of(Row, document), **times, **made})

@@ -17,6 +17,7 @@ from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.state.azure_table import PARALLEL
 from shared.state.ports import DeadLetter, Message
+from shared.validation import members_of
 
 _FOREVER = -1
 _LOST = frozenset({"PopReceiptMismatch", "MessageNotFound"})
@@ -124,7 +125,7 @@ class AzureDeadLetters:
             return None
         try:
             members = json.loads(text)
-            return DeadLetter(**{**members, "at": datetime.fromisoformat(members["at"])})
+            return DeadLetter(**{**members_of(DeadLetter, members), "at": datetime.fromisoformat(members["at"])})
         except (ValueError, TypeError, KeyError) as error:
             raise UnreadableAnswerError(f"blob {name} is not a dead letter of ours: {error}") from error
 
