@@ -300,7 +300,7 @@ class SqliteLedger:
         keys = [(use.path, use.is_output, key) for use in forget for key in (json.dumps(use.key), use.run)]
         self._database.write_many("DELETE FROM place_uses WHERE path = ? AND is_output = ? AND key = ?", keys)
         values = [(use.path, use.is_output, json.dumps(use.key), json.dumps(use.to_json())) for use in uses]
-        self._database.write_many("REPLACE INTO place_uses VALUES (?, ?, ?, ?)", values)
+        self._database.write_many("REPLACE INTO place_uses (path, is_output, key, use) VALUES (?, ?, ?, ?)", values)
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
         statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
