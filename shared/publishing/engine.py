@@ -366,8 +366,7 @@ class Publisher:
 
     def _note_uses(self, plan: Plan) -> None:
         """Publish again what may have read the places that were written; noted last, so that it is not forgotten."""
-        written = [use for use in plan.new_uses if use.is_output]
-        if readers := set(find_readers(self._ledger, written)) - plan.uses.keys():
+        if readers := set(find_readers(self._ledger, plan.changed_outputs)) - plan.uses.keys():
             self._publish_again([event_about_key(key, now=self._now()) for key in sorted(readers)])
         if plan.uses:
             self._ledger.add_to_tree(plan.root, uses=plan.uses)

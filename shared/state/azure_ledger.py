@@ -104,19 +104,21 @@ class AzureLedger:
         self._table.delete_many(_TREE, [*written.fingerprints, *map(_uses_of, written.uses)], below=root)
 
     def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
-        self._table.delete_keys([(_kind_of(use.is_output), _key_of(use)) for use in forget])
+        self._table.delete_keys(
+            [(_kind_of(use.is_output), key) for use in forget for key in (_key_of(use), _earlier_key_of(use))]
+        )
         for kind, some in _by_kind(uses).items():
             self._table.put_many(kind, {_key_of(use): use.to_json() for use in some}, by_key=True)
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
         wanted = {f"{key_of_path(path)}{_AT}": path for path in paths}
         found = self._table.list_between(_kind_of(is_output), [(key, f"{key}~") for key in wanted])
-        return sorted(use for use in map(PlaceUse.from_json, found) if use.path in wanted.values())
+        return [use for use in PlaceUse.list_from(found) if use.path in wanted.values()]
 
     def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
         key = f"{key_of_path(path)}{_BELOW}"
         found = self._table.list_between(_kind_of(is_output), [(key, f"{key}~")], limit=limit)
-        return sorted(use for use in map(PlaceUse.from_json, found) if use.path.startswith(f"{path}/"))
+        return [use for use in PlaceUse.list_from(found) if use.path.startswith(f"{path}/")]
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         self._table.put_many(_FACT, {digest_of(fact): {"part": fact} for fact in facts}, below=run)
@@ -310,6 +312,11 @@ def key_of_path(path: str) -> str:
 
 
 def _key_of(use: PlaceUse) -> str:
+    return f"{key_of_path(use.path)}{_AT}{digest_of(' '.join(use.key))[:32]}"
+
+
+def _earlier_key_of(use: PlaceUse) -> str:
+    """Return the key by which an earlier version kept one use of a place by a run, whatever else it read there."""
     return f"{key_of_path(use.path)}{_AT}{digest_of(f'{use.path} {use.run}')[:32]}"
 
 

@@ -1,8 +1,12 @@
 """What queue, ledger and dead letters promise, whatever stores them."""
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +19,10 @@ from shared.model import AssetId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
+from shared.state.azure_ledger import key_of_path
+from shared.state.azure_storage import Storage
 from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Lease, Look, PlaceUse, Queue, Row, State
+from shared.state.ports import Lease, Look, PlaceUse, Queue, Row, State, digest_of
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token
 from tests.unit.examples import WORKSPACE_ID
@@ -466,6 +472,48 @@ def test_place_of_any_name_is_found(state: State, name: str) -> None:
     state.ledger.index_uses([found, use("raw", "two")])
     assert state.ledger.find_uses_at([found.path], is_output=True) == [found]
     assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
+
+
+def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: State) -> None:
+    """As data assets and by globs; one that it does not read any more takes no other with it."""
+    plain = use("raw", "one", is_output=False)
+    assets = [replace(plain, data=Ref("custom_ml_dataset", QualifiedName(f"churn:{version}"))) for version in (9, 10)]
+    globs = [replace(plain, glob=glob) for glob in ("*.csv", "*/x.json")]
+    state.ledger.index_uses([plain, *assets, *globs])
+    state.ledger.index_uses([replace(plain, begun="2026-07-01")], forget=[assets[0]])
+    expected = sorted([replace(plain, begun="2026-07-01"), assets[1], *globs])
+    assert state.ledger.find_uses_at([plain.path], is_output=False) == expected
+
+
+def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_anew(
+    request: pytest.FixtureRequest, reopen: Open, tmp_path: Path
+) -> None:
+    """It kept one use of a place by a run, without a start; of other runs that is still all there is."""
+    old, other = use("raw/a.csv", "one"), use("raw/a.csv", "two")
+    documents = {
+        each: {name: said for name, said in each.to_json().items() if name != "begun"} for each in (old, other)
+    }
+    ledger = reopen().ledger
+    if "sqlite" in request.node.name:
+        with closing(sqlite3.connect(tmp_path / "state.sqlite")) as connection:
+            connection.execute("CREATE TABLE uses (path TEXT, is_output INTEGER, run TEXT, use TEXT)")
+            rows = [(each.path, True, each.run, json.dumps(document)) for each, document in documents.items()]
+            connection.executemany("INSERT INTO uses VALUES (?, ?, ?, ?)", rows)
+            connection.commit()
+        ledger = reopen().ledger
+    else:
+        storage = Storage(Azurite(request.getfixturevalue("azurite_server").base_port), no_token)
+        keys = {f"{key_of_path(each.path)}!{digest_of(f'{each.path} {each.run}')[:32]}": each for each in documents}
+        kept = {key: documents[each] for key, each in keys.items()}
+        DocumentTable(storage.table()).put_many("wrote", kept, by_key=True)
+        storage.close()
+    assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
+    assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
+    new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
+    ledger.index_uses([new])
+    assert ledger.find_uses_at([old.path], is_output=True) == sorted([new, other])
+    ledger.index_uses([], forget=[new, other])
+    assert ledger.find_uses_at([old.path], is_output=True) == []
 
 
 def test_uses_are_kept_with_the_tree(state: State) -> None:
