@@ -259,6 +259,7 @@ class Deliveries:
         except TransientError as error:
             if not self.patience.allows(error, body, self.now()):
                 attempts = body.deferrals + body.lease_waits + 1
+                self._note_in_ledger(body, error)
                 return dead_letter_error(body, error, attempts=attempts, dead_letters=self.dead_letters)
             is_held = isinstance(error, LeaseHeldError)
             delay = self.patience.delay(error, body.lease_waits if is_held else body.deferrals)
@@ -269,6 +270,15 @@ class Deliveries:
         except Exception as error:  # noqa: BLE001 - it is not swallowed: the message waits, or is dead-lettered
             lines = {"traceback": "".join(traceback.format_tb(error.__traceback__))}
             return self._count_failure(body, message, describe_error(error), facts=lines)
+
+    def _note_in_ledger(self, body: MessageBody, error: TransientError) -> None:
+        """Let coverage say why there is no lineage of what a message waited for in vain."""
+        try:
+            event = read_any_event(body.event, self.allowed)
+            if not isinstance(event, Skip):
+                self.publisher.note_failure(event, ": ".join(describe_error(error)))
+        except LineageError as second:  # the dead letter says it, too
+            logger.warning("a failure is not in the ledger", extra={**body.facts, "detail": describe_error(second)[1]})
 
     def _was_interrupted(self, body: MessageBody) -> bool:
         """

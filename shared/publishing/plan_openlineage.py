@@ -101,8 +101,9 @@ class JobRunPlanner:
                 known[dataset] = place
         data |= {dataset: (place,) for dataset, place in known.items()}
         new = {dataset: places for dataset, places in data.items() if dataset not in known}
-        uses = tuple(sorted(_uses_of(run, key, new)))
-        around = find_around(self.ledger, uses)
+        kept = {replace(use, at=run.ended_at, begun=run.started_at) for use in written.uses.get(key, ()) if shown}
+        uses = _uses_of(run, key, new)
+        around = find_around(self.ledger, sorted({*uses, *(use for use in kept if use.is_output)}))
         places = around.add_to(list_places_of(new))
         remembered = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
         remembered = without_foreign_sets(places, remembered)
@@ -135,8 +136,6 @@ class JobRunPlanner:
         if noted and shown:
             files = tuple(sorted({*noted.files, *row.files}))
             row = replace(row, matches={**noted.matches, **row.matches}, files=files)
-            kept = {replace(use, at=run.ended_at, begun=run.started_at) for use in written.uses.get(key, ())}
-            uses = tuple(sorted({*kept, *uses}))
         compared = [each for each in entities if each.ref not in linked]
         changed, noted_of = find_changed(self.ledger, compared, written.fingerprints)
         is_noted = noted is not None and noted.outcome == PUBLISHED and noted.matches == row.matches
@@ -144,7 +143,7 @@ class JobRunPlanner:
         plan = Plan(
             self.about.words, key, entities, changed, rows, matches, looked_up, before=noted_of, from_facts=True
         )
-        return plan.with_uses({key: uses}, written)
+        return plan.with_uses({key: tuple(sorted({*kept, *uses}))}, written)
 
     @property
     def _key(self) -> QualifiedName:

@@ -1,12 +1,14 @@
-"""What a newer version stored is read by this one: one may go back to it, and for a while both may run."""
+"""What others stored is read: a newer version, before one went back to this one or beside it, and the host."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from emulator.azurite import Azurite as Server
 from shared.catalog.entities import Evidence
@@ -17,7 +19,7 @@ from shared.openlineage.job_run import Fact, Folded
 from shared.reconciling.coverage import Gap, Progress, read_lost
 from shared.settings import Azurite
 from shared.state import azure_storage
-from shared.state.azure_storage import DEAD_LETTERS
+from shared.state.azure_storage import DEAD_LETTERS, QUEUE
 from shared.state.ports import PlaceUse
 from tests.contract.stores import EVIDENCE, FACT, SERVED, USE, Clock, fill, read_all
 from tests.harness.fakes import NOON
@@ -117,3 +119,21 @@ def test_table_and_blobs_of_a_newer_version_are_read(azurite_server: Server, clo
     fill(again)
     assert read_all(again) == expected
     again.close()
+
+
+def test_message_that_others_put_on_the_queue_as_text_is_received(azurite_server: Server, clock: Clock) -> None:
+    """The Functions host encodes nothing, and moves to the poison queue what it was given."""
+    where = Azurite(azurite_server.base_port)
+    empty(where)
+    text = '{"id": "é", "data": {"runId": "r"}}'
+    with QueueServiceClient.from_connection_string(azurite_server.connection_string) as queues:
+        queues.get_queue_client(QUEUE).send_message(text)
+    state = azure_storage.open_state(where, token=no_token, now=clock)
+    received = state.queue.receive(visibility=timedelta(minutes=1))
+    assert received
+    assert received.body == text
+    state.queue.release(received, delay=timedelta(0))
+    again = state.queue.receive(visibility=timedelta(minutes=1))
+    assert again
+    assert again.body == text
+    state.close()

@@ -372,3 +372,11 @@ def test_message_that_waits_for_a_lease_is_the_same_but_for_that(desk: Desk) -> 
     assert desk.queue.bodies == [BODY.waiting_for_lease(NOON)]
     later = BODY.waiting_for_lease(NOON).waiting_for_lease(NOON + timedelta(hours=1))
     assert (later.lease_waits, later.lease_since) == (2, BODY.waiting_for_lease(NOON).lease_since)
+
+
+def test_ledger_says_why_what_was_waited_for_in_vain_is_missing(desk: Desk) -> None:
+    """Else `status` would say that no event has been published yet."""
+    desk.source.failures = [AccessDeniedError("no role")]
+    assert desk.publish(replace(PLAIN, deferrals=LAST)).outcome == "dead_lettered"
+    row = desk.ledger.get_rows([ws("runs/train")])[ws("runs/train")]
+    assert (row.outcome, row.reason) == ("dead_lettered", "AccessDenied: no role")

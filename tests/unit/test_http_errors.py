@@ -26,6 +26,12 @@ def answered(status: int, kind: type[HttpResponseError] = HttpResponseError, *, 
     return error
 
 
+def test_absence_of_what_was_deployed_is_waited_for() -> None:
+    """A table that is missing is no run that Azure ML does not have."""
+    with pytest.raises(Unavailable), translated_errors("get_entity", needs="a role", keeps_records=False):
+        raise answered(404)
+
+
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PRODUCTION = "3.13"
+PRODUCTION = "3.12"
 TRUSTED = ("actions/", "Azure/", "azure/")
 
 
@@ -157,11 +157,11 @@ def test_gate_runs_all_on_the_python_of_production_and_the_fast_tests_on_the_oth
     assert gate("3.11", by_pyenv=("3.12", "3.13")) == (
         0,
         [
-            "lint PYTHON=/pyenv/versions/3.13.1/bin/python",
+            "lint PYTHON=/pyenv/versions/3.12.1/bin/python",
             "scan",
             "test",
             "check PYTHON=/bin/python3.11 VENV=.venv/3.11",
-            "check PYTHON=/pyenv/versions/3.12.1/bin/python VENV=.venv/3.12",
+            "check PYTHON=/pyenv/versions/3.13.1/bin/python VENV=.venv/3.13",
             "lock-check",
         ],
         [],
@@ -178,10 +178,10 @@ def test_gate_knows_which_python_production_has() -> None:
 
 def test_gate_says_which_python_it_did_not_run(gate: Gate) -> None:
     """Green without a word would be taken for all of them."""
-    assert gate("3.13") == (
+    assert gate("3.12") == (
         0,
-        ["lint PYTHON=/bin/python3.13", "scan", "test", "lock-check"],
-        [f"Not run, because it is not installed: Python {version}" for version in ("3.11", "3.12")],
+        ["lint PYTHON=/bin/python3.12", "scan", "test", "lock-check"],
+        [f"Not run, because it is not installed: Python {version}" for version in ("3.11", "3.13")],
     )
 
 
@@ -191,14 +191,14 @@ def test_gate_without_the_python_of_production_runs_on_the_one_there_is(gate: Ga
     assert (status, made) == (0, ["lint PYTHON=/bin/python3", "scan", "test", "lock-check"])
     assert said == [
         "Not run, because it is not installed: "
-        "Python 3.13, which production has: all tests ran on Python 3.11.1 instead",
-        "Not run, because it is not installed: Python 3.12",
+        "Python 3.12, which production has: all tests ran on Python 3.11.1 instead",
+        "Not run, because it is not installed: Python 3.13",
     ]
 
 
 def test_gate_makes_an_environment_of_another_python_again(gate: Gate, tmp_path: Path) -> None:
     """What is in it would be used as it is."""
-    gate("3.13", environment_of="3.11")
+    gate("3.12", environment_of="3.11")
     assert not (tmp_path / "repository/.venv").exists()
 
 
