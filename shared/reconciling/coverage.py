@@ -1,7 +1,7 @@
 """How much of each workspace is in the catalog, what is missing and why, and why that may not be the truth any more."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Self
@@ -12,6 +12,7 @@ from shared.model import SETTLED, WorkspaceId
 from shared.ports import Listed
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.state.ports import Notes, Row, read_folder
+from shared.validation import members_of
 
 KINDS = ("run", "model", "endpoint")
 MARK, LIST, PLACEHOLDER, LOOK, LABEL = "mark", "list", "placeholder", "look", "label"
@@ -53,7 +54,7 @@ class Gap:
         >>> Gap.from_json({"kind": "run", "name": "r", "version": "", "reason": "why", "of a later version": 1}).name
         'r'
         """
-        return cls(**take_known(cls, body))
+        return cls(**members_of(cls, body))
 
     def to_json(self) -> dict[str, object]:
         """Format it as notes keep it."""
@@ -164,7 +165,7 @@ class TickNote:
 
     @classmethod
     def load(cls, notes: Notes) -> Self:
-        note = take_known(cls, notes.get(_TICK) or {})
+        note = members_of(cls, notes.get(_TICK) or {})
         return cls(**{**note, "begun": tuple(note.get("begun") or ())})
 
     def save(self, notes: Notes) -> None:
@@ -222,12 +223,6 @@ def read_workspaces(notes: Notes) -> Mapping[str, Any]:
 def read_lost(notes: Notes) -> tuple[Gap, ...]:
     """Return what the catalog did not have any more when it was asked last, and what else of it failed."""
     return tuple(map(Gap.from_json, read_folder(notes, LOST).values()))
-
-
-def take_known(cls: type, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what only a later version of this app knows."""
-    names = {each.name for each in fields(cls)}
-    return {name: value for name, value in body.items() if name in names}
 
 
 LOST = "reconcile/lost"

@@ -21,9 +21,9 @@ from shared.reconciling.coverage import (
     describe_late,
     read_lost,
     read_workspaces,
-    take_known,
 )
 from shared.state.ports import Notes, read_folder
+from shared.validation import members_of
 
 logger = logging.getLogger(__name__)
 
@@ -224,9 +224,9 @@ class Progress:
 
     @classmethod
     def load(cls, notes: Notes, workspace: WorkspaceId) -> Self:
-        note = take_known(cls, notes.get(_name(workspace)) or {})
+        note = members_of(cls, notes.get(_name(workspace)) or {})
         stored = read_folder(notes, _name(workspace))
-        runs = take_known(RunWalk, note.get("runs") or {})
+        runs = members_of(RunWalk, note.get("runs") or {})
         rows: dict[str, dict[str, Mapping[str, Any]]] = {kind: {} for kind in _ROWS}
         for name, row in stored.items():
             kind, _, key = name.partition(" ")
@@ -246,10 +246,10 @@ class Progress:
                         },
                     }
                 ),
-                "data": DataWalk(**take_known(DataWalk, note.get("data") or {})),
+                "data": DataWalk(**members_of(DataWalk, note.get("data") or {})),
                 "gaps": {key: Gap.from_json(gap) for key, gap in {**(note.get("gaps") or {}), **rows[_GAP]}.items()},
                 "endpoints": {
-                    key: KnownEndpoint(**take_known(KnownEndpoint, row)) for key, row in rows[_ENDPOINT].items()
+                    key: KnownEndpoint(**members_of(KnownEndpoint, row)) for key, row in rows[_ENDPOINT].items()
                 },
                 "_stored": stored,
             }

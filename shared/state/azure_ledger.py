@@ -25,6 +25,7 @@ from shared.state.ports import (
     digest_of,
     next_lease,
 )
+from shared.validation import members_of
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 _FACT, _LOOK = "part", "look"
@@ -76,7 +77,7 @@ class AzureLedger:
 
     def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
         return [
-            Look(**{**document, "root": QualifiedName(document["root"]), "at": datetime.fromisoformat(document["at"])})
+            Look(**{**members_of(Look, document), "at": datetime.fromisoformat(document["at"])})
             for document in self._table.list_until(_LOOK, until, limit=limit)
         ]
 
@@ -111,7 +112,7 @@ class AzureLedger:
                 models.setdefault(run, set()).add(QualifiedName(document["model"]))
             elif "uses" in document:
                 uses[run] = tuple(map(PlaceUse.from_json, document["uses"]))
-            else:
+            elif "fingerprint" in document:
                 fingerprints[run] = str(document["fingerprint"])
         return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints, uses)
 
@@ -162,6 +163,10 @@ class AzureLedger:
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         return sorted((str(document["part"]) for document in self._table.list_below(_FACT, run)), key=digest_of)
 
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        self.add_facts(run, [into])
+        self._table.delete_many(_FACT, [digest_of(fact) for fact in facts if fact != into], below=run)
+
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._table.get_many(_FINGERPRINT, names)
         return {QualifiedName(name): str(document["fingerprint"]) for name, document in found.items()}
@@ -178,6 +183,8 @@ class AzureLedger:
         found = {}
         for name, document in self._table.get_many(_MATCH, wanted).items():
             ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
+            if document["kind"] not in set(MatchKind):
+                continue  # a newer version found it, in a way that is not known here
             match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "")
             stale = datetime.fromisoformat(document["at"]) < placeholders_since
             if not (match.kind is MatchKind.PLACEHOLDER and stale):
@@ -219,7 +226,7 @@ class CachedLedger:
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
-        self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+        self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
         self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
         self.add_placeholders, self.list_placeholders = ledger.add_placeholders, ledger.list_placeholders
@@ -415,7 +422,6 @@ def _to_row(document: Document) -> Row:
     }
     evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
     files = tuple(document.get("files") or ())
-    served = tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in document.get("served") or ())
+    served = tuple(map(Serving.from_json, document.get("served") or ()))
     made = {"key": QualifiedName(document["key"]), "evidence": evidence, "files": files, "served": served}
-    known = {name: value for name, value in document.items() if name != "workspace"}
-    return Row(**{**known, **times, **made})
+    return Row(**{**members_of(Row, document), **times, **made})

@@ -12,6 +12,7 @@ from shared.catalog.serving import Serving
 from shared.model import WorkspaceId
 from shared.places.matching import Match
 from shared.places.place import carries
+from shared.validation import members_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class Placeholder:
         >>> Placeholder.from_json(waiting.to_json()) == waiting
         True
         """
-        return cls(**{**body, "at": datetime.fromisoformat(body["at"]) if body["at"] else None})
+        known = members_of(cls, body)
+        return cls(**{**known, "at": datetime.fromisoformat(body["at"]) if body["at"] else None})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -199,7 +201,7 @@ class PlaceUse:
         >>> PlaceUse.from_json(use.to_json()) == use
         True
         """
-        return cls(**{**body, "data": Ref(*body["data"])})
+        return cls(**{**members_of(cls, body), "data": Ref(*body["data"])})
 
     @classmethod
     def list_from(cls, documents: Iterable[Mapping[str, Any]]) -> list[Self]:
@@ -310,6 +312,10 @@ class Ledger(Protocol):
 
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         """Return all that was added, each once, in an order that does not depend on when it was."""
+        ...
+
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        """Put one fact in place of several that it says all of: it is there before they are gone."""
         ...
 
     def put_look(self, look: Look) -> None: ...
