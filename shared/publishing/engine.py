@@ -331,13 +331,12 @@ class Publisher:
         """
         Note that an event was dead-lettered, so that coverage can say why there is no lineage.
 
-        What was published before it is in the catalog as ever, and its row stays as it is.
+        What was published stays so: a later event about it may fail, and the catalog has all that is known of it.
         """
-        if about := self._planner_of(event).about:
-            known = self._ledger.get_rows([about.key]).get(about.key)
-            if known is None or known.outcome != PUBLISHED:
-                failed = row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)
-                self._ledger.put_rows([failed])
+        about = self._planner_of(event).about
+        row = self._ledger.get_rows([about.key]).get(about.key) if about else None
+        if about and (row is None or row.outcome != PUBLISHED):
+            self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
 
     def _planner_of(self, event: AnyEvent | Mark) -> Planner:
         match event:
