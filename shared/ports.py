@@ -1,7 +1,7 @@
 """What the handlers need of Azure ML and of the catalog, worded by need."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -94,7 +94,7 @@ class Listed:
     modified_at: datetime | None = None
     path: str = ""
     digest: str = ""
-    problem: str = ""
+    problem: str = field(default="", repr=False)
 
     @property
     def may_have_lineage(self) -> bool:

@@ -7,13 +7,13 @@ from functools import partial
 
 from shared.catalog.entities import UNSCANNED, Found, Ref
 from shared.catalog.kinds import OTHER_DATA
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import TerminalError
 from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
 from shared.intake.synthetic_events import event_about_key
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, match_sets, place_by_name
-from shared.places.place import Place
+from shared.places.place import Place, carries
 from shared.places.platforms import place_named
 from shared.ports import Catalog
 from shared.publishing.plan import PUBLISHED
@@ -125,7 +125,17 @@ class PlaceholderReplacer:
         found_now = {place: match for place, match in each if match.kind is not MatchKind.PLACEHOLDER}
         some = list(dict.fromkeys(own.values()))
         matches = match_sets(self.catalog, some, {**dict(each), **found_now}, fresh=True)
+        for place in some:
+            if matches[place.ref].kind is MatchKind.RESOURCE_SET and self._is_foreign(place, matches[place.ref]):
+                matches[place.ref] = Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
         return found, {key: place.ref for key, place in own.items()}, matches
+
+    def _is_foreign(self, place: Place, match: Match) -> bool:
+        """Whether a set has not kept apart the id of a run that wrote the place, which another run may have read."""
+        writers = self.state.ledger.find_uses_at([place.path], is_output=True) if place.path else ()
+        ids = {parsed.run_id for use in writers if (parsed := parse(use.run)) and parsed.run_id}
+        own = place.run_ids | {each for each in ids if carries(place.ref.qualified_name, each)}
+        return not replace(place, run_ids=own).may_be_in(match.ref.qualified_name)
 
     def _publish_again(self, placeholders: Iterable[Placeholder]) -> None:
         """Put one event for each root on the queue."""
