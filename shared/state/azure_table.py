@@ -179,7 +179,8 @@ class DocumentTable:
 
     def _errors(self, call: str) -> AbstractContextManager[None]:
         what = f"{call} in table {self._client.table_name}"
-        return translated_errors(what, needs="the role Storage Table Data Contributor", service="Azure Storage")
+        role = "the role Storage Table Data Contributor"
+        return translated_errors(what, needs=role, service="Azure Storage", keeps_records=False)
 
 
 def row_key(name: str) -> str:
