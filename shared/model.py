@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -332,32 +332,6 @@ def written_last(runs: Sequence[Run], *, before: str) -> Run | None:
     last, start = begun[-1], moment(begun[-1].started_at)
     ends = [moment(run.ended_at) for run in begun[:-1]]
     return last if start and all(end and end <= start for end in ends) else None
-
-
-def only_reads(run: Run, model: AssetId, url: str) -> bool:
-    """
-    Whether a run read a model's files and wrote a folder around them, which is not how it made them.
-
-    Args:
-        url: where the model's files are.
-    """
-    wrote = [len(each) for each in _urls_of(run.outputs) if holds(each, url)]
-    if any(isinstance(port.data, ModelVersion) and port.data.id == model for port in run.inputs):
-        return True
-    read = [len(each) for each in _urls_of(run.inputs) if holds(each, url) or holds(url, each)]
-    return bool(wrote and read) and max(wrote) < min(len(url.rstrip("/")), max(read))
-
-
-def _urls_of(ports: Sequence[Port]) -> Iterator[str]:
-    for port in ports:
-        location = port.data if isinstance(port.data, Location) else getattr(port.data, "location", None)
-        if isinstance(location, Location):
-            yield location.url.rstrip("/")
-
-
-def holds(folder: str, url: str) -> bool:
-    """Whether a URL is that of a folder, or of something inside it."""
-    return f"{url.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def moment(text: str) -> datetime | None:

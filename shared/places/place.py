@@ -2,8 +2,9 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Self
 from urllib.parse import unquote
 
@@ -21,7 +22,11 @@ SPARK_PARTITIONS = "{SparkPartitions}"
 """What a scan has at the end of the name of a set of part files; they are in one folder."""
 _QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
 """A query has a `=`; a question mark without one is a glob."""
-_GLOB = re.compile(r"[*?]")
+GLOB = re.compile(r"[*?]")
+_BRACES = re.compile(r"\{[^{}]*\}")
+"""Alternatives in a glob; any of them may have led somewhere."""
+_EXTENSION = re.compile(r"\.[^./]*$")
+"""What the path of a file has in lower case."""
 _DEFAULT_PORTS = {"https": ":443", "http": ":80", "abfss": ":443", "abfs": ":443"}
 _PRIVATE_LINK = ".privatelink."
 """A label that DNS puts into the names of private endpoints: the service behind it is the same."""
@@ -61,7 +66,7 @@ class Url:
             return cls(location.url, is_folder=location.is_folder)
         host, _, path = _QUERY.sub("", rest).partition("/")
         segments = [segment.strip() for segment in path.split("/") if segment.strip()]
-        end = next((index for index, segment in enumerate(segments) if _GLOB.search(segment)), len(segments))
+        end = next((index for index, segment in enumerate(segments) if GLOB.search(segment)), len(segments))
         glob = "/".join(segments[end:])
         return cls(
             location.url,
@@ -151,6 +156,31 @@ def carries(path: str, run_id: str) -> bool:
     (True, False)
     """
     return run_id in path.split("/") or (_GUID.fullmatch(run_id) is not None and run_id in path)
+
+
+def leads_to(glob: str, below: Sequence[str], *, is_folder: bool) -> bool:
+    """
+    Whether a glob may lead to a path below its folder, into it if that is a folder, or to a folder that it is in.
+
+    Alternatives in braces may lead anywhere; brackets are what they are.
+    Source: azure-ai-docs, "Access data in a job" (patterns have `*` and `**`).
+
+    >>> leads_to("*.csv", ["2026", "x.csv"], is_folder=False), leads_to("**/*.csv", ["2026"], is_folder=True)
+    (False, True)
+    >>> leads_to("data[1]*.CSV", ["data[1].csv"], is_folder=False)
+    True
+    """
+    patterns = _EXTENSION.sub(lambda extension: extension[0].lower(), _BRACES.sub("*", glob)).replace("[", "[[]")
+    return _is_led_to(patterns.split("/"), below, is_folder=is_folder)
+
+
+def _is_led_to(patterns: Sequence[str], segments: Sequence[str], *, is_folder: bool) -> bool:
+    if not patterns or not segments:
+        return not patterns or is_folder
+    (pattern, *others), (segment, *rest) = patterns, segments
+    if pattern == "**":
+        return _is_led_to(others, segments, is_folder=is_folder) or _is_led_to(patterns, rest, is_folder=is_folder)
+    return fnmatchcase(segment, pattern) and _is_led_to(others, rest, is_folder=is_folder)
 
 
 def is_run_log(path: str) -> bool:

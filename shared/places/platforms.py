@@ -1,15 +1,15 @@
 """The table of platforms, and what it says of data: read a URI, name a place, to OpenLineage and back, its origin."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from shared.catalog.qualified_names import QualifiedName
-from shared.model import Location
+from shared.model import AssetId, DataAsset, Location, ModelVersion, Port, Run, WorkspaceId
 from shared.places.databricks import DATABRICKS
 from shared.places.datasets import DatasetName, path_name
 from shared.places.fabric import FABRIC
-from shared.places.place import Place, Platform, Url, by_extension, noted, read_url
+from shared.places.place import GLOB, Place, Platform, Url, by_extension, leads_to, noted, read_url
 from shared.places.sql import DATABASES
 from shared.places.storage import STORAGE
 from shared.redaction import redact_url
@@ -109,6 +109,93 @@ def _run_ids_in(segments: Iterable[str], run_ids: Collection[str]) -> frozenset[
 def place_named(name: QualifiedName, *, is_folder: bool) -> Place:
     """Return how to look up a place by the name that it has; whether it is a folder is not in the name."""
     return place_of(replace(origin(name) or Location(name), is_folder=is_folder))
+
+
+def segments_of(location: Location) -> tuple[str, ...]:
+    """
+    Return the segments of a place, however its host is written; those of a glob, if it ends in one, are the last.
+
+    >>> segments_of(Location("https://a.blob.core.windows.net:443/c/x/A.CSV"))
+    ('a.core.windows.net', 'c', '', 'x', 'A.CSV')
+    """
+    inside = place_of(Location(f"{location.url.rstrip('/')}/_"))  # what holds all folders has no path itself
+    path = inside.path or inside.ref.qualified_name
+    return tuple("/".join(filter(None, (path, inside.glob))).split("/")[:-1])
+
+
+def holds(folder: Location, inner: Location) -> bool:
+    """Whether a place is a folder, or something inside it."""
+    above = segments_of(folder)
+    return segments_of(inner)[: len(above)] == above
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """
+    Where the files of a model version are.
+
+    Attributes:
+        workspace: whose it is.
+        locate: says where the files of another one are, that a workspace names.
+    """
+
+    workspace: WorkspaceId
+    model: AssetId
+    location: Location
+    locate: Callable[[WorkspaceId, ModelVersion], Location | None]
+
+    def is_named_by(self, port: Port, at_hand: WorkspaceId) -> bool:
+        """Whether a run of a workspace names this model version, and not another one that is called the same."""
+        if not isinstance(port.data, ModelVersion) or port.data.id != self.model:
+            return False
+        return bool(self.model.registry) or _home_of(port.data, at_hand) == self.workspace
+
+    def are_only_read_by(self, run: Run, at_hand: WorkspaceId) -> bool:
+        """
+        Whether a run of a workspace read them and wrote a folder around them, which is not how it made them.
+
+        It may have read another model version that has the same files, or by a glob that leads to them.
+        """
+        if any(self.is_named_by(port, at_hand) for port in run.inputs):
+            return True
+        files = segments_of(self.location)
+        depths = [self._depth_read(place, files) for port in run.inputs for place in self._places_of(port, at_hand)]
+        wrote = [
+            len(place)
+            for port in run.outputs
+            for place in self._places_of(port, at_hand)
+            if place == files[: len(place)]
+        ]
+        return bool(wrote) and max(wrote) < min(len(files), max(depths, default=0))
+
+    def _places_of(self, port: Port, at_hand: WorkspaceId) -> Iterator[tuple[str, ...]]:
+        match port.data:
+            case Location() as location:
+                yield segments_of(location)
+            case DataAsset(location=Location() as location):
+                yield segments_of(location)
+            case ModelVersion(uri=uri) as model if uri:
+                if there := self.locate(_home_of(model, at_hand), model):
+                    yield segments_of(there)
+
+    def _depth_read(self, place: tuple[str, ...], files: tuple[str, ...]) -> int:
+        """Return how deep a place lies that is around these files, among them, or leads to them; else 0."""
+        start = next((index for index, each in enumerate(place) if GLOB.search(each)), None)
+        if start is None:
+            return len(place) if all(one == other for one, other in zip(place, files, strict=False)) else 0
+        folder, glob, below = place[:start], place[start:], files[start:]
+        if folder[: len(files)] == files:
+            return len(folder)
+        if folder != files[:start] or not leads_to("/".join(glob), below, is_folder=True):
+            return 0
+        # A star at the end is all there is; two of them are any number of folders.
+        while glob and not glob[-1].strip("*"):
+            glob = glob[:-1]
+        return start + sum(each != "**" for each in glob)
+
+
+def _home_of(model: ModelVersion, at_hand: WorkspaceId) -> WorkspaceId:
+    return model.workspace.id if model.workspace else at_hand
 
 
 def names_of(location: Location) -> frozenset[str]:

@@ -10,7 +10,6 @@ from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.model import (
-    Location,
     ModelVersion,
     Producer,
     Run,
@@ -18,11 +17,10 @@ from shared.model import (
     SeveralWriters,
     WorkspaceId,
     moment,
-    only_reads,
     written_last,
 )
 from shared.places.place import folders_above
-from shared.places.platforms import place_of
+from shared.places.platforms import ModelFiles, place_of
 from shared.ports import RunSource
 from shared.publishing.plan import Plan
 from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
@@ -75,15 +73,16 @@ def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model
     key = qualified_names.of_asset(workspace, model.id)
     use = PlaceUse(place.path, key, False, True, Ref(MODEL, key), model.created_at)
     writers = ledger.find_uses_at([place.path, *folders_above(place.path)], is_output=True)
+    files = ModelFiles(workspace, model.id, location, source.locate)
     for path in sorted({each.path for each in writers}, key=len, reverse=True):
         some = {each.run: each for each in writers if each.path == path}
-        if found := _find_writer(source, model, location, tuple(some.values())):
+        if found := _find_writer(source, model, files, tuple(some.values())):
             return Origin(found, (use,))
     return Origin(None, (use,))
 
 
 def _find_writer(
-    source: RunSource, model: ModelVersion, location: Location, writers: tuple[PlaceUse, ...]
+    source: RunSource, model: ModelVersion, files: ModelFiles, writers: tuple[PlaceUse, ...]
 ) -> Producer | SeveralWriters | None:
     """Find the run that wrote a place last before a model was registered from it."""
     trees: dict[str, tuple[RunTree, Run, str]] = {}
@@ -97,7 +96,7 @@ def _find_writer(
             continue
         shown = tree.represented_by.get(parsed.run_id, parsed.run_id)
         run = next((run for run in tree.runs if run.id == shown), None)
-        if run and not only_reads(run, model.id, location.url):
+        if run and not files.are_only_read_by(run, tree.workspace.id):
             trees[run.id] = (tree, run, parsed.run_id if parsed.run_id != shown else "")
     began = [run for _, run, _ in trees.values()]
     last = written_last(began, before=model.created_at)

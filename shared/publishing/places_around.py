@@ -1,11 +1,9 @@
 """Joins what a run reads with what others wrote around it: a folder and a file in it are the same data in two sizes."""
 
 import logging
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import Around, Matches, ref_of_asset
@@ -14,7 +12,7 @@ from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import Data, DataAsset, Location, Run, RunTree, moment
 from shared.places.matching import registered_from
-from shared.places.place import BELOW_ROOT, Place, carries, folders_above, run_of_path
+from shared.places.place import BELOW_ROOT, Place, carries, folders_above, leads_to, run_of_path
 from shared.places.platforms import place_named, place_of
 from shared.state.ports import Ledger, PlaceUse
 
@@ -26,10 +24,6 @@ _WRITERS = 10_000
 """Uses of places inside a folder that the ledger is asked for, to find those that were written last."""
 _READERS = 1_000
 """Uses of places inside a folder that was written, of which the readers are published again."""
-_BRACES = re.compile(r"\{[^{}]*\}")
-"""Alternatives in a glob; any of them may have led somewhere."""
-_EXTENSION = re.compile(r"\.[^./]*$")
-"""What the path of a file has in lower case."""
 _NAMED = 3
 _REGISTERED_BY_ITSELF = timedelta(days=1)
 """A run that registers a model from a path ends so long after that at most, where it is not known when it began."""
@@ -343,24 +337,8 @@ def _written_at(use: PlaceUse) -> datetime:
 
 def _is_matched(read: PlaceUse, written: PlaceUse) -> bool:
     """Whether a glob may have led to what was written inside its folder."""
-    glob = _EXTENSION.sub(lambda extension: extension[0].lower(), _BRACES.sub("*", read.glob))
     below = written.path.removeprefix(f"{read.path}/").split("/")
-    return _is_led_to(glob.split("/"), below, is_folder=written.is_folder)
-
-
-def _is_led_to(patterns: Sequence[str], segments: Sequence[str], *, is_folder: bool) -> bool:
-    """
-    Whether a glob leads to a path, into a folder, or to a folder that the path is in.
-
-    >>> _is_led_to(["*.csv"], ["2026", "x.csv"], is_folder=False), _is_led_to(["**", "*.csv"], ["2026"], is_folder=True)
-    (False, True)
-    """
-    if not patterns or not segments:
-        return not patterns or is_folder
-    (pattern, *others), (segment, *rest) = patterns, segments
-    if pattern == "**":
-        return _is_led_to(others, segments, is_folder=is_folder) or _is_led_to(patterns, rest, is_folder=is_folder)
-    return fnmatchcase(segment, pattern) and _is_led_to(others, rest, is_folder=is_folder)
+    return leads_to(read.glob, below, is_folder=written.is_folder)
 
 
 def _is_of_one_run(path: str) -> bool:

@@ -23,10 +23,9 @@ from shared.model import (
     SeveralWriters,
     Workspace,
     WorkspaceId,
-    holds,
-    only_reads,
     written_last,
 )
+from shared.places.platforms import ModelFiles, holds, segments_of
 from shared.places.uris import DatastorePath, RunOutput, parse_reference, run_of_path
 
 _MODEL_PATH = "properties.modelUri (its path carries the run's id)"
@@ -94,7 +93,7 @@ class ProducerFinder:
                 below = named.run_id if run_id != named.run_id else ""
                 field = f"{named.field} of the model version"
                 return Producer(tree, run_id, field, inferred=named.inferred, below=below)
-            match self._find_writer(model, tree):
+            match self._find_writer(workspace, model, tree):
                 case Run(id=run_id), field:
                     return Producer(tree, run_id, f"{named.field} and {field}", inferred=field == _MODEL_URI)
                 case SeveralWriters() as several:
@@ -172,24 +171,28 @@ class ProducerFinder:
         there = getattr(reference, "workspace", None)
         return there if isinstance(there, WorkspaceId) and self.watches(there) else None
 
-    def _find_writer(self, model: ModelVersion, tree: RunTree) -> tuple[Run, str] | SeveralWriters | None:
+    def _find_writer(
+        self, workspace: WorkspaceId, model: ModelVersion, tree: RunTree
+    ) -> tuple[Run, str] | SeveralWriters | None:
         """
         Find the run of a tree that wrote a model's files: of the outputs that hold them, the longest is meant.
 
         A run that only reads the folder, or that writes a folder around it, did not write them.
         """
         data = self.open(tree.workspace.id).data
-        location = data.locate(model.uri)
+        here = tree.workspace.id
+        location = self.locate(workspace, model)
+        files = ModelFiles(workspace, model.id, location or Location(""), self.locate)
         by_length: dict[int, list[Run]] = {}
         for run in tree.runs:
-            if location and only_reads(run, model.id, location.url):
+            if location and files.are_only_read_by(run, here):
                 continue
             for port in run.outputs:
-                if isinstance(port.data, ModelVersion) and port.data.id == model.id:
+                if files.is_named_by(port, here):
                     return run, f"{port.field} of the run"
                 at = _stored_at(port.data, data)
-                if location and at and holds(at.url, location.url):
-                    by_length.setdefault(len(at.url.rstrip("/")), []).append(run)
+                if location and at and holds(at, location):
+                    by_length.setdefault(len(segments_of(at)), []).append(run)
         if not by_length:
             return None
         writers = list({run.id: run for run in by_length[max(by_length)]}.values())
