@@ -17,7 +17,7 @@ from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
-from shared.errors import EntityRejectedError, LeaseHeldError, LineageError
+from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event, RunSubject
 from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
@@ -46,6 +46,7 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
+from shared.redaction import redact_text
 from shared.state.ports import Leases, Ledger, Look, Row
 
 logger = logging.getLogger(__name__)
@@ -148,8 +149,11 @@ class WriterLease:
                     self._renew()
                 except LeaseHeldError:
                     return  # the next check says so
-                except LineageError as error:
-                    logger.warning("a lease could not be renewed", extra={"detail": str(error)})
+                except Exception as error:  # noqa: BLE001 - it is not swallowed: the next check tries again, and raises
+                    logger.warning(
+                        "a lease could not be renewed",
+                        extra={"detail": f"{type(error).__name__}: {redact_text(str(error))}"},
+                    )
 
     def _renew(self) -> None:
         now, self._renewed_at = self.now(), None
@@ -390,13 +394,19 @@ class Publisher:
             self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
         self._index(plan)
         batches = _Batches(partial(self._note_entities, plan))
-        result = self._catalog.upsert_entities(
-            plan.changed, known=plan.before, before_each=lease.check, after_each=batches.add
-        )
-        if result.rejections:
-            plan, result = self._write_again(planner, plan, result, lease)
-            batches.noted.clear()
         lease.check()
+        try:
+            result = self._catalog.upsert_entities(
+                plan.changed, known=plan.before, before_each=lease.check, after_each=batches.add
+            )
+            if result.rejections:
+                plan, result = self._write_again(planner, plan, result, lease)
+                batches.noted.clear()
+            lease.check()
+        except LeaseHeldError as error:
+            self._forget(plan)  # of what was noted as written, our last request may have undone some
+            error.overwrote = True
+            raise
         self._take_away_links(plan)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
