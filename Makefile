@@ -15,7 +15,7 @@ SCANNER := $(VENV)/scanner/.ready
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --quiet
 AZURITE := node_modules/azurite/package.json
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --no-header --quiet
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --quiet
 
 # Containers tend to forbid it, and then each of the hundreds of processes compiles what it imports again.
 export PYTHONDONTWRITEBYTECODE :=
