@@ -54,7 +54,7 @@ class LeaseHeldError(TransientError):
     Another worker is publishing the same run tree, or took it over because we were too slow.
 
     Attributes:
-        overwrote: whether our last request may have undone what that worker wrote; then everything is written once more.
+        overwrote: whether our last request may have undone what that worker wrote; then all is written once more.
     """
 
     overwrote = False
