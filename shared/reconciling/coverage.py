@@ -11,7 +11,7 @@ from shared.catalog.kinds import STEP
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Catalog, Listed
-from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.publishing.plan import ASKED_AGAIN, DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.state.ports import Notes, Row, State
 from shared.validation import members_of
 
@@ -197,6 +197,8 @@ def is_linked(row: Row | None) -> bool:
     if row.kind == "run":  # one that is known from its model alone may have been written before it ended
         lacks_something = row.outcome == PUBLISHED and row.reason
         return row.outcome != DEAD_LETTERED and not lacks_something and row.status.casefold() in SETTLED
+    if row.kind == "model" and row.reason.endswith(ASKED_AGAIN):
+        return False
     return row.outcome == PUBLISHED or (row.kind == "model" and row.outcome == SKIPPED)
 
 
