@@ -38,7 +38,9 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
 
     services = open_reading_services()
     wrong = find_given_schedule_problems(os.environ)
-    health = read_health(services.state.notes, services.dead_letters, now=services.now())
+    health = read_health(
+        services.state.notes, services.dead_letters, now=services.now(), scopes=services.allowed.prefixes
+    )
     waiting, poison = services.queue.count(), services.state.poison.count()
     if as_json:
         document = health.to_json()

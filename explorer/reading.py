@@ -108,7 +108,13 @@ class Reading:
         with self._lock:
             services = self._services
             return self._once(
-                ("health",), lambda: read_health(services.state.notes, services.dead_letters, now=services.now())
+                ("health",),
+                lambda: read_health(
+                    services.state.notes,
+                    services.dead_letters,
+                    now=services.now(),
+                    scopes=services.allowed.prefixes,
+                ),
             )
 
     def _once(self, question: tuple[str, ...], ask: Callable[[], _Answer]) -> _Answer:

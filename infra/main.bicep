@@ -99,11 +99,23 @@ param alertEmail string = ''
 @description('Coverage in percent below which an alert fires.')
 param coverageTarget int = 95
 
+@description('Time in which at least one tick of reconcile must end without a failure, or an alert fires: a few times its schedule.')
+@allowed([
+  'PT1H'
+  'PT6H'
+  'P1D'
+  'P2D'
+])
+param reconcileWindow string = 'PT1H'
+
 @description('App settings that are on or off, by their names.')
 param switches object = {}
 
 @description('Namespaces of jobs that OpenLineage events are taken of, separated by commas, or how they begin (name*).')
 param openLineageJobs string = ''
+
+@description('Names or object ids under which scans of Purview write, separated by commas; empty if they are not known.')
+param scanners string = ''
 
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
@@ -342,6 +354,7 @@ module app 'modules/function-app.bicep' = {
     purviewCollection: purviewCollection
     switches: switches
     openLineageJobs: openLineageJobs
+    scanners: scanners
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope
     workspaces: workspaces
@@ -383,6 +396,7 @@ module alerts 'modules/alerts.bicep' = {
     insightsId: monitoring.outputs.insightsId
     email: alertEmail
     coverageTarget: coverageTarget
+    reconcileWindow: reconcileWindow
   }
 }
 

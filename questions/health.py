@@ -1,12 +1,13 @@
 """How much of each workspace is in the catalog, what is missing and why, and which dead letters are open."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.reconciling.coverage import Coverage, Gap, read_coverage
+from shared.reconciling.coverage import Coverage, Gap
+from shared.reconciling.progress import read_coverage
 from shared.state.ports import DeadLetter, DeadLetters, Notes
 
 KIND_WORDS: Mapping[str, str] = {"run": "completed runs", "model": "model versions", "endpoint": "endpoints"}
@@ -46,9 +47,14 @@ class Health:
         }
 
 
-def read_health(notes: Notes, dead_letters: DeadLetters, *, now: datetime) -> Health:
-    """Read what is stored; nothing is asked of Azure ML or the catalog."""
-    return Health(tuple(read_coverage(notes, now=now)), tuple(dead_letters.list_open()))
+def read_health(notes: Notes, dead_letters: DeadLetters, *, now: datetime, scopes: Sequence[str] = ()) -> Health:
+    """
+    Read what is stored; nothing is asked of Azure ML or the catalog.
+
+    Args:
+        scopes: the allow-list; what is new in it has not been looked at yet.
+    """
+    return Health(tuple(read_coverage(notes, now=now, scopes=tuple(scopes))), tuple(dead_letters.list_open()))
 
 
 def replay_command(reason: str) -> str:
@@ -81,4 +87,5 @@ def _gap_json(gap: Gap) -> dict[str, str]:
         **({"version": gap.version} if gap.version else {}),
         "reason": gap.reason,
         **({"enqueued_at": gap.enqueued_at} if gap.enqueued_at else {}),
+        **({"failed_at": gap.at} if gap.at else {}),
     }

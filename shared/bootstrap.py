@@ -187,7 +187,7 @@ class Services:
     def catalog(self) -> "PurviewCatalog":
         from shared.purview.catalog import PurviewCatalog
 
-        return PurviewCatalog(self.purview)
+        return PurviewCatalog(self.purview, scanners=self.settings.scanners)
 
     @cached_property
     def impatient_catalog(self) -> "PurviewCatalog":

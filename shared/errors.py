@@ -50,7 +50,14 @@ class RunNotSettledError(TransientError):
 
 
 class LeaseHeldError(TransientError):
-    """Another worker is publishing the same run tree, or took it over because we were too slow."""
+    """
+    Another worker is publishing the same run tree, or took it over because we were too slow.
+
+    Attributes:
+        overwrote: whether our last request may have undone what that worker wrote; then everything is written once more.
+    """
+
+    overwrote = False
 
 
 class TerminalError(LineageError):

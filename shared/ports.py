@@ -1,7 +1,7 @@
 """What the handlers need of Azure ML and of the catalog, worded by need."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -81,6 +81,7 @@ class Listed:
         modified_at: when a person changed it last, its tags for instance; None if it is not said.
         path: of an endpoint, below its workspace.
         digest: a hash of all that a list says of an endpoint.
+        problem: why it cannot be read; it may not even have a name then. "" for what can.
     """
 
     kind: str
@@ -93,6 +94,7 @@ class Listed:
     modified_at: datetime | None = None
     path: str = ""
     digest: str = ""
+    problem: str = field(default="", repr=False)
 
     @property
     def may_have_lineage(self) -> bool:

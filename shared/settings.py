@@ -67,6 +67,7 @@ class Settings:
             `console`.
         openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may report; one that ends in `*` stands
             for all that begin so. Empty: nothing is taken.
+        scanners: the names or object ids under which Purview's scans write; what they wrote was scanned.
     """
 
     purview_endpoint: str
@@ -84,6 +85,7 @@ class Settings:
     openlineage_scope: str = ""
     telemetry: str = WORKER
     openlineage_jobs: tuple[str, ...] = ()
+    scanners: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, app: Path = APP) -> Self:
@@ -110,6 +112,7 @@ class Settings:
             classification_labels=reader.choice("LINEAGE_CLASSIFICATION_LABELS", (OFF, ON)) == ON,
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             openlineage_jobs=reader.namespaces("LINEAGE_OPENLINEAGE_JOBS"),
+            scanners=reader.names("LINEAGE_SCANNERS"),
             openlineage_out=reader.outlet("LINEAGE_OPENLINEAGE_OUT"),
             openlineage_scope=reader.optional("LINEAGE_OPENLINEAGE_SCOPE"),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
@@ -165,8 +168,11 @@ class _Reader:
                 self.problems.append(f"{name}: {value!r} is not an ARM id; it starts with /subscriptions/{{id}}")
         return values
 
+    def names(self, name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
+
     def namespaces(self, name: str) -> tuple[str, ...]:
-        values = tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
+        values = self.names(name)
         for value in values:
             if value == "*":
                 self.problems.append(

@@ -36,6 +36,9 @@ _outcomes = _meter.create_counter("lineage.outcomes", "{message}", "Attempts at 
 _latency = _meter.create_histogram("lineage.event_to_published", "s", "From an event's time to its lineage in Purview")
 _coverage = _meter.create_gauge("lineage.coverage", "%", "Share of what Azure ML holds whose lineage is in Purview")
 _gaps = _meter.create_gauge("lineage.gaps", "{asset}", "Runs, models and endpoints without lineage")
+_ticks = _meter.create_counter("lineage.ticks", "{tick}", "Ticks of reconciling, by how they ended")
+_lost = _meter.create_gauge("lineage.lost", "{asset}", "Entities and edges that Purview has lost")
+_unlooked = _meter.create_gauge("lineage.unlooked", "{workspace}", "Workspaces that no tick has looked at yet")
 _poison = _meter.create_gauge("lineage.poison", "{message}", "Messages that the host gave up on and that still wait")
 _refusals = _meter.create_counter("lineage.refusals", "{request}", "Requests refused as a whole, by source and status")
 _requests = _meter.create_counter("lineage.requests", "{request}", "Requests by service and status")
@@ -134,6 +137,19 @@ def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:
     """Report how much of a workspace (its ARM id) is in the catalog."""
     _coverage.set(percent, {"workspace": workspace})
     _gaps.set(gaps, {"workspace": workspace})
+
+
+def record_tick(*, has_failed: bool, lost: int, unlooked: int) -> None:
+    """
+    Report how a tick of reconciling ended.
+
+    Args:
+        lost: what the catalog does not have any more, or what of it could not be dealt with.
+        unlooked: workspaces that no tick has looked at yet.
+    """
+    _ticks.add(1, {"outcome": "failed" if has_failed else "ended"})
+    _lost.set(lost)
+    _unlooked.set(unlooked)
 
 
 def record_poison(messages: int) -> None:

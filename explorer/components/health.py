@@ -60,7 +60,7 @@ def _gaps(gaps: Sequence[Gap]) -> Component:
                 html.Td(gap.kind),
                 html.Td(f"{gap.name}:{gap.version}" if gap.version else gap.name),
                 html.Td(gap.reason),
-                html.Td("is on its way again" if gap.enqueued_at else "waits for a person"),
+                html.Td(gap.follows),
             ]
         )
         for gap in gaps[:_ROWS]

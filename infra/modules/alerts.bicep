@@ -18,6 +18,15 @@ param email string
 @description('Coverage in percent below which an alert fires.')
 param coverageTarget int
 
+@description('Time in which at least one tick of reconcile must end without a failure: a few times its schedule.')
+@allowed([
+  'PT1H'
+  'PT6H'
+  'P1D'
+  'P2D'
+])
+param reconcileWindow string
+
 var outcomes = 'customMetrics | where name == "lineage.outcomes"'
 // The host exports what it ran by itself, whatever the app does. An event needs a minute to be handled, and 15 to be seen here.
 var handlers = '"receive_event", "publish_lineage"'
@@ -56,6 +65,42 @@ var rules = [
     threshold: coverageTarget
     frequency: 'PT15M'
     window: 'PT1H'
+    severity: 3
+  }
+  {
+    name: 'reconciling'
+    displayName: 'Alert: reconciling'
+    description: 'For an hour, no tick of reconcile has ended without a failure. Runbook: Reconciling fails or is late.'
+    query: 'customMetrics | where name == "lineage.ticks" and tostring(customDimensions.outcome) == "ended" | summarize Total = sum(valueSum)'
+    timeAggregation: 'Total'
+    operator: 'LessThan'
+    threshold: 1
+    frequency: 'PT15M'
+    window: reconcileWindow
+    severity: 2
+  }
+  {
+    name: 'lost-lineage'
+    displayName: 'Alert: lost lineage'
+    description: 'The catalog does not have any more what was written to it. Runbook: Lineage that is wrong, or was deleted in Purview.'
+    query: 'customMetrics | where name == "lineage.lost" | summarize arg_max(timestamp, value) | summarize Total = max(value)'
+    timeAggregation: 'Maximum'
+    operator: 'GreaterThan'
+    threshold: 0
+    frequency: 'PT15M'
+    window: 'PT1H'
+    severity: 3
+  }
+  {
+    name: 'unlooked-workspaces'
+    displayName: 'Alert: unlooked workspaces'
+    description: 'For six hours, a workspace on the allow-list was not looked at. Runbook: Reconciling fails or is late.'
+    query: 'customMetrics | where name == "lineage.unlooked" | summarize Total = min(value)'
+    timeAggregation: 'Minimum'
+    operator: 'GreaterThan'
+    threshold: 0
+    frequency: 'PT1H'
+    window: 'PT6H'
     severity: 3
   }
   {

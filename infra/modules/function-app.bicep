@@ -48,6 +48,9 @@ param openLineageOut string
 @description('OAuth scope of the token sent to that URL; empty to send none.')
 param openLineageScope string
 
+@description('Names or object ids under which scans of Purview write, separated by commas; empty if they are not known.')
+param scanners string
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -178,6 +181,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_OPENLINEAGE_JOBS: openLineageJobs
     LINEAGE_OPENLINEAGE_OUT: openLineageOut
     LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
+    LINEAGE_SCANNERS: scanners
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'
     LINEAGE_WORKSPACES: join(workspaces, ',')

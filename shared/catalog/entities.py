@@ -15,6 +15,10 @@ UNSCANNED = "unscanned"
 """Label of a placeholder: Purview has not scanned this data yet."""
 UNRESOLVED = "unresolved"
 """Label of data that Azure ML named but could not place."""
+STATE = "state"
+"""The attribute that says whether something is there: how it is provisioned, or a mark."""
+ARCHIVED, DELETED, ACTIVE = "Archived", "Deleted", "Active"
+"""Marks of what Azure ML has archived, deleted or restored."""
 VALUE_LIMIT = 32_000
 """Bytes an attribute's value may have; Purview's limit is 32 KB."""
 NAME_LIMIT = 4_000
@@ -83,7 +87,7 @@ class Found:
     Attributes:
         outputs, inputs: those of a process that it has now.
         removed: guids of what it was linked to before; an entity that was made again under its name has another.
-        touched: someone other than its creator has written it since, as a scan does.
+        scanned: something on it is what a scan leaves; who wrote it last says nothing.
     """
 
     ref: Ref
@@ -91,7 +95,7 @@ class Found:
     outputs: tuple[Ref, ...] = ()
     labels: tuple[str, ...] = ()
     name: str = ""
-    touched: bool = False
+    scanned: bool = False
     inputs: tuple[Ref, ...] = ()
     removed: frozenset[str] = frozenset()
 
@@ -153,6 +157,22 @@ class Entity:
         names = {name for name, value in self.attributes.items() if value != ""} - _LASTING
         return " ".join([self.fingerprint, *sorted(names | set(before.split(" ")[1:] if self.named_only else ()))])
 
+    def note_mark(self, before: str, *, until_written: bool) -> str:
+        """
+        Format what the ledger keeps of a mark: whatever is written next of the entity differs.
+
+        Args:
+            before: what it kept of the write before; its attributes may be taken away later.
+            until_written: the next write takes the mark away.
+
+        >>> archived = Entity(Ref("t", QualifiedName("n")), {"name": "n", "state": "Archived"})
+        >>> archived.note_mark("2f0a stage tags", until_written=True), archived.note_mark("2f0a", until_written=False)
+        (' stage state tags', ' ')
+        """
+        names = set(before.split(" ")[1:]) - {STATE}
+        is_marked = until_written and self.attributes.get(STATE) not in ("", ACTIVE)
+        return " ".join(["", *sorted(names | ({STATE} if is_marked else set()))]) or " "
+
     def taking_away(self, before: str) -> Self:
         """
         Return the entity with an empty text for each attribute that the write before had and this one has not.
@@ -161,16 +181,6 @@ class Entity:
         """
         gone = () if self.named_only else sorted(set(before.split(" ")[1:]) - set(self.attributes))
         return replace(self, attributes={**self.attributes, **dict.fromkeys(gone, "")}) if gone else self
-
-
-def unlike_any(noted: str) -> str:
-    """
-    Keep of a note the attributes that were written, so that whatever comes next differs from it.
-
-    >>> unlike_any("2f0a stage tags")
-    ' stage tags'
-    """
-    return "".join(noted.partition(" ")[1:])
 
 
 def attributes(name: str, **values: str | bool) -> dict[str, str | bool]:

@@ -9,7 +9,7 @@ import logging
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -264,6 +264,8 @@ class Deliveries:
             is_held = isinstance(error, LeaseHeldError)
             delay = self.patience.delay(error, body.lease_waits if is_held else body.deferrals)
             copy = body.waiting_for_lease(self.now()) if is_held else body.deferred()
+            if isinstance(error, LeaseHeldError) and error.overwrote:
+                copy = replace(copy, force=True)
             return self._put_back(body, copy, message, why=describe_error(error), delay=delay)
         except (LineageError, ImportError):
             raise  # a setting, a package or the storage: not this message

@@ -227,8 +227,8 @@ def find_scanned(
 
 
 def is_scanned(found: Found) -> bool:
-    """Whether a scan or a person has written an entity; our own placeholders are ours to write."""
-    return found.touched or not {UNSCANNED, UNRESOLVED} & set(found.labels)
+    """Whether an entity stands for data without us: a scan left something on it, or it has no label of ours."""
+    return found.scanned or not {UNSCANNED, UNRESOLVED} & set(found.labels)
 
 
 def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:

@@ -14,14 +14,15 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import UNSCANNED, Entity, unlike_any
+from shared.catalog.entities import UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
-from shared.errors import EntityRejectedError, LeaseHeldError, LineageError
+from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event, RunSubject
 from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
+from shared.places.matching import MatchKind, is_scanned
 from shared.ports import Catalog, RunSource, Upserted
 from shared.publishing.announce import Announcer
 from shared.publishing.labels import ClassificationLabels, list_labelled
@@ -45,6 +46,7 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
+from shared.redaction import redact_text
 from shared.state.ports import Leases, Ledger, Look, Row
 
 logger = logging.getLogger(__name__)
@@ -147,8 +149,11 @@ class WriterLease:
                     self._renew()
                 except LeaseHeldError:
                     return  # the next check says so
-                except LineageError as error:
-                    logger.warning("a lease could not be renewed", extra={"detail": str(error)})
+                except Exception as error:  # noqa: BLE001 - it is not swallowed: the next check tries again, and raises
+                    logger.warning(
+                        "a lease could not be renewed",
+                        extra={"detail": f"{type(error).__name__}: {redact_text(str(error))}"},
+                    )
 
     def _renew(self) -> None:
         now, self._renewed_at = self.now(), None
@@ -361,8 +366,10 @@ class Publisher:
             self._ledger.put_matches(plan.looked_up)
             self._index(plan)
             self._note_uses(plan)
-        self._ledger.put_rows(plan.rows)
+        self._ledger.put_rows(plan.rows_with_root if isinstance(plan, Plan) else plan.rows)
         if isinstance(plan, Plan):
+            if any(match.kind is MatchKind.PLACEHOLDER for match in plan.looked_up.values()):
+                self._ledger.add_placeholders(plan.placeholders)
             self._publish_others(plan)
 
     def _index(self, plan: Plan) -> None:
@@ -388,13 +395,19 @@ class Publisher:
             self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
         self._index(plan)
         batches = _Batches(partial(self._note_entities, plan))
-        result = self._catalog.upsert_entities(
-            plan.changed, known=plan.before, before_each=lease.check, after_each=batches.add
-        )
-        if result.rejections:
-            plan, result = self._write_again(planner, plan, result, lease)
-            batches.noted.clear()
         lease.check()
+        try:
+            result = self._catalog.upsert_entities(
+                plan.changed, known=plan.before, before_each=lease.check, after_each=batches.add
+            )
+            if result.rejections:
+                plan, result = self._write_again(planner, plan, result, lease)
+                batches.noted.clear()
+            lease.check()
+        except LeaseHeldError as error:
+            self._forget(plan)  # of what was noted as written, our last request may have undone some
+            error.overwrote = True
+            raise
         self._take_away_links(plan)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
@@ -404,7 +417,8 @@ class Publisher:
         if rejections := result.rejections:
             self._ledger.put_rows(_rows_after_refusal(plan, rejections))
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
-        self._ledger.put_rows(plan.rows)
+        self._ledger.put_rows(plan.rows_with_root)
+        self._ledger.add_placeholders(plan.placeholders)
         self._publish_others(plan)
         return plan
 
@@ -419,14 +433,25 @@ class Publisher:
             self._publish_again([event_about_key(key, now=self._now()) for key in plan.again])
 
     def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
-        known = [entity.ref.qualified_name for entity in plan.changed]
-        self._catalog.upsert_entities(plan.changed, known=known, before_each=lease.check)
+        known_names = [entity.ref.qualified_name for entity in plan.changed]
+        result = self._catalog.upsert_entities(plan.changed, known=known_names, before_each=lease.check)
         # If it comes back just as it was, its old fingerprint must not keep it from being written.
-        names = {entity.ref.qualified_name for entity in plan.changed}
-        of_tree = {name: each for name, each in self._ledger.get_tree(plan.root).fingerprints.items() if name in names}
-        self._ledger.add_to_tree(plan.root, fingerprints={name: unlike_any(each) for name, each in of_tree.items()})
-        shared = self._ledger.get_fingerprints(names - of_tree.keys())
-        self._ledger.put_fingerprints({name: unlike_any(each) for name, each in shared.items()})
+        by_name = {entity.ref.qualified_name: entity for entity in plan.changed}
+        of_tree = {name: entity for name, entity in by_name.items() if is_of_tree(name)}
+        known = self._ledger.get_tree(plan.root).fingerprints if of_tree else {}
+        noted = {name: entity.note_mark(known.get(name, ""), until_written=True) for name, entity in of_tree.items()}
+        self._ledger.add_to_tree(plan.root, fingerprints=noted)
+        others = by_name.keys() - of_tree.keys()
+        shared = self._ledger.get_fingerprints(others)
+        self._ledger.put_fingerprints(
+            {
+                # The row of a model keeps its mark, until reconciling finds that it is restored.
+                name: by_name[name].note_mark(shared.get(name, ""), until_written=by_name[name].ref.type_name != MODEL)
+                for name in others
+            }
+        )
+        if rejections := result.rejections:  # what it was refused for is noted nowhere as done
+            raise EntityRejectedError({str(name): words for name, words in rejections.items()})
         self._note(plan)
         return plan
 
@@ -439,7 +464,7 @@ class Publisher:
             self._catalog.remove_entity(link)
         ends = {ref.qualified_name for link in found.values() for ref in link.outputs}
         for end in self._catalog.find(sorted(ends)).values() if ends else ():
-            if UNSCANNED in end.labels and not end.touched and not self._catalog.is_linked(end):
+            if UNSCANNED in end.labels and not is_scanned(end) and not self._catalog.is_linked(end):
                 self._catalog.remove_entity(end)
                 self._ledger.forget_fingerprints([end.ref.qualified_name])
         self._ledger.add_to_tree(plan.root, fingerprints=dict.fromkeys(plan.gone, ""))

@@ -10,10 +10,11 @@ from shared.catalog.entities import Entity, Evidence, Ref
 from shared.catalog.kinds import DATA_ASSET
 from shared.catalog.qualified_names import QualifiedName
 from shared.intake.event_types import Event
+from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
-from shared.places.matching import Match
+from shared.places.matching import Match, MatchKind
 from shared.places.place import Place
-from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
+from shared.state.ports import Ledger, Placeholder, PlaceUse, Row, WrittenTree
 
 PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
 
@@ -148,6 +149,31 @@ class Plan:
         """What was written, as it is known now and as it was known before, where that differs."""
         now = {use for of_run in self.uses.values() for use in of_run}
         return tuple(sorted(use for use in now ^ self.uses_before if use.is_output))
+
+    @property
+    def rows_with_root(self) -> tuple[Row, ...]:
+        """Return the rows, each with what to publish again for it: of a tree that has not ended, only the run."""
+        return tuple(replace(row, root=row.root or self._root_of(row)) for row in self.rows)
+
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        """Return the places to look up again once a scan may have come, each once for a root."""
+        found: dict[str, Placeholder] = {}
+        for row in self.rows_with_root:
+            matches = self.explained if row.kind == "endpoint" else row.matches
+            for name, kind in matches.items():
+                if kind == MatchKind.PLACEHOLDER.value:
+                    own = Placeholder(
+                        QualifiedName(name), QualifiedName(row.root), row.key, name in row.files, row.event_time
+                    )
+                    if own.key not in found or own.run_id:
+                        found[own.key] = own
+        return tuple(found.values())
+
+    def _root_of(self, row: Row) -> str:
+        if row.kind == "model" or (row.kind == "run" and row.status.casefold() not in SETTLED):
+            return str(row.key)
+        return str(self.root)
 
     @property
     def explained(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from shared.catalog.assets import build_model, ref_of_model
 from shared.catalog.build import build_run_tree
 from shared.catalog.column_mapping import scanned_data, with_inferred
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import Entity, Evidence, Found, Ref
+from shared.catalog.entities import ARCHIVED, DELETED, Entity, Evidence, Found, Ref
 from shared.catalog.kinds import MODEL, STEP
 from shared.catalog.qualified_names import QualifiedName, source_of_power_bi_link
 from shared.errors import RecordNotFoundError, RunNotSettledError
@@ -54,7 +54,6 @@ from shared.publishing.plan import (
     with_evidence,
 )
 from shared.publishing.plan_endpoint import EndpointPlanner
-from shared.publishing.plan_marks import ARCHIVED, DELETED
 from shared.publishing.registry_models import build_sharings, list_reads, list_shares
 from shared.state.ports import Ledger, Row, WrittenTree
 

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from shared.catalog.entities import Entity
+from shared.catalog.entities import STATE, Entity
 from shared.catalog.kinds import STEP
 from shared.intake.event_types import Event
 from shared.ports import Catalog
-from shared.publishing.plan import About, Plan, Planner
+from shared.publishing.plan import About, Plan, Planner, Skip
 from shared.state.ports import Row
-
-ARCHIVED, DELETED, ACTIVE = "Archived", "Deleted", "Active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +40,26 @@ class MarkPlanner:
     def add_fact(self) -> None:
         """Add nothing: Azure ML is asked again with each tick."""
 
-    def plan(self, *, force: bool = False) -> Plan:
-        """Work out which entities get the state, whatever was written of them before."""
+    def plan(self, *, force: bool = False) -> Plan | Skip:
+        """Work out which entities get the state, whatever was written of them before; none that the catalog lacks."""
         row, root, entities = self.mark.row, self.mark.row.key, tuple[Entity, ...]()
         if self.run:
             plan = self.run.plan(force=True)
-            if isinstance(plan, Plan):
-                root = plan.root
-                steps = (each for each in plan.entities if each.ref.type_name == STEP)
-                # Its parent has to be named on every write of a step.
-                entities = tuple(
-                    Entity(each.ref, self._attributes(each.attributes["name"]), parents=each.parents) for each in steps
-                )
+            if isinstance(plan, Skip):
+                return Skip(plan.reason)
+            root = plan.root
+            steps = [each for each in plan.entities if each.ref.type_name == STEP]
+            here = self.catalog.find([each.ref.qualified_name for each in steps])
+            # Its parent has to be named on every write of a step.
+            entities = tuple(
+                Entity(each.ref, self._attributes(each.attributes["name"]), parents=each.parents)
+                for each in steps
+                if each.ref.qualified_name in here
+            )
         elif found := self.catalog.find([row.key]).get(row.key):
             entities = (Entity(found.ref, self._attributes(found.name)),)
         noted = replace(row, status=self.mark.state)
         return Plan(self.about.words, root, entities, entities, (noted,), partial=True)
 
     def _attributes(self, name: str | bool) -> dict[str, str | bool]:
-        return {"name": name, "state": self.mark.state}
+        return {"name": name, STATE: self.mark.state}

@@ -39,6 +39,14 @@ _PREFIXES = 20
 _DENIALS = 8
 """Requests that are refused for want of a right before any was taken: then no entity is looked for that caused it."""
 _REMEMBERED = timedelta(minutes=10)
+_LEFT_BY_SCANS = (
+    *("size", "modifiedTime", "createTime", "lastAccessedTime", "contentMD5", "contentType"),
+    *("fileCount", "totalSizeBytes", "partitionCount", "resourceSetType"),
+    *("objectType", "principalId"),
+)
+"""Attributes of files, of sets of files and of tables."""
+_SCANNED_PARTS = ("columns", "dbSchema", "attachedSchema")
+"""Relationship attributes of what only a scan writes, but for schemas of files."""
 
 
 @dataclass(slots=True)
@@ -56,8 +64,13 @@ class PurviewCatalog:
     Every method may raise ServiceUnavailableError, AccessDeniedError and RequestRefusedError.
     """
 
-    def __init__(self, client: PurviewClient) -> None:
+    def __init__(self, client: PurviewClient, *, scanners: Collection[str] = ()) -> None:
+        """
+        Args:
+            scanners: the names or object ids under which Purview's scans write here; Microsoft documents none.
+        """
         self._client = client
+        self._scanners = frozenset(each.casefold() for each in scanners)
         self._sets = Cache(size=1_000, seconds=_REMEMBERED.total_seconds(), clock=time.monotonic)
 
     def find(self, names: Sequence[QualifiedName], *, type_name: str = ASSET) -> dict[QualifiedName, Found]:
@@ -87,9 +100,26 @@ class PurviewCatalog:
                     removed=frozenset(_removed_ends(entity)),
                     labels=tuple(entity.get("labels") or ()),
                     name=str(entity["attributes"].get("name") or ""),
-                    touched=bool(entity.get("updatedBy")) and entity.get("updatedBy") != entity.get("createdBy"),
+                    scanned=self._is_scanned(entity),
                 )
         return found
+
+    def _is_scanned(self, entity: Json) -> bool:
+        """
+        Whether something on an entity is what a scan leaves, and neither a person nor we write.
+
+        Which attributes a scan writes is in Microsoft's type definitions of storage and databases, and in the answer
+        that purviewcli shows (doc/commands/entity/read.md). Links to an asset update it as well, so that who updated it
+        says nothing, unless that is known to be the scanner.
+        """
+        writers = (str(entity.get(each) or "").casefold() for each in ("createdBy", "updatedBy"))
+        attributes = entity.get("attributes") or {}
+        return (
+            any(writer in self._scanners for writer in writers)
+            or bool(entity.get("sourceDetails"))
+            or any(attributes.get(each) for each in _LEFT_BY_SCANS)
+            or any(_active(entity, each) for each in (SCHEMA_ATTRIBUTE, *_SCANNED_PARTS))
+        )
 
     def search(self, keywords: str, *, limit: int = 50) -> list[Found]:
         """Find entities by words. For people only: the index lags behind what was written."""

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from functools import partial
 
+from shared.catalog.entities import ACTIVE, ARCHIVED, DELETED
 from shared.catalog.qualified_names import QualifiedName, of_deployment, of_serving, parse
 from shared.catalog.serving import close
-from shared.errors import LeaseHeldError, RecordNotFoundError
+from shared.errors import RecordNotFoundError
 from shared.intake.event_types import Event
 from shared.intake.synthetic_events import event_about, key_of
 from shared.model import FROM_EVENT, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
-from shared.publishing.plan import SKIPPED
-from shared.publishing.plan_marks import ACTIVE, ARCHIVED, DELETED, Mark
-from shared.reconciling.coverage import Progress
+from shared.publishing.plan import PUBLISHED, SKIPPED
+from shared.publishing.plan_marks import Mark
+from shared.reconciling.coverage import MARK, Gap
 from shared.reconciling.missed_events import PAGES
-from shared.state.ports import Row, State
+from shared.reconciling.progress import Progress, Tick
+from shared.state.ports import Row, State, read_folder
 
 MARKS = 50
 """Things in one tick that are marked as archived; a run among them is read from Azure ML again."""
@@ -28,7 +30,11 @@ _ROWS = 1_000
 
 @dataclass
 class StateMarker:
-    """One workspace, one tick."""
+    """
+    One workspace, one tick.
+
+    A mark is noted when the catalog has it. One that cannot be set is a gap, and is tried again with the next walk.
+    """
 
     workspace: WorkspaceId
     progress: Progress
@@ -37,56 +43,51 @@ class StateMarker:
     publisher: Publisher
     state: State
     read: Callable[[str], Event]
-    now: Callable[[], datetime]
+    tick: Tick
     marks: int = MARKS
     restored: list[Listed] = field(default_factory=list)
     """What is there again; it is published again, since it may have changed meanwhile."""
     _archived_models: set[QualifiedName] | None = None
 
-    def mark_archived(self) -> None:
-        """Walk on through what is archived and mark what the ledger knows of it."""
-        for name, list_page in (("runs", self.inventory.list_runs), ("models", self.inventory.list_models)):
-            walk = f"archived {name}"
-            listed = None if self.progress.pages.get(walk) else set[QualifiedName]()
-            for _ in range(PAGES):
-                page: InventoryPage = list_page(self.workspace, page=self.progress.pages.get(walk, ""), archived=True)
-                self._mark(page.items)
-                if listed is not None:
-                    listed |= {key_of(self.workspace, item) for item in page.items}
-                if self.marks <= 0:
-                    return  # the next tick looks at this page again
-                self.progress.pages[walk] = page.next
-                if not page.next:
-                    if name == "runs":
-                        self._mark_restored_runs()
-                    self._archived_models = listed if name == "models" else None
-                    break
+    @property
+    def _folder(self) -> str:
+        return f"archived/{self.workspace.arm_id}"
+
+    def mark_archived_runs(self) -> None:
+        """Walk on through the archived runs and mark what the ledger knows of them; take the mark from others."""
+        for page in self._walk("archived runs", self.inventory.list_runs):
+            self._mark(page.items)
+            if self.marks <= 0 or self.tick.is_over:
+                return  # the next tick looks at this page again
+            self.progress.pages["archived runs"] = page.next
+            if not page.next:
+                self._mark_restored_runs()
+
+    def mark_archived_models(self) -> None:
+        """Walk on through the archived model versions and mark what the ledger knows of them."""
+        listed = None if self.progress.pages.get("archived models") else set[QualifiedName]()
+        for page in self._walk("archived models", self.inventory.list_models):
+            self._mark(page.items)
+            if listed is not None:
+                listed |= {key_of(self.workspace, item) for item in page.items}
+            if self.marks <= 0 or self.tick.is_over:
+                return
+            self.progress.pages["archived models"] = page.next
+            if not page.next:
+                self._archived_models = listed
 
     def mark_restored(self, rows: Iterable[Row]) -> None:
         """Take the mark from what is listed as active again."""
         for row in rows:
-            if row.status in (ARCHIVED, DELETED):
-                self._mark_row(row, ACTIVE)
-                if (parsed := parse(row.key)) and parsed.asset and row.kind == "model":
-                    self.restored.append(Listed("model", parsed.asset.name, parsed.asset.version))
-
-    def _mark_restored_runs(self) -> None:
-        """Take the mark from runs that a whole walk through the archived ones has not met; it comes after the walk."""
-        walks, seen = self.progress.archived_walks, self.progress.archived_runs
-        for name in [name for name, walk in seen.items() if walk < walks][: max(self.marks, 0)]:
-            self.marks -= 1
-            key = key_of(self.workspace, Listed("run", name))
-            row = self.state.ledger.get_rows([key]).get(key)
-            try:
-                status = self.source.get_root_status(self.workspace, name)
-            except RecordNotFoundError:
-                status = ""  # not restored but gone
-            if row and status and row.event_time:
-                item = Listed("run", name, status=status, created_at=row.event_time)
-                self._mark_row(row, ACTIVE, run=self.read(event_about(self.workspace, item, now=row.event_time)))
-                self.restored.append(item)
-            del seen[name]
-        self.progress.archived_walks += 1
+            if self.tick.is_over:
+                return
+            parsed = parse(row.key)
+            if row.status not in (ARCHIVED, DELETED) or parsed is None:
+                continue
+            if row.kind == "run":
+                self._attempt(row, partial(self._restore_run, parsed.run_id, row))
+            elif self._mark_row(row, ACTIVE) and parsed.asset:
+                self.restored.append(Listed("model", parsed.asset.name, parsed.asset.version))
 
     def mark_deleted_models(self, active: Collection[QualifiedName] | None) -> None:
         """
@@ -98,23 +99,16 @@ class StateMarker:
         archived = self._archived_models
         listed = frozenset() if active is None or archived is None else {*active, *archived}
         after = self.progress.pages.get("deleted models", "")
-        rows = self.state.ledger.list_rows("model", after=after, limit=_ROWS)
+        rows = self.state.ledger.list_rows("model", workspace=self.workspace, after=after, limit=_ROWS)
         look_ups = 0
         for row in rows:
-            if look_ups == _LOOK_UPS:
+            if look_ups == _LOOK_UPS or self.tick.is_over:
                 return  # the next tick goes on here
             self.progress.pages["deleted models"] = row.key
-            parsed = parse(row.key)
-            is_shown = row.status != DELETED and row.outcome != SKIPPED
-            if not parsed or parsed.workspace != self.workspace or not parsed.asset or not is_shown:
-                continue
-            if row.key in listed:
+            if row.key in listed or row.status == DELETED or row.outcome == SKIPPED:
                 continue
             look_ups += 1
-            try:
-                self.source.get_model(self.workspace, parsed.asset)
-            except RecordNotFoundError:
-                self._mark_row(row, DELETED)
+            self._attempt(row, partial(self._mark_if_gone, row))
         if len(rows) < _ROWS:
             self.progress.pages["deleted models"] = ""
 
@@ -129,21 +123,63 @@ class StateMarker:
         A service of v1 (ACI, AKS) is in no list, and nothing says when it is gone: it stays as it is.
         """
         for row in [*self._rows("endpoint"), *self._rows("deployment")]:
-            parsed = parse(row.key)
-            is_here = parsed is not None and parsed.workspace == self.workspace
             endpoint = QualifiedName(row.key.partition("/deployments/")[0])
             if row.key in present or (endpoint in present and endpoint not in read):
                 continue
-            if is_here and row.status != DELETED and not self._is_v1(row):
-                self._mark_row(row, DELETED)
+            if self.tick.is_over:
+                return
+            if row.status != DELETED and not self._is_v1(row) and self._mark_row(row, DELETED):
                 self._close_history(row)
+
+    def _walk(self, name: str, list_page: Callable[..., InventoryPage]) -> Iterator[InventoryPage]:
+        pages = self.progress.pages
+        return self.tick.walk(
+            lambda page: list_page(self.workspace, page=page, archived=True),
+            pages.get(name, ""),
+            limit=PAGES,
+            begin_again=lambda: pages.update({name: ""}),
+        )
+
+    def _mark_restored_runs(self) -> None:
+        """Take the mark from runs that a whole walk through the archived ones has not met; it comes after the walk."""
+        walk = self.progress.archived_walks
+        met = read_folder(self.state.notes, self._folder)
+        for name in [name for name, note in met.items() if note["walk"] < walk]:
+            if self.marks <= 0 or self.tick.is_over:
+                break  # those that are left have not been met at the end of the next walk either
+            key = key_of(self.workspace, Listed("run", name))
+            row = self.state.ledger.get_rows([key]).get(key)
+            if row is None or self._attempt(row, partial(self._restore_run, name, row)):
+                self.marks -= 1
+                self.state.notes.forget_in(self._folder, [name])
+        self.progress.archived_walks += 1
+
+    def _restore_run(self, name: str, row: Row) -> None:
+        try:
+            status = self.source.get_root_status(self.workspace, name)
+        except RecordNotFoundError:
+            return  # not restored but gone
+        if row.event_time:
+            item = Listed("run", name, status=status, created_at=row.event_time)
+            run = self.read(event_about(self.workspace, item, now=row.event_time))
+            self.publisher.publish(Mark(row, ACTIVE, run))
+            self.restored.append(item)
+
+    def _mark_if_gone(self, row: Row) -> None:
+        parsed = parse(row.key)
+        if parsed is None or parsed.asset is None:
+            return
+        try:
+            self.source.get_model(self.workspace, parsed.asset)
+        except RecordNotFoundError:
+            self.publisher.publish(Mark(row, DELETED))
 
     def _close_history(self, row: Row) -> None:
         """End the serving history of an endpoint that was deleted; that of a deployment ends with the next plan."""
         name = of_serving(row.key)
         history = self.state.ledger.get_rows([name]).get(name) if row.kind == "endpoint" else None
         if history:
-            served = close(history.served, at=to_utc_text(self.now()))
+            served = close(history.served, at=to_utc_text(self.tick.now()))
             self.state.ledger.put_rows([replace(history, served=served)])
 
     def _is_v1(self, row: Row) -> bool:
@@ -156,29 +192,42 @@ class StateMarker:
 
     def _rows(self, kind: str) -> Iterator[Row]:
         after = ""
-        while rows := self.state.ledger.list_rows(kind, after=after):
+        while rows := self.state.ledger.list_rows(kind, workspace=self.workspace, after=after):
             yield from rows
             after = rows[-1].key
 
-    def _known(self, items: Collection[Listed]) -> Iterator[tuple[Listed, Row]]:
-        by_key = {key_of(self.workspace, item): item for item in items}
-        for key, row in self.state.ledger.get_rows(by_key).items():
-            yield by_key[key], row
-
     def _mark(self, items: Collection[Listed]) -> None:
-        for item, row in self._known(items):
-            if item.kind == "run":
-                self.progress.archived_runs[item.name] = self.progress.archived_walks
-            if row.status == ARCHIVED or self.marks <= 0:
+        """Mark what is published of a page of archived things, and remember which runs were met."""
+        by_key = {key_of(self.workspace, item): item for item in items if not item.problem}
+        met: list[str] = []
+        for key, row in self.state.ledger.get_rows(by_key).items():
+            item = by_key[key]
+            if row.outcome != PUBLISHED:
                 continue
-            self.marks -= 1
+            if item.kind == "run":
+                met.append(item.name)
+            if row.status == ARCHIVED or self.marks <= 0 or self.tick.is_over:
+                continue
+            now = item.created_at or row.event_time
             if item.kind != "run":
-                self._mark_row(row, ARCHIVED)
-            elif now := item.created_at or row.event_time:
-                self._mark_row(row, ARCHIVED, run=self.read(event_about(self.workspace, item, now=now)))
+                self.marks -= self._mark_row(row, ARCHIVED)
+            elif now:
+                self.marks -= self._mark_row(row, ARCHIVED, event=event_about(self.workspace, item, now=now))
+        self.state.notes.put_in(self._folder, {name: {"walk": self.progress.archived_walks} for name in met})
 
-    def _mark_row(self, row: Row, state: str, *, run: Event | None = None) -> None:
-        try:
-            self.publisher.publish(Mark(row, state, run))
-        except LeaseHeldError:  # another worker publishes it: only the ledger has the state then
-            self.state.ledger.put_rows([replace(row, status=state)])
+    def _mark_row(self, row: Row, state: str, *, event: str = "") -> bool:
+        """Set or take a mark; returns whether the catalog has it."""
+        return self._attempt(row, lambda: self.publisher.publish(Mark(row, state, self.read(event) if event else None)))
+
+    def _attempt(self, row: Row, item: Callable[[], object]) -> bool:
+        """Do something about the mark of one thing; a failure of it is a gap, and is not tried again for an hour."""
+        key = f"{MARK} {row.key}"
+        if self.progress.has_failed_lately(key, now=self.tick.now()):
+            return False
+        why = self.tick.attempt(item, key=row.key)
+        if why:
+            gap = Gap(MARK, f"{row.kind} {row.key.partition('/workspaces/')[2]}", "", why)
+            self.progress.note_failure(key, gap, now=self.tick.now())
+        else:
+            self.progress.gaps.pop(key, None)
+        return not why

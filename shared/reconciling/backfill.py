@@ -26,7 +26,7 @@ ENDED_FOR = timedelta(days=1)
 """So long a section that ended is not looked at again when the command is repeated for one that failed."""
 
 LISTED, ALREADY_THERE, ENQUEUED, FAILED = "listed", "already_there", "enqueued", "failed"
-"""What is counted, beside the outcomes; `failed` are sections that could not be gone through to their end."""
+"""What is counted, beside the outcomes; `failed` is what could not be read: an item, or a section to its end."""
 
 Deliver = Callable[[Sequence[str]], Iterator[str]]
 """Takes events and yields how each of them ended; may raise LineageError if some have not ended yet."""
@@ -172,7 +172,15 @@ class Backfill:
         return InventoryPage(tuple(self.inventory.list_endpoints(section.workspace)))
 
     def _hand_on(self, section: Section, items: Iterable[Listed], counts: Counter[str]) -> Iterator[None]:
-        by_key = {key_of(section.workspace, item): item for item in items if section.contains(item)}
+        listed = list(items)
+        for item in listed:
+            if item.problem:  # the section counts as failed, so that it is not taken for whole
+                counts[FAILED] += 1
+                facts = {"workspace_id": section.workspace.arm_id, "kind": section.kind, "item": item.name}
+                logger.warning("an item of a list cannot be read", extra={**facts, "detail": item.problem})
+        by_key = {
+            key_of(section.workspace, item): item for item in listed if not item.problem and section.contains(item)
+        }
         counts[LISTED] += len(by_key)
         rows = self.state.ledger.get_rows(by_key)
         events = []

@@ -1,152 +1,75 @@
-"""What reconciling knows of a workspace between two ticks: how far it has looked, what is missing, and why."""
+"""How much of each workspace is in the catalog, what is missing and why, and why that may not be the truth any more."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Self
 
-from shared.catalog import qualified_names
-from shared.catalog.entities import Evidence, Found
-from shared.catalog.kinds import STEP
-from shared.catalog.qualified_names import QualifiedName, parse
+from shared.catalog.entities import ARCHIVED, DELETED
+from shared.catalog.qualified_names import of_workspace
 from shared.model import SETTLED, WorkspaceId
-from shared.ports import Catalog, Listed
+from shared.ports import Listed
 from shared.publishing.plan import ASKED_AGAIN, DEAD_LETTERED, PUBLISHED, SKIPPED
-from shared.state.ports import Notes, Row, State
+from shared.state.ports import Notes, Row, read_folder
 from shared.validation import members_of
 
-GAPS_LIMIT = 20_000
-"""Gaps that are remembered; with so many open the walk through the inventory waits."""
 KINDS = ("run", "model", "endpoint")
-SAMPLE = {"run": 30, "model": 10, "endpoint": 5, "deployment": 5, "link": 5}
-"""Rows of each kind in one tick that the catalog is asked for, in a request or two."""
-LOST = 50
-"""Of what was lost, so much is asked for again in one tick."""
-_AGAIN = timedelta(days=1)
+MARK, LIST, PLACEHOLDER, LOOK, LABEL = "mark", "list", "placeholder", "look", "label"
+"""Gaps of other kinds: what could not be marked, listed, replaced, looked at again, or labelled."""
+REASON_LIMIT = 1_000
+"""Characters that are kept of a reason."""
 LATE = timedelta(hours=6)
 """A workspace that was not looked at for so long may have changed; ticks come every 15 minutes as a rule."""
+_EVERY = timedelta(minutes=15)
+_FEW = 4
+"""So many times the usual pause between two ticks, none has begun: then something is wrong."""
+_LONGEST_TICK = timedelta(minutes=30)
+"""As long as a function may run."""
+_JOBS = "jobs that report OpenLineage"
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something Azure ML holds whose lineage is not in the catalog; `enqueued_at` is "" if it waits for a person."""
+    """
+    Something Azure ML holds whose lineage is not in the catalog, or that a tick could not do.
+
+    Attributes:
+        enqueued_at: when it was put on the queue; "" if it is not there.
+        at: when a tick came upon it last, if nothing else says when it is over.
+        of: the ledger's name of what the catalog has lost, or of what touches a placeholder.
+    """
 
     kind: str
     name: str
     version: str
     reason: str
     enqueued_at: str = ""
+    at: str = ""
+    of: str = ""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> Gap.from_json({"kind": "run", "name": "r", "version": "", "reason": "why", "of a later version": 1}).name
+        'r'
+        """
+        return cls(**members_of(cls, body))
+
+    def to_json(self) -> dict[str, object]:
+        """Format it as notes keep it."""
+        return {**asdict(self), "reason": self.reason[:REASON_LIMIT]}
 
     @property
     def listed(self) -> Listed:
         return Listed(self.kind, self.name, self.version)
 
-
-@dataclass
-class RunWalk:
-    """
-    A walk through the runs, newest first, from the newest down to those of the walk before.
-
-    Attributes:
-        page: where it goes on; "" where a new walk begins.
-        newest: the creation time of the newest run this walk began with.
-        lowest: the creation time it has come down to; what is listed above it again was counted already.
-        floor: where it ends: `newest` of the walk before, or "" for the first walk.
-        recent: runs counted since shortly before `newest`, with creation times: a list may lag behind.
-        waiting: runs that had not ended when they were listed, with creation times.
-    """
-
-    page: str = ""
-    newest: str = ""
-    lowest: str = ""
-    floor: str = ""
-    recent: dict[str, str] = field(default_factory=dict)
-    waiting: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class DataWalk:
-    """
-    A walk through the data assets.
-
-    Attributes:
-        page: where it goes on; "" where a new walk begins.
-        looked_at: when it went on last.
-        begun: when this walk began, after when the one before did.
-    """
-
-    page: str = ""
-    looked_at: str = ""
-    begun: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Progress:
-    """
-    Attributes:
-        totals: for each kind, how many there are in Azure ML, as far as it was looked through.
-        complete: the kinds that were looked through from end to end at least once.
-        counting: for each kind, the count of the walk that is under way.
-        pages: for each walk by name, where it goes on.
-        archived_runs, archived_walks: how many walks through what is archived there were, and of each run of the ledger
-            that was met, before which one that was.
-        endpoints: by the ledger's name, what Azure ML said of each when it was read last.
-        problem: why the last tick could not look at all of it; "" if it could.
-    """
-
-    workspace: str
-    runs: RunWalk = field(default_factory=RunWalk)
-    data: DataWalk = field(default_factory=DataWalk)
-    totals: dict[str, int] = field(default_factory=dict)
-    complete: dict[str, bool] = field(default_factory=dict)
-    counting: dict[str, int] = field(default_factory=dict)
-    pages: dict[str, str] = field(default_factory=dict)
-    endpoints: dict[str, str] = field(default_factory=dict)
-    gaps: dict[str, Gap] = field(default_factory=dict)
-    archived_runs: dict[str, int] = field(default_factory=dict)
-    archived_walks: int = 0
-    at: str = ""
-    problem: str = ""
-
-    @classmethod
-    def load(cls, notes: Notes, workspace: WorkspaceId) -> Self:
-        note: Mapping[str, Any] = notes.get(_name(workspace)) or {"workspace": workspace.arm_id}
-        return cls(
-            **{
-                **members_of(cls, note),
-                "runs": RunWalk(**members_of(RunWalk, note.get("runs", {}))),
-                "data": DataWalk(**members_of(DataWalk, note.get("data", {}))),
-                "gaps": {key: Gap(**members_of(Gap, gap)) for key, gap in note.get("gaps", {}).items()},
-            }
-        )
-
-    def save(self, notes: Notes, *, now: datetime) -> None:
-        self.at = now.isoformat(timespec="seconds")
-        notes.put(_name(WorkspaceId.parse(self.workspace)), asdict(self))
-
     @property
-    def is_full(self) -> bool:
-        return len(self.gaps) >= GAPS_LIMIT
-
-    def coverage(self, lost: Mapping[str, Gap]) -> "Coverage":
-        """
-        Sum it up.
-
-        Args:
-            lost: by the ledger's name, what the catalog does not have any more, of all workspaces.
-        """
-        own = f"{qualified_names.of_workspace(WorkspaceId.parse(self.workspace))}/"
-        found = {**{key: gap for key, gap in lost.items() if key.startswith(own)}, **self.gaps}
-        gaps = {kind: sum(gap.kind == kind for gap in found.values()) for kind in KINDS}
-        return Coverage(
-            workspace=self.workspace,
-            at=self.at,
-            totals={kind: self.totals.get(kind, 0) for kind in KINDS},
-            linked={kind: max(self.totals.get(kind, 0) - gaps[kind], 0) for kind in KINDS},
-            complete=all(self.complete.get(kind) for kind in KINDS),
-            gaps=tuple(sorted(found.values(), key=lambda gap: (gap.kind, gap.name, gap.version))),
-            problem=self.problem,
-        )
+    def follows(self) -> str:
+        """What happens next."""
+        if self.enqueued_at:
+            return "is on its way again"
+        return "a later tick tries again" if self.at else "waits for a person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,46 +119,94 @@ def is_linked(row: Row | None) -> bool:
         return False
     if row.kind == "run":  # one that is known from its model alone may have been written before it ended
         lacks_something = row.outcome == PUBLISHED and row.reason
-        return row.outcome != DEAD_LETTERED and not lacks_something and row.status.casefold() in SETTLED
+        has_ended = row.status.casefold() in SETTLED or row.status in (ARCHIVED, DELETED)
+        return row.outcome != DEAD_LETTERED and not lacks_something and has_ended
     if row.kind == "model" and row.reason.endswith(ASKED_AGAIN):
         return False
     return row.outcome == PUBLISHED or (row.kind == "model" and row.outcome == SKIPPED)
 
 
-def read_coverage(notes: Notes, *, now: datetime | None = None) -> list[Coverage]:
+def count_gaps(workspace: str, gaps: Iterable[Gap], lost: Iterable[Gap]) -> tuple[tuple[Gap, ...], dict[str, int]]:
+    """Return all gaps of a workspace, with what the catalog has lost of it, and how many things of each kind lack."""
+    own = f"{of_workspace(WorkspaceId.parse(workspace))}/"
+    found = {
+        (gap.kind, gap.name, gap.version): gap for gap in (*(each for each in lost if each.of.startswith(own)), *gaps)
+    }
+    return tuple(found[key] for key in sorted(found)), {kind: sum(key[0] == kind for key in found) for kind in KINDS}
+
+
+def coverage_of_jobs(lost: Iterable[Gap], at: str) -> Coverage | None:
+    """Return what the catalog has lost of runs that are in no workspace; None if it is nothing."""
+    gaps = tuple(sorted((gap for gap in lost if not gap.of.startswith("azureml://")), key=lambda gap: gap.name))
+    nothing = dict.fromkeys(KINDS, 0)
+    return Coverage(_JOBS, at, nothing, nothing, complete=True, gaps=gaps) if gaps else None
+
+
+def coverage_of_scope(scope: str, problem: str) -> Coverage:
+    """Return what is known of a scope of the allow-list, or of a workspace, that no tick could look at."""
+    nothing = dict.fromkeys(KINDS, 0)
+    return Coverage(scope, "", nothing, nothing, complete=False, gaps=(), problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class TickNote:
     """
-    Return the coverage of every workspace there is, and of every scope that could not be listed.
+    What is known of the last ticks.
 
-    Args:
-        now: what was not looked at for long then says so.
+    Attributes:
+        begun: when each of the last few began, ISO 8601.
+        ended: when the last one ended that did.
+        served: the last part of a tick that had its turn; the next tick begins after it.
+        problems: why parts that belong to no workspace failed when they had their turn last.
     """
-    known = notes.get(_WORKSPACES) or {}
-    ids, scopes, poison, lost = known.get("ids"), known.get("scopes"), known.get("poison"), read_lost(notes)
-    found = [
-        Progress.load(notes, WorkspaceId.parse(each)).coverage(lost) for each in (ids if isinstance(ids, list) else ())
-    ]
-    for scope, problem in (scopes if isinstance(scopes, dict) else {}).items():
-        nothing = dict.fromkeys(KINDS, 0)
-        found.append(Coverage(str(scope), "", nothing, nothing, complete=False, gaps=(), problem=str(problem)))
-    if poison:
-        words = f"the host gave up on messages ({poison}) that are no dead letters yet: does collect_poison run?"
-        found = [replace(each, problem=each.problem or words) for each in found]
-    return [_dated(each, now) for each in found] if now else found
+
+    begun: tuple[str, ...] = ()
+    ended: str = ""
+    served: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, notes: Notes) -> Self:
+        note = members_of(cls, notes.get(_TICK) or {})
+        return cls(**{**note, "begun": tuple(note.get("begun") or ())})
+
+    def save(self, notes: Notes) -> None:
+        notes.put(_TICK, {**asdict(self), "begun": list(self.begun[-_FEW - 1 :])})
+
+    @property
+    def every(self) -> timedelta:
+        """How long it takes from one tick to the next, as far as is known."""
+        times = [datetime.fromisoformat(each) for each in self.begun]
+        return max((later - before for before, later in pairwise(times)), default=LATE / _FEW)
+
+    def describe(self, now: datetime) -> str:
+        """Say why what the ticks found may not be the truth any more; "" if all is well."""
+        if not self.begun:
+            return ""
+        begun = datetime.fromisoformat(self.begun[-1])
+        if now - begun > _FEW * max(self.every, _EVERY):
+            return f"no tick has begun since {self.begun[-1]}"
+        if self.ended < self.begun[-1] and now - begun > _LONGEST_TICK:
+            return f"the tick that began at {self.begun[-1]} did not end"
+        return "; ".join(f"the last tick failed: {part}: {problem}" for part, problem in sorted(self.problems.items()))
 
 
-def _dated(coverage: Coverage, now: datetime) -> Coverage:
-    if coverage.problem or not coverage.at or now - datetime.fromisoformat(coverage.at) <= LATE:
-        return coverage
-    return replace(coverage, problem=f"nothing has looked at it since {coverage.at}")
+def describe_late(at: str, tick: TickNote, now: datetime) -> str:
+    """Say that nothing has looked at a workspace for long, or never; "" if that is not so."""
+    if not at:
+        return "no tick has looked at it yet"
+    late = now - datetime.fromisoformat(at) > max(LATE, _FEW * tick.every)
+    return f"nothing has looked at it since {at}" if late else ""
 
 
 def note_workspaces(
-    notes: Notes, workspaces: Sequence[WorkspaceId], problems: Mapping[str, str], *, poison: int
+    notes: Notes, workspaces: Sequence[WorkspaceId], problems: Mapping[str, str], *, scopes: Sequence[str], poison: int
 ) -> None:
     """
     Note what there is.
 
     Args:
+        scopes: those of the allow-list that were to be listed.
         poison: messages that the host gave up on; what they are about is not known until they are dead letters.
         problems: why scopes of the allow-list could not be listed; the workspaces known of them stay.
     """
@@ -243,109 +214,18 @@ def note_workspaces(
     before = [WorkspaceId.parse(each) for each in known] if isinstance(known, list) else []
     kept = [each for each in before if any(each.arm_id.lower().startswith(scope.lower()) for scope in problems)]
     ids = [workspace.arm_id for workspace in sorted({*workspaces, *kept})]
-    notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems), "poison": poison})
+    notes.put(_WORKSPACES, {"ids": ids, "scopes": dict(problems), "listed": list(scopes), "poison": poison})
 
 
-def read_lost(notes: Notes) -> dict[str, Gap]:
-    """Return what the catalog did not have any more when it was asked last, by the ledger's name."""
-    lost = (notes.get(_SAMPLE) or {}).get("lost")
-    return {str(key): Gap(**members_of(Gap, gap)) for key, gap in lost.items()} if isinstance(lost, dict) else {}
+def read_workspaces(notes: Notes) -> Mapping[str, Any]:
+    """Return what was noted of them."""
+    return notes.get(_WORKSPACES) or {}
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What the catalog does not have of a row any more: edges of what it has, or all of it if that is None."""
-
-    row: Row
-    gap: Gap
-    edges: tuple[Evidence, ...]
-    found: Found | None
+def read_lost(notes: Notes) -> tuple[Gap, ...]:
+    """Return what the catalog did not have any more when it was asked last, and what else of it failed."""
+    return tuple(map(Gap.from_json, read_folder(notes, LOST).values()))
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogSampler:
-    """
-    Asks the catalog, tick by tick, for what the ledger believes written: an edge counts only while the catalog has it.
-
-    What is lost is not written again by itself, for a person may have deleted it on purpose; except for edges to data
-    that a scan has made again: Purview deletes an asset whose file was missing between two scans, with all its edges.
-
-    Attributes:
-        restore: publishes by force the runs whose edges to such data are lost; returns the names of those it can.
-    """
-
-    catalog: Catalog
-    state: State
-    now: Callable[[], datetime]
-    restore: Callable[[Sequence[Loss]], Collection[QualifiedName]]
-
-    def tick(self) -> None:
-        """Look at the next few rows, and again at what was lost before."""
-        note = self.state.notes.get(_SAMPLE) or {}
-        after = note.get("after")
-        ended = dict(after) if isinstance(after, dict) else {}
-        before = read_lost(self.state.notes)
-        known = dict(before)
-        again = [QualifiedName(key) for key in list(before)[:LOST]]
-        rows = list(self.state.ledger.get_rows(again).values())
-        for kind, limit in SAMPLE.items():
-            page = self.state.ledger.list_rows(kind, after=ended.get(kind, ""), limit=limit)
-            ended[kind] = page[-1].key if len(page) == limit else ""
-            rows += page
-        # A pipeline has a row and is no entity; an asset is one, with or without edges.
-        rows = [row for row in rows if row.outcome == PUBLISHED and (row.evidence or row.kind in ("model", "endpoint"))]
-        makers = {each.end.qualified_name for row in rows if row.kind == "model" for each in row.evidence}
-        found = self.catalog.find(sorted({row.key for row in rows} | makers))
-        for key in (*again, *(row.key for row in rows)):
-            before.pop(key, None)
-        losses = [loss for row in rows if (loss := _find_loss(row, found))]
-        lost = {str(loss.row.key): loss.gap for loss in losses} | self._restore(losses, known)
-        self.state.notes.put(
-            _SAMPLE, {"after": ended, "lost": {key: asdict(gap) for key, gap in {**before, **lost}.items()}}
-        )
-
-    def _restore(self, losses: Sequence[Loss], known: Mapping[str, Gap]) -> dict[str, Gap]:
-        """Restore what a scan has made again, each once a day; whatever is not restored by then waits for a person."""
-        ended = self.now() - _AGAIN
-        tried = {
-            key for key, gap in known.items() if gap.enqueued_at and datetime.fromisoformat(gap.enqueued_at) > ended
-        }
-        restored = self.restore([loss for loss in losses if str(loss.row.key) not in tried])
-        reason = "a scan made data of it again, without its edges; it is on the queue"
-        at = self.now().isoformat()
-        new = {str(loss.row.key): loss.gap for loss in losses if loss.row.key in restored}
-        return {
-            **{key: gap for key, gap in known.items() if key in tried & {str(loss.row.key) for loss in losses}},
-            **{key: replace(gap, reason=reason, enqueued_at=at) for key, gap in new.items()},
-        }
-
-
-def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Loss | None:
-    """Say what the catalog does not have of a row: the entity, or an edge that there is evidence for."""
-    gone: list[Evidence] = []
-    here = found.get(row.key)
-    if here is None:
-        missing = "it"
-    elif row.kind == "model":
-        makers = [each.end.qualified_name for each in row.evidence if each.end.type_name == STEP]
-        kept = all(here.ref in found[maker].outputs for maker in makers if maker in found)
-        missing = "" if kept else "its edge from the run that made it"
-    else:
-        ends = {(ref, is_output) for refs, is_output in ((here.inputs, False), (here.outputs, True)) for ref in refs}
-        gone = [each for each in row.evidence if (each.end, each.is_output) not in ends]
-        missing = f"{len(gone)} of its edges" if gone else ""
-    if not missing:
-        return None
-    parsed = parse(row.key)
-    version = parsed.asset.version if parsed and parsed.asset and row.kind == "model" else ""
-    name = parsed.asset.name if parsed and parsed.asset and version else row.key.rpartition("/")[2]
-    reason = f"the catalog does not have {missing} any more; `lineage replay --direct --force` writes it again"
-    gap = Gap({"deployment": "endpoint", "link": "run"}.get(row.kind, row.kind), name, version, reason)
-    return Loss(row, gap, tuple(gone), here)
-
-
-_WORKSPACES, _SAMPLE = "reconcile/workspaces", "reconcile/sample"
-
-
-def _name(workspace: WorkspaceId) -> str:
-    return f"reconcile/{workspace.arm_id}"
+LOST = "reconcile/lost"
+_WORKSPACES, _TICK = "reconcile/workspaces", "reconcile/tick"

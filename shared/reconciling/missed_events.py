@@ -1,9 +1,12 @@
 """Finds what Azure ML holds and the ledger does not know, and puts a synthetic event about each on the queue."""
 
+import json
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from shared.catalog.entities import ARCHIVED, DELETED
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import RecordNotFoundError
 from shared.intake.message import RECONCILE
@@ -12,8 +15,9 @@ from shared.intake.synthetic_events import event_about, key_of
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Inventory, Listed, RunSource
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED, used_name
-from shared.reconciling.coverage import Gap, Progress, is_linked
-from shared.state.ports import Row, State
+from shared.reconciling.coverage import LIST, Gap, is_linked
+from shared.reconciling.progress import Progress, Tick
+from shared.state.ports import Row, State, digest_of
 
 PAGES = 20
 """Pages of a list in one tick."""
@@ -25,6 +29,8 @@ DATA_EVERY = timedelta(hours=1)
 """So seldom data assets are listed, since each costs a request."""
 WAITING = 200
 """Runs in one tick that are asked whether they have ended."""
+GAPS = 1_000
+"""Gaps in one tick that are compared with the ledger, in turn."""
 _LAG = timedelta(hours=1)
 """A run may turn up in the list this long after younger ones."""
 _AGAIN = timedelta(days=1)
@@ -41,6 +47,7 @@ class MissedEventFinder:
     source: RunSource
     state: State
     now: Callable[[], datetime]
+    tick: Tick
     events: int = EVENTS
     listed_rows: list[Row] = field(default_factory=list)
     """What the ledger knows of all that was listed as active in this tick."""
@@ -49,25 +56,40 @@ class MissedEventFinder:
 
     def look_at_gaps(self) -> None:
         """Close gaps whose lineage has come, and note what is known of the others."""
-        gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind != "endpoint"}
-        items = [gap.listed for gap in gaps.values()]
-        self.progress.gaps = {key: gap for key, gap in self.progress.gaps.items() if gap.kind == "endpoint"}
-        before = {key: gap.enqueued_at for key, gap in gaps.items()}
-        self._check(items, before=before)
+        self.progress.forget_old_failures(self.now())
+        keys = sorted(key for key, gap in self.progress.gaps.items() if gap.kind in ("run", "model"))
+        after = self.progress.pages.get("gaps", "")
+        some = ([key for key in keys if key > after] or keys)[:GAPS]
+        self.progress.pages["gaps"] = some[-1] if len(keys) > GAPS else ""
+        gaps = {key: self.progress.gaps.pop(key) for key in some}
+        try:
+            self._check(
+                [gap.listed for gap in gaps.values()], before={key: gap.enqueued_at for key, gap in gaps.items()}
+            )
+        except BaseException:
+            self.progress.gaps = {**gaps, **self.progress.gaps}
+            raise
 
     def look_at_runs(self) -> None:
         """Walk on through the runs, newest first; below those of the walk before there is nothing new."""
         self._look_at_waiting()
         walk = self.progress.runs
-        for _ in range(PAGES):
-            if self.events <= 0 or self.progress.is_full:
-                return
-            page = self.inventory.list_runs(self.workspace, page=walk.page)
-            times = {item.name: item.created_at or self.now() for item in page.items}
+        if self.events <= 0 or self.progress.is_full:
+            return
+        pages = self.tick.walk(
+            lambda page: self.inventory.list_runs(self.workspace, page=page),
+            walk.page,
+            limit=PAGES,
+            begin_again=self._begin_runs_again,
+        )
+        for page in pages:
+            self.note_unreadable(page.items)
+            readable = [item for item in page.items if not item.problem]
+            times = {item.name: item.created_at or self.now() for item in readable}
             if not walk.page:
                 walk.newest = max([*(_text(at) for at in times.values()), walk.newest])
                 walk.lowest = ""
-            new = [item for item in page.items if self._is_new(item.name, _text(times[item.name]))]
+            new = [item for item in readable if self._is_new(item.name, _text(times[item.name]))]
             self._count_runs(new, {name: _text(at) for name, at in times.items()})
             walk.lowest = min([*(_text(at) for at in times.values()), walk.lowest or walk.newest])
             walk.page = page.next
@@ -79,29 +101,73 @@ class MissedEventFinder:
                 self._forget_runs(_before(walk.newest), but=())
                 self.progress.complete["run"] = True
                 return
-
-    def look_at_models(self) -> None:
-        """Walk on through all model versions, and begin again at the end."""
-        listed = None if self.progress.pages.get("models") else set[QualifiedName]()
-        for _ in range(PAGES):
             if self.events <= 0 or self.progress.is_full:
                 return
-            page = self.inventory.list_models(self.workspace, page=self.progress.pages.get("models", ""))
-            looked_at = len(self.listed_rows)
-            self._check(page.items, before={})
-            hidden = sum(row.outcome == SKIPPED for row in self.listed_rows[looked_at:])
-            if listed is not None:
-                listed |= {key_of(self.workspace, item) for item in page.items}
-            counting = self.progress.counting
-            counting["model"] = counting.get("model", 0) + len(page.items) - hidden
-            self.progress.pages["models"] = page.next
-            if not self.progress.complete.get("model"):
-                self.progress.totals["model"] = counting["model"]
+
+    def _begin_runs_again(self) -> None:
+        """Begin a new walk; the first one has nothing but what it counted itself to tell what it counted."""
+        walk = self.progress.runs
+        if not walk.floor:
+            self.progress.totals.pop("run", None)
+            walk.recent.clear()
+        walk.page = walk.lowest = ""
+
+    def look_at_models(self) -> None:
+        """
+        Walk on through all model versions, and begin again at the end.
+
+        The ledger is not asked about a page that says what it said when all of it was linked.
+        """
+        progress = self.progress
+        is_whole = not progress.pages.get("models")
+        listed = set[QualifiedName]()
+        if self.events <= 0 or progress.is_full:
+            return
+        pages = self.tick.walk(
+            lambda page: self.inventory.list_models(self.workspace, page=page),
+            progress.pages.get("models", ""),
+            limit=PAGES,
+            begin_again=self._begin_models_again,
+        )
+        for page in pages:
+            number = progress.counting.get("model page", 0)
+            hidden = self._look_at_models_on(page.items, number)
+            listed |= {key_of(self.workspace, item) for item in page.items}
+            progress.counting["model"] = progress.counting.get("model", 0) + len(page.items) - hidden
+            progress.counting["model page"] = number + 1
+            progress.pages["models"] = page.next
+            if not progress.complete.get("model"):
+                progress.totals["model"] = progress.counting["model"]
             if not page.next:
-                self.listed_models = listed
-                self.progress.totals["model"] = counting.pop("model")
-                self.progress.complete["model"] = True
+                self.listed_models = listed if is_whole else None
+                progress.totals["model"] = progress.counting.pop("model")
+                del progress.counting["model page"]
+                progress.complete["model"] = True
                 return
+            if self.events <= 0 or progress.is_full:
+                return
+
+    def _begin_models_again(self) -> None:
+        self.progress.pages["models"] = ""
+        self.progress.counting.pop("model", None)
+        self.progress.counting.pop("model page", None)
+
+    def _look_at_models_on(self, items: Sequence[Listed], number: int) -> int:
+        """Look at a page of models; return how many of it are shown nowhere."""
+        self.note_unreadable(items)
+        readable = [item for item in items if not item.problem]
+        name = f"models {number}"
+        digest = digest_of(json.dumps([[each.name, each.version, str(each.modified_at)] for each in items]))[:16]
+        said, _, hidden = self.progress.unchanged.pop(name, "").partition(" ")
+        if said != digest:
+            looked_at, enqueued = len(self.listed_rows), self.events
+            self._check(readable, before={})
+            rows = self.listed_rows[looked_at:]
+            hidden = str(sum(row.outcome == SKIPPED for row in rows))
+            if len(rows) < len(readable) or enqueued != self.events or any(map(_may_change, rows)):
+                return int(hidden)
+        self.progress.unchanged[name] = f"{digest} {hidden}"
+        return int(hidden)
 
     def look_at_data(self) -> None:
         """
@@ -114,14 +180,28 @@ class MissedEventFinder:
         if progress.data.looked_at and now < _text(datetime.fromisoformat(progress.data.looked_at) + DATA_EVERY):
             return
         progress.data.looked_at = now
-        for _ in range(DATA_PAGES):
-            page = self.inventory.list_data(self.workspace, page=progress.data.page)
+        pages = self.tick.walk(
+            lambda page: self.inventory.list_data(self.workspace, page=page),
+            progress.data.page,
+            limit=DATA_PAGES,
+            begin_again=self._begin_data_again,
+        )
+        for page in pages:
             if not progress.data.page:
                 progress.data.begun = [*progress.data.begun[-1:], now]
-            self._publish_users([item for item in page.items if self._was_edited(item)])
+            self.note_unreadable(page.items)
+            self._publish_users([item for item in page.items if not item.problem and self._was_edited(item)])
             progress.data.page = page.next
-            if not page.next:
-                return
+
+    def _begin_data_again(self) -> None:
+        self.progress.data.page = ""
+
+    def note_unreadable(self, items: Iterable[Listed]) -> None:
+        """Note what a list has and cannot be read, which keeps nothing else on the list from being looked at."""
+        for item in items:
+            if item.problem:
+                gap = Gap(LIST, f"{item.kind} {item.name}", item.version, item.problem)
+                self.progress.note_failure(f"{LIST} {item.kind} {item.name} {item.version}", gap, now=self.now())
 
     def _was_edited(self, item: Listed) -> bool:
         """Whether a person changed a data asset after it was registered, and since we looked at it."""
@@ -164,19 +244,33 @@ class MissedEventFinder:
     def _look_at_waiting(self) -> None:
         """Ask for runs that had not ended yet when they were listed; their places in the list are far behind us."""
         waiting = self.progress.runs.waiting
-        ended = []
-        for name in list(waiting)[:WAITING]:
-            try:
-                status = self.source.get_root_status(self.workspace, name)
-            except RecordNotFoundError:
-                del waiting[name]
-                continue
-            created_at = waiting.pop(name)
-            if status.casefold() in SETTLED:
-                ended.append(Listed("run", name, status=status, created_at=datetime.fromisoformat(created_at)))
+        ended: list[Listed] = []
+        after = self.progress.pages.get("waiting", "")
+        names = sorted(waiting)
+        some = ([name for name in names if name > after] or names)[:WAITING]
+        for name in some:
+            if self.tick.is_over:
+                break
+            self.progress.pages["waiting"] = name if len(names) > WAITING else ""
+            gap = Gap(LIST, f"run {name}", "", self.tick.attempt(partial(self._ask, name, ended), run_id=name))
+            if gap.reason:
+                self.progress.note_failure(f"{LIST} run {name} ", gap, now=self.now())
             else:
-                waiting[name] = created_at  # at the end, so that all are asked in time
+                self.progress.gaps.pop(f"{LIST} run {name} ", None)
         self._count_runs(ended, {item.name: _text(item.created_at or self.now()) for item in ended})
+        for item in ended:
+            del waiting[item.name]
+
+    def _ask(self, name: str, ended: list[Listed]) -> None:
+        """Ask for one run that had not ended."""
+        waiting = self.progress.runs.waiting
+        try:
+            status = self.source.get_root_status(self.workspace, name)
+        except RecordNotFoundError:
+            del waiting[name]
+            return
+        if status.casefold() in SETTLED:
+            ended.append(Listed("run", name, status=status, created_at=datetime.fromisoformat(waiting[name])))
 
     def _is_new(self, name: str, created_at: str) -> bool:
         walk = self.progress.runs
@@ -192,22 +286,17 @@ class MissedEventFinder:
 
     def _count_runs(self, items: Iterable[Listed], times: dict[str, str]) -> None:
         walk = self.progress.runs
-        completed: list[Listed] = []
-        left_nothing: dict[QualifiedName, Listed] = {}
-        for item in items:
-            if item.status.casefold() not in SETTLED:
-                walk.waiting[item.name] = times[item.name]
-                continue
-            walk.recent[item.name] = times[item.name]
-            if item.may_have_lineage:
-                completed.append(item)
-            else:
-                left_nothing[key_of(self.workspace, item)] = item
+        listed = list(items)
+        ended = [item for item in listed if item.status.casefold() in SETTLED]
+        completed = [item for item in ended if item.may_have_lineage]
+        left_nothing = {key_of(self.workspace, item): item for item in ended if not item.may_have_lineage}
         # One that was published for its model while it ran has to say how it ended.
         rows = self.state.ledger.get_rows(left_nothing) if left_nothing else {}
         completed += [item for key, item in left_nothing.items() if key in rows and not is_linked(rows[key])]
+        self._check(completed, before={})  # first: what is counted is not looked at again
         self.progress.totals["run"] = self.progress.totals.get("run", 0) + len(completed)
-        self._check(completed, before={})
+        walk.recent.update((item.name, times[item.name]) for item in ended)
+        walk.waiting.update((item.name, times[item.name]) for item in listed if item not in ended)
 
     def _check(self, items: Iterable[Listed], *, before: dict[str, str]) -> None:
         by_key = {key_of(self.workspace, item): item for item in items}
@@ -243,6 +332,11 @@ class MissedEventFinder:
     def _enqueued_at(self, key: str) -> str:
         gap = self.progress.gaps.get(key)
         return gap.enqueued_at if gap else ""
+
+
+def _may_change(row: Row) -> bool:
+    """Whether the same list may lead to something else the next time."""
+    return row.outcome == DEAD_LETTERED or bool(row.reason) or row.status in (ARCHIVED, DELETED)
 
 
 def _before(moment: str) -> str:

@@ -1,30 +1,36 @@
 """Replaces placeholders by what Purview has scanned since, and removes those that nothing uses any more."""
 
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
-from shared.catalog.entities import UNSCANNED, Evidence, Found, Ref
+from shared.catalog.entities import UNSCANNED, Found, Ref
 from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.intake.message import RECONCILE, MessageBody
+from shared.errors import TerminalError
+from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
 from shared.intake.synthetic_events import event_about_key
 from shared.places.matching import Match, MatchKind, find_scanned, is_scanned, match_places, match_sets, place_by_name
 from shared.places.place import Place, carries
 from shared.places.platforms import place_named
 from shared.ports import Catalog
-from shared.reconciling.coverage import Loss
-from shared.state.ports import Row, State
+from shared.publishing.plan import PUBLISHED
+from shared.reconciling.coverage import LOST, PLACEHOLDER, Gap
+from shared.reconciling.lost import find_each
+from shared.reconciling.progress import Tick
+from shared.state.ports import Placeholder, State, read_folder
 
-ROWS = 1_000
-"""Runs of the ledger that are looked at in one tick."""
-RESTORED = 200
-"""Runs in one tick that are published by force."""
+AT_ONCE = 500
+"""Placeholders that the catalog is asked for together."""
+IN_TICK = 1_000
+"""Placeholders that are looked at in one tick, in turn; and runs of a ledger from before it kept placeholders."""
 ORPHANS = 100
 """Placeholders in one tick that are checked for being unused."""
-_NOTE = "reconcile/placeholders"
+_NOTE, _ORPHANS = "reconcile/placeholders", "reconcile/orphans"
+_NOTED, _READ = ("after", "orphan", "old"), "read"
+_SINCE_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -32,148 +38,172 @@ class PlaceholderReplacer:
     """
     One tick over all workspaces.
 
-    A scan either finds the data under another name (a resource set, the other host, a trailing slash): the runs that
-    touch it are then published again and our placeholder is an orphan; or it writes the very entity we made, which is
-    no placeholder from then on.
+    A scan either finds the data under another name (a resource set, the other host, a trailing slash): what touches it
+    is then published again, once for each root, and our placeholder is an orphan; or it writes the very entity we made,
+    which is no placeholder from then on. Where nothing on that entity is from a scan, it is looked at again in turn:
+    a person may have taken the label away.
     """
 
     catalog: Catalog
     state: State
-    now: Callable[[], datetime]
-    _orphans: dict[str, str] = field(default_factory=dict)
-    """Type by qualifiedName."""
+    tick: Tick
+    _failed: set[str] = field(default_factory=set)
+    """Notes of those that could not be replaced before."""
 
-    def tick(self) -> None:
-        note = self.state.notes.get(_NOTE) or {}
-        orphans = note.get("orphans")
-        self._orphans = dict(orphans) if isinstance(orphans, dict) else {}
-        rows = self.state.ledger.list_rows("run", after=str(note.get("after") or ""), limit=ROWS)
-        waiting = dict.fromkeys(
-            _place_of(name, is_folder=name not in row.files, run=row.key) for row in rows for name in _placeholders(row)
-        )
-        self._remove_orphans()
-        scanned = self._find_scanned(waiting)
-        self.state.ledger.put_matches(scanned)
-        names = {place.qualified_name for place in scanned}
-        for row in rows:
-            if names & set(_placeholders(row)):
-                self._publish_again(row)
-        after = rows[-1].key if len(rows) == ROWS else ""
-        self.state.notes.put(_NOTE, {"after": after, "orphans": self._orphans})
+    def replace(self) -> None:
+        """Go on with the next placeholders, from where the tick before has come."""
+        note = dict(self.state.notes.get(_NOTE) or {})
+        self._failed = {name for name in read_folder(self.state.notes, LOST) if name.startswith(f"{PLACEHOLDER} ")}
+        self._remove_orphans(note)
+        self._read_old_rows(note)
+        for _ in range(IN_TICK // AT_ONCE):
+            if self.tick.is_over:
+                break
+            page = self.state.ledger.list_placeholders(after=str(note.get("after") or ""), limit=AT_ONCE)
+            self._look_at(page)
+            note["after"] = page[-1].key if len(page) == AT_ONCE else ""
+            if not note["after"]:
+                break
+        self.state.notes.put(_NOTE, {name: value for name, value in note.items() if name in _NOTED})
 
-    def _find_scanned(self, places: Collection[Place]) -> dict[Ref, Match]:
-        """Find those places that a scan knows now, under any of the names it may use."""
-        found, scanned = find_scanned(self.catalog, places)
+    def _look_at(self, page: Sequence[Placeholder]) -> None:
+        """Look placeholders up together; if the catalog refuses that, each by itself."""
+        if not page:
+            return
+        try:
+            self._replace(page)
+        except TerminalError as error:
+            if len(page) == 1:
+                self._note_failure(page[0].name, page[0].root, ": ".join(describe_error(error)))
+                return
+            for each in page:
+                if self.tick.is_over:
+                    return
+                self._look_at([each])
+        else:
+            self.state.notes.forget_in(LOST, self._failed.intersection(f"{PLACEHOLDER} {each.name}" for each in page))
+
+    def _replace(self, page: Sequence[Placeholder]) -> None:
+        found, places, matches = self._match(page)
+        asked = [each for each in page if each.exact or matches[places[each.key]].kind is not MatchKind.PLACEHOLDER]
+        refs = {places[each.key] for each in asked}
+        known = self.state.ledger.get_matches(refs, placeholders_since=_SINCE_EVER) if refs else {}
+        new = {ref: matches[ref] for ref in refs if known.get(ref) != matches[ref]}
+        self.state.ledger.put_matches(new)
+        self._publish_again(each for each in asked if places[each.key] in new or not each.exact)
+        over, kept = list[Placeholder](), list[Placeholder]()
+        for each in asked:
+            ref = places[each.key]
+            match, ours = matches[ref], found.get(ref.qualified_name)
+            is_exact = match.ref == ref and match.kind is not MatchKind.PLACEHOLDER
+            if ours and is_exact and UNSCANNED in ours.labels:
+                self._attempt(each.name, each.root, partial(self.catalog.remove_label, ours, UNSCANNED))
+            if ours and match.ref != ref:
+                self.state.notes.put_in(_ORPHANS, {ref.qualified_name: {"type": ref.type_name}})
+            if match.ref != ref or (is_exact and ours and ours.scanned):
+                over.append(each)
+            elif each.exact != is_exact:
+                kept.append(replace(each, exact=is_exact))
+        self.state.ledger.add_placeholders(kept)
+        self.state.ledger.forget_placeholders(over)
+
+    def _match(
+        self, page: Sequence[Placeholder]
+    ) -> tuple[Mapping[QualifiedName, Found], dict[str, Ref], Mapping[Ref, Match]]:
+        """Match places with what a scan knows now, under any of the names it may use; return what each is to us."""
+        by_key = {each.key: _place_of(each) for each in page}
+        found, scanned = find_scanned(self.catalog, dict.fromkeys(by_key.values()))
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
-        own = [
-            replace(place, ref=found[name].ref)
+        own = {
+            key: replace(place, ref=found[name].ref)
             if (name := place.ref.qualified_name) in found and not place.hidden_types
             else place
-            for place in places
-        ]
+            for key, place in by_key.items()
+        }
         # One run may have taken for a folder what another took for a file.
-        each = [item for place in own for item in match_places([place], scanned).items()]
+        each = [item for place in own.values() for item in match_places([place], scanned).items()]
         found_now = {place: match for place, match in each if match.kind is not MatchKind.PLACEHOLDER}
-        everything = match_sets(self.catalog, own, {**dict(each), **found_now}, fresh=True)
-        matches = {place: match for place, match in everything.items() if match.kind is not MatchKind.PLACEHOLDER}
-        for place, match in matches.items():
-            ours, name = found.get(place.qualified_name), match.ref.qualified_name
-            if ours is None:
-                continue
-            if match.ref != place:
-                self._orphans[place.qualified_name] = place.type_name
-            elif UNSCANNED in ours.labels:
-                self.catalog.remove_label(ours, UNSCANNED)
-        return matches
+        some = list(dict.fromkeys(own.values()))
+        matches = match_sets(self.catalog, some, {**dict(each), **found_now}, fresh=True)
+        for place in some:
+            if matches[place.ref].kind is MatchKind.RESOURCE_SET and self._is_foreign(place, matches[place.ref]):
+                matches[place.ref] = Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
+        return found, {key: place.ref for key, place in own.items()}, matches
 
-    def _remove_orphans(self) -> None:
+    def _is_foreign(self, place: Place, match: Match) -> bool:
+        """Whether a set has not kept apart the id of a run that wrote the place, which another run may have read."""
+        writers = self.state.ledger.find_uses_at([place.path], is_output=True) if place.path else ()
+        ids = {parsed.run_id for use in writers if (parsed := parse(use.run)) and parsed.run_id}
+        own = place.run_ids | {each for each in ids if carries(place.ref.qualified_name, each)}
+        return not replace(place, run_ids=own).may_be_in(match.ref.qualified_name)
+
+    def _publish_again(self, placeholders: Iterable[Placeholder]) -> None:
+        """Put one event for each root on the queue."""
+        roots = {each.root: each for each in placeholders}
+        events = [event_about_key(root, now=each.at or self.tick.now()) for root, each in sorted(roots.items())]
+        enqueue(events, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.tick.now)
+
+    def _remove_orphans(self, note: dict[str, object]) -> None:
         """Remove placeholders that no process uses; until then they stay."""
-        some = [QualifiedName(name) for name in list(self._orphans)[:ORPHANS]]
-        found = self.catalog.find(some)
+        notes = self.state.notes
+        if isinstance(before := note.get("orphans"), dict):  # of a version that kept them in the note
+            notes.put_in(_ORPHANS, {name: {"type": type_name} for name, type_name in before.items()})
+        page = notes.list_in(_ORPHANS, after=str(note.get("orphan") or ""), limit=ORPHANS)
+        note["orphan"] = list(page)[-1] if len(page) == ORPHANS else ""
+        names = list(map(QualifiedName, page))
+        found, refused = find_each(self.catalog, names)
         # Beside a placeholder there may be what a scan made, under the same name and another type.
-        placeholders = [name for name in some if self._orphans[name] == OTHER_DATA]
-        found = {**found, **(self.catalog.find(placeholders, type_name=OTHER_DATA) if placeholders else {})}
-        for name in some:
-            orphan = found.get(name)
-            type_name = self._orphans.pop(name)
-            if orphan is None or UNSCANNED not in orphan.labels or is_scanned(orphan):
-                continue
+        hidden = [name for name in names if page[name]["type"] == OTHER_DATA and name not in refused]
+        found = {**found, **(self.catalog.find(hidden, type_name=OTHER_DATA) if hidden else {})}
+        for name in names:
+            if self.tick.is_over:
+                return
+            if name in refused:
+                self._note_failure(name, name, refused[name])
+            else:
+                self._attempt(name, name, partial(self._remove_orphan, name, found.get(name)))
+
+    def _remove_orphan(self, name: QualifiedName, orphan: Found | None) -> None:
+        if orphan and UNSCANNED in orphan.labels and not is_scanned(orphan):
             if self.catalog.is_linked(orphan):
-                self._orphans[name] = type_name  # at the end, so that all are checked in time
-                continue
+                return
             self.catalog.remove_entity(orphan)
             self.state.ledger.forget_fingerprints([name])
+        self.state.notes.forget_in(_ORPHANS, [name])
 
-    def _publish_again(self, row: Row) -> None:
-        event = event_about_key(row.key, now=row.event_time or self.now())
-        enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
+    def _read_old_rows(self, note: dict[str, object]) -> None:
+        """Take over what rows say that were written before the ledger kept placeholders by themselves; once."""
+        if note.get("old") == _READ:
+            return
+        rows = self.state.ledger.list_rows("run", after=str(note.get("old") or ""), limit=IN_TICK)
+        self.state.ledger.add_placeholders(
+            Placeholder(QualifiedName(name), row.key, row.key, is_file=name in row.files, at=row.event_time)
+            for row in rows
+            if row.outcome == PUBLISHED and not row.root
+            for name, kind in row.matches.items()
+            if kind == MatchKind.PLACEHOLDER.value
+        )
+        note["old"] = rows[-1].key if len(rows) == IN_TICK else _READ
 
+    def _attempt(self, name: QualifiedName, of: QualifiedName, item: Callable[[], object]) -> None:
+        """Do something about one placeholder; a failure of it is a gap."""
+        why = self.tick.attempt(item, placeholder=name)
+        if why:
+            self._note_failure(name, of, why)
+        elif (key := f"{PLACEHOLDER} {name}") in self._failed:
+            self.state.notes.forget_in(LOST, [key])
 
-@dataclass(frozen=True, slots=True)
-class EdgeRestorer:
-    """Writes lineage again that went with an asset which Purview deleted, once a scan has made the asset again."""
-
-    catalog: Catalog
-    state: State
-    now: Callable[[], datetime]
-
-    def restore(self, losses: Sequence[Loss]) -> frozenset[QualifiedName]:
-        """
-        Publish by force all runs that touch data which was made again, those of `losses` and what else the ledger has.
-
-        An edge that someone removed stays removed: the catalog then still has the asset that it led to.
-
-        Returns:
-            Which of the losses that restores.
-        """
-        ends = {edge.end.qualified_name for loss in losses if loss.found for edge in loss.edges if edge.place}
-        found = self.catalog.find(sorted(ends)) if ends else {}
-        restored = set[QualifiedName]()
-        runs = set[QualifiedName]()
-        for loss in losses:
-            back = [edge for edge in loss.edges if _is_made_again(edge, loss, found)]
-            touching = {run for edge in back for run in self._list_touching(edge)}
-            if loss.row.kind == "run" and back:
-                touching.add(loss.row.key)
-            if touching:
-                restored.add(loss.row.key)
-                runs |= touching
-        for run in sorted(runs)[:RESTORED]:
-            event = event_about_key(run, now=self.now())
-            message = MessageBody(event, uuid.uuid4().hex, RECONCILE, self.now().isoformat(), force=True)
-            self.state.queue.put(message.to_json())
-        return frozenset(restored)
-
-    def _list_touching(self, edge: Evidence) -> Iterator[QualifiedName]:
-        """Yield the runs that wrote or read the place of an edge."""
-        path = place_named(edge.place.qualified_name, is_folder=True).path if edge.place else ""
-        for is_output in (True, False) if path else ():
-            yield from (use.run for use in self.state.ledger.find_uses_at([path], is_output=is_output))
+    def _note_failure(self, name: QualifiedName, of: QualifiedName, why: str) -> None:
+        gap = Gap(PLACEHOLDER, name, "", why, at=self.tick.now().isoformat(timespec="seconds"), of=of)
+        self.state.notes.put_in(LOST, {f"{PLACEHOLDER} {name}": gap.to_json()})
 
 
-def _is_made_again(edge: Evidence, loss: Loss, found: Mapping[QualifiedName, Found]) -> bool:
-    here = found.get(edge.end.qualified_name)
-    return (
-        here is not None
-        and loss.found is not None
-        and edge.place is not None
-        and here.ref == edge.end
-        and is_scanned(here)
-        and here.guid not in loss.found.removed
-    )
-
-
-def _placeholders(row: Row) -> Iterator[QualifiedName]:
-    return (QualifiedName(name) for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
-
-
-def _place_of(name: QualifiedName, *, is_folder: bool, run: QualifiedName) -> Place:
-    """Return how to look up a place again that a run touches; whether it is a folder is not in its name."""
-    place = place_named(name, is_folder=is_folder)
-    parsed = parse(run)
-    if parsed and carries(name, parsed.run_id):
-        place = replace(place, run_ids=place.run_ids | {parsed.run_id})
-    if place.ref.qualified_name == name and place.exact:
+def _place_of(waiting: Placeholder) -> Place:
+    """Return how to look up a place again; whether it is a folder is not in its name."""
+    place = place_named(waiting.name, is_folder=not waiting.is_file)
+    if waiting.run_id:
+        place = replace(place, run_ids=place.run_ids | {waiting.run_id})
+    if place.ref.qualified_name == waiting.name and place.exact:
         return place
     # No scanner's name: data that could not be placed, which the catalog may know under its own type by now.
-    return place_by_name(name)
+    return place_by_name(waiting.name)

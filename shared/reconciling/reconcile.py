@@ -1,11 +1,13 @@
 """The use case of the timer: compares Azure ML's inventory with the ledger, and the catalog with both."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from shared.errors import LeaseHeldError, LineageError
+from shared.catalog.qualified_names import QualifiedName
+from shared.errors import LeaseHeldError, LineageError, TerminalError
 from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
 from shared.intake.message import RECONCILE, describe_error
@@ -18,12 +20,14 @@ from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.changed_endpoints import ChangedEndpointFinder
-from shared.reconciling.coverage import CatalogSampler, Coverage, Progress, note_workspaces, read_lost
+from shared.reconciling.coverage import LABEL, LOST, Coverage, Gap, TickNote, note_workspaces, read_lost
 from shared.reconciling.looks import LookTaker
+from shared.reconciling.lost import CatalogSampler, EdgeRestorer
 from shared.reconciling.missed_events import MissedEventFinder
-from shared.reconciling.placeholders import EdgeRestorer, PlaceholderReplacer
-from shared.state.ports import State
-from shared.telemetry import record_coverage, record_poison
+from shared.reconciling.placeholders import PlaceholderReplacer
+from shared.reconciling.progress import Progress, Tick, Turns, read_looked_at
+from shared.state.ports import State, read_folder
+from shared.telemetry import record_coverage, record_poison, record_tick
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,9 @@ _LABELS = "reconcile/labels"
 class Reconciler:
     """
     One tick does a bounded part of the work and notes how far it came; any number of ticks do all of it.
+
+    A tick has a number of minutes. Its parts, of which each workspace is one, have their turns: the next tick begins
+    after the last part that this one has finished.
 
     Attributes:
         drain_poison: takes what it can from the poison queue; returns how many messages are left there.
@@ -53,13 +60,13 @@ class Reconciler:
 
     def tick(self) -> list[Coverage]:
         """
-        Look at every workspace on the allow-list.
+        Look at every workspace on the allow-list, as far as the time allows.
 
         Returns:
             The coverage of those that could be looked at; none if another tick is under way.
 
         Raises:
-            LineageError: the first failure, after everything else was looked at.
+            LineageError: the first failure that is no item's own, after everything else was looked at.
         """
         try:
             lease = WriterLease.take(self.state.leases, ["reconcile"], now=self.now)
@@ -70,47 +77,56 @@ class Reconciler:
             return self._tick(lease)
 
     def _tick(self, lease: WriterLease) -> list[Coverage]:
-        failures: list[LineageError] = []
-        coverages = []
+        tick, notes = Tick(self.now), self.state.notes
+        note = TickNote.load(notes)
+        note = replace(note, begun=(*note.begun, self.now().isoformat(timespec="seconds")))
+        note.save(notes)  # should this one be killed, that shows
+        failures: list[Exception] = []
         poison = self._drain_poison(failures)
-        self._attempt(
-            CatalogSampler(
-                self.catalog, self.state, self.now, EdgeRestorer(self.catalog, self.state, self.now).restore
-            ).tick,
-            failures,
-        )
-        for workspace in self._list_workspaces(failures, poison=poison):
+        workspaces = self._list_workspaces(failures, poison=poison)
+        coverages: list[Coverage] = []
+        looks = LookTaker(self.source, self.state, self.allowed, tick)
+        restorer = EdgeRestorer(self.catalog, self.state, self.now)
+        parts: dict[str, Callable[[], None]] = {
+            "what the catalog has": CatalogSampler(self.catalog, self.state, self.now, restorer.restore).tick,
+            **{each.arm_id: partial(self._look_at, each, tick, coverages) for each in workspaces},
+            "looks": looks.take,
+            "placeholders": PlaceholderReplacer(self.catalog, self.state, tick).replace,
+            "labels": partial(self._refresh_labels, tick),
+        }
+        turns, problems = Turns(tick, note.served), dict(note.problems)
+        of_workspaces = {each.arm_id for each in workspaces}
+        for name in turns.take(parts):
             lease.check()  # another tick has begun if this one was held up for long
+            problems.pop(name, None)
             try:
-                coverages.append(self._look_at(workspace))
-            except LineageError as error:
+                parts[name]()
+            except Exception as error:  # noqa: BLE001 - a defect that one part shows must not cost all the others
                 failures.append(error)
-                _log_failure(error, workspace_id=workspace.arm_id)
-        for part in (
-            LookTaker(self.source, self.state, self.allowed, self.now).tick,
-            PlaceholderReplacer(self.catalog, self.state, self.now).tick,
-            self._refresh_labels,
-        ):
-            self._attempt(part, failures)
-        if not failures:  # all services answer again
-            self._attempt(self._replay_after_outage, failures)
+                words = _log_failure(error, part=name)
+                if name not in of_workspaces:  # a workspace says so itself
+                    problems[name] = words
+        if not failures:  # all services that were asked answer again
+            self._replay_after_outage(failures)
+        known = {name: problem for name, problem in problems.items() if name in parts}
+        note = replace(note, ended=self.now().isoformat(timespec="seconds"), served=turns.served, problems=known)
+        note.save(notes)
+        looked_at = {coverage.workspace for coverage in coverages}
+        unlooked = sum(each.arm_id not in looked_at and not read_looked_at(notes, each) for each in workspaces)
+        record_tick(has_failed=bool(failures), lost=len(read_lost(notes)), unlooked=unlooked)
         if failures:
             raise failures[0]
-        return coverages
+        return sorted(coverages, key=lambda coverage: coverage.workspace)
 
-    def _replay_after_outage(self) -> None:
-        if count := replay_after_outage(self.state, now=self.now):
-            logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
-
-    def _attempt(self, part: Callable[[], None], failures: list[LineageError]) -> None:
-        """Do one part of a tick; its failure keeps no other from being done."""
+    def _replay_after_outage(self, failures: list[Exception]) -> None:
         try:
-            part()
+            if count := replay_after_outage(self.state, now=self.now):
+                logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
         except LineageError as error:
             failures.append(error)
             _log_failure(error)
 
-    def _drain_poison(self, failures: list[LineageError]) -> int:
+    def _drain_poison(self, failures: list[Exception]) -> int:
         """Drain the poison queue and report what is left there."""
         try:
             left = self.drain_poison()
@@ -121,57 +137,107 @@ class Reconciler:
         record_poison(left)
         return left
 
-    def _list_workspaces(self, failures: list[LineageError], *, poison: int) -> list[WorkspaceId]:
+    def _list_workspaces(self, failures: list[Exception], *, poison: int) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
         found: set[WorkspaceId] = set()
         problems: dict[str, str] = {}
         for scope in self.allowed.prefixes:
             try:
                 found |= {*self.inventory.list_workspaces(scope)}
-            except LineageError as error:
+            except Exception as error:  # noqa: BLE001 - nor must one scope
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        note_workspaces(self.state.notes, sorted(found), problems, poison=poison)
+        note_workspaces(self.state.notes, sorted(found), problems, scopes=self.allowed.prefixes, poison=poison)
         return sorted(found)
 
-    def _refresh_labels(self) -> None:
+    def _refresh_labels(self, tick: Tick) -> None:
         """Go on through the models and endpoints of the ledger: a scan may have classified what they were made of."""
         if self.labels is None:
             return
-        note = self.state.notes.get(_LABELS) or {}
-        after: dict[str, str] = {}
+        note = dict(self.state.notes.get(_LABELS) or {})
+        failed = {name for name in read_folder(self.state.notes, LOST) if name.startswith(f"{LABEL} ")}
         for kind in ("model", "endpoint"):
             rows = self.state.ledger.list_rows(kind, after=str(note.get(kind) or ""), limit=LABELLED)
-            self.labels.refresh(row.key for row in rows)
-            after[kind] = rows[-1].key if len(rows) == LABELLED else ""
-        self.state.notes.put(_LABELS, after)
+            keys = [row.key for row in rows]
+            refused = self._refresh_each(self.labels, keys, tick)
+            gaps = {f"{LABEL} {key}": Gap(LABEL, key, "", why, at=_text(self.now()), of=key) for key, why in refused}
+            self.state.notes.put_in(LOST, {name: gap.to_json() for name, gap in gaps.items()})
+            self.state.notes.forget_in(LOST, failed.intersection(f"{LABEL} {key}" for key in keys) - gaps.keys())
+            note[kind] = keys[-1] if len(rows) == LABELLED else ""
+        self.state.notes.put(_LABELS, note)
 
-    def _look_at(self, workspace: WorkspaceId) -> Coverage:
+    @staticmethod
+    def _refresh_each(
+        labels: ClassificationLabels, keys: Sequence[QualifiedName], tick: Tick
+    ) -> list[tuple[QualifiedName, str]]:
+        """Refresh labels together; if something is refused, of each by itself. Returns why that failed."""
+        try:
+            labels.refresh(keys)
+        except TerminalError:
+            each = ((key, tick.attempt(partial(labels.refresh, [key]), key=key)) for key in keys)
+            return [(key, why) for key, why in each if why]
+        return []
+
+    def _look_at(self, workspace: WorkspaceId, tick: Tick, coverages: list[Coverage]) -> None:
+        """
+        Look at one workspace. A part of it that fails keeps no other from being done.
+
+        Raises:
+            Exception: the first failure that is no item's own.
+        """
         progress = Progress.load(self.state.notes, workspace)
-        missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now)
+        missed = MissedEventFinder(workspace, progress, self.inventory, self.source, self.state, self.now, tick)
         endpoints = ChangedEndpointFinder(missed, self.inventory, self.publisher, self._read, self.now)
         marker = StateMarker(
-            workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read, self.now
+            workspace, progress, self.inventory, self.source, self.publisher, self.state, self._read, tick
         )
-        progress.problem = "the last look at it did not end"
-        try:
-            missed.look_at_gaps()
+
+        def look_at_runs() -> None:
             missed.look_at_runs()
-            missed.look_at_models()
-            missed.look_at_data()
             marker.mark_restored(missed.listed_rows)
-            endpoints.look_at_endpoints()
-            marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)
-            marker.mark_archived()
+
+        def look_at_models() -> None:
+            known = len(missed.listed_rows)
+            missed.look_at_models()
+            marker.mark_restored(missed.listed_rows[known:])
+
+        def look_at_models_that_went() -> None:
+            marker.mark_archived_models()
             marker.mark_deleted_models(missed.listed_models)
+
+        def look_at_endpoints() -> None:
+            endpoints.look_at_endpoints()
+            if endpoints.is_whole:
+                marker.mark_deleted_endpoints(endpoints.present, read=endpoints.read_keys)
+
+        parts = {
+            "gaps": missed.look_at_gaps,
+            "runs": look_at_runs,
+            "models": look_at_models,
+            "data": missed.look_at_data,
+            "endpoints": look_at_endpoints,
+            "archived runs": marker.mark_archived_runs,
+            "models that went": look_at_models_that_went,
+        }
+        failures: list[Exception] = []
+        turns = Turns(tick, progress.served)
+        try:
+            for name in turns.take(parts):
+                try:
+                    parts[name]()
+                except Exception as error:  # noqa: BLE001 - a defect in one part must not cost all the others
+                    failures.append(error)
+                    _log_failure(error, workspace_id=workspace.arm_id, part=name)
             again = [event_about(workspace, item, now=self.now()) for item in marker.restored]
             enqueue(again, self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.now)
-            progress.problem = ""
-        except LineageError as error:
-            progress.problem = f"the last look at it failed: {': '.join(describe_error(error))}"
-            raise
         finally:
-            progress.save(self.state.notes, now=self.now())
+            progress.served = turns.served
+            progress.problem = ""
+            if failures:
+                progress.problem = f"the last look at it failed: {': '.join(describe_error(failures[0]))}"
+            else:
+                progress.at = _text(self.now())
+            progress.save(self.state.notes)
         coverage = progress.coverage(read_lost(self.state.notes))
         facts = {
             "workspace_id": workspace.arm_id,
@@ -181,13 +247,21 @@ class Reconciler:
         }
         logger.info("reconciled", extra=facts)
         record_coverage(workspace.arm_id, percent=coverage.percent, gaps=len(coverage.gaps))
-        return coverage
+        if failures:
+            raise failures[0]
+        coverages.append(coverage)
 
     def _read(self, event: str) -> Event:
         return read_event(event, self.allowed)
 
 
-def _log_failure(error: LineageError, **facts: str) -> str:
+def _log_failure(error: Exception, **facts: str) -> str:
     reason, detail = describe_error(error)
-    logger.warning("reconcile failed", extra={**facts, "reason": reason, "detail": detail})
+    is_expected = isinstance(error, LineageError)
+    extra = {**facts, "reason": reason, "detail": detail}
+    logger.warning("reconcile failed", extra=extra, exc_info=None if is_expected else error)
     return f"{reason}: {detail}"
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -4,19 +4,35 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from shared.cache import Cache
 from shared.catalog.entities import Evidence, Ref
-from shared.catalog.qualified_names import QualifiedName, is_of_endpoint
+from shared.catalog.qualified_names import ParsedName, QualifiedName, is_of_endpoint, of_workspace, parse
 from shared.catalog.serving import Serving
+from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT
 from shared.state.azure_table import Document, DocumentTable, row_key
-from shared.state.ports import Lease, Ledger, Look, PlaceUse, Row, WrittenTree, digest_of, next_lease
+from shared.state.ports import (
+    Lease,
+    Ledger,
+    Look,
+    Placeholder,
+    PlaceUse,
+    Row,
+    WrittenTree,
+    digest_of,
+    next_lease,
+)
 from shared.validation import members_of
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LEASE, _NOTE = "row", "tree", "fingerprint", "match", "lease", "note"
 _FACT, _LOOK = "part", "look"
+_PLACEHOLDER = "placeholder"
+_ROW_MODEL, _ROW_ENDPOINT, _ROW_OTHER = "row-model", "row-endpoint", "row-other"
+_PARTITIONS = {"run": _ROW, "model": _ROW_MODEL, "endpoint": _ROW_ENDPOINT, "deployment": _ROW_ENDPOINT}
+"""Where the rows of a kind are: the few of models and endpoints are listed without those of all runs."""
 _AT, _BELOW = "!", "."
 """After the key of a path: a run that used this very place, and the next segment of a longer path."""
 _DEPTH = 32
@@ -33,7 +49,11 @@ class AzureLedger:
         self._now = now
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
-        return {QualifiedName(key): _to_row(found) for key, found in self._table.get_many(_ROW, keys).items()}
+        return {
+            QualifiedName(key): _to_row(found)
+            for partition, some in _by_partition(keys).items()
+            for key, found in self._table.get_many(partition, some).items()
+        }
 
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = self._now().isoformat()
@@ -43,10 +63,13 @@ class AzureLedger:
                 "event_time": row.event_time.isoformat() if row.event_time else None,
                 "evidence": [each.to_json() for each in row.evidence],
                 "updated_at": now,
+                "workspace": _workspace_of(row.key),
             }
             for row in rows
         }
-        self._table.put_many(_ROW, documents, columns=("kind", "outcome", "reason", "status", "event_id"))
+        columns = ("kind", "outcome", "reason", "status", "event_id", "workspace")
+        for partition, keys in _by_partition(map(QualifiedName, documents)).items():
+            self._table.put_many(partition, {key: documents[key] for key in keys}, columns=columns)
 
     def put_look(self, look: Look) -> None:
         document = {**asdict(look), "at": look.at.isoformat()}
@@ -61,9 +84,23 @@ class AzureLedger:
     def forget_look(self, look: Look) -> None:
         self._table.delete_timed(_LOOK, look.at, look.root)
 
-    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
-        page = self._table.list_page(_ROW, where={"kind": kind}, after=row_key(after) if after else "", limit=limit)
+    def list_rows(
+        self, kind: str, *, workspace: WorkspaceId | None = None, after: str = "", limit: int = 1_000
+    ) -> Sequence[Row]:
+        where = {"kind": kind, **({"workspace": of_workspace(workspace)} if workspace else {})}
+        after = row_key(after) if after else ""
+        page = self._table.list_page(_PARTITIONS.get(kind, _ROW_OTHER), where=where, after=after, limit=limit)
         return [_to_row(document) for document in page]
+
+    def add_placeholders(self, placeholders: Iterable[Placeholder]) -> None:
+        self._table.put_many(_PLACEHOLDER, {each.key: each.to_json() for each in placeholders})
+
+    def list_placeholders(self, *, after: str = "", limit: int = 1_000) -> Sequence[Placeholder]:
+        page = self._table.list_page(_PLACEHOLDER, where={}, after=row_key(after) if after else "", limit=limit)
+        return [Placeholder.from_json(document) for document in page]
+
+    def forget_placeholders(self, placeholders: Iterable[Placeholder]) -> None:
+        self._table.delete_many(_PLACEHOLDER, [each.key for each in placeholders])
 
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
@@ -192,6 +229,8 @@ class CachedLedger:
         self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
         self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
+        self.add_placeholders, self.list_placeholders = ledger.add_placeholders, ledger.list_placeholders
+        self.forget_placeholders = ledger.forget_placeholders
         self.find_uses_below = ledger.find_uses_below
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
@@ -284,6 +323,43 @@ class AzureNotes:
 
     def forget(self, name: str) -> None:
         self._table.delete_many(_NOTE, [name])
+
+    def list_in(self, folder: str, *, after: str = "", limit: int = 1_000) -> Mapping[str, Mapping[str, Any]]:
+        page = self._table.list_page(_folder(folder), where={}, after=row_key(after) if after else "", limit=limit)
+        return {document["name"]: document["note"] for document in page}
+
+    def put_in(self, folder: str, notes: Mapping[str, Mapping[str, object]]) -> None:
+        self._table.put_many(_folder(folder), {name: {"name": name, "note": note} for name, note in notes.items()})
+
+    def forget_in(self, folder: str, names: Iterable[str]) -> None:
+        self._table.delete_many(_folder(folder), names)
+
+
+def _folder(name: str) -> str:
+    """Name the partition of a folder of notes."""
+    return f"{_NOTE}-{row_key(name)[:32]}"
+
+
+def _by_partition(keys: Iterable[QualifiedName]) -> dict[str, list[QualifiedName]]:
+    """Group the keys of rows by where those are."""
+    found: dict[str, list[QualifiedName]] = {}
+    for key in keys:
+        match parse(key):
+            case ParsedName(kind="run" | "job_run"):
+                partition = _ROW
+            case ParsedName(kind="asset", asset=AssetId("models")):
+                partition = _ROW_MODEL
+            case ParsedName(kind="endpoint" | "deployment"):
+                partition = _ROW_ENDPOINT
+            case _:
+                partition = _ROW_OTHER
+        found.setdefault(partition, []).append(key)
+    return found
+
+
+def _workspace_of(key: QualifiedName) -> str:
+    parsed = parse(key)
+    return str(of_workspace(parsed.workspace)) if parsed and parsed.workspace else ""
 
 
 def _without_endpoints(fingerprints: Mapping[QualifiedName, str]) -> Mapping[QualifiedName, str]:

@@ -9,7 +9,9 @@ from typing import Any, Protocol, Self
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.catalog.serving import Serving
+from shared.model import WorkspaceId
 from shared.places.matching import Match
+from shared.places.place import carries
 from shared.validation import members_of
 
 
@@ -87,6 +89,7 @@ class Row:
         files: those of the places that are no folders.
         evidence: why its edges are there.
         served: of an endpoint's serving history, what answered when.
+        root: what to publish again for it to be up to date: the root of its run tree; "" if that is not known.
     """
 
     key: QualifiedName
@@ -101,6 +104,53 @@ class Row:
     evidence: tuple[Evidence, ...] = ()
     served: tuple[Serving, ...] = ()
     updated_at: datetime | None = None
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """
+    A place that is published as a placeholder: it is looked up again until a scan has found it.
+
+    Attributes:
+        name: the place, by the name that a scan would give it.
+        root: what to publish again then: a run tree, an endpoint.
+        run: a run or an endpoint that touches it.
+        is_file: it is no folder, which its name does not say.
+        at: when that run ended; None if it is not known.
+        exact: the catalog's entity of this name was taken for scanned, though nothing on it is from a scan.
+    """
+
+    name: QualifiedName
+    root: QualifiedName
+    run: QualifiedName
+    is_file: bool = False
+    at: datetime | None = None
+    exact: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.root} {self.name}"
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, if it is in the name: a scan may keep such a place apart."""
+        parsed = parse(self.run)
+        return parsed.run_id if parsed and parsed.run_id and carries(self.name, parsed.run_id) else ""
+
+    def to_json(self) -> dict[str, object]:
+        """Format it as the ledger keeps it."""
+        return {**asdict(self), "at": self.at.isoformat() if self.at else None}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """
+        >>> waiting = Placeholder(QualifiedName("n"), QualifiedName("root"), QualifiedName("run"), exact=True)
+        >>> Placeholder.from_json(waiting.to_json()) == waiting
+        True
+        """
+        known = members_of(cls, body)
+        return cls(**{**known, "at": datetime.fromisoformat(body["at"]) if body["at"] else None})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -276,9 +326,25 @@ class Ledger(Protocol):
 
     def forget_look(self, look: Look) -> None: ...
 
-    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
-        """Return a page of the rows of a kind (`run`, `model` or `endpoint`) whose keys come after one, by key."""
+    def list_rows(
+        self, kind: str, *, workspace: WorkspaceId | None = None, after: str = "", limit: int = 1_000
+    ) -> Sequence[Row]:
+        """
+        Return a page of the rows of a kind (`run`, `model`, `endpoint`, …), in any order that stays the same.
+
+        Args:
+            workspace: only rows of what it holds; None for all rows of the kind.
+            after: the key of the last row of the page before.
+        """
         ...
+
+    def add_placeholders(self, placeholders: Iterable[Placeholder]) -> None: ...
+
+    def list_placeholders(self, *, after: str = "", limit: int = 1_000) -> Sequence[Placeholder]:
+        """Return a page of the placeholders that wait for a scan, in any order that stays the same, by `key`."""
+        ...
+
+    def forget_placeholders(self, placeholders: Iterable[Placeholder]) -> None: ...
 
 
 def digest_of(fact: str) -> str:
@@ -341,6 +407,33 @@ class Notes(Protocol):
     def put(self, name: str, note: Mapping[str, object]) -> None: ...
 
     def forget(self, name: str) -> None: ...
+
+    def list_in(self, folder: str, *, after: str = "", limit: int = 1_000) -> Mapping[str, Mapping[str, Any]]:
+        """
+        Return a page of the notes in a folder, in any order that stays the same.
+
+        Args:
+            after: the name of the last note of the page before.
+        """
+        ...
+
+    def put_in(self, folder: str, notes: Mapping[str, Mapping[str, object]]) -> None:
+        """Write notes into a folder: any number of them, each by its name there."""
+        ...
+
+    def forget_in(self, folder: str, names: Iterable[str]) -> None: ...
+
+
+def read_folder(notes: Notes, folder: str, *, size: int = 1_000) -> dict[str, Mapping[str, Any]]:
+    """Return all notes in a folder, a thousand to a request."""
+    found: dict[str, Mapping[str, Any]] = {}
+    after = ""
+    while page := notes.list_in(folder, after=after, limit=size):
+        found |= page
+        after = list(page)[-1]
+        if len(page) < size:
+            break
+    return found
 
 
 @dataclass(frozen=True, slots=True)

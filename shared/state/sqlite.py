@@ -10,17 +10,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from threading import RLock
+from typing import Any
 
 from shared.catalog.entities import Evidence, Ref
-from shared.catalog.qualified_names import QualifiedName
+from shared.catalog.qualified_names import QualifiedName, of_workspace
 from shared.catalog.serving import Serving
 from shared.errors import ConfigurationError
+from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.state.ports import (
     DeadLetter,
     Lease,
     Look,
     Message,
+    Placeholder,
     PlaceUse,
     Row,
     State,
@@ -43,7 +46,10 @@ CREATE TABLE IF NOT EXISTS rows (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, status TEXT NOT NULL,
     event_id TEXT NOT NULL, event_time TEXT, matches TEXT NOT NULL, updated_at TEXT NOT NULL,
     evidence TEXT NOT NULL DEFAULT '[]', files TEXT NOT NULL DEFAULT '[]',
-    served TEXT NOT NULL DEFAULT '[]');
+    served TEXT NOT NULL DEFAULT '[]', root TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS placeholders (key TEXT PRIMARY KEY, placeholder TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS filed_notes (
+    folder TEXT NOT NULL, name TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (folder, name));
 CREATE TABLE IF NOT EXISTS tree_models (
     root TEXT NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (root, run, model));
 CREATE TABLE IF NOT EXISTS tree_fingerprints (
@@ -89,6 +95,7 @@ class Database:
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "served", "TEXT NOT NULL DEFAULT '[]'")
+            self._add_column("rows", "root", "TEXT NOT NULL DEFAULT ''")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
@@ -241,7 +248,7 @@ class SqliteLedger:
         now = _text(self._database.now())
         self._database.write_many(
             "REPLACE INTO rows (key, kind, outcome, reason, status, event_id, event_time, matches, updated_at, "
-            "evidence, files, served) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "evidence, files, served, root) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.key,
@@ -256,6 +263,7 @@ class SqliteLedger:
                     json.dumps([each.to_json() for each in row.evidence]),
                     json.dumps(row.files),
                     json.dumps([asdict(each) for each in row.served]),
+                    row.root,
                 )
                 for row in rows
             ],
@@ -390,9 +398,26 @@ class SqliteLedger:
     def forget_look(self, look: Look) -> None:
         self._database.write_many("DELETE FROM looks WHERE at = ? AND root = ?", [(_text(look.at), look.root)])
 
-    def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
-        statement = "SELECT * FROM rows WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
-        return [_to_row(row) for row in self._database.select(statement, (kind, after, limit))]
+    def list_rows(
+        self, kind: str, *, workspace: WorkspaceId | None = None, after: str = "", limit: int = 1_000
+    ) -> Sequence[Row]:
+        below = f"{of_workspace(workspace)}/" if workspace else ""
+        statement = "SELECT * FROM rows WHERE kind = ? AND key > ? AND key < ? ORDER BY key LIMIT ?"
+        values = (kind, max(after, below), f"{below[:-1]}0" if below else "~", limit)  # a zero comes next after a slash
+        return [_to_row(row) for row in self._database.select(statement, values)]
+
+    def add_placeholders(self, placeholders: Iterable[Placeholder]) -> None:
+        values = [(each.key, json.dumps(each.to_json())) for each in placeholders]
+        self._database.write_many("REPLACE INTO placeholders (key, placeholder) VALUES (?, ?)", values)
+
+    def list_placeholders(self, *, after: str = "", limit: int = 1_000) -> Sequence[Placeholder]:
+        statement = "SELECT * FROM placeholders WHERE key > ? ORDER BY key LIMIT ?"
+        rows = self._database.select(statement, (after, limit))
+        return [Placeholder.from_json(json.loads(row["placeholder"])) for row in rows]
+
+    def forget_placeholders(self, placeholders: Iterable[Placeholder]) -> None:
+        values = [(each.key,) for each in placeholders]
+        self._database.write_many("DELETE FROM placeholders WHERE key = ?", values)
 
 
 class SqliteLeases:
@@ -443,6 +468,19 @@ class SqliteNotes:
     def forget(self, name: str) -> None:
         self._database.write_many("DELETE FROM notes WHERE name = ?", [(name,)])
 
+    def list_in(self, folder: str, *, after: str = "", limit: int = 1_000) -> Mapping[str, Mapping[str, Any]]:
+        statement = "SELECT * FROM filed_notes WHERE folder = ? AND name > ? ORDER BY name LIMIT ?"
+        rows = self._database.select(statement, (folder, after, limit))
+        return {row["name"]: json.loads(row["note"]) for row in rows}
+
+    def put_in(self, folder: str, notes: Mapping[str, Mapping[str, object]]) -> None:
+        values = [(folder, name, json.dumps(note)) for name, note in notes.items()]
+        self._database.write_many("REPLACE INTO filed_notes (folder, name, note) VALUES (?, ?, ?)", values)
+
+    def forget_in(self, folder: str, names: Iterable[str]) -> None:
+        values = [(folder, name) for name in names]
+        self._database.write_many("DELETE FROM filed_notes WHERE folder = ? AND name = ?", values)
+
 
 def open_state(path: str, *, now: Callable[[], datetime]) -> State:
     """
@@ -482,6 +520,7 @@ def _to_row(row: sqlite3.Row) -> Row:
         evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
         files=tuple(json.loads(row["files"])),
         served=tuple(map(Serving.from_json, json.loads(row["served"]))),
+        root=row["root"],
     )
 
 

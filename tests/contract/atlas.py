@@ -5,6 +5,7 @@ from typing import Any
 import requests
 
 from emulator.server import Emulator
+from tests.harness.callers import jwt
 
 TIMEOUT = 30
 FILE = "azure_datalake_gen2_path"
@@ -19,6 +20,10 @@ class Atlas:
         self.session.trust_env = False
         self.session.verify = emulator.ca_bundle
         self.session.headers["Authorization"] = "Bearer any"
+
+    def become(self, principal: str) -> None:
+        """Send the next requests as another caller."""
+        self.session.headers["Authorization"] = f"Bearer {jwt(oid=principal)}"
 
     def send(
         self, method: str, path: str, body: object = None, *, root: str = "/atlas/v2", **query: Any

@@ -159,6 +159,18 @@ def test_datasets_touched_by_a_link_are_reported_as_updated(atlas: Atlas) -> Non
     assert {item["typeName"] for item in mutated["CREATE"]} == {"Process", "DataSet"}
 
 
+def test_who_links_to_a_dataset_has_updated_it(atlas: Atlas) -> None:
+    """Atlas stamps the entities at both ends of a relationship that is made or removed (`recordEntityUpdate`)."""
+    old = atlas.write(dataset(1))["guidAssignments"]["-1"]
+    made = atlas.entity(old)
+    assert made["createdBy"] == made["updatedBy"]
+    other = "11111111-2222-3333-4444-555555555555"
+    atlas.become(other)
+    guid = atlas.write(process([{"guid": old}], [2]), dataset(2))["guidAssignments"]["-2"]
+    assert (atlas.entity(old)["createdBy"], atlas.entity(old)["updatedBy"]) == (made["createdBy"], other)
+    assert atlas.entity(guid)["createdBy"] == other
+
+
 def test_missing_guid_fails_a_bulk_read(atlas: Atlas) -> None:
     """By guid it is all or nothing, by unique name what is there."""
     guid = atlas.write(dataset(1))["guidAssignments"]["-1"]

@@ -16,11 +16,12 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.catalog.serving import Serving
 from shared.model import WorkspaceId
 from shared.openlineage.job_run import Fact, Folded
-from shared.reconciling.coverage import Gap, Progress, read_lost
+from shared.reconciling.coverage import LOST, Gap, TickNote, read_lost
+from shared.reconciling.progress import KnownEndpoint, Progress
 from shared.settings import Azurite
-from shared.state import azure_storage
+from shared.state import azure_storage, sqlite
 from shared.state.azure_storage import DEAD_LETTERS, QUEUE
-from shared.state.ports import PlaceUse
+from shared.state.ports import Placeholder, PlaceUse, read_folder
 from tests.contract.stores import EVIDENCE, FACT, SERVED, USE, Clock, fill, read_all
 from tests.harness.fakes import NOON
 from tests.harness.storage import empty, no_token
@@ -42,22 +43,6 @@ def _newer_items(value: Any) -> Any:
             for item in value]  # fmt: skip
 
 
-class Notes:
-    """Notes in memory."""
-
-    def __init__(self) -> None:
-        self.notes: dict[str, Mapping[str, object]] = {}
-
-    def get(self, name: str) -> Mapping[str, object] | None:
-        return self.notes.get(name)
-
-    def put(self, name: str, note: Mapping[str, object]) -> None:
-        self.notes[name] = json.loads(json.dumps(note))
-
-    def forget(self, name: str) -> None:
-        del self.notes[name]
-
-
 def test_parts_of_rows_are_read_without_what_is_not_known() -> None:
     """Evidence of edges, uses of places, periods of a serving history, facts about a run."""
     assert Evidence.from_json({**EVIDENCE.to_json(), **NEW}) == EVIDENCE
@@ -74,19 +59,28 @@ def test_folded_facts_are_read_without_what_is_not_known() -> None:
     assert Folded.of([json.dumps(more)]) == folded
 
 
-def test_note_of_reconciling_is_read_without_what_is_not_known() -> None:
-    """All that is in it, however deep."""
-    notes, progress = Notes(), Progress(WORKSPACE.arm_id)
-    progress.runs.page, progress.data.page = "p", "q"
+def test_notes_of_reconciling_are_read_without_what_is_not_known() -> None:
+    """All that is in them, however deep."""
+    database = sqlite.Database(":memory:", now=lambda: NOON)
+    notes, progress = sqlite.SqliteNotes(database), Progress(WORKSPACE.arm_id)
+    progress.runs.page, progress.data.page, progress.at = "p", "q", NOON.isoformat()
     progress.gaps["key"] = gap = Gap("run", "r", "", "because")
-    progress.save(notes, now=NOON)
-    [(name, note)] = notes.notes.items()
-    more = {**newer(note, "runs", "data"), "gaps": {"key": {**asdict(gap), **NEW}}}
-    notes.put(name, more)
+    progress.endpoints["key"] = known = KnownEndpoint("said", NOON.isoformat())
+    progress.save(notes)
+    folder = f"reconcile/{WORKSPACE.arm_id}"
+    notes.put(folder, newer(dict(notes.get(folder) or {}), "runs", "data"))
+    notes.put_in(folder, {name: {**row, **NEW} for name, row in read_folder(notes, folder).items()})
+    notes.put_in(folder, {"a kind of a newer version": NEW})
     read = Progress.load(notes, WORKSPACE)
-    assert (read.runs.page, read.data.page, read.gaps["key"], read.at) == ("p", "q", gap, progress.at)
-    notes.put("reconcile/sample", {"lost": {"key": {**asdict(gap), **NEW}}, **NEW})
-    assert read_lost(notes)["key"] == gap
+    assert (read.runs.page, read.data.page, read.gaps, read.at) == ("p", "q", {"key": gap}, progress.at)
+    assert read.endpoints == {"key": known}
+    notes.put_in(LOST, {"lost key": {**asdict(gap), **NEW}})
+    assert read_lost(notes) == (gap,)
+    note = TickNote(begun=(NOON.isoformat(),), ended=NOON.isoformat(), problems={"looks": "why"})
+    notes.put("reconcile/tick", {**asdict(note), **NEW})
+    assert TickNote.load(notes) == note
+    waiting = Placeholder(QualifiedName("n"), QualifiedName("root"), QualifiedName("run"))
+    assert Placeholder.from_json({**waiting.to_json(), **NEW}) == waiting
 
 
 def write_as_newer(table: TableClient) -> None:

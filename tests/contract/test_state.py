@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,14 @@ from shared.catalog import qualified_names
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.catalog.serving import Serving
-from shared.model import AssetId
+from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_ledger import key_of_path
 from shared.state.azure_storage import Storage
 from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Lease, Look, PlaceUse, Queue, Row, State, digest_of
+from shared.state.ports import Lease, Look, Placeholder, PlaceUse, Queue, Row, State, digest_of, read_folder
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token
 from tests.unit.examples import WORKSPACE_ID
@@ -287,15 +287,58 @@ def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock
 
 def test_rows_are_listed_by_kind_page_by_page(state: State) -> None:
     """Each row once; a page goes on after the last key of the one before."""
-    keys = {QualifiedName(f"azureml://model/{number}") for number in range(7)}
+    keys = {qualified_names.of_asset(WORKSPACE_ID, AssetId("models", "m", str(number))) for number in range(7)}
     state.ledger.put_rows([Row(key, "model", "published") for key in keys])
-    state.ledger.put_rows([Row(QualifiedName("azureml://run"), "run", "published")])
+    state.ledger.put_rows([Row(qualified_names.of_run(WORKSPACE_ID, "run"), "run", "published")])
     seen: list[QualifiedName] = []
     while page := state.ledger.list_rows("model", after=seen[-1] if seen else "", limit=3):
         assert len(page) <= 3
         seen += [row.key for row in page]
     assert len(seen) == 7
     assert set(seen) == keys
+
+
+def test_rows_of_one_workspace_are_listed_by_themselves(state: State) -> None:
+    """Whatever kind they are of, and whatever another workspace holds whose name begins so."""
+    other = replace(WORKSPACE_ID, name=f"{WORKSPACE_ID.name}-2")
+    named: dict[str, Callable[[WorkspaceId], QualifiedName]] = {
+        "run": lambda workspace: qualified_names.of_run(workspace, "r"),
+        "endpoint": lambda workspace: qualified_names.of_endpoint(workspace, "e"),
+        "deployment": lambda workspace: qualified_names.of_deployment(qualified_names.of_endpoint(workspace, "e"), "d"),
+        "model": lambda workspace: qualified_names.of_asset(workspace, AssetId("models", "m", "1")),
+    }
+    state.ledger.put_rows(
+        [
+            Row(name(each), kind, "published", root="root")
+            for kind, name in named.items()
+            for each in (WORKSPACE_ID, other)
+        ]
+    )
+    for kind, name in named.items():
+        rows = state.ledger.list_rows(kind, workspace=WORKSPACE_ID)
+        assert [(row.key, row.root) for row in rows] == [(name(WORKSPACE_ID), "root")]
+        assert len(state.ledger.list_rows(kind)) == 2
+        assert set(state.ledger.get_rows([name(WORKSPACE_ID), name(other)])) == {name(WORKSPACE_ID), name(other)}
+
+
+def test_placeholders_are_listed_page_by_page_until_they_are_forgotten(state: State, reopen: Open) -> None:
+    """One for each root that touches the place; the last one that was added counts."""
+    some = [
+        Placeholder(QualifiedName(f"https://a/{number}"), QualifiedName(root), QualifiedName("run"), at=at)
+        for number in range(3)
+        for root, at in (("one", datetime(2026, 7, 1, tzinfo=UTC)), ("two", None))
+    ]
+    state.ledger.add_placeholders(some)
+    state.ledger.add_placeholders([replace(some[0], exact=True)])
+    seen: list[Placeholder] = []
+    while page := reopen().ledger.list_placeholders(after=seen[-1].key if seen else "", limit=4):
+        assert len(page) <= 4
+        seen += page
+    assert sorted(seen, key=lambda each: each.key) == sorted(
+        [replace(some[0], exact=True), *some[1:]], key=lambda each: each.key
+    )
+    state.ledger.forget_placeholders(some[1:])
+    assert [each.key for each in state.ledger.list_placeholders()] == [some[0].key]
 
 
 def test_row_of_any_length_and_any_character_is_kept(state: State) -> None:
@@ -372,6 +415,21 @@ def test_note_is_read_back_until_it_is_forgotten(state: State, reopen: Open) -> 
     state.notes.forget("backfill/ws")
     state.notes.forget("backfill/ws")
     assert state.notes.get("backfill/ws") is None
+
+
+def test_notes_of_a_folder_are_listed_page_by_page_and_are_no_notes_of_others(state: State, reopen: Open) -> None:
+    """Of any number and of any names, which keys of a table may not have."""
+    notes = {f"gap azureml://x/#?%\\'ü/{number}": {"reason": "why " * 500, "number": number} for number in range(250)}
+    state.notes.put_in("here", notes)
+    state.notes.put_in("there", {"gap": {"number": 1}})
+    state.notes.put("here", {"a": "note"})
+    assert read_folder(reopen().notes, "here", size=100) == notes
+    state.notes.put_in("here", {next(iter(notes)): {"number": -1}})
+    state.notes.forget_in("here", [*list(notes)[1:], "unknown"])
+    assert dict(state.notes.list_in("here")) == {next(iter(notes)): {"number": -1}}
+    assert dict(state.notes.list_in("nowhere")) == {}
+    assert state.notes.get("here") == {"a": "note"}
+    state.notes.put_in("here", {})
 
 
 def test_looks_are_listed_once_their_time_has_come_the_first_first(state: State, reopen: Open, clock: Clock) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from emulator.server import Emulator
 from shared.intake.event_types import subscribed_types
-from shared.reconciling.coverage import Coverage, read_coverage
+from shared.reconciling.coverage import Coverage
+from shared.reconciling.progress import read_coverage
 from tests.harness.app import App
 from tests.harness.clock import MovedClock
 from tests.harness.whole_path import RECONCILE, happen, open_app, play, start

@@ -8,6 +8,7 @@ import pytest
 
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.reconciling.placeholders import PlaceholderReplacer
+from shared.reconciling.progress import Tick
 from tests.harness.app import WS, App, outcomes
 from tests.worlds.openlineage_events import (
     BORROWER,
@@ -144,7 +145,7 @@ def test_run_is_published_again_when_its_placeholder_was_scanned(jobs: App) -> N
     publish(jobs, COMPLETE)
     partitions = f"{URL}/prepared/{{SparkPartitions}}"
     jobs.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": partitions})
-    PlaceholderReplacer(jobs.services.catalog, jobs.services.state, jobs.services.now).tick()
+    PlaceholderReplacer(jobs.services.catalog, jobs.services.state, Tick(jobs.services.now)).replace()
     message = jobs.services.queue.receive(visibility=timedelta(minutes=1))
     assert message is not None
     assert jobs.services.deliveries.handle(message).outcome == PUBLISHED

@@ -11,8 +11,8 @@ from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import WorkspaceId
-from shared.reconciling.coverage import read_coverage
 from shared.reconciling.looks import IN_TICK
+from shared.reconciling.progress import read_coverage
 from shared.settings import Settings
 from tests.harness.app import WORKSPACE, WS, App, model_registered, run_completed
 from tests.harness.clock import MovedClock

@@ -14,9 +14,9 @@ from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import AccessDeniedError, LineageError
 from shared.intake.message import MessageBody
-from shared.reconciling import coverage as coverage_of
-from shared.reconciling import missed_events
-from shared.reconciling.coverage import Coverage, read_coverage
+from shared.reconciling import lost, missed_events
+from shared.reconciling.coverage import Coverage
+from shared.reconciling.progress import read_coverage
 from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, model_registered, run_completed
 
 Start = Callable[..., App]
@@ -514,7 +514,7 @@ def test_sample_goes_on_through_the_ledger_with_a_request_or_two_a_tick(
     start_app: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any number of ticks look at all of it."""
-    monkeypatch.setitem(coverage_of.SAMPLE, "run", 3)
+    monkeypatch.setitem(lost.SAMPLE, "run", 3)
     app = start_app("credit-risk")
     app.replay()
     tick(app)

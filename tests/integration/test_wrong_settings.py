@@ -56,6 +56,7 @@ UNBOUND: Mapping[str, tuple[str, ...]] = {
 }
 """What the host switches functions off for."""
 NEVER_WRONG = {
+    "LINEAGE_SCANNERS": "any text may be the name of an identity that scans",
     "PURVIEW_COLLECTION": "any text may be the name of a collection",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "the worker's own, and anything but yes means no",
 }

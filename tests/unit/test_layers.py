@@ -64,7 +64,7 @@ def test_questions_know_neither_who_asks_nor_how_the_catalog_is_reached() -> Non
     known = (
         *("questions", "networkx", "rich", "packaging"),
         *("shared.catalog", "shared.places", "shared.model", "shared.errors", "shared.ports", "shared.state.ports"),
-        *("shared.purview.reader", "shared.reconciling.coverage"),
+        *("shared.purview.reader", "shared.reconciling.coverage", "shared.reconciling.progress"),
     )
     others = [found for found in imports("questions") if found[1].partition(".")[0] not in sys.stdlib_module_names]
     assert [found for found in others if not f"{found[1]}.".startswith(tuple(f"{name}." for name in known))] == []

@@ -4,14 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from shared.catalog.entities import ARCHIVED, DELETED
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LeaseHeldError
+from shared.errors import EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import ModelSubject, RunSubject
 from shared.model import AssetId
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
-from shared.publishing.plan_marks import ARCHIVED, DELETED, Mark
+from shared.publishing.plan_marks import Mark
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource
 from tests.unit.examples import answers, at, event, model, run, tree, ws
@@ -78,6 +79,15 @@ def test_what_was_marked_is_written_again_when_it_comes_back_as_it_was(desk: Des
     desk.mark(MODEL, DELETED)
     assert desk.publisher.publish(event(REGISTERED)).outcome == "published"
     assert desk.state(MODEL)[0] is None
+
+
+def test_mark_that_is_refused_is_not_noted(desk: Desk) -> None:
+    """The ledger would say what the catalog does not."""
+    desk.catalog.refuse.add(MODEL)
+    before = desk.ledger.get_rows([MODEL])[MODEL].status
+    with pytest.raises(EntityRejectedError):
+        desk.mark(MODEL, ARCHIVED)
+    assert desk.ledger.get_rows([MODEL])[MODEL].status == before
 
 
 def test_mark_waits_for_the_worker_that_writes_the_tree(desk: Desk) -> None:

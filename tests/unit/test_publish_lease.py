@@ -201,6 +201,23 @@ def test_lease_that_was_found_lost_stops_the_next_write(desk: Desk) -> None:
     assert desk.rival_has()
 
 
+def test_what_a_paused_worker_overwrote_is_written_once_more(desk: Desk) -> None:
+    """Its process slept after the check; meanwhile another one took over, wrote a model of the run, and let go."""
+
+    def pause() -> None:
+        desk.catalog.during_write = []
+        desk.passes(LEASE + timedelta(seconds=30))
+        desk.rival_publishes(REGISTERED)
+
+    desk.catalog.during_write = [pause]
+    with pytest.raises(LeaseHeldError) as lost:
+        desk.publish()
+    assert lost.value.overwrote
+    assert "models/churn/versions/1" not in short(desk.catalog.entities[ROOT].outputs)
+    assert desk.publish().outcome == "published"
+    assert "models/churn/versions/1" in short(desk.catalog.entities[ROOT].outputs)
+
+
 def test_writer_stops_before_a_lease_ends_that_cannot_be_renewed(desk: Desk) -> None:
     """Storage refuses, so no one can say whose it is in a moment."""
 

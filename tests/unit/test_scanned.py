@@ -9,7 +9,7 @@ from shared.catalog.entities import ASSET, UNSCANNED, Found, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RequestRefusedError
 from shared.model import Location
-from shared.places.matching import find_scanned
+from shared.places.matching import find_scanned, is_scanned
 from shared.places.platforms import place_of
 from shared.purview.catalog import PurviewCatalog
 from shared.purview.transport import PurviewClient
@@ -51,6 +51,54 @@ def test_nothing_more_is_asked_where_there_is_no_placeholder() -> None:
     catalog = TwoOfAName(SCANNED)
     assert find_scanned(catalog, [PLACE])[1] == {TABLE: SCANNED.ref}
     assert catalog.calls == [ASSET]
+
+
+class Stored:
+    """A client of a catalog that has one entity."""
+
+    def __init__(self, **members: object) -> None:
+        self.entity = {
+            "guid": "1",
+            "typeName": "azure_datalake_gen2_path",
+            "createdBy": "app",
+            "updatedBy": "app",
+            "labels": [UNSCANNED],
+            **members,
+            "attributes": {
+                "qualifiedName": "n",
+                "name": "n",
+                **cast(dict[str, object], members.get("attributes") or {}),
+            },
+        }
+
+    def get(self, _: str) -> dict[str, object]:
+        return {"entities": [self.entity]}
+
+
+@pytest.mark.parametrize(
+    ("members", "scanned"),
+    [
+        ({}, False),
+        ({"updatedBy": "a steward"}, False),
+        ({"attributes": {"userDescription": "mine", "description": "ours", "isFile": True, "owner": "me"}}, False),
+        ({"attributes": {"size": 0, "modifiedTime": 0, "createTime": 0}}, False),
+        ({"attributes": {"size": 7}}, True),
+        ({"attributes": {"modifiedTime": 1_767_225_600_000}}, True),
+        ({"sourceDetails": {}}, False),
+        ({"sourceDetails": {"source": "a scan"}}, True),
+        ({"relationshipAttributes": {"tabular_schema": {"guid": "2", "relationshipStatus": "ACTIVE"}}}, True),
+        ({"relationshipAttributes": {"tabular_schema": {"guid": "2", "relationshipStatus": "DELETED"}}}, False),
+        ({"relationshipAttributes": {"columns": [{"guid": "2", "relationshipStatus": "ACTIVE"}]}}, True),
+        ({"relationshipAttributes": {"inputToProcesses": [{"guid": "2", "relationshipStatus": "ACTIVE"}]}}, False),
+        ({"updatedBy": "The-Scanner"}, True),
+        ({"createdBy": "the-scanner"}, True),
+    ],
+)
+def test_entity_is_scanned_by_what_a_scan_leaves_on_it(members: dict[str, object], scanned: bool) -> None:
+    """Not because someone else than its creator has written it, unless that is a scanner by name."""
+    catalog = PurviewCatalog(cast(PurviewClient, Stored(**members)), scanners=["the-scanner"])
+    [found] = catalog.find([QualifiedName("n")]).values()
+    assert (found.scanned, is_scanned(found)) == (scanned, scanned)
 
 
 class Searched:

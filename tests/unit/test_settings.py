@@ -67,6 +67,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_CLASSIFICATION_LABELS": "on",
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
         "LINEAGE_OPENLINEAGE_JOBS": " synapse-credit , https://adb-1.azuredatabricks.net/*,",
+        "LINEAGE_SCANNERS": "ServiceAdmin, 11111111-2222-3333-4444-555555555555",
         "LINEAGE_OPENLINEAGE_OUT": "https://marquez.contoso.com/api/v1/lineage",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }
@@ -83,6 +84,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         classification_labels=True,
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
         openlineage_jobs=("synapse-credit", "https://adb-1.azuredatabricks.net/*"),
+        scanners=("ServiceAdmin", "11111111-2222-3333-4444-555555555555"),
         openlineage_out="https://marquez.contoso.com/api/v1/lineage",
         openlineage_scope="api://marquez/.default",
     )

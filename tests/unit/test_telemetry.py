@@ -138,6 +138,8 @@ def test_metrics_count_outcomes_requests_throttles_and_show_coverage(reader: InM
     telemetry.record_outcome("dead_lettered", reason="AccessDenied", source="test")
     telemetry.record_request("test", 429, 0.1)
     telemetry.record_coverage("/subscriptions/0", percent=97.5, gaps=3)
+    telemetry.record_tick(has_failed=False, lost=2, unlooked=1)
+    telemetry.record_tick(has_failed=True, lost=3, unlooked=0)
     outcomes = points(reader, "lineage.outcomes")
     assert ({"outcome": "published", "reason": "", "source": "test"}, 1) in outcomes
     assert ({"outcome": "dead_lettered", "reason": "AccessDenied", "source": "test"}, 1) in outcomes
@@ -145,6 +147,8 @@ def test_metrics_count_outcomes_requests_throttles_and_show_coverage(reader: InM
     assert ({"service": "test", "status": 429}, 1) in points(reader, "lineage.requests")
     assert ({"service": "test"}, 1) in points(reader, "lineage.throttles")
     assert points(reader, "lineage.coverage") == [({"workspace": "/subscriptions/0"}, 97.5)]
+    assert points(reader, "lineage.ticks") == [({"outcome": "ended"}, 1), ({"outcome": "failed"}, 1)]
+    assert (points(reader, "lineage.lost"), points(reader, "lineage.unlooked")) == ([({}, 3)], [({}, 0)])
     assert points(reader, "lineage.gaps") == [({"workspace": "/subscriptions/0"}, 3)]
 
 

@@ -11,7 +11,7 @@ from cli.admin.management.clients import Management
 from cli.options import AppDeployment
 from shared.bootstrap import Services
 from shared.intake.deliver import LastEventNote
-from shared.reconciling.coverage import read_coverage
+from shared.reconciling.progress import read_coverage
 from shared.settings import StorageAccount
 
 _DAY = timedelta(days=1)
@@ -85,7 +85,7 @@ def _probe_last_event(services: Services) -> Callable[[], str]:
 
 def _probe_coverage(services: Services) -> Callable[[], str]:
     def probe() -> str:
-        coverages = read_coverage(services.state.notes)
+        coverages = read_coverage(services.state.notes, now=services.now(), scopes=services.allowed.prefixes)
         if not coverages:
             raise UncheckedError("the timer `reconcile` has not looked through any workspace yet")
         words = ", ".join(f"{each.workspace.rpartition('/')[2]} {each.percent} %" for each in coverages)

@@ -12,7 +12,7 @@ from multidict import MultiMapping
 
 from emulator.purview.account.admin_errors import NotAuthorizedError
 from emulator.purview.catalog.catalog import Catalog
-from emulator.purview.catalog.store import Entity
+from emulator.purview.catalog.store import USER, Entity
 from emulator.purview.errors import (
     AtlasError,
     Code,
@@ -24,7 +24,7 @@ from emulator.purview.errors import (
 from emulator.purview.policies.policies import Policies
 from emulator.purview.service import Purview
 from emulator.purview.wire import Json, as_object
-from emulator.tokens import principal_of
+from emulator.tokens import DEFAULT_PRINCIPAL, principal_of
 
 Answer: TypeAlias = Json | list[Json] | None
 LONGEST_PARAMETER = 4096
@@ -98,6 +98,8 @@ def endpoint(
             call = Call(purview.catalog, request.method, route, request.match_info, request.query, body)
             if purview.switches.enforce_permissions:
                 check(purview.policies, principal_of(request), call)
+            principal = principal_of(request)
+            purview.catalog.store.user = USER if principal == DEFAULT_PRINCIPAL else principal
             answer = handle(call)
         except AtlasError as error:
             return _json(

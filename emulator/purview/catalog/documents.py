@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from emulator.purview.catalog.catalog import Catalog
 from emulator.purview.catalog.classifications import classification_documents
-from emulator.purview.catalog.store import USER, Entity, Relationship
+from emulator.purview.catalog.store import Entity, Relationship
 from emulator.purview.types.registry import EntityType, RelationshipAttribute
 from emulator.purview.types.values import Reference
 from emulator.purview.wire import Json
@@ -130,8 +130,8 @@ def relationship_document(catalog: Catalog, relationship: Relationship) -> Json:
         "propagateTags": relationship.propagate_tags,
         "provenanceType": 0,
         "status": relationship.status.value,
-        "createdBy": USER,
-        "updatedBy": USER,
+        "createdBy": relationship.created_by,
+        "updatedBy": relationship.updated_by,
         "createTime": relationship.created,
         "updateTime": relationship.updated,
         "version": 0,

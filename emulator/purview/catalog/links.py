@@ -90,6 +90,8 @@ class Links:
             updated=self.moment,
             attributes=relationship_attributes(self.catalog, definition, attributes or {}),
             propagate_tags=shape.propagate_tags,
+            created_by=self.catalog.store.user,
+            updated_by=self.catalog.store.user,
         )
         self.catalog.store.add_relationship(made, shape.end1.name, shape.end2.name)
         self._touch_ends(made)
@@ -148,6 +150,7 @@ class Links:
         if values != link.attributes:
             self.catalog.store.set_field(link, "attributes", values)
             self.catalog.store.set_field(link, "updated", self.moment)
+            self.catalog.store.set_field(link, "updated_by", self.catalog.store.user)
             self._touch_ends(link)
 
     def _touch_ends(self, link: Relationship) -> None:

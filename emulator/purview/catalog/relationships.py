@@ -51,6 +51,7 @@ def update(catalog: Catalog, body: Json) -> Relationship:
             raise AtlasError(Code.RELATIONSHIP_END_CHANGED, found.guid)
     with catalog.store.transaction():
         catalog.store.set_field(found, "updated", catalog.source.tick())
+        catalog.store.set_field(found, "updated_by", catalog.store.user)
         if body.get("attributes") is not None:
             given = {**found.attributes, **as_object(body["attributes"], "attributes")}
             catalog.store.set_field(found, "attributes", relationship_attributes(catalog, definition, given))

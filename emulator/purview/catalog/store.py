@@ -9,6 +9,7 @@ from emulator.purview.types.registry import EntityType
 from emulator.purview.wire import Json, java_text
 
 USER = "emulator"
+"""Who writes with a token that does not say who that is."""
 
 
 class Status(StrEnum):
@@ -52,6 +53,8 @@ class Relationship:
     attributes: Json = field(default_factory=dict)
     propagate_tags: str = "NONE"
     status: Status = Status.ACTIVE
+    created_by: str = USER
+    updated_by: str = USER
 
     @property
     def is_active(self) -> bool:
@@ -70,6 +73,7 @@ class Store:
         self.entities: dict[str, Entity] = {}
         self.relationships: dict[str, Relationship] = {}
         self.writes = 0
+        self.user = USER  # whose request is being answered
         self.indexed = 0  # how many of the writes search knows of
         self._by_unique: dict[tuple[str, str], list[str]] = {}
         self._links: dict[tuple[str, str], list[Relationship]] = {}
@@ -140,9 +144,10 @@ class Store:
         self._undo.append(lambda: setattr(record, name, before))
 
     def touch(self, entity: Entity, moment: int) -> None:
-        """Note that an entity was written, once a request."""
+        """Note that an entity was written and by whom, once a request; a link at one of its ends counts as well."""
         if entity.written != self.writes:
-            for name, value in (("updated", moment), ("revision", entity.revision + 1), ("written", self.writes)):
+            stamps = {"updated": moment, "revision": entity.revision + 1, "written": self.writes}
+            for name, value in (stamps | {"updated_by": self.user}).items():
                 self.set_field(entity, name, value)
 
     def retire_entity(self, entity: Entity, unique: list[str]) -> None:
@@ -167,14 +172,18 @@ class Store:
     def retire_relationship(self, relationship: Relationship, moment: int) -> None:
         """Mark a relationship deleted."""
         self.set_field(relationship, "status", Status.DELETED)
-        self.set_field(relationship, "updated", moment)
+        self._stamp(relationship, moment)
         self._set_active(relationship, present=False)
 
     def revive_relationship(self, relationship: Relationship, moment: int) -> None:
         """Make a deleted relationship active again."""
         self.set_field(relationship, "status", Status.ACTIVE)
-        self.set_field(relationship, "updated", moment)
+        self._stamp(relationship, moment)
         self._set_active(relationship, present=True)
+
+    def _stamp(self, relationship: Relationship, moment: int) -> None:
+        self.set_field(relationship, "updated", moment)
+        self.set_field(relationship, "updated_by", self.user)
 
     def _set_active(self, relationship: Relationship, *, present: bool) -> None:
         key = relationship.type_name, relationship.end1, relationship.end2

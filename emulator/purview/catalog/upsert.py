@@ -7,7 +7,7 @@ from emulator.purview.catalog.classifications import parse_classifications
 from emulator.purview.catalog.drafts import Draft, parse_drafts
 from emulator.purview.catalog.links import Links, Target
 from emulator.purview.catalog.references import References
-from emulator.purview.catalog.store import USER, Entity, Mutations
+from emulator.purview.catalog.store import Entity, Mutations
 from emulator.purview.catalog.validation import validate, validate_custom_attributes, validate_labels
 from emulator.purview.errors import AtlasError, Code
 from emulator.purview.types.registry import RelationshipAttribute
@@ -93,6 +93,8 @@ class _Upsert:
             collection=self.collection or self.catalog.root_collection,
             written=store.writes,
             created_by_write=store.writes,
+            created_by=store.user,
+            updated_by=store.user,
             labels=validate_labels(draft.body.get("labels")),
             classifications=parse_classifications(self.catalog, draft.body.get("classifications") or []),
         )
@@ -126,8 +128,6 @@ class _Upsert:
             store.set_field(entity, "custom_attributes", custom)
         if self.collection is not None:
             store.set_field(entity, "collection", self.collection)
-        if entity.updated_by != USER:
-            store.set_field(entity, "updated_by", USER)
         self.mutations.record_update(entity)
         if self.partial:
             self.mutations.partial.add(entity.guid)

@@ -12,6 +12,7 @@ from emulator.purview.wire import Json
 
 # Who scanned assets say created them. The name is not documented; clients must not depend on it.
 SCANNER = "ServiceAdmin"
+MODIFIED = "modifiedTime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Found:
 
 def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list[Found]:
     """
-    Write what a scan found: new assets are the scanner's, known ones keep guid, labels, collection and links.
+    Write what a scan found: new assets are the scanner's, known ones keep guid, labels, collection and links. Both say
+    when the source changed.
 
     New ones go to the collection given, otherwise to the root.
 
@@ -49,11 +51,16 @@ def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list
         raise ValueError("paths must be a list of at least one asset")
     bodies = [_body(path) for path in paths]
     names = [(body["typeName"], body["attributes"]["qualifiedName"]) for body in bodies]
+    user, catalog.store.user = catalog.store.user, SCANNER
     try:
         before = {name: _find(catalog, *name) for name in names}
+        for body, name in zip(bodies, names, strict=True):
+            _add_time(catalog, body, before[name])
         mutations = upsert(catalog, list(bodies), {})
     except AtlasError as error:
         raise ValueError(str(error)) from error
+    finally:
+        catalog.store.user = user
     found = []
     for type_name, qualified_name in dict.fromkeys(names):
         entity = _find(catalog, type_name, qualified_name)
@@ -61,15 +68,23 @@ def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list
             raise ValueError(f"the scan lost {qualified_name}")
         outcome = "unchanged"
         if before[type_name, qualified_name] is None:
-            catalog.store.set_field(entity, "created_by", SCANNER)
             catalog.store.set_field(entity, "collection", collection or catalog.root_collection)
             outcome = "created"
         elif entity.guid in mutations.updated:
             outcome = "updated"
-        if outcome != "unchanged":
-            catalog.store.set_field(entity, "updated_by", SCANNER)
         found.append(Found(entity.type_name, qualified_name, entity.guid, outcome))
     return found
+
+
+def _add_time(catalog: Catalog, body: Json, before: Entity | None) -> None:
+    """
+    Say when the source changed last, which every scan reads: once only, for nothing changes it here.
+
+    The attribute is one of Purview's own types of storage and of databases.
+    """
+    known = catalog.registry.entity_type(body["typeName"]).attributes
+    if MODIFIED in known and not (before and before.attributes.get(MODIFIED)):
+        body["attributes"].setdefault(MODIFIED, catalog.source.moment)
 
 
 def _find(catalog: Catalog, type_name: str, qualified_name: str) -> Entity | None:

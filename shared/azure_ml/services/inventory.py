@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import quote
 
 from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION, has_deployments
 from shared.azure_ml.services.models import MODEL_VERSION, object_in, text_in
 from shared.azure_ml.services.workspace_api import WorkspaceRecord
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.http.rest import Json, RestClient, items_of, link_at, next_page, readable_items
+from shared.http.rest import Json, RestClient, link_at, next_page, readable_items
 from shared.model import AssetId, WorkspaceId
 from shared.places.uris import is_made_up
 from shared.ports import InventoryPage, Listed
@@ -49,7 +50,7 @@ class Inventory:
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""
         answer = self._page(workspace, page, "jobs", _JOBS, archived=archived)
-        items = tuple(_to_run(body) for body in items_of(answer))
+        items = _read_each("run", _listed(answer), _to_run)
         return InventoryPage(items, self._next(answer, page))
 
     def list_models(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
@@ -76,20 +77,17 @@ class Inventory:
         following = text_in(answer, "continuationToken")
         if following and following == page:
             raise UnreadableAnswerError("continuationToken: leads to the page it is on")
-        return InventoryPage(tuple(filter(None, map(_to_model, items_of(answer)))), following)
+        return InventoryPage(_read_each("model", _listed(answer), _to_model), following)
 
     def _list_models_by_name(self, workspace: WorkspaceId, page: str, *, archived: bool) -> InventoryPage:
         # A model is listed as archived only when all of it is, so its versions are always asked for.
         answer = self._page(workspace, page, "models", MODEL_VERSION, view="All")
         items: list[Listed] = []
-        for container in items_of(answer):
-            name = _text(container, "name")
+        for name in _names("model", _listed(answer), items):
             if is_made_up(AssetId("models", name, "")):
                 continue  # an output of a run, which its run shows
-            url = f"{self._arm_endpoint}{workspace.arm_id}/models/{quote(name, safe='')}/versions"
             parameters = {"api-version": MODEL_VERSION, "listViewType": _view(archived=archived)}
-            versions = self._rest.get_all(url, params=parameters)
-            items += [Listed("model", name, _text(body, "name"), created_at=_created_at(body)) for body in versions]
+            items += self._list_versions(workspace, "model", name, parameters)
         return InventoryPage(tuple(items), self._next(answer, page))
 
     def list_data(self, workspace: WorkspaceId, *, page: str = "") -> InventoryPage:
@@ -100,32 +98,40 @@ class Inventory:
         """
         answer = self._page(workspace, page, "data", DATA_VERSION)
         items: list[Listed] = []
-        for container in items_of(answer):
-            name = _text(container, "name")
-            url = f"{self._arm_endpoint}{workspace.arm_id}/data/{quote(name, safe='')}/versions"
-            for body in self._rest.get_all(url, params={"api-version": DATA_VERSION}):
-                changed = _moment(object_in(body, "systemData").get("lastModifiedAt"), "systemData.lastModifiedAt")
-                items.append(
-                    Listed("data", name, _text(body, "name"), created_at=_created_at(body), modified_at=changed)
-                )
+        for name in _names("data", _listed(answer), items):
+            items += self._list_versions(workspace, "data", name, {"api-version": DATA_VERSION})
         return InventoryPage(tuple(items), self._next(answer, page))
+
+    def _list_versions(
+        self, workspace: WorkspaceId, kind: str, name: str, parameters: Mapping[str, str]
+    ) -> tuple[Listed, ...]:
+        """List the versions of one asset; if that is refused, it says so and keeps no other from being listed."""
+        path = {"model": "models"}.get(kind, kind)
+        url = f"{self._arm_endpoint}{workspace.arm_id}/{path}/{quote(name, safe='')}/versions"
+        try:
+            versions = [item for page in self._rest.get_pages(url, params=parameters) for item in _listed(page)]
+        except RecordNotFoundError:
+            return ()  # it was deleted a moment ago
+        except (RequestRefusedError, UnreadableAnswerError) as error:
+            return (Listed(kind, name, problem=f"{error.reason}: {error}"),)
+        return _read_each(kind, versions, partial(_to_version, kind, name))
 
     def list_endpoints(self, workspace: WorkspaceId) -> tuple[Listed, ...]:
         """Return all endpoints, of every kind."""
+        parameters = {"api-version": ENDPOINTS_VERSION}
         return tuple(
-            Listed(
-                "endpoint",
-                name,
-                status=text_in(object_in(body, "properties"), "provisioningState"),
-                path=f"{kind}/{quote(name, safe='')}",
-                digest=_digest(body),
-            )
+            item
             for kind in ENDPOINT_KINDS
-            for body in self._rest.get_all(
-                f"{self._arm_endpoint}{workspace.arm_id}/{kind}", params={"api-version": ENDPOINTS_VERSION}
+            for item in _read_each(
+                "endpoint",
+                self._list_all(f"{self._arm_endpoint}{workspace.arm_id}/{kind}", parameters),
+                partial(_to_endpoint, kind),
             )
-            for name in [_text(body, "name")]
         )
+
+    def _list_all(self, url: str, parameters: Mapping[str, str]) -> Iterator[Json | None]:
+        for page in self._rest.get_pages(url, params=parameters):
+            yield from _listed(page)
 
     def digest_deployments(self, workspace: WorkspaceId, endpoint: Listed) -> str:
         """Return a hash of all deployments of an endpoint; a serverless one has none."""
@@ -159,6 +165,56 @@ def _to_model(body: Json) -> Listed | None:
         return None
     created, modified = (_moment(body.get(each), each) for each in ("createdTime", "modifiedTime"))
     return Listed("model", name, str(version), created_at=created, modified_at=modified)
+
+
+def _to_version(kind: str, name: str, body: Json) -> Listed:
+    changed = None
+    if kind == "data":
+        changed = _moment(object_in(body, "systemData").get("lastModifiedAt"), "systemData.lastModifiedAt")
+    return Listed(kind, name, _text(body, "name"), created_at=_created_at(body), modified_at=changed)
+
+
+def _to_endpoint(kind: str, body: Json) -> Listed:
+    name = _text(body, "name")
+    return Listed(
+        "endpoint",
+        name,
+        status=text_in(object_in(body, "properties"), "provisioningState"),
+        path=f"{kind}/{quote(name, safe='')}",
+        digest=_digest(body),
+    )
+
+
+def _listed(answer: Json) -> list[Json | None]:
+    """Return what is on a page of a list, None for what is no object."""
+    if not isinstance(answer.get("value"), list):
+        raise UnreadableAnswerError("value: is not a list")
+    return readable_items(answer)
+
+
+def _names(kind: str, containers: Iterable[Json | None], unreadable: list[Listed]) -> Iterator[str]:
+    """Yield the names of assets, of which each has versions; those that cannot be read are added to a list."""
+    for body in containers:
+        read = _read(kind, body, lambda each: Listed(kind, _text(each, "name")))
+        if read and read.problem:
+            unreadable.append(read)
+        elif read:
+            yield read.name
+
+
+def _read_each(kind: str, bodies: Iterable[Json | None], read: Callable[[Json], Listed | None]) -> tuple[Listed, ...]:
+    """Read what a list has; what cannot be read keeps nothing else on it from being known."""
+    return tuple(item for body in bodies if (item := _read(kind, body, read)))
+
+
+def _read(kind: str, body: Json | None, read: Callable[[Json], Listed | None]) -> Listed | None:
+    if body is None:
+        return Listed(kind, "", problem="UnreadableAnswer: value: has something that is no object")
+    try:
+        return read(body)
+    except UnreadableAnswerError as error:
+        name, version = (str(body.get(member) or "") for member in ("name", "version"))
+        return Listed(kind, name, version, problem=f"{error.reason}: {error}")
 
 
 def _digest(body: object) -> str:
