@@ -221,7 +221,8 @@ def find_set(place: Place, sets: Iterable[QualifiedName]) -> QualifiedName | Non
     """
     Return the set, of those that the catalog has, that a scan has folded a file or a part of a folder into.
 
-    Of several the one that replaces least. A folder around whole sets is a set only if there is no other in it.
+    Of several that a file fits, the one that replaces least. A folder is a set only if there is no other in it: it is
+    both, and the length of a name says nothing.
     Source: Purview, "Understanding resource sets", built-in patterns: in the name of a folder or as a part of one.
     """
     segments = place.path.partition(BELOW_ROOT)[2].split("/")
@@ -235,9 +236,10 @@ def find_set(place: Place, sets: Iterable[QualifiedName]) -> QualifiedName | Non
             inside.append(name)
         elif all(_compile(one).fullmatch(other) for one, other in zip(shared, segments, strict=True)):
             part_of.append(name)
-    if part_of:
+    if part_of and not place.is_folder:
         return max(part_of, key=lambda name: (len(_REPLACERS.sub("", name)), name))
-    return inside[0] if len(inside) == 1 else None
+    within = part_of or inside
+    return within[0] if len(within) == 1 else None
 
 
 @cache

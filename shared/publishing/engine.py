@@ -390,7 +390,8 @@ class Publisher:
             return self._write_partial(plan, lease)
         self._note_models(plan)  # before the catalog is written: if we die in between, the next worker knows of them
         # Before it is written, too: what is written and then interrupted comes back as unchanged.
-        if plan.digest is not None and any(is_of_run(entity.ref.qualified_name) for entity in plan.changed):
+        written = [entity.ref.qualified_name for entity in plan.changed]
+        if plan.digest is not None and any(is_of_run(name) or name == plan.root for name in written):
             self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
         self._index(plan)
         batches = _Batches(partial(self._note_entities, plan))

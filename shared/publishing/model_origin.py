@@ -52,10 +52,12 @@ class Origin:
     Attributes:
         made: the run that made it, runs none of which is known to have, or nothing.
         uses: the place of its files, so that a run which turns out to have written there finds the model.
+        unread: what cannot be read that would say where its files are, and why; "" if nothing is missing.
     """
 
     made: Producer | SeveralWriters | None
     uses: tuple[PlaceUse, ...] = ()
+    unread: str = ""
 
 
 def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model: ModelVersion) -> Origin:
@@ -67,6 +69,8 @@ def find_origin(source: RunSource, ledger: Ledger, workspace: WorkspaceId, model
     made = source.find_producer(workspace, model)
     if made or (location := source.locate(workspace, model)) is None:
         return Origin(made)
+    if location.unread:
+        return Origin(None, unread=location.unread)
     place = place_of(location)
     if not place.path:
         return Origin(None)

@@ -23,6 +23,8 @@ CAME_BACK, DEFERRED = "came_back", "deferred"
 
 AnyEvent = Event | RunEvent
 
+ASKED_AGAIN = "; it is asked for a day"
+"""How a row's reason ends if Azure ML could not say something that it may well say later."""
 LOOKS = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 """So long after a run tree was published it is looked at again: what Azure ML has of it settles in time."""
 

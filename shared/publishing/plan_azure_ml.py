@@ -40,6 +40,7 @@ from shared.ports import Catalog, RunSource
 from shared.publishing.model_origin import NotedModels, find_moved, find_origin, with_moved
 from shared.publishing.places_around import find_around, list_uses
 from shared.publishing.plan import (
+    ASKED_AGAIN,
     LOOKS,
     PUBLISHED,
     SKIPPED,
@@ -194,6 +195,7 @@ class AzureMlPlanner:
         origin = find_origin(self.source, self.ledger, self._workspace, model)
         made = origin.made
         uses = {ref.qualified_name: tuple(sorted((*origin.uses, *list_shares(self._workspace, model))))}
+        written = self.ledger.get_tree(ref.qualified_name)
         known = self.ledger.get_rows([ref.qualified_name]).get(ref.qualified_name)
         # What it was marked as stays until reconciling finds that it is so no more.
         mark = known.status if known and known.status in (ARCHIVED, DELETED) else ""
@@ -203,9 +205,15 @@ class AzureMlPlanner:
                 names = ", ".join(made.writers)
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
+            if origin.unread:  # what is known of its origin stays, and what is written is looked at again
+                why = f"where its files are could not be read: {origin.unread}{ASKED_AGAIN}"
+                plan = self._compare(label, ref.qualified_name, (entity,), ())
+                if known and not plan.changed:
+                    why = known.reason
+                row = replace(row, reason=why, evidence=known.evidence if known else ())
+                return replace(plan.with_uses({**uses, **written.uses}, written), rows=(row,), digest="")
             plan = self._compare(label, ref.qualified_name, (entity,), (row,))
             moved = find_moved(self.source, known, None)
-            written = self.ledger.get_tree(ref.qualified_name)
             return with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
         # Of a tree that has not ended, the run that made the model is all there is to publish.
@@ -363,7 +371,7 @@ class AzureMlPlanner:
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
-        if any(unlocated(run) or any(port.unread for port in (*run.inputs, *run.outputs)) for run in tree.runs):
+        if any(map(unlocated, tree.runs)):
             return ""
         ends = [moment for run in tree.runs if (moment := _parse(run.ended_at))]
         listed_late = self.event.is_listed and self.now() - max([*ends, self.event.time]) > LOOKS[-1]
@@ -450,9 +458,10 @@ def unlocated(run: Run) -> str:
     named = [
         port.name
         for port in (*run.inputs, *run.outputs)
-        if isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.asset
+        if port.unread
+        or (isinstance(port.data, Unresolved) and port.data.text.startswith(ASKED_FOR) and not port.data.asset)
     ]
-    return f"Azure ML could not say where {', '.join(named)} of {run.name} lies; it is asked for a day" if named else ""
+    return f"Azure ML could not say where {', '.join(named)} of {run.name} lies{ASKED_AGAIN}" if named else ""
 
 
 def _parse(moment: str) -> datetime | None:

@@ -10,7 +10,7 @@ from shared.catalog.entities import ARCHIVED, DELETED
 from shared.catalog.qualified_names import of_workspace
 from shared.model import SETTLED, WorkspaceId
 from shared.ports import Listed
-from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
+from shared.publishing.plan import ASKED_AGAIN, DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.state.ports import Notes, Row, read_folder
 from shared.validation import members_of
 
@@ -121,6 +121,8 @@ def is_linked(row: Row | None) -> bool:
         lacks_something = row.outcome == PUBLISHED and row.reason
         has_ended = row.status.casefold() in SETTLED or row.status in (ARCHIVED, DELETED)
         return row.outcome != DEAD_LETTERED and not lacks_something and has_ended
+    if row.kind == "model" and row.reason.endswith(ASKED_AGAIN):
+        return False
     return row.outcome == PUBLISHED or (row.kind == "model" and row.outcome == SKIPPED)
 
 

@@ -41,7 +41,7 @@ class LookTaker:
             if self.tick.is_over:
                 return
             match parse(look.root):
-                case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id) if run_id:
+                case ParsedName(workspace=WorkspaceId() as workspace, run_id=run_id, asset=asset) if run_id or asset:
                     if self.allowed.takes(workspace):
                         self._take(look, workspace, run_id)
                     elif look.failures:
@@ -82,7 +82,10 @@ class LookTaker:
 
     def _read_again(self, key: QualifiedName, workspace: WorkspaceId, run_id: str) -> None:
         row = self.state.ledger.get_rows([key]).get(key)
-        item = Listed("run", run_id, status=row.status if row else "", created_at=row.event_time if row else None)
+        parsed, since = parse(key), row.event_time if row else None
+        item = Listed("run", run_id, status=row.status if row else "", created_at=since)
+        if not run_id and parsed and parsed.asset:
+            item = Listed("model", parsed.asset.name, parsed.asset.version, created_at=since)
         event = event_about(workspace, item, now=self.tick.now(), again=True)
         enqueue([event], self.state.queue, self.state.dead_letters, source=RECONCILE, now=self.tick.now)
 

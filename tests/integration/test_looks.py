@@ -241,3 +241,61 @@ def test_run_whose_data_was_refused_is_read_again_by_the_next_look(later: Later,
     later.restart()
     assert "published" in later.tick(after=timedelta(minutes=11))
     assert not later.app.entity(run)["attributes"].get("notes")
+
+
+MODEL = {"path": "azureml://datastores/workspaceblobstore/paths/tuned/", "created_at": "2026-07-02T12:00:00Z"}
+MAKER = JOB | {
+    "start": "2026-07-02T08:00:00Z",
+    "end": "2026-07-02T09:00:00Z",
+    "outputs": {"m": {"path": MODEL["path"]}},
+}
+REFUSED = {"service": "azure_ml", "path": "/datastores", "statuses": [403], "times": 500}
+
+
+def makers_of_tuned(later: Later) -> list[str]:
+    """Return the runs that the catalog says made the model."""
+    edges = later.app.edges(f"{WS}/models/tuned/versions/1")
+    return [edge.partition(" -> ")[0] for edge in edges if edge.endswith(" -> tuned:1")]
+
+
+def gaps(later: Later) -> list[str]:
+    """Return the names of what is missing, after ticks that look through all there is."""
+    later.tick()
+    later.tick()
+    [coverage] = read_coverage(later.app.services.state.notes)
+    return [gap.name for gap in coverage.gaps]
+
+
+def test_model_whose_place_was_refused_is_a_gap_until_the_next_look_finds_its_maker(later: Later, add: Add) -> None:
+    """Where its files are is what leads to the run."""
+    publish_all(later)
+    add(models={"tuned:1": MODEL}, runs={"maker": MAKER})
+    later.app.replay([run_completed("maker")])
+    later.restart()
+    later.emulator.control.faults(REFUSED)
+    later.app.replay([model_registered("tuned", "1")])
+    later.emulator.control.faults()
+    later.restart()
+    assert (makers_of_tuned(later), gaps(later)) == ([], ["tuned"])
+    later.tick(after=timedelta(minutes=11))
+    assert (makers_of_tuned(later), gaps(later)) == (["maker"], [])
+
+
+def test_model_whose_place_is_refused_later_keeps_its_maker(later: Later, add: Add) -> None:
+    """What was true does not become false by a refusal; nor is it forgotten where its files are."""
+    publish_all(later)
+    add(models={"tuned:1": MODEL}, runs={"maker": MAKER})
+    later.app.replay([run_completed("maker"), model_registered("tuned", "1")])
+    later.restart()
+    later.emulator.control.faults(REFUSED)
+    later.app.replay([model_registered("tuned", "1")])
+    assert (makers_of_tuned(later), gaps(later)) == (["maker"], [])
+    later.restart()
+    add(models={"tuned:1": {"tags": {"stage": "x"}}})
+    later.app.replay([model_registered("tuned", "1")])
+    assert makers_of_tuned(later) == ["maker"]
+    later.emulator.control.faults()
+    later.restart()
+    assert (makers_of_tuned(later), gaps(later)) == (["maker"], ["tuned"])
+    later.tick(after=timedelta(minutes=11))
+    assert (makers_of_tuned(later), gaps(later)) == (["maker"], [])

@@ -301,6 +301,14 @@ def test_of_several_sets_the_one_that_replaces_least_is_taken() -> None:
     assert find_set(place_of(at("2024/1.csv")), sets) == f"{DFS}/2024/{{N}}.csv"
 
 
+def test_folder_that_is_a_part_of_two_sets_is_neither() -> None:
+    """Whichever was chosen, the other would be missing from what the run read."""
+    sets = [QualifiedName(f"{DFS}/two/{{N}}/{each}.csv") for each in ("accounts", "payroll")]
+    assert find_set(place_of(at("two/7/")), sets) is None
+    assert find_set(place_of(at("two/7/")), sets[:1]) == sets[0]
+    assert find_set(place_of(at("two/7/payroll.csv")), sets) == sets[1]
+
+
 @pytest.mark.parametrize(
     ("path", "run_ids", "name", "fits"),
     [
