@@ -2,6 +2,7 @@
 
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -154,11 +155,13 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     innermost counts. What a run wrote itself it has not read, nor what was written after it had ended or, of a data
     asset, after that was registered. Of a glob, only what it matches is read.
     """
-    wrote = [use for use in uses if use.is_output]
+    wrote = sorted(use for use in uses if use.is_output)
     reads = sorted(use for use in uses if not use.is_output)
     at_hand = {use.path for use in wrote}
     asked = {path for use in reads if use.path not in at_hand for path in (use.path, *folders_above(use.path))}
-    writers = _by_path((*wrote, *(ledger.find_uses_at(sorted(asked), is_output=True) if asked else ())))
+    folders = {read.path for read in reads if read.is_folder and not _is_of_one_run(read.path)}
+    known = ledger.find_uses(asked, folders, is_output=True, limit=_ASKED) if asked or folders else ()
+    writers = _by_path((*wrote, *(use for use in known if use.path in asked)))
     found: dict[PlaceUse, dict[Ref, tuple[PlaceUse, ...]]] = {}
     more: dict[PlaceUse, int] = {}
     for read in reads:
@@ -168,9 +171,8 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
             around |= _by_data(next(filter(None, above), ()))
         elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
             around |= _by_data(use for use in _possible(read, writers[read.path]) if use.is_of_asset)
-        if read.is_folder and not _is_of_one_run(read.path):
-            inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
-            inside += ledger.find_uses_below(read.path, is_output=True, limit=_ASKED)
+        if read.path in folders and read.is_folder:
+            inside = [*_inside(wrote, read.path), *_inside(known, read.path)]
             inside = [use for use in inside if not read.glob or _is_matched(read, use)]
             latest = _by_data(use for some in _by_path(inside).values() for use in _possible(read, some))
             ordered = sorted(latest, key=lambda data: (max(use.at for use in latest[data]), data), reverse=True)
@@ -200,11 +202,14 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     """
     found: dict[object, QualifiedName] = {}
     new = {use: (use.path, *folders_above(use.path)) for use in written}
-    at = _by_path(ledger.find_uses_at(sorted({path for paths in new.values() for path in paths}), is_output=False))
+    folders = {use.path for use in new if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path))}
+    asked = {path for paths in new.values() for path in paths}
+    known = ledger.find_uses(asked, folders, is_output=False, limit=_ASKED) if asked else ()
+    at = _by_path(known)
     for use, paths in new.items():
         read = [each for path in paths for each in at.get(path, ())]
-        if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path)):
-            read += ledger.find_uses_below(use.path, is_output=False, limit=_ASKED)
+        if use.path in folders:
+            read += _inside(known, use.path)
         for each in read:
             if each.run == use.run:
                 continue
@@ -222,6 +227,16 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     if len(runs) > READERS:
         logger.warning("not all readers are published again", extra={"readers": len(runs), "published": READERS})
     return tuple(runs[:READERS])
+
+
+def _inside(uses: Sequence[PlaceUse], path: str) -> Sequence[PlaceUse]:
+    """Return those of some uses, which are in order, that are of places inside a folder."""
+    first = bisect_left(uses, f"{path}/", key=_path_of)
+    return uses[first : bisect_left(uses, f"{path}0", first, key=_path_of)]  # a zero comes next after a slash
+
+
+def _path_of(use: PlaceUse) -> str:
+    return use.path
 
 
 def _may_have_made(written: PlaceUse, model: PlaceUse) -> bool:

@@ -15,7 +15,7 @@ from pyapacheatlas.core.util import AtlasResponse
 from shared.clouds import PUBLIC
 from shared.errors import LineageError, ServiceUnavailableError
 from shared.http.errors import to_error
-from shared.http.rest import get_token
+from shared.http.rest import LONGEST_WAIT, RetryAfter, get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
@@ -23,7 +23,6 @@ SEARCH_PATH = "/datamap/api/search/query"
 API_VERSION = "2023-09-01"
 
 ATTEMPTS = 4
-LONGEST_WAIT = 30.0
 _TIMEOUTS = (5.0, 60.0)
 _QUERY_LIMIT = 7_900
 """A URL breaks at 8 KB; the rest is for host, path and api-version."""
@@ -78,7 +77,7 @@ class PurviewClient(AtlasClient):
         self._collection = collection
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ServiceUnavailableError),
-            wait=_RetryAfter(
+            wait=RetryAfter(
                 tenacity.wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)
             ),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -150,19 +149,6 @@ class PurviewClient(AtlasClient):
         if not response.ok:
             raise _to_error(what, response)
         return _Answer(response)
-
-
-class _RetryAfter(tenacity.wait.wait_base):
-    """Waits as long as the service asked for, up to a limit, or else as `otherwise` says."""
-
-    def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
-        self._otherwise = otherwise
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, ServiceUnavailableError) and error.retry_after is not None:
-            return min(error.retry_after, LONGEST_WAIT)
-        return self._otherwise(retry_state)
 
 
 def _to_error(what: str, response: requests.Response) -> LineageError:

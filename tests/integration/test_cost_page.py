@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import requests
-from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool
 
 from emulator.azurite import Azurite
 from emulator.server import Emulator
@@ -45,14 +43,14 @@ class Counter:
         self.app.services.queue.count()  # creates queue, table and containers
         self._ports = range(azurite.base_port, azurite.base_port + 3)
         self._stored = list[str]()  # several threads ask at once, and appending loses none
-        send = HTTPAdapter.send
+        send = HTTPConnectionPool.urlopen
 
-        def count(adapter: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
-            if urlsplit(str(request.url)).port in self._ports:
-                self._stored.append(str(request.url))
-            return send(adapter, request, *args, **kwargs)
+        def count(pool: HTTPConnectionPool, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            if pool.port in self._ports:
+                self._stored.append(f"{method} {url}")
+            return send(pool, method, url, *args, **kwargs)
 
-        patch.setattr(HTTPAdapter, "send", count)
+        patch.setattr(HTTPConnectionPool, "urlopen", count)
 
     def begin(self) -> None:
         self._stored.clear()
