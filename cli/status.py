@@ -1,6 +1,7 @@
 """`lineage status`: what is in the catalog, what is missing and why, and which messages and dead letters wait."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -22,24 +23,29 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     """
     Show how much of each workspace is in the catalog, what is missing and why, the queue, and the dead letters.
 
-    Coverage is what the last tick of `reconcile` found; nothing is asked of Azure ML or the catalog.
+    Coverage is what the last tick of `reconcile` found; nothing is asked of Azure ML or the catalog. A schedule
+    of these ticks (RECONCILE_SCHEDULE) that the Functions host would refuse is named first.
 
     Example: lineage status --check
     """
     from cli.session import open_reading_services
     from questions.health import read_health
+    from shared.bindings import find_given_schedule_problems
 
     services = open_reading_services()
+    wrong = find_given_schedule_problems(os.environ)
     health = read_health(services.state.notes, services.dead_letters, now=services.now())
     waiting = services.queue.count()
     if as_json:
         document = health.to_json()
         letters = document.pop("dead_letters")
-        click.echo(json.dumps({**document, "queue": waiting, "dead_letters": letters}, indent=2))
+        settings = {"settings": wrong} if wrong else {}
+        click.echo(json.dumps({**settings, **document, "queue": waiting, "dead_letters": letters}, indent=2))
     else:
         limit = None if show_all else _NAMES
-        click.echo("\n\n".join("\n".join(lines) for lines in _to_text(health, waiting, limit=limit)))
-    sys.exit(1 if check and (health.dead_letters or not health.is_covered) else 0)
+        blocks = [*([wrong] if wrong else []), *_to_text(health, waiting, limit=limit)]
+        click.echo("\n\n".join("\n".join(lines) for lines in blocks))
+    sys.exit(1 if check and (wrong or health.dead_letters or not health.is_covered) else 0)
 
 
 def _to_text(health: "Health", waiting: int, *, limit: int | None) -> Iterator[list[str]]:

@@ -33,7 +33,7 @@ def _receive(req: func.HttpRequest) -> func.HttpResponse:
     try:
         status, answer = receive_openlineage(
             req.get_body(),
-            encoding=req.headers.get("content-encoding", ""),
+            headers=req.headers,
             allowed=services.allowed,
             open_state=lambda: services.state,
             now=services.now,

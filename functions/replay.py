@@ -13,7 +13,7 @@ def replay(req: func.HttpRequest) -> func.HttpResponse:
     """
     Replay the events in the body; only with `?dry_run=false` is anything put on the queue.
 
-    Answers 202 with a result for each event, 400 or 413 with the reason if the body as a whole cannot be taken.
+    Answers 202 with a result for each event, 400, 411 or 413 with the reason if the body as a whole cannot be taken.
     """
     from shared import bootstrap
     from shared.intake.receive import RefusedBodyError
@@ -23,8 +23,8 @@ def replay(req: func.HttpRequest) -> func.HttpResponse:
     try:
         results = replay_events(
             req.get_body(),
+            headers=req.headers,
             dry_run=req.params.get("dry_run", "true").casefold() != "false",
-            requester=req.headers.get("x-ms-client-principal-name", ""),
             allowed=services.allowed,
             open_state=lambda: services.state,
             now=services.now,

@@ -178,6 +178,13 @@ class Services:
         return PurviewCatalog(self.purview)
 
     @cached_property
+    def impatient_catalog(self) -> "PurviewCatalog":
+        """The catalog for those who ask whether it answers now: nothing is tried again."""
+        from shared.purview.catalog import PurviewCatalog
+
+        return PurviewCatalog(self._open_purview(patient=False))
+
+    @cached_property
     def lineage(self) -> "LineageReader":
         from shared.purview.reader import LineageReader
 
@@ -185,8 +192,11 @@ class Services:
 
     @cached_property
     def purview(self) -> "PurviewClient":
+        return self._open_purview(patient=True)
+
+    def _open_purview(self, *, patient: bool) -> "PurviewClient":
         from shared.http.rest import build_session
-        from shared.purview.transport import PurviewClient
+        from shared.purview.transport import ATTEMPTS, PurviewClient
 
         return PurviewClient(
             self.settings.purview_endpoint,
@@ -194,6 +204,7 @@ class Services:
             session=build_session(self.settings.ca_bundle, observe=partial(record_request, CATALOG)),
             collection=self.settings.purview_collection,
             scope=f"{self.cloud.purview_audience}/.default",
+            attempts=ATTEMPTS if patient else 1,
         )
 
     @cached_property

@@ -1,14 +1,20 @@
-"""Checks whether everything the app needs can be reached."""
+"""Checks whether everything the app needs can be reached, and whether the host can run every function."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from threading import Lock, Thread
 from typing import Protocol
 
+from shared.bindings import find_binding_problems
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.ports import Catalog
 from shared.state.ports import State
 
+DEADLINE = 5.0
+"""Seconds for all checks together."""
 _UNKNOWN = QualifiedName("azureml://readiness")
 
 
@@ -26,27 +32,99 @@ class Ports(Protocol):
     @property
     def state(self) -> State: ...
     @property
-    def catalog(self) -> Catalog: ...
+    def impatient_catalog(self) -> Catalog:
+        """The catalog, asked once: whether it is there now is the question."""
+        ...
 
 
-def check_readiness(open_ports: Callable[[], Ports]) -> list[Probe]:
-    """Check settings, queue, dead letters, ledger and, by one look-up with a token, the catalog."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    at: float
+    answer: Future[str] = field(default_factory=Future)
+
+
+class Probes:
+    """
+    Runs calls side by side within a deadline, each in a thread of its own, which cannot be ended.
+
+    A call that has not come back is not made again under its name, so however often it is asked and however long
+    everything hangs, there is at most one thread a name.
+    """
+
+    def __init__(self, *, deadline: float = DEADLINE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadline = deadline
+        self._clock = clock
+        self._asked: dict[str, _Asked] = {}
+        self._lock = Lock()
+
+    def run(self, calls: Mapping[str, Callable[[], object]]) -> list[Probe]:
+        """
+        Return a probe for each call, in order. An earlier call that still hangs is not waited for again.
+
+        Raises:
+            Exception: what a call raised that is no LineageError.
+        """
+        asked = {name: self._ask(name, call) for name, call in calls.items()}
+        now = self._clock()
+        in_time = [each for each in asked.values() if now - each.at < self._deadline]
+        wait([each.answer for each in in_time], timeout=self._deadline)
+        return [Probe(name, self._read(each)) for name, each in asked.items()]
+
+    def _ask(self, name: str, call: Callable[[], object]) -> _Asked:
+        with self._lock:
+            known = self._asked.get(name)
+            if known is not None and not known.answer.done():
+                return known
+            asked = self._asked[name] = _Asked(self._clock())
+        Thread(target=_answer, args=(call, asked.answer), name=f"readiness {name}", daemon=True).start()
+        return asked
+
+    def _read(self, asked: _Asked) -> str:
+        if asked.answer.done():
+            return asked.answer.result()
+        return f"no answer within {self._deadline:g} s (asked {self._clock() - asked.at:.0f} s ago)"
+
+
+_PROBES = Probes()
+
+
+def check_readiness(
+    open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
+) -> list[Probe]:
+    """
+    Check settings and bindings, and side by side queue, dead letters, ledger and, by one look-up, the catalog.
+
+    Args:
+        environ: the app settings, as the host has them too.
+    """
+    bindings = Probe("bindings", "\n".join(find_binding_problems(environ)))
     try:
         ports = open_ports()
     except LineageError as error:
-        return [Probe("settings", str(error))]
-    calls: dict[str, Callable[[], object]] = {
-        "queue": lambda: ports.state.queue.count(),
-        "dead_letters": lambda: ports.state.dead_letters.get("readiness"),
-        "ledger": lambda: ports.state.ledger.get_rows([_UNKNOWN]),
-        "catalog": lambda: ports.catalog.find([_UNKNOWN]),
-    }
-    return [Probe("settings"), *(_probe(name, call) for name, call in calls.items())]
+        return [Probe("settings", str(error)), bindings]
+    opening = Lock()
+
+    def state() -> State:
+        with opening:  # or each check would open its own
+            return ports.state
+
+    reached = probes.run(
+        {
+            "queue": lambda: state().queue.count(),
+            "dead_letters": lambda: state().dead_letters.get("readiness"),
+            "ledger": lambda: state().ledger.get_rows([_UNKNOWN]),
+            "catalog": lambda: ports.impatient_catalog.find([_UNKNOWN]),
+        }
+    )
+    return [Probe("settings"), bindings, *reached]
 
 
-def _probe(name: str, call: Callable[[], object]) -> Probe:
+def _answer(call: Callable[[], object], answer: Future[str]) -> None:
     try:
         call()
     except LineageError as error:
-        return Probe(name, f"{error.reason}: {error}")
-    return Probe(name)
+        answer.set_result(f"{error.reason}: {error}")
+    except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
+        answer.set_exception(error)
+    else:
+        answer.set_result("")

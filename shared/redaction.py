@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 REDACTED = "[redacted]"
 
@@ -11,27 +11,38 @@ _SECRET_WITHIN = re.compile(
     r"password|passwd|passphrase|secret|credential|connectionstring|connstr|sharedaccess|sastoken|sasur[il]|apikey"
 )
 _SECRET_END = re.compile(
-    r"(?:pwd|authorization|"
+    r"(?:pwd|authorization|(?:db|user|admin|root|pg|sql|smtp|ftp|ldap)(?:pass|pw)|"
     r"(?:api|access|account|shared|storage|subscription|private|encryption|signing|master|function|"
-    r"host|service|client|auth|admin|azure|cosmos|blob|sas)keys?)$"
+    r"host|service|client|auth|admin|azure|cosmos|blob|sas|openai)keys?)$"
 )
-_SECRET_LAST_WORD = re.compile(r"sas|sig|auth|pat|pwd|pw|pass|creds?|jwt|bearer|cookie|key|token")
+_SECRET_WORD = re.compile(r"sas|sig|auth|pat|pwd|pw|creds?|jwt|bearer|cookie")
+_SECRET_LAST_WORD = re.compile(r"pass|key|token")
+_NOT_SECRET_AFTER = re.compile(r"dataset|enabled|format|level|library|method|mode|provider|table|type|version")
+"""The last words that make a setting of `auth_type`, `sas_dataset`, `sig_level`."""
+_SAME_WITHOUT = re.compile(
+    r"prod|production|dev|test|stg|stage|staging|qa|uat|ci|old|pem|value|primary|secondary|backup|v"
+)
+"""What stands after a name and does not change what it names: `openai_key_prod`, `private_key_pem`, `token_v2`."""
 _NOT_SECRET_BEFORE = {
     "key": re.compile(
-        r"action|attention|audio|business|cache|caption|column|composite|data|dataset|dict|document|entity|eval|event|"
-        r"feature|foreign|group|hash|image|index|input|join|label|logits|lookup|merge|message|metric|name|natural|"
-        r"object|observation|order|output|partition|primary|prompt|query|record|reward|routing|row|sample|shard|sort|"
-        r"state|surrogate|target|text|unique|video"
+        r"action|attention|audio|business|cache|caption|column|composite|customer|data|dataset|date|dict|document|"
+        r"entity|eval|event|feature|foreign|group|hash|hot|image|index|input|item|join|label|logits|lookup|merge|"
+        r"message|metric|mon|name|natural|object|observation|order|output|partition|primary|product|prompt|query|"
+        r"record|reward|routing|row|sample|shard|sort|state|surrogate|target|text|time|tur|unique|video|whis"
     ),
     "token": re.compile(
-        r"bos|cls|end|eos|first|image|initializer|last|mask|max|min|modifier|n|new|next|num|pad|per|placeholder|sep|"
-        r"special|start|stop|unk"
+        r"bos|class|cls|eos|image|initializer|mask|max|min|modifier|n|num|pad|per|placeholder|sep|special|start|stop|"
+        r"unk"
     ),
     "pass": re.compile(r"all|backward|band|by|first|forward|high|last|low|multi|n|num|one|per|second|single|two"),
 }
 """By the last word of a name, the words before it that make it a setting: `partition_key`, `pad_token`, `n_pass`."""
-_PLAIN_VALUE = re.compile(r"-?\d{1,4}(?:\.\d*)?|true|false|none|null|", re.IGNORECASE)
-_RANDOM_VALUE = re.compile(r"[0-9a-f]{32,}|[A-Za-z0-9+/]{40,}={0,2}", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r"-?\d{1,3}(?:\.\d*)?|true|false|yes|no|none|null|[a-z]+_[a-z_]+|", re.IGNORECASE)
+"""What no key is: a small number, a switch, the name of a column."""
+_SWITCH = re.compile(r"\d|true|false|yes|no|none|null|", re.IGNORECASE)
+_RANDOM_VALUE = re.compile(
+    r"(?<![\w+/])(?:[0-9a-f]{32}|[0-9a-f]{64}|(?=[A-Za-z+/]*\d)(?=[A-Z0-9+/]*[a-z]|[A-Z0-9]+\b)[A-Za-z0-9+/]{40,}={0,2})(?![\w+/=])"
+)
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
 _SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
@@ -73,8 +84,15 @@ def is_secret_key(key: str) -> bool:
     >>> is_secret_key("api_key"), is_secret_key("PGPASSWORD"), is_secret_key("accessToken"), is_secret_key("max_tokens")
     (True, True, True, False)
     """
-    letters = re.sub(r"[^a-z]", "", key.lower())
-    return bool(_SECRET_WITHIN.search(letters) or _SECRET_END.search(letters) or _ends_in_a_secret(key, letters))
+    words = [word.lower() for word in _WORDS.split(key) if word]
+    while len(words) > 1 and _SAME_WITHOUT.fullmatch(words[-1]):
+        words.pop()
+    letters = "".join(words)
+    if _SECRET_WITHIN.search(letters) or _SECRET_END.search(letters):
+        return True
+    if any(_SECRET_WORD.fullmatch(word) for word in words):
+        return not _NOT_SECRET_AFTER.fullmatch(words[-1])
+    return _ends_in_a_secret(words)
 
 
 def redact_text(text: str) -> str:
@@ -148,6 +166,16 @@ def redact_url(url: str) -> str:
     return re.split(r"[?#]", _USER_INFO.sub(_without_user, url), maxsplit=1)[0]
 
 
+def redact_place(url: str) -> str:
+    """
+    Strip user, signature and whole keys of the URL of a place; its path stays, also one that looks like a setting.
+
+    >>> redact_place("https://a.dfs.core.windows.net/fs/Sales Data/date_key=7/a.csv?sv=2024&sig=abc")
+    'https://a.dfs.core.windows.net/fs/Sales Data/date_key=7/a.csv'
+    """
+    return _LONG_KEY.sub(REDACTED, _SIGNED_QUERY.sub("", _USER_INFO.sub(_without_user, url)))
+
+
 def redact_links(text: str) -> str:
     """
     Strip secrets from text about where packages come from; of a URL, only host and path remain.
@@ -160,22 +188,27 @@ def redact_links(text: str) -> str:
     return redact_text(_LINK.sub(_without_credentials, _REPOSITORY_USER.sub("", text)))
 
 
-def _ends_in_a_secret(key: str, letters: str) -> bool:
-    words = [word.lower() for word in _WORDS.split(key) if word]
-    last, before = (words or [""])[-1], (words or [""])[:-1]
-    if last == "key" and not before:
-        return False  # "key" alone names what something is found by
+def _ends_in_a_secret(words: Sequence[str]) -> bool:
+    last, before = (words or [""])[-1], words[:-1]
     if _SECRET_LAST_WORD.fullmatch(last):
-        return not (before and last in _NOT_SECRET_BEFORE and _NOT_SECRET_BEFORE[last].fullmatch(before[-1]))
-    return letters.endswith("token") and not _NOT_SECRET_BEFORE["token"].fullmatch(letters.removesuffix("token"))
+        if not before:
+            return last != "key"  # alone, it names what something is found by
+        return not _NOT_SECRET_BEFORE[last].fullmatch(before[-1])
+    for ending in ("key", "token"):  # `COGKEY`, `hftoken`
+        if last.endswith(ending):
+            return not _NOT_SECRET_BEFORE[ending].fullmatch(last.removesuffix(ending))
+    return False
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """Tell by the name, unless the value says otherwise: no key is a small number, and random letters are no column."""
-    text = str(value).strip()
-    if is_secret_key(name):
-        return not (name.lower().endswith(("key", "token")) and _PLAIN_VALUE.fullmatch(text))
-    return name.lower().endswith("key") and _RANDOM_VALUE.fullmatch(text) is not None
+    """Tell by the name, unless the value says otherwise: a switch is no key, and random letters are no column."""
+    text = str(value).strip().strip("'\"")
+    if not is_secret_key(name):
+        return "key" in name.lower() and _RANDOM_VALUE.search(text) is not None
+    lower = name.lower()
+    if lower.endswith("pass"):
+        return not _SWITCH.fullmatch(text)
+    return not (lower.endswith(("key", "token", "auth", "sas", "sig", "pat", "jwt")) and _PLAIN_VALUE.fullmatch(text))
 
 
 def _without_pair(match: re.Match[str]) -> str:
@@ -209,7 +242,8 @@ def _without_value(match: re.Match[str]) -> str:
     is_option = bool(match["joint"].strip() or match["dashes"])
     # Prose such as "EnvironmentCredential: not available" names a class of azure-identity.
     is_class = re.fullmatch(r"(?:[A-Z][a-z]+)+Credential", match["name"]) is not None
-    secret = is_option and is_secret_key(match["name"]) and not is_class and not match["value"].startswith("//")
+    secret = is_option and _is_secret(match["name"], match["value"]) and not is_class
+    secret = secret and not match["value"].startswith("//")
     if secret:
         return f"{match['opening']}{REDACTED}"
     # What is in quotes may hold an assignment of its own: `see 'the password=…'`.

@@ -239,6 +239,13 @@ class _Reader:
             return NOTHING
 
 
+def read_storage(environ: Mapping[str, str]) -> Path | StorageAccount | Azurite | None:
+    """Return what LINEAGE_STORAGE alone names; None if it is missing or wrong."""
+    reader = _Reader(environ)
+    storage = reader.storage("LINEAGE_STORAGE")
+    return None if reader.problems else storage
+
+
 def is_receiver(text: str) -> bool:
     """Whether OpenLineage events may be sent to an address: over TLS or on this machine, and no secret is in it."""
     base, _, _ = text.partition("://")[2].partition("/")

@@ -26,6 +26,7 @@ _outcomes = _meter.create_counter("lineage.outcomes", "{message}", "Attempts at 
 _latency = _meter.create_histogram("lineage.event_to_published", "s", "From an event's time to its lineage in Purview")
 _coverage = _meter.create_gauge("lineage.coverage", "%", "Share of what Azure ML holds whose lineage is in Purview")
 _gaps = _meter.create_gauge("lineage.gaps", "{asset}", "Runs, models and endpoints without lineage")
+_refusals = _meter.create_counter("lineage.refusals", "{request}", "Requests refused as a whole, by source and status")
 _requests = _meter.create_counter("lineage.requests", "{request}", "Requests by service and status")
 _throttles = _meter.create_counter("lineage.throttles", "{request}", "Requests answered with 429, by service")
 
@@ -111,6 +112,11 @@ def record_outcome(outcome: str, *, reason: str, source: str, seconds_since_even
     trace.get_current_span().set_attributes({"lineage.outcome": outcome, "lineage.reason": reason})
     if seconds_since_event is not None:
         _latency.record(seconds_since_event, {"source": source})
+
+
+def record_refusal(source: str, status: int) -> None:
+    """Count a request of events of which nothing is taken; `status` is that of the answer."""
+    _refusals.add(1, {"source": source, "status": status})
 
 
 def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:

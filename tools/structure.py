@@ -37,7 +37,7 @@ LAYERS = (
     ("questions",),
     ("shared.intake", "shared.publishing", "shared.reconciling", "shared.readiness"),
     ("shared.azure_ml", "shared.purview", "shared.state", "shared.openlineage", "shared.http"),
-    ("shared.ports", "shared.settings"),
+    ("shared.ports", "shared.bindings", "shared.settings"),
     ("shared.catalog", "shared.places"),
     ("shared",),
 )

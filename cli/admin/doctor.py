@@ -62,7 +62,7 @@ def examine(
     services, problems = open_what_is_right(environ)
     links = _collect(services, deployment, resolve, without=frozenset(problems))
     history = [] if only_links or "LINEAGE_STORAGE" in problems else check_history(services)
-    checks = [check_settings(problems), *links, *history]
+    checks = [check_settings(problems, environ), *links, *history]
     findings = [check.run() for check in checks]
     ends_at = clock() + minutes * 60
     while failing := [place for place, finding in enumerate(findings) if finding.state == PROBLEM]:

@@ -162,6 +162,24 @@ class ArmResponses:
         api_version(request)
         return web.json_response(self._current().site(self._group(request), request.match_info["site"]))
 
+    async def list_functions(self, request: web.Request) -> web.Response:
+        """GET the functions of a function app (WebApps_ListFunctions)."""
+        api_version(request)
+        functions = self._current().site_functions(self._group(request), request.match_info["site"])
+        return web.json_response({"value": functions, "nextLink": None})
+
+    async def list_app_settings(self, request: web.Request) -> web.Response:
+        """POST for the app settings of a function app (WebApps_ListApplicationSettings)."""
+        api_version(request)
+        return web.json_response(self._current().app_settings(self._group(request), request.match_info["site"]))
+
+    async def get_function_status(self, request: web.Request) -> web.Response:
+        """GET the status of a function from the app's own host, to which ARM hands what follows ``hostruntime``."""
+        api_version(request)
+        path = request.match_info
+        status = self._current().function_status(self._group(request), path["site"], path["function"])
+        return web.Response(status=404) if status is None else web.json_response(status)
+
     async def get_purview(self, request: web.Request) -> web.Response:
         """GET the Purview account."""
         api_version(request)

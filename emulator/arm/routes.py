@@ -15,6 +15,7 @@ GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 EVENT_GRID = "/providers/Microsoft.EventGrid"
 TOPIC = f"{GROUP}{EVENT_GRID}/systemTopics/{{topic}}"
 EVENT_SUBSCRIPTION = f"{TOPIC}/eventSubscriptions/{{event_subscription}}"
+SITE = f"{GROUP}/providers/Microsoft.Web/sites/{{site}}"
 
 
 def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
@@ -35,7 +36,10 @@ def arm_routes(current: Callable[[], Arm]) -> list[web.AbstractRouteDef]:
         ("GET", f"{SUBSCRIPTION}{EVENT_GRID}/locations/{{location}}/operationsStatus/{{operation}}", arm.get_operation),
         ("GET", f"{TOPIC}/providers/Microsoft.Insights/metrics", arm.get_metrics),
         ("GET", f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{account}}", arm.get_storage),
-        ("GET", f"{GROUP}/providers/Microsoft.Web/sites/{{site}}", arm.get_site),
+        ("GET", SITE, arm.get_site),
+        ("GET", f"{SITE}/functions", arm.list_functions),
+        ("POST", f"{SITE}/config/appsettings/list", arm.list_app_settings),
+        ("GET", f"{SITE}/hostruntime/admin/functions/{{function}}/status", arm.get_function_status),
         ("GET", f"{GROUP}/providers/Microsoft.Purview/accounts/{{account}}", arm.get_purview),
     ]
     # Of any scope: literal words of a path with `.*` in it cannot ignore case.

@@ -30,7 +30,8 @@ class Arm:
 
     The seed has ``system_topics`` by name, with their ``source`` (the name of a workspace or an ARM id),
     ``event_subscriptions`` by name and ``metrics``; ``purview_account``; and ``storage_accounts`` by name,
-    for what differs from an account that a workspace has anyway; and ``sites`` by name, each with a ``state``.
+    for what differs from an account that a workspace has anyway; and ``sites`` by name, each with a ``state``,
+    ``app_settings``, and ``functions`` by name, of which each may be ``disabled`` or have ``errors`` of the host.
     """
 
     def __init__(self, seed: Mapping[str, object], azure_ml: AzureML, purview_name: str) -> None:
@@ -54,7 +55,9 @@ class Arm:
         seed: dict[str, Any] = merge(self._seed, fragment)
         _check_keys("purview_account", seed.get("purview_account") or {}, _ACCOUNT_KEYS)
         for name, node in (seed.get("sites") or {}).items():
-            _check_keys(f"site {name}", node, {"state"})
+            _check_keys(f"site {name}", node, {"state", "app_settings", "functions"})
+            for key, function in (node.get("functions") or {}).items():
+                _check_keys(f"function {key}", function or {}, {"disabled", "errors"})
         for name, node in (seed.get("storage_accounts") or {}).items():
             _check_keys(f"storage account {name}", node, {"public_network_access"})
         self._seed = seed
@@ -124,15 +127,48 @@ class Arm:
 
     def site(self, group: Group, name: str) -> dict[str, Any]:
         """Show a function app; those of the seed are there, each in a state."""
-        node = (self._seed.get("sites") or {}).get(name)
-        if node is None:
-            raise resource_not_found(f"{SITES}/{name}", group.name)
+        node = self._site(group, name)
         return {
             "id": group.resource_id(SITES, name),
             "name": name,
             "type": SITES,
             "kind": "functionapp,linux",
             "properties": {"state": node.get("state", "Running"), "enabled": True},
+        }
+
+    def site_functions(self, group: Group, name: str) -> list[dict[str, Any]]:
+        """List the functions of a function app, also those that its host could not start."""
+        functions = self._site(group, name).get("functions") or {}
+        return [
+            {
+                "id": f"{group.resource_id(SITES, name)}/functions/{function}",
+                "name": f"{name}/{function}",
+                "type": f"{SITES}/functions",
+                "properties": {
+                    "name": function,
+                    "language": "python",
+                    "isDisabled": bool((node or {}).get("disabled")),
+                },
+            }
+            for function, node in functions.items()
+        ]
+
+    def function_status(self, group: Group, site: str, name: str) -> dict[str, Any] | None:
+        """Show why the host could not start a function; nothing if it has none of that name."""
+        functions = self._site(group, site).get("functions") or {}
+        if name not in functions:
+            return None
+        errors = (functions[name] or {}).get("errors")
+        return {"errors": errors} if errors else {}
+
+    def app_settings(self, group: Group, name: str) -> dict[str, Any]:
+        """Show the app settings of a function app, with their values."""
+        node = self._site(group, name)
+        return {
+            "id": f"{group.resource_id(SITES, name)}/config/appsettings",
+            "name": "appsettings",
+            "type": f"{SITES}/config",
+            "properties": dict(node.get("app_settings") or {}),
         }
 
     def purview(self) -> PurviewAccount:
@@ -152,6 +188,12 @@ class Arm:
             ],
             "role_assignments": self.role_assignments.to_json(),
         }
+
+    def _site(self, group: Group, name: str) -> dict[str, Any]:
+        node: dict[str, Any] | None = (self._seed.get("sites") or {}).get(name)
+        if node is None:
+            raise resource_not_found(f"{SITES}/{name}", group.name)
+        return node
 
     def _groups(self) -> list[Group]:
         groups = [Group(w.names.subscription, w.names.resource_group) for w in self._azure_ml.workspaces()]

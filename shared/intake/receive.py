@@ -8,7 +8,8 @@ import json
 import logging
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from shared.intake.message import OPENLINEAGE, MessageBody, dead_letter
 from shared.openlineage.incoming_events import compact_run_event, split_large_event
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Queue, State
+from shared.telemetry import record_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,38 @@ class RefusedBodyError(TerminalError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+@contextmanager
+def recorded_refusal(source: str) -> Iterator[None]:
+    """Log and count the refusal of a request as a whole, which leaves nothing else behind."""
+    try:
+        yield
+    except RefusedBodyError as error:
+        record_refusal(source, error.status)
+        logger.warning("request refused", extra={"source": source, "status": error.status, "reason": str(error)})
+        raise
+
+
+def refuse_lost_body(body: bytes, headers: Mapping[str, str]) -> None:
+    """
+    Refuse an empty body whose length was not sent: what there was of it, the Functions host has dropped.
+
+    It hands a body to the worker only if the request has a Content-Length above 0 (GrpcMessageConversionExtensions.cs
+    in azure-functions-host), and so none that comes in chunks.
+
+    Raises:
+        RefusedBodyError: status 411.
+    """
+    if body:
+        return
+    sent = {name.casefold(): value.strip() for name, value in headers.items()}
+    if "content-length" not in sent or "chunked" in sent.get("transfer-encoding", "").casefold():
+        raise RefusedBodyError(
+            411,
+            "body: came without Content-Length, and Azure Functions drops such a body; send its length, not chunks "
+            "(OpenLineage's Java client: without transport.compression)",
+        )
 
 
 def receive_event(
@@ -140,7 +174,7 @@ def enqueue(
 def receive_openlineage(
     body: bytes,
     *,
-    encoding: str,
+    headers: Mapping[str, str],
     allowed: AllowList,
     open_state: Callable[[], State],
     now: Callable[[], datetime],
@@ -148,19 +182,20 @@ def receive_openlineage(
     """
     Put events on the queue, interpreting no more of them than whose they are.
 
+    Args:
+        headers: those of the request, by their names in lower case.
+
     Returns:
         The HTTP status and the answer: for an array how many were received, and which were refused and why.
 
     Raises:
         RefusedBodyError: too large, too many events, none, or the one that it is cannot be taken.
     """
-    read = _read(_decompress(body, encoding))
+    with recorded_refusal(OPENLINEAGE):
+        refuse_lost_body(body, headers)
+        read = _read(_decompress(body, headers.get("content-encoding", "")))
+        refusals = _list_refusals(read, allowed)
     events = read if isinstance(read, list) else [read]
-    if len(events) > EVENT_LIMIT:
-        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
-    refusals = {index: reason for index, event in enumerate(events) if (reason := _why_refused(event, allowed))}
-    if refusals and not isinstance(read, list):
-        raise RefusedBodyError(*refusals[0])
     if taken := [json.dumps(event) for index, event in enumerate(events) if index not in refusals]:
         state = open_state()
         enqueue(taken, state.queue, state.dead_letters, source=OPENLINEAGE, now=now)
@@ -201,6 +236,17 @@ def _read(body: bytes) -> object:
         raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise RefusedBodyError(400, f"body: is not JSON ({error})") from error
+
+
+def _list_refusals(read: object, allowed: AllowList) -> dict[int, tuple[int, str]]:
+    """Return of each event of an array that is not taken the status and the reason; of a single event, raise them."""
+    events = read if isinstance(read, list) else [read]
+    if len(events) > EVENT_LIMIT:
+        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
+    refusals = {index: reason for index, event in enumerate(events) if (reason := _why_refused(event, allowed))}
+    if refusals and not isinstance(read, list):
+        raise RefusedBodyError(*refusals[0])
+    return refusals
 
 
 def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from shared.errors import MalformedEventError, TerminalError
 from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.envelopes import split_events
 from shared.intake.message import REPLAY, describe_error
-from shared.intake.receive import RefusedBodyError, list_messages
+from shared.intake.receive import RefusedBodyError, list_messages, recorded_refusal, refuse_lost_body
 from shared.publishing.plan import Skip
 from shared.state.ports import State
 
@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 def replay_events(
     body: bytes,
     *,
+    headers: Mapping[str, str],
     dry_run: bool,
-    requester: str,
     allowed: AllowList,
     open_state: Callable[[], State],
     now: Callable[[], datetime],
@@ -33,22 +33,18 @@ def replay_events(
     """
     Put events on the queue that can be read and come from a workspace on the allow-list.
 
+    Args:
+        headers: those of the request, by their names in lower case.
+
     Returns:
         For each event `result`: `enqueued`, `would_enqueue` or `refused`, and then `operation_id` or `reason`.
 
     Raises:
         RefusedBodyError: too large, too many events, or none.
     """
-    if len(body) > BODY_LIMIT:
-        raise RefusedBodyError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
-    try:
-        events = split_events(body.decode())
-    except UnicodeDecodeError as error:
-        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
-    if len(events) > EVENT_LIMIT:
-        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
-    if not events or not body.strip():
-        raise RefusedBodyError(400, "body: has no event")
+    with recorded_refusal(REPLAY):
+        refuse_lost_body(body, headers)
+        events = _split(body)
     results = []
     for event in events:
         event_id, refused = _read(event, allowed)
@@ -62,12 +58,26 @@ def replay_events(
         "replay of %d events",
         len(events),
         extra={
-            "requester": requester or "holder of the function key",
+            "requester": headers.get("x-ms-client-principal-name") or "holder of the function key",
             "dry_run": dry_run,
             "enqueued": sum(result["result"] == "enqueued" for result in results),
         },
     )
     return results
+
+
+def _split(body: bytes) -> list[str]:
+    if len(body) > BODY_LIMIT:
+        raise RefusedBodyError(413, f"the body has {len(body)} bytes; send at most {BODY_LIMIT}")
+    try:
+        events = split_events(body.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedBodyError(400, f"body: is not UTF-8 ({error.reason})") from error
+    if len(events) > EVENT_LIMIT:
+        raise RefusedBodyError(413, f"there are {len(events)} events; send at most {EVENT_LIMIT}")
+    if not events or not body.strip():
+        raise RefusedBodyError(400, "body: has no event")
+    return events
 
 
 def _read(event: str, allowed: AllowList) -> tuple[str, str]:

@@ -70,6 +70,7 @@ class PurviewClient(AtlasClient):
         scope: str = PUBLIC.purview_scope,
         sleep: Callable[[float], None] = tenacity.nap.sleep,
         first_wait: float = 0.5,
+        attempts: int = ATTEMPTS,
     ) -> None:
         super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
         self._search_url = f"{endpoint.rstrip('/')}{SEARCH_PATH}"
@@ -80,7 +81,7 @@ class PurviewClient(AtlasClient):
             wait=RetryAfter(
                 tenacity.wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)
             ),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=tenacity.stop_after_attempt(attempts),
             sleep=sleep,
             reraise=True,
         )

@@ -204,11 +204,11 @@ def test_live_answers_without_key_and_without_requests(deployment: Deployment) -
 
 
 def test_ready_needs_the_key_and_says_that_all_is_well(deployment: Deployment) -> None:
-    """401 before anything is asked; then settings, queue, dead letters, ledger and catalog."""
+    """401 before anything is asked; then settings, bindings, queue, dead letters, ledger and catalog."""
     assert deployment.host.get("health/ready").status_code == 401
     assert deployment.emulator.control.requests() == []
     answer = deployment.host.get("health/ready", **deployment.host.key)
-    names = ["settings", "queue", "dead_letters", "ledger", "catalog"]
+    names = ["settings", "bindings", "queue", "dead_letters", "ledger", "catalog"]
     assert (answer.status_code, answer.json()) == (200, dict.fromkeys(names, "ok"))
 
 

@@ -35,7 +35,7 @@ def deployment(host: FunctionHost, emulator: Emulator, azurite_server: Azurite) 
 
 
 def test_listener_with_the_key_gets_its_notebook_into_the_graph(deployment: Deployment) -> None:
-    """As Spark posts them, compressed, one by one, the last first; then Azure ML's own events."""
+    """As clients post them, compressed and with a length, one by one, the last first; then Azure ML's own events."""
     for _, event in reversed(deployment.emulator.control.openlineage_events()):
         body = gzip.compress(json.dumps(event).encode())
         answer = deployment.host.post("v1/lineage", body, **deployment.host.key, **{"Content-Encoding": "gzip"})

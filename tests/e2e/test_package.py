@@ -287,6 +287,14 @@ def test_package_boots_with_its_own_requirements(package: Package, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("environment")
+def test_nothing_takes_the_name_azure_for_itself(package: Package) -> None:
+    """With an `azure/__init__.py` on its path the worker finds no function, and the host serves none without a word."""
+    roots = [package.folder, *package_environment.VENV.rglob("site-packages")]
+    assert len(roots) > 1
+    assert [root for root in roots if (root / "azure" / "__init__.py").exists()] == []
+
+
+@pytest.mark.usefixtures("environment")
 def test_every_module_and_client_of_the_app_is_there(package: Package) -> None:
     """Also those that are imported on first use, where a missing requirement would show in production only."""
     done = package_environment.run(CONSTRUCT, *own_modules(package), package=package.folder, env=SETTINGS)

@@ -23,7 +23,7 @@ from shared.settings import Azurite, Settings
 from tests.harness.app import WORKSPACE, App, run_completed
 from tests.harness.callers import Caller
 from tests.harness.storage import empty
-from tests.worlds.azure_resources import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, STORAGE, deploy, token_for
+from tests.worlds.azure_resources import APP, AZD, FUNCTION_APP, PROVIDERS, PURVIEW, SITE, STORAGE, deploy, token_for
 
 DEPLOYMENT = AppDeployment(APP, FUNCTION_APP, STORAGE, PURVIEW)
 CALLER = "00000000-0000-4000-8000-0000000000ee"
@@ -61,6 +61,10 @@ class Ground:
 
     def examine(self, *, only_links: bool = False) -> Sequence[Finding]:
         return examine(self.environ, self.deployment, resolve=self.resolve, only_links=only_links)
+
+    def site(self, **changes: object) -> None:
+        """Change what ARM and its host say of the function app."""
+        self.control.add_to_arm({"sites": {"func-lineage": changes}})
 
     def token(self, credential: type) -> None:
         self.patch.setattr("shared.http.rest.EmulatorCredential", credential)
@@ -141,7 +145,7 @@ def role_of_an_administrator_only(ground: Ground) -> None:
 def operator_of_storage_only(ground: Ground) -> None:
     """The engineer on call has data roles, and sees neither who has roles nor metrics nor policies."""
     ground.roles_of_caller("data-curator")
-    paths = ("roleAssignments", "Insights/metrics")
+    paths = ("roleAssignments", "Insights/metrics", "appsettings/list")
     ground.control.faults(
         *({"service": "arm", "path": path, "statuses": [403] * 20, "body": FORBIDDEN} for path in paths)
     )
@@ -182,7 +186,7 @@ def topic_without_subscription(ground: Ground) -> None:
 
 
 def subscription_to_elsewhere(ground: Ground) -> None:
-    ground.control.add_to_arm({"sites": {"func-lineage-old": {}}})
+    ground.control.add_to_arm({"sites": {"func-lineage-old": SITE}})
     ground.deployment = replace(DEPLOYMENT, function_app_id=f"{FUNCTION_APP}-old")
 
 
@@ -222,6 +226,36 @@ def undelivered_events_of_others(ground: Ground) -> None:
 
 def app_that_is_stopped(ground: Ground) -> None:
     ground.control.add_to_arm({"sites": {"func-lineage": {"state": "Stopped"}}})
+
+
+def function_that_the_host_lacks(ground: Ground) -> None:
+    """As when one blueprint is not registered; where the package cannot be imported it lacks all."""
+    ground.site(functions={"replay": None, "ready": None})
+
+
+def function_that_a_setting_disables(ground: Ground) -> None:
+    ground.site(functions={"reconcile": {"disabled": True}})
+
+
+def function_that_the_host_has_switched_off(ground: Ground) -> None:
+    words = "The 'reconcile' function is in error: %RECONCILE_SCHEDULE% does not resolve to a value."
+    ground.site(functions={"reconcile": {"errors": [words]}})
+
+
+def schedule_that_the_host_refuses(ground: Ground) -> None:
+    ground.site(app_settings={"RECONCILE_SCHEDULE": "0 0 3 * * 7"})
+
+
+def triggers_on_another_account(ground: Ground) -> None:
+    ground.site(app_settings={"LineageStorage__queueServiceUri": "https://stother.queue.core.windows.net/"})
+
+
+def host_that_does_not_answer(ground: Ground) -> None:
+    ground.control.faults({"service": "arm", "path": "/hostruntime/", "statuses": [403, 403], "body": FORBIDDEN})
+
+
+def schedule_here_that_the_host_refuses(ground: Ground) -> None:
+    ground.environ["RECONCILE_SCHEDULE"] = "0 0\t3 * * *"
 
 
 def app_without_roles(ground: Ground) -> None:
@@ -353,6 +387,25 @@ CASES = (
     Case(events_that_were_dropped, {DELIVERY: ("5 dropped", "undelivered")}),
     Case(undelivered_events_of_others, {}),
     Case(app_that_is_stopped, {"app: state": ("func-lineage is Stopped", "az functionapp start")}),
+    Case(function_that_the_host_lacks, {"app: functions": ("the host lacks ready, replay", "azd deploy")}),
+    Case(
+        function_that_a_setting_disables,
+        {"app: functions": ("switched off by a setting: reconcile", "AzureWebJobs.{function}.Disabled")},
+    ),
+    Case(
+        function_that_the_host_has_switched_off,
+        {"app: functions": ("switched off reconcile (The 'reconcile' function is in error", "Correct the app setting")},
+    ),
+    Case(
+        schedule_that_the_host_refuses,
+        {"app: bindings": ("RECONCILE_SCHEDULE: '7' cannot be a day of the week", "az functionapp config appsettings")},
+    ),
+    Case(
+        triggers_on_another_account,
+        {"app: bindings": ("LineageStorage__queueServiceUri: leads to stother.queue", "az functionapp config")},
+    ),
+    Case(host_that_does_not_answer, {}),
+    Case(schedule_here_that_the_host_refuses, {"settings": ("RECONCILE_SCHEDULE: '0\\t3' cannot be", "README.md")}),
     Case(
         app_without_roles,
         {
@@ -401,6 +454,21 @@ def test_fault_is_named_with_its_remedy(case: Case, ground: Ground) -> None:
         assert remedy in found[check].remedy
     assert case.more or set(found) == set(case.said)
     assert all(finding.remedy for finding in found.values())
+
+
+def test_host_that_does_not_say_which_functions_run_leaves_that_unchecked(ground: Ground) -> None:
+    """Reader may list them; what the host makes of them needs more, and a host that is down says nothing."""
+    host_that_does_not_answer(ground)
+    found = {finding.check: finding for finding in ground.examine()}
+    assert found["app: functions"].state == UNCHECKED
+    assert "which of them run" in found["app: functions"].detail
+
+
+def test_setting_that_refers_to_a_vault_leaves_the_bindings_unchecked(ground: Ground) -> None:
+    """Only the app itself sees its value."""
+    ground.site(app_settings={"LineageStorage": "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/s)"})
+    found = {finding.check: finding for finding in ground.examine()}
+    assert (found["app: bindings"].state, "health/ready" in found["app: bindings"].detail) == (UNCHECKED, True)
 
 
 def test_role_that_lacks_on_one_of_two_workspaces_is_named_for_that_one(

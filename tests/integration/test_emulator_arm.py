@@ -333,3 +333,37 @@ def test_role_assignment_that_contradicts_is_refused(
     caller.send("PUT", f"{ASSIGNMENTS}/{FIRST}", _role(), api_version=ROLES)
     refused = caller.send("PUT", f"{ASSIGNMENTS}/{name}", body, api_version=ROLES)
     assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+
+
+SITE = f"{GROUP}/providers/Microsoft.Web/sites/func-lineage"
+WEB = "2024-04-01"
+
+
+@pytest.fixture
+def site(caller: Caller, emulator: Emulator) -> Caller:
+    """A function app with three functions: one runs, one is disabled, one could not be started."""
+    functions = {"ready": {}, "replay": {"disabled": True}, "reconcile": {"errors": ["no schedule"]}}
+    emulator.control.add_to_arm({"sites": {"func-lineage": {"functions": functions, "app_settings": {"A__b": "c"}}}})
+    return caller
+
+
+def test_functions_of_a_function_app_are_listed_whether_or_not_they_run(site: Caller) -> None:
+    """Their names have the app's before them, and only a setting makes one disabled."""
+    listed = site.ok("GET", f"{SITE}/functions", api_version=WEB)["value"]
+    disabled = {each["name"]: each["properties"]["isDisabled"] for each in listed}
+    assert disabled == {"func-lineage/ready": False, "func-lineage/replay": True, "func-lineage/reconcile": False}
+
+
+def test_host_says_of_a_function_why_it_could_not_start_it(site: Caller) -> None:
+    """Nothing of one that runs; 404 of one that it does not have."""
+    status = f"{SITE}/hostruntime/admin/functions"
+    assert site.ok("GET", f"{status}/reconcile/status", api_version=WEB) == {"errors": ["no schedule"]}
+    assert site.ok("GET", f"{status}/ready/status", api_version=WEB) == {}
+    assert site.send("GET", f"{status}/other/status", api_version=WEB).status_code == 404
+
+
+def test_app_settings_are_listed_by_post_only(site: Caller) -> None:
+    """With their values, which a reader may not see."""
+    listed = site.ok("POST", f"{SITE}/config/appsettings/list", api_version=WEB)
+    assert (listed["name"], listed["properties"]) == ("appsettings", {"A__b": "c"})
+    assert site.send("GET", f"{SITE}/config/appsettings/list", api_version=WEB).status_code in (404, 405)

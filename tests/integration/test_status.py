@@ -105,6 +105,23 @@ def test_check_fails_until_all_is_linked_and_no_dead_letter_is_open(run: Run, de
     assert (run().exit_code, run("--check", "--json").exit_code) == (0, 1)
 
 
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_schedule_that_the_host_refuses_is_named_first_and_fails_the_check(
+    run: Run, deployed: App, environment: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    """No tick comes then, so what is shown below stays as it is; unset it is the deployment's own."""
+    for _ in range(2):
+        deployed.services.reconciler.tick()
+        deployed.replay([])
+    deployed.services.reconciler.tick()
+    assert run("--check", *arguments).exit_code == 0
+    environment["RECONCILE_SCHEDULE"] = "0 0 3 * * 7"
+    result = run("--check", *arguments)
+    assert result.exit_code == 1
+    said = json.loads(result.stdout)["settings"][0] if arguments else result.stdout
+    assert said.startswith("RECONCILE_SCHEDULE: '7' cannot be a day of the week")
+
+
 def test_status_before_anything_happened_creates_no_file(run: Run, environment: dict[str, str]) -> None:
     """A look leaves no trace, and says that no tick has looked yet."""
     result = run()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,14 @@ class Desk:
         self.services.state = State(self.queue, self.letters, *ports, database.close)
 
     def post(self, body: object, *, encoding: str = "", raw: bytes = b"") -> tuple[int, Any]:
-        request = func.HttpRequest(
-            "POST",
-            "/api/v1/lineage",
-            headers={"content-encoding": encoding} if encoding else {},
-            body=raw or json.dumps(body).encode(),
-        )
-        answer = openlineage.openlineage.build().get_user_function()(request)
+        content = raw or json.dumps(body).encode()
+        headers = {"Content-Length": str(len(content)), **({"Content-Encoding": encoding} if encoding else {})}
+        return self.send(content, headers)
+
+    @staticmethod
+    def send(content: bytes, headers: dict[str, str], function: Any = openlineage.openlineage) -> tuple[int, Any]:
+        request = func.HttpRequest("POST", "/api/v1/lineage", headers=headers, body=content)
+        answer = function.build().get_user_function()(request)
         return answer.status_code, json.loads(answer.get_body())
 
     @property
@@ -73,7 +75,7 @@ def test_event_is_on_the_queue_before_it_is_answered(desk: Desk) -> None:
 
 
 def test_compressed_event_is_taken(desk: Desk) -> None:
-    """As the Java client sends it with `compression: gzip`."""
+    """As the Python client sends it with `compression: gzip`."""
     assert desk.post(None, encoding="gzip", raw=gzip.compress(json.dumps(EVENT).encode()))[0] == 201
     assert desk.post(EVENT, encoding="gzip")[0] == 201, "a proxy has undone it and left the header"
     assert len(desk.queued) == 2
@@ -120,6 +122,37 @@ def test_body_that_cannot_be_taken_is_refused_with_the_reason(
     found, answer = desk.post(sent.pop("body", None), **sent)
     assert (found, answer["error"][: len(why)]) == (status, why)
     assert desk.queued == []
+
+
+CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+@pytest.mark.parametrize("function", [openlineage.openlineage, openlineage.openlineage_batch])
+@pytest.mark.parametrize(
+    "headers", [CHUNKED, {}, {**CHUNKED, "Content-Encoding": "gzip"}, {**CHUNKED, "Content-Length": "0"}]
+)
+def test_body_that_the_host_has_dropped_is_answered_with_what_to_change(
+    desk: Desk, caplog: pytest.LogCaptureFixture, function: Any, headers: dict[str, str]
+) -> None:
+    """It hands over no body that came without its length; "is not JSON" would send the sender looking elsewhere."""
+    with caplog.at_level(logging.WARNING):
+        status, answer = desk.send(b"", headers, function)
+    assert status == 411
+    assert answer["error"].startswith("body: came without Content-Length")
+    assert "transport.compression" in answer["error"]
+    [record] = [record for record in caplog.records if record.message == "request refused"]
+    assert (record.__dict__["source"], record.__dict__["status"]) == ("openlineage", 411)
+    assert desk.queued == []
+
+
+def test_body_that_came_in_chunks_and_is_here_is_taken(desk: Desk) -> None:
+    """Another host, or a later version of this one, may hand it over."""
+    assert desk.send(json.dumps(EVENT).encode(), CHUNKED) == (201, {})
+
+
+def test_body_that_is_empty_and_says_so_is_no_json(desk: Desk) -> None:
+    """Its length was sent, and it is 0: nothing was dropped."""
+    assert desk.send(b"", {"Content-Length": "0"})[0] == 400
 
 
 def test_nothing_is_taken_where_no_namespace_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

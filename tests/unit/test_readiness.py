@@ -1,5 +1,9 @@
 """Readiness: each thing the app needs is checked by itself, and the problem is reported in words."""
 
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,19 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.readiness import Probe, check_readiness
+from shared.readiness import Probe, Probes, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
 
 PROBES = {"queue": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
-"""Each thing that is checked, and the call that does it."""
+"""Each thing that is reached, and the call that does it."""
+RIGHT = {
+    "RECONCILE_SCHEDULE": "0 */15 * * * *",
+    "LineageStorage__accountName": "stlineage",
+    "LINEAGE_STORAGE": "stlineage",
+}
+CHECKS = ("settings", "bindings", *PROBES)
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def services() -> Iterator[Services]:
     """Everything works, and nothing of it is on a network."""
     services = Services(Settings("https://nowhere.invalid", (), Path(":memory:")), FakeClock())
     services.state = open_state(":memory:", now=FakeClock())
-    services.catalog = FakeCatalog()  # type: ignore[assignment]
+    services.impatient_catalog = FakeCatalog()  # type: ignore[assignment]
     yield services
     services.state.close()
 
@@ -40,15 +50,21 @@ def failing(error: Exception) -> Callable[..., Any]:
     return fail
 
 
+def check(open_ports: Callable[[], Any], probes: Probes | None = None, **settings: str) -> dict[str, str]:
+    """Return the problem of each check by its name."""
+    found = check_readiness(open_ports, {**RIGHT, **settings}, probes=probes or Probes())
+    return {probe.name: probe.problem for probe in found}
+
+
 def fail(services: Services, name: str, error: Exception) -> None:
     """Let the call that checks something fail."""
-    part = services.catalog if name == "catalog" else getattr(services.state, name)
+    part = services.impatient_catalog if name == "catalog" else getattr(services.state, name)
     setattr(part, PROBES[name], failing(error))
 
 
 def test_everything_right_is_reported_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
-    assert check_readiness(lambda: services) == [Probe("settings"), *(Probe(name) for name in PROBES)]
+    assert check_readiness(lambda: services, RIGHT) == [Probe(name) for name in CHECKS]
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -65,34 +81,130 @@ def test_what_fails_is_named_and_the_others_are_still_checked(
 ) -> None:
     """One look shows all that is to be fixed."""
     fail(services, name, error)
-    checks = {check.name: check.problem for check in check_readiness(lambda: services)}
-    assert checks == {"settings": "", **dict.fromkeys(PROBES, ""), name: problem}
+    assert check(lambda: services) == {**dict.fromkeys(CHECKS, ""), name: problem}
 
 
 def test_everything_wrong_is_reported_at_once(services: Services) -> None:
     """Each with its own words."""
     for name in PROBES:
         fail(services, name, ServiceUnavailableError(f"no {name}"))
-    problems = [check.problem for check in check_readiness(lambda: services)]
-    assert problems == ["", *(f"ServiceUnavailable: no {name}" for name in PROBES)]
+    found = check(lambda: services, RECONCILE_SCHEDULE="0 0 3 * * 7")
+    assert {name: found[name] for name in PROBES} == {name: f"ServiceUnavailable: no {name}" for name in PROBES}
+    assert found["bindings"].startswith("RECONCILE_SCHEDULE: '7' cannot be")
 
 
-def test_bad_settings_are_the_only_check() -> None:
-    """Without them there is nothing to ask; every bad one is named."""
+def test_bad_settings_leave_nothing_to_reach() -> None:
+    """Every bad one is named, and those of the bindings too."""
     problems = ["PURVIEW_ENDPOINT: is not set", "LINEAGE_STORAGE: is not set"]
-    (check,) = check_readiness(failing(ConfigurationError(problems)))
-    assert check == Probe("settings", "\n".join(problems))
+    found = check(failing(ConfigurationError(problems)), RECONCILE_SCHEDULE="")
+    assert found.keys() == {"settings", "bindings"}
+    assert found["settings"] == "\n".join(problems)
+    assert found["bindings"].startswith("RECONCILE_SCHEDULE: is not set")
 
 
 def test_readiness_changes_nothing(services: Services) -> None:
     """It is asked every few seconds."""
-    check_readiness(lambda: services)
+    check(lambda: services)
     assert (services.queue.count(), services.dead_letters.list_open(), services.ledger.list_rows("run")) == (0, [], [])
-    assert services.catalog.calls == ["find"]  # type: ignore[attr-defined]
+    assert services.impatient_catalog.calls == ["find"]  # type: ignore[attr-defined]
 
 
 def test_defect_is_not_hidden_as_a_problem(services: Services) -> None:
     """Only what the ports promise to raise is an answer."""
     fail(services, "ledger", KeyError("x"))
     with pytest.raises(KeyError):
-        check_readiness(lambda: services)
+        check(lambda: services)
+
+
+class Hanging:
+    """A call that comes back when it is let go, and counts how often it was made."""
+
+    def __init__(self) -> None:
+        self.calls, self.go = 0, threading.Event()
+
+    def __call__(self, *_: object, **__: object) -> dict[str, object]:
+        self.calls += 1
+        assert self.go.wait(timeout=30)
+        return {}
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    hanging.go.set()
+
+
+def test_everything_hangs_and_is_named_within_one_deadline(services: Services, hanging: Hanging) -> None:
+    """The time is that of the slowest, not the sum of all."""
+    for part, call in ((services.state.queue, "count"), (services.state.ledger, "get_rows")):
+        setattr(part, call, hanging)
+    services.impatient_catalog.find = hanging  # type: ignore[method-assign, assignment]
+    started = time.monotonic()
+    found = check(lambda: services, Probes(deadline=0.5))
+    assert time.monotonic() - started < 2 * 0.5
+    assert [name for name in CHECKS if found[name]] == ["queue", "ledger", "catalog"]
+    assert all(found[name].startswith("no answer within 0.5 s") for name in ("queue", "ledger", "catalog"))
+
+
+def test_store_that_cannot_be_opened_in_time_is_named_for_each_use(services: Services, hanging: Hanging) -> None:
+    """And the catalog is checked all the same."""
+
+    class Ports:
+        impatient_catalog = services.impatient_catalog
+        state = property(lambda _: hanging())
+
+    found = check(Ports, Probes(deadline=0.3))
+    assert [name for name in CHECKS if found[name]] == ["queue", "dead_letters", "ledger"]
+    assert hanging.calls == 1
+
+
+def test_hanging_check_takes_one_thread_however_often_it_is_asked(services: Services, hanging: Hanging) -> None:
+    """Once it is late it is not waited for either; when it comes back it is asked again."""
+    services.impatient_catalog.find = hanging  # type: ignore[method-assign, assignment]
+    clock = [0.0]
+    probes = Probes(deadline=0.2, clock=lambda: clock[0])
+    assert check(lambda: services, probes)["catalog"]
+    clock[0] = 60.0
+    started = time.monotonic()
+    for _ in range(50):
+        found = check(lambda: services, probes)
+        assert found == {**dict.fromkeys(CHECKS, ""), "catalog": "no answer within 0.2 s (asked 60 s ago)"}
+    assert time.monotonic() - started < 5, "each of the fifty waited"
+    assert hanging.calls == 1
+    assert [thread.name for thread in threading.enumerate()].count("readiness catalog") == 1
+    hanging.go.set()
+    while check(lambda: services, probes)["catalog"]:
+        time.sleep(0.01)
+    assert hanging.calls == 2
+
+
+def test_callers_at_the_same_time_share_one_check(services: Services, hanging: Hanging) -> None:
+    """Each gets its answer when it comes."""
+    services.impatient_catalog.find = hanging  # type: ignore[method-assign, assignment]
+    probes, found = Probes(), list[dict[str, str]]()
+    callers = [
+        threading.Thread(target=lambda: found.append(check(lambda: services, probes)), daemon=True) for _ in range(8)
+    ]
+    for caller in callers:
+        caller.start()
+    hanging.go.set()
+    for caller in callers:
+        caller.join(timeout=10)
+    assert found == [dict.fromkeys(CHECKS, "")] * 8
+
+
+def test_live_needs_nothing_of_the_product() -> None:
+    """No module of it is loaded, and no thread of the worker's is taken: a coroutine that ends at once."""
+    program = """
+import sys
+import azure.functions as func
+from functions import health
+coroutine = health.live.build().get_user_function()(func.HttpRequest("GET", "/api/health/live", body=b""))
+try:
+    coroutine.send(None)
+except StopIteration as end:
+    print(end.value.status_code, [name for name in sys.modules if name.startswith("shared")])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    assert done.stdout.strip() == "204 []"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.redaction import is_secret_key, redact_body, redact_mapping, redact_text, redact_url
+from shared.redaction import is_secret_key, redact_body, redact_mapping, redact_place, redact_text, redact_url
 
 KEY = "q7Zk" * 21 + "Ab=="
 """The form of a storage account key: 64 bytes in base64."""
@@ -60,6 +60,15 @@ SECRET_NAMES = (
     "creds",
     "jwt",
     "id_token",
+    "db_pwd_prod",
+    "SAS_PROD",
+    "pat_devops",
+    "auth_header",
+    "OPENAIKEY",
+    "cogkey",
+    "dbpass",
+    "openai_key_prod",
+    "private_key_pem",
 )
 PLAIN_NAMES = (
     "max_tokens",
@@ -90,6 +99,8 @@ PLAIN_NAMES = (
     "sig_level",
     "auth_type",
     "monkey",
+    "date_key",
+    "customer_key",
 )
 
 
@@ -109,7 +120,17 @@ def test_name_of_a_setting_is_no_secret(name: str) -> None:
     assert not is_secret_key(name)
 
 
-@pytest.mark.parametrize(("name", "value"), [("client_key", "5"), ("openai_key", "None"), ("label_token", "True")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_key", "5"),
+        ("openai_key", "None"),
+        ("label_token", "True"),
+        ("fairness_pass", "True"),
+        ("user_key", "user_id"),
+        ("use_auth", "False"),
+    ],
+)
 def test_value_that_is_no_key_is_kept(name: str, value: str) -> None:
     """A small number or a switch is no secret, and `lineage diff` must show it change."""
     assert redact_mapping({name: value}) == {name: value}
@@ -118,13 +139,21 @@ def test_value_that_is_no_key_is_kept(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["0123456789abcdef" * 2, "q7Zk" * 10 + "Ab=="])
 def test_random_value_under_the_name_of_a_column_is_stripped(value: str) -> None:
     """`primary_key` is a column in data, and a key in what a storage account answers."""
-    assert value not in str(redact_mapping({"primary_key": value, "primaryKey": value}))
+    assert value not in str(redact_mapping({"primary_key": value, "primaryKey": value, "key1": value}))
+    assert value not in redact_text(f"python score.py --primary-key {value} --key={value}")
 
 
 @pytest.mark.parametrize("name", ["password", "db_pass", "clientSecret"])
 def test_password_that_is_a_number_is_stripped(name: str) -> None:
     """People do choose 1234."""
     assert redact_mapping({name: "1234"}) == {name: "[redacted]"}
+
+
+@pytest.mark.parametrize("partition", ["date_key=2026-01-01", "account_key=7", "token=7"])
+def test_path_that_looks_like_a_setting_stays(partition: str) -> None:
+    """Two partitions are two places, whatever stands before them; only the signature goes."""
+    url = f"https://lake.dfs.core.windows.net/fs/Sales Data/{partition}/a.csv"
+    assert redact_place(f"{url}?{SAS}") == url
 
 
 @secret_texts

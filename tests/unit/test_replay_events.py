@@ -41,8 +41,8 @@ class Desk:
     ) -> list[dict[str, str]]:
         return replay_events(
             body,
+            headers={"content-length": str(len(body)), "x-ms-client-principal-name": requester},
             dry_run=dry_run,
-            requester=requester,
             allowed=services.allowed,
             open_state=lambda: services.state,
             now=services.now,
@@ -150,6 +150,21 @@ def test_body_that_cannot_be_taken_is_refused_as_a_whole(desk: Desk, body: bytes
         desk.post(body)
     assert refused.value.status == status
     assert (desk.queued, desk.fake_letters.calls) == ([], [])
+
+
+def test_body_that_the_host_has_dropped_is_refused_with_411(desk: Desk) -> None:
+    """It came in chunks, so without a length; "has no event" would be false."""
+    services = desk.services
+    with pytest.raises(RefusedBodyError, match="without Content-Length") as refused:
+        replay_events(
+            b"",
+            headers={"transfer-encoding": "chunked"},
+            dry_run=False,
+            allowed=services.allowed,
+            open_state=lambda: services.state,
+            now=services.now,
+        )
+    assert refused.value.status == 411
 
 
 def test_body_and_events_at_their_limits_are_taken(desk: Desk) -> None:

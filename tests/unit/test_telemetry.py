@@ -147,6 +147,13 @@ def test_metrics_count_outcomes_requests_throttles_and_show_coverage(reader: InM
     assert points(reader, "lineage.gaps") == [({"workspace": "/subscriptions/0"}, 3)]
 
 
+def test_refused_requests_are_counted_by_source_and_status(reader: InMemoryMetricReader) -> None:
+    """A sender whose events never arrive shows there, and nowhere else."""
+    telemetry.record_refusal("test", 411)
+    telemetry.record_refusal("test", 411)
+    assert points(reader, "lineage.refusals") == [({"source": "test", "status": 411}, 2)]
+
+
 def test_console_gets_spans_and_metrics_when_the_process_ends() -> None:
     """Without it nothing is exported at all."""
     program = """

@@ -10,6 +10,7 @@ from azure.core.credentials import AccessToken
 
 from cli.admin.management.arm import ROLES
 from emulator.server import Emulator
+from shared.bindings import FUNCTIONS
 from tests.harness.app import WORKSPACE
 from tests.harness.callers import Caller
 
@@ -34,10 +35,19 @@ AZD = {
 READER = "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
 STORAGE_ROLES = ("Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor")
 
+APP_SETTINGS = {
+    "RECONCILE_SCHEDULE": "0 */15 * * * *",
+    "LineageStorage__queueServiceUri": "https://stcredit.queue.core.windows.net/",
+    "LINEAGE_STORAGE": "https://stcredit.blob.core.windows.net/",
+}
+"""Those of the app that its bindings need."""
+SITE = {"state": "Running", "functions": {name: {} for name in FUNCTIONS}, "app_settings": APP_SETTINGS}
+"""The function app, as it is when all is well."""
+
 
 def deploy(emulator: Emulator, workspaces: Sequence[str] = (WORKSPACE,)) -> None:
     """Let ARM hold what the templates create: the function app, and the roles of its identity."""
-    emulator.control.add_to_arm({"sites": {"func-lineage": {"state": "Running"}}})
+    emulator.control.add_to_arm({"sites": {"func-lineage": SITE}})
     definitions = f"{READER.rpartition('/')[0]}/"
     roles = [(STORAGE, f"{definitions}{ROLES[name]}") for name in STORAGE_ROLES] + [
         (each, READER) for each in workspaces

@@ -67,7 +67,7 @@ def publish_queued(app: App) -> list[Report]:
 def post_openlineage(services: Services, body: bytes) -> tuple[int, dict[str, object]]:
     """Take the body of a request as the function does."""
     return receive_openlineage(
-        body, encoding="", allowed=services.allowed, open_state=lambda: services.state, now=services.now
+        body, headers={}, allowed=services.allowed, open_state=lambda: services.state, now=services.now
     )
 
 

@@ -6,8 +6,10 @@ from cli.admin.checks.check import Check, ProblemError, UncheckedError
 from cli.admin.management.arm import ROLES, SITES, role_command
 from cli.admin.management.clients import Management
 from cli.options import AppDeployment
-from shared.errors import AccessDeniedError, RecordNotFoundError
+from shared.bindings import FUNCTIONS, find_binding_problems
+from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, ServiceUnavailableError
 from shared.model import WorkspaceId
+from shared.redaction import redact_text
 
 _STORAGE = (
     ("Storage Blob Data Owner", "Storage Blob Data Contributor"),
@@ -20,7 +22,10 @@ _STORAGE = (
 def check_app(management: Management, deployment: AppDeployment, workspaces: list[WorkspaceId]) -> Iterator[Check]:
     """Yield a check of each place where the app needs a role, for what is known of the app."""
     if deployment.function_app_id:
-        yield Check("app: state", _probe_state(management, deployment.function_app_id), "Give yourself Reader on it.")
+        site_id = deployment.function_app_id
+        yield Check("app: state", _probe_state(management, site_id), "Give yourself Reader on it.")
+        yield Check("app: functions", _probe_functions(management, site_id), "Give yourself Reader on it.")
+        yield Check("app: bindings", _probe_bindings(management, site_id), "Give yourself Website Contributor on it.")
     if not deployment.identity_id:
         return
     for workspace in workspaces:
@@ -60,6 +65,51 @@ def _probe_state(management: Management, function_app_id: str) -> Callable[[], s
                 f"{site['name']} is {state}, so messages wait", f"az functionapp start --ids {function_app_id}"
             )
         return f"{site['name']} is running"
+
+    return probe
+
+
+def _probe_functions(management: Management, site_id: str) -> Callable[[], str]:
+    def probe() -> str:
+        functions = management.arm.list_functions(site_id)
+        if missing := sorted(FUNCTIONS - functions.keys()):
+            raise ProblemError(
+                f"the host lacks {', '.join(missing)}",
+                "azd deploy; if that does not help, the app's log has the error of an import, or the package has a "
+                "folder `azure` with an __init__.py of its own",
+            )
+        if disabled := sorted(name for name in FUNCTIONS if functions[name]):
+            raise ProblemError(
+                f"switched off by a setting: {', '.join(disabled)}",
+                "Take the app settings AzureWebJobs.{function}.Disabled away.",
+            )
+        try:
+            errors = {name: management.arm.get_start_errors(site_id, name) for name in sorted(FUNCTIONS)}
+        except (AccessDeniedError, RequestRefusedError, RecordNotFoundError, ServiceUnavailableError) as error:
+            raise UncheckedError(
+                f"the app has all {len(FUNCTIONS)}; which of them run its host does not say: {error}"
+            ) from error
+        if stopped := {name: each for name, each in errors.items() if each}:
+            words = "; ".join(f"{name} ({redact_text(' '.join(each))})" for name, each in stopped.items())
+            raise ProblemError(f"the host has switched off {words}", "Correct the app setting that the message names.")
+        return f"all {len(FUNCTIONS)} run"
+
+    return probe
+
+
+def _probe_bindings(management: Management, site_id: str) -> Callable[[], str]:
+    def probe() -> str:
+        try:
+            settings = management.arm.list_app_settings(site_id)
+        except AccessDeniedError as error:
+            raise UncheckedError("you may not see the app's settings: you need Website Contributor") from error
+        if references := sorted(name for name, value in settings.items() if value.startswith("@Microsoft.")):
+            raise UncheckedError(f"only the app sees the values of {', '.join(references)}: GET /api/health/ready")
+        if problems := find_binding_problems(settings):
+            raise ProblemError(
+                "; ".join(problems), f"az functionapp config appsettings set --ids {site_id} --settings …"
+            )
+        return "the host can resolve what the functions are bound to"
 
     return probe
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from cli.admin.checks.check import Check, ProblemError
+from shared.bindings import find_given_schedule_problems
 from shared.bootstrap import Services
 from shared.errors import ConfigurationError
 from shared.http.rest import get_token
@@ -54,12 +55,13 @@ def open_what_is_right(environ: Mapping[str, str]) -> tuple[Services, Mapping[st
     return services, problems
 
 
-def check_settings(problems: Mapping[str, str]) -> Check:
+def check_settings(problems: Mapping[str, str], environ: Mapping[str, str]) -> Check:
+    """Check what is set here: our own settings and, if it is given, the schedule, which the app's host reads."""
+
     def probe() -> str:
-        if problems:
-            raise ProblemError(
-                "; ".join(problems.values()), "Set them as README.md says; after `azd up`: azd env get-values"
-            )
+        found = [*problems.values(), *find_given_schedule_problems(environ)]
+        if found:
+            raise ProblemError("; ".join(found), "Set them as README.md says; after `azd up`: azd env get-values")
         return "all are set and well formed"
 
     return Check("settings", probe, "")

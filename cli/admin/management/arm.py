@@ -30,7 +30,9 @@ class ResourceManager:
     """
     Reads resources and gives roles. Methods may raise what RestClient raises.
 
-    Wire shapes: azure-rest-api-specs, Microsoft.Insights/metrics 2024-02-01 and Microsoft.Authorization 2022-04-01.
+    Wire shapes: azure-rest-api-specs, Microsoft.Insights/metrics 2024-02-01, Microsoft.Authorization 2022-04-01 and
+    Microsoft.Web 2024-04-01 (WebApps_ListFunctions, WebApps_ListApplicationSettings); the status of a function as in
+    FunctionsController.cs of azure-functions-host, below `hostruntime` as azure-functions-core-tools asks for it.
     """
 
     def __init__(self, rest: RestClient, endpoint: str) -> None:
@@ -63,6 +65,21 @@ class ResourceManager:
             )
             for metric in answer.get("value") or []
         }
+
+    def list_functions(self, site_id: str) -> dict[str, bool]:
+        """Return the functions of a function app by name, and whether each is disabled."""
+        functions = self._rest.get_all(f"{self._endpoint}{site_id}/functions", params={"api-version": SITES})
+        return {str(each["name"]).rpartition("/")[2]: bool(each["properties"].get("isDisabled")) for each in functions}
+
+    def get_start_errors(self, site_id: str, function: str) -> list[str]:
+        """Ask the app's own host, by way of Azure Resource Manager, why it could not start a function; [] if it did."""
+        url = f"{self._endpoint}{site_id}/hostruntime/admin/functions/{function}/status"
+        return [str(error) for error in self._rest.get(url, params={"api-version": SITES}).get("errors") or []]
+
+    def list_app_settings(self, site_id: str) -> dict[str, str]:
+        url = f"{self._endpoint}{site_id}/config/appsettings/list"
+        properties = self._rest.post(url, {}, params={"api-version": SITES}).get("properties") or {}
+        return {str(name): str(value) for name, value in properties.items()}
 
     def list_roles(self, scope: str, principal_id: str) -> set[str]:
         """Return the ids of the roles that a principal itself has at a scope or above it."""

@@ -44,7 +44,7 @@ from shared.places.uris import (
     possible_writers,
     to_location,
 )
-from shared.redaction import redact_text
+from shared.redaction import redact_place, redact_text
 
 _REFUSALS = (AccessDeniedError, RequestRefusedError, UnreadableAnswerError)
 """What costs no more than what was asked for; what may get better by itself brings the message back."""
@@ -384,7 +384,7 @@ class DataReader:
         if account in self._hierarchical_accounts() and rest.startswith("blob."):
             url = urlunsplit(parts._replace(netloc=f"{account}.{rest.replace('blob', 'dfs', 1)}"))
         unread = self._listed().unread if rest.startswith("blob.") else ""
-        location = Location(redact_text(url).rstrip("/"), is_folder, unread=unread)
+        location = Location(redact_place(url).rstrip("/"), is_folder, unread=unread)
         return replace(location, run_id=Url.of(location).run)
 
     def _datastore(self, name: str) -> Datastore:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import AssetId, ModelVersion, to_utc_text
-from shared.redaction import redact_mapping, redact_text
+from shared.redaction import redact_mapping, redact_place, redact_text
 
 MODEL_VERSION = "2023-08-01-preview"
 
@@ -38,7 +38,7 @@ def get_model(rest: RestClient, workspace_url: str, asset: AssetId, *, owners: b
         id=asset,
         model_type=text_in(properties, "modelType"),
         description=redact_text(text_in(properties, "description")),
-        uri=redact_text(needed_text(properties, "modelUri", at=f"model {asset.label}: properties")),
+        uri=redact_place(needed_text(properties, "modelUri", at=f"model {asset.label}: properties")),
         job_name=needed_text(properties, "jobName", at=f"model {asset.label}: properties"),
         created_by=created_by,
         created_at=created_at,

@@ -51,8 +51,7 @@ def truth_of(workspace: Workspace) -> Truth:
 
 def worked(workspace: Workspace) -> list[Run]:
     """List the runs that are processes: they completed, or failed and left something behind."""
-    shown = {shown_for(workspace, maker) for model in workspace.models if (maker := maker_of(workspace, model))}
-    makers = shown | {run.parent for run in workspace.runs if run.kind in TRIALS and run.id in shown}
+    makers = {shown_for(workspace, maker) for model in workspace.models if (maker := maker_of(workspace, model))}
     return [
         run
         for run in workspace.runs
