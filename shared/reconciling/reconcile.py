@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _LEASE = timedelta(minutes=30)
 """As long as a function may run; a tick that died makes the next ones wait no longer than that."""
 
+_GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
 _LABELS = "reconcile/labels"
@@ -84,6 +85,7 @@ class Reconciler:
             LookTaker(self.source, self.state, self.allowed, self.now).tick,
             PlaceholderReplacer(self.catalog, self.state, self.now).tick,
             self._refresh_labels,
+            self._purge_leases,
         ):
             self._attempt(part, failures)
         if failures:
@@ -128,6 +130,10 @@ class Reconciler:
             self.labels.refresh(row.key for row in rows)
             after[kind] = rows[-1].key if len(rows) == LABELLED else ""
         self.state.notes.put(_LABELS, after)
+
+    def _purge_leases(self) -> None:
+        """Delete leases that were given up so long ago that no one who began before is still at work."""
+        self.state.leases.purge(until=self.now() - _GIVEN_UP)
 
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)

@@ -1,5 +1,6 @@
 """The leases and the notes in one table of Azure Storage."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import local
@@ -105,15 +106,17 @@ class AzureLeases:
         self._wanted.discard((name, holder))
         return wanted
 
-    def purge(self, *, until: datetime, after: str = "") -> str:
-        found = self._table.list_first(after or "0", "g", _PURGED)
+    def purge(self, *, until: datetime) -> None:
+        start = uuid.uuid4().hex  # keys are hashes, so any place is as good as another, and none has to be noted
+        found = self._table.list_first(start, "g", _PURGED)
+        if len(found) < _PURGED:
+            found += self._table.list_first("0", start, _PURGED - len(found))
         released = [
             each
             for each in found
             if each.document.get("holder") == "" and datetime.fromisoformat(each.document["ends_at"]) < until
         ]
         self._table.delete_unchanged(released)
-        return f"{found[-1].row} " if len(found) == _PURGED else ""
 
     def _replace_own(self, name: str, holder: str, entity: Entity) -> str:
         tag = self._tags.pop((name, holder), "")

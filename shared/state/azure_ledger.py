@@ -35,12 +35,13 @@ _AHEAD = 10.0
 """Seconds for which that counts as read. What is not true any more by then the lease's tag tells who writes."""
 _AT_ONCE = 200
 """Uses of places in one folder that are read at once rather than place by place."""
+_LATELY = 3_600.0
 _BUSY = 600.0
 """Seconds for which a folder is known to have more."""
 _FRESH = timedelta(minutes=1)
 _CACHED = 20_000
 _SEGMENT = re.compile(
-    r"(?:azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+|openlineage://[^/]+)"
+    r"(?:azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/workspaces|registries)/[^/]+|openlineage://[^/]+)"
     r"/(runs|models|endpoints)/"
 )
 _SEGMENTS = {"run": "runs", "model": "models", "endpoint": "endpoints", "deployment": "endpoints"}
@@ -56,6 +57,7 @@ class AzureLedger:
         self._now = now
         self._ahead = local()
         self._busy: dict[tuple[bool, str], float] = {}
+        self._others: dict[str, tuple[float, bool]] = {}
 
     def together(self) -> AbstractContextManager[None]:
         return self._table.together()
@@ -72,15 +74,16 @@ class AzureLedger:
 
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = self._now().isoformat()
-        documents = {
-            row.key: {
+        documents = {}
+        for row in rows:
+            if not _segment(row.key):
+                self._others[row.kind] = time.monotonic(), True
+            documents[row.key] = {
                 **asdict(row),
                 "event_time": row.event_time.isoformat() if row.event_time else None,
                 "evidence": [each.to_json() for each in row.evidence],
                 "updated_at": now,
             }
-            for row in rows
-        }
         self._table.put(
             {_place_of_row(key): pack(key, document, columns=_COLUMNS) for key, document in documents.items()}
         )
@@ -106,7 +109,9 @@ class AzureLedger:
         self._delete_earlier(_LOOK, [key])
 
     def list_rows(self, kind: str, *, after: str = "", limit: int = 1_000) -> Sequence[Row]:
-        segments = dict.fromkeys((_SEGMENTS[kind], "") if kind in _SEGMENTS else _PREFIXES)
+        segments = dict.fromkeys([_SEGMENTS[kind]] if kind in _SEGMENTS else _PREFIXES)
+        if self._has_others(kind):
+            segments[""] = None
         if after:
             for segment in list(segments):
                 if segment == _segment(after):
@@ -136,6 +141,14 @@ class AzureLedger:
                 if some == limit:
                     break
         return [row for _, row in sorted(found.items())][:limit]
+
+    def _has_others(self, kind: str) -> bool:
+        """Whether rows of a kind have keys of no form that those of its kind have, as of the last hour."""
+        asked, has = self._others.get(kind, (float("-inf"), False))
+        if not has and time.monotonic() - asked > _LATELY:
+            has = bool(self._list_rows(kind, "", "", 1))
+            self._others[kind] = time.monotonic(), has
+        return has
 
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}

@@ -326,16 +326,8 @@ class Leases(Protocol):
         """Whether another worker asked for a lease while we had it; known once that is given up, and said once."""
         ...
 
-    def purge(self, *, until: datetime, after: str = "") -> str:
-        """
-        Delete some of the leases that were given up before a time.
-
-        Args:
-            after: what the call before returned, to go on there.
-
-        Returns:
-            Where to go on; "" if that were all.
-        """
+    def purge(self, *, until: datetime) -> None:
+        """Delete leases that were given up before a time; if they are many, some of them."""
         ...
 
 

@@ -423,9 +423,8 @@ class SqliteLeases:
         self._wanted.discard((name, holder))
         return wanted
 
-    def purge(self, *, until: datetime, after: str = "") -> str:
+    def purge(self, *, until: datetime) -> None:
         self._database.write_many("DELETE FROM leases WHERE holder = '' AND ends_at < ?", [(_text(until),)])
-        return ""
 
 
 class SqliteNotes:

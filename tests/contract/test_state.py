@@ -580,7 +580,7 @@ def test_leases_that_were_given_up_long_ago_are_deleted_and_no_others(state: Sta
     clock.advance(5 * MINUTE)
     state.leases.release("new", holder="a")
     state.ledger.add_to_tree(ROOT, fingerprints={ROOT: "1"})
-    assert state.leases.purge(until=clock.moment - MINUTE) == ""
+    state.leases.purge(until=clock.moment - MINUTE)
     assert not state.leases.acquire("held", holder="b", duration=10 * MINUTE)
     assert state.leases.acquire("new", holder="b", duration=MINUTE) == Lease(clock.moment)
     assert state.leases.acquire("old", holder="b", duration=MINUTE) == Lease(None)
@@ -672,7 +672,7 @@ def test_state_of_the_version_before_is_read_and_replaced(
             "match",
             row_key(f"{place.type_name} {place.qualified_name}"),
             "",
-            {**match_document(place), "at": times["updated_at"]},
+            match_document(place, clock),
         ),
         ("look", timed_key(look.at, look.root), look.root, {**asdict(look), "at": look.at.isoformat()}),
         ("wrote", key_of_use(old_use), old_use.path, old_use.to_json()),

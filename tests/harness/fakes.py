@@ -275,5 +275,5 @@ class FreeLeases:
     def was_wanted(self, name: str, *, holder: str) -> bool:
         return False
 
-    def purge(self, *, until: datetime, after: str = "") -> str:
-        return ""
+    def purge(self, *, until: datetime) -> None:
+        """Nothing to do."""
