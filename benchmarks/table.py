@@ -114,11 +114,13 @@ def _recorded(asked: list[Asked]) -> Iterator[None]:
             asked[-1].append(["batch" if len(writes) > 1 else "put", *(_size(each.entity or {}) for each in writes)])
         return write(table, writes)
 
-    TableService.get, TableService.query, TableService.write = noted_get, noted_query, noted_write  # type: ignore[method-assign]
+    for name, method in (("get", noted_get), ("query", noted_query), ("write", noted_write)):
+        setattr(TableService, name, method)
     try:
         yield
     finally:
-        TableService.get, TableService.query, TableService.write = get, query, write  # type: ignore[method-assign]
+        for name, method in (("get", get), ("query", query), ("write", write)):
+            setattr(TableService, name, method)
 
 
 def _size(entity: Entity) -> int:

@@ -68,7 +68,7 @@ def build_session(
     return session
 
 
-def open_pool(url: str, *, size: int) -> urllib3.PoolManager:
+def open_pool(url: str, *, size: int) -> urllib3.HTTPConnectionPool:
     """
     Open connections to one service for what needs no session: no cookies, no redirections, no retries.
 
@@ -83,10 +83,10 @@ def open_pool(url: str, *, size: int) -> urllib3.PoolManager:
         "ssl_context": _trust(None) if url.startswith("https") else None,
     }
     if proxy := _proxy_of(url):
-        user, _, password = (urlsplit(proxy).username or ""), "", urlsplit(proxy).password or ""
-        headers = urllib3.make_headers(proxy_basic_auth=f"{unquote(user)}:{unquote(password)}") if user else None
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
-    return urllib3.PoolManager(**options)
+        user, password = urlsplit(proxy).username, urlsplit(proxy).password
+        headers = urllib3.make_headers(proxy_basic_auth=f"{unquote(user)}:{unquote(password or '')}") if user else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options).connection_from_url(url)
+    return urllib3.PoolManager(**options).connection_from_url(url)
 
 
 def _proxy_of(url: str) -> str:

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from functools import partial
 from threading import local
@@ -21,6 +21,7 @@ from shared.state.ports import Ledger, Look, PlaceUse, Row, WrittenTree, digest_
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LOOK, _FACT = "row", "tree", "fingerprint", "match", "look", "part"
 """What keys begin with; and partitions of an earlier version, which are read where ours has nothing."""
+_MEMBERS = tuple(member.name for member in fields(Row))
 _COLUMNS = ("kind", "outcome", "reason", "status", "event_id")
 _OWN, _BELOW, _AFTER = "!", ".", "/"
 """
@@ -79,7 +80,8 @@ class AzureLedger:
             if not _segment(row.key):
                 self._others[row.kind] = time.monotonic(), True
             documents[row.key] = {
-                **asdict(row),
+                **{name: getattr(row, name) for name in _MEMBERS},
+                "served": [asdict(each) for each in row.served],
                 "event_time": row.event_time.isoformat() if row.event_time else None,
                 "evidence": [each.to_json() for each in row.evidence],
                 "updated_at": now,

@@ -89,14 +89,14 @@ class Storage:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-        self._pool.clear()
+        self._pool.close()
 
     @cached_property
     def _session(self) -> requests.Session:
         return build_session(size=PARALLEL)
 
     @cached_property
-    def _pool(self) -> urllib3.PoolManager:
+    def _pool(self) -> urllib3.HTTPConnectionPool:
         return open_pool(self._endpoint("table"), size=PARALLEL + count_threads())
 
     @cached_property

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
@@ -131,7 +131,8 @@ class PlaceUse:
 
     def to_json(self) -> dict[str, object]:
         """Format it as the ledger keeps it."""
-        return {**asdict(self), "data": [self.data.type_name, self.data.qualified_name]}
+        members = {name: getattr(self, name) for name in self.__slots__}
+        return {**members, "data": [self.data.type_name, self.data.qualified_name]}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

@@ -114,7 +114,7 @@ class TableService:
         table: str,
         *,
         credential: TokenCredential | AzureNamedKeyCredential,
-        pool: urllib3.PoolManager,
+        pool: urllib3.HTTPConnectionPool,
         sleep: Callable[[float], None] = tenacity.nap.sleep,
         first_wait: float = 0.5,
     ) -> None:
@@ -237,7 +237,7 @@ class TableService:
     ) -> urllib3.BaseHTTPResponse | None:
         """Send a request; returns None if there is no such entity and that is an answer."""
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in (parameters or {}).items())
-        url = f"{self._endpoint}/{path}{'?' if query else ''}{query}"
+        url = f"{self._path}/{path}{'?' if query else ''}{query}"
         what = f"{method} {path.partition('(')[0]} of table {self.name}"
         return self._retrying(self._send_once, what, method, path, url, headers, body.encode(), absent, is_batch)
 
