@@ -101,6 +101,7 @@ def running_app(scenario: str) -> Iterator[Hosted]:
             **emulated.environment,
             "LINEAGE_STORAGE": f"azurite:{azurite.base_port}",
             "LineageStorage": azurite.connection_string,
+            "AzureWebJobsStorage": azurite.connection_string,
             "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
             "PYTHON_THREADPOOL_THREAD_COUNT": "12",
         }

@@ -114,12 +114,14 @@ def _recorded(asked: list[Asked]) -> Iterator[None]:
             asked[-1].append(["batch" if len(writes) > 1 else "put", *(_size(each.entity or {}) for each in writes)])
         return write(table, writes)
 
-    for name, method in (("get", noted_get), ("query", noted_query), ("write", noted_write)):
+    noting: dict[str, Any] = {"get": noted_get, "query": noted_query, "write": noted_write}
+    plain: dict[str, Any] = {"get": get, "query": query, "write": write}
+    for name, method in noting.items():
         setattr(TableService, name, method)
     try:
         yield
     finally:
-        for name, method in (("get", get), ("query", query), ("write", write)):
+        for name, method in plain.items():
             setattr(TableService, name, method)
 
 

@@ -136,7 +136,7 @@ def _read(sources: tuple[str, ...]) -> Iterator[str]:
 
 
 def _read_dead_letters(services: "Services", *, reason: str, since: datetime | None, ids: Sequence[str]) -> Batch:
-    letters = services.dead_letters.list_open(reason=reason, since=since)
+    letters = services.dead_letters.list_open(reasons=[reason] if reason else (), since=since)
     missing = set(ids) - {letter.id for letter in letters}
     if missing:
         raise click.UsageError(f"--id: there is no such open dead letter: {', '.join(sorted(missing))}")

@@ -17,11 +17,15 @@ _NAMES = 20
 
 @click.command(short_help="Show coverage, gaps and dead letters.")
 @click.option("--all", "show_all", is_flag=True, help=f"Print every gap, not only {_NAMES} for each reason.")
-@click.option("--check", is_flag=True, help="Exit with 1 unless everything is linked and no dead letter is open.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit with 1 unless everything is linked, no dead letter is open, and nothing is on the poison queue.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every gap.")
 def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     """
-    Show how much of each workspace is in the catalog, what is missing and why, the queue, and the dead letters.
+    Show how much of each workspace is in the catalog, what is missing and why, the queues, and the dead letters.
 
     Coverage is what the last tick of `reconcile` found; nothing is asked of Azure ML or the catalog. A schedule
     of these ticks (RECONCILE_SCHEDULE) that the Functions host would refuse is named first.
@@ -35,27 +39,34 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
     services = open_reading_services()
     wrong = find_given_schedule_problems(os.environ)
     health = read_health(services.state.notes, services.dead_letters, now=services.now())
-    waiting = services.queue.count()
+    waiting, poison = services.queue.count(), services.state.poison.count()
     if as_json:
         document = health.to_json()
         letters = document.pop("dead_letters")
         settings = {"settings": wrong} if wrong else {}
-        click.echo(json.dumps({**settings, **document, "queue": waiting, "dead_letters": letters}, indent=2))
+        queues = {"queue": waiting, "poison": poison}
+        click.echo(json.dumps({**settings, **document, **queues, "dead_letters": letters}, indent=2))
     else:
         limit = None if show_all else _NAMES
-        blocks = [*([wrong] if wrong else []), *_to_text(health, waiting, limit=limit)]
+        blocks = [*([wrong] if wrong else []), *_to_text(health, waiting, poison, limit=limit)]
         click.echo("\n\n".join("\n".join(lines) for lines in blocks))
-    sys.exit(1 if check and (wrong or health.dead_letters or not health.is_covered) else 0)
+    sys.exit(1 if check and (wrong or poison or health.dead_letters or not health.is_covered) else 0)
 
 
-def _to_text(health: "Health", waiting: int, *, limit: int | None) -> Iterator[list[str]]:
+def _to_text(health: "Health", waiting: int, poison: int, *, limit: int | None) -> Iterator[list[str]]:
     from questions.health import replay_command
 
     if not health.coverages:
         yield ["No workspace has been looked at yet: the timer `reconcile` does so after the app is deployed."]
     for coverage in health.coverages:
         yield [*_workspace_lines(coverage), *_gap_lines(coverage.gaps, limit=limit)]
-    yield [f"Queue: {waiting} {'message waits' if waiting == 1 else 'messages wait'}."]
+    lines = [f"Queue: {waiting} {'message waits' if waiting == 1 else 'messages wait'}."]
+    if poison:
+        lines.append(f"Poison queue: {poison} {'message waits' if poison == 1 else 'messages wait'}: the app could not")
+        lines.append(
+            "  start, or its storage refused. They come back by themselves once it can; `lineage doctor` says why."
+        )
+    yield lines
     count = len(health.dead_letters)
     if not count:
         yield ["Dead letters: none is open."]

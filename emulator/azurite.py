@@ -1,5 +1,6 @@
 """Azurite, Microsoft's emulator of Azure Storage, as a process of ours."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
+
+from emulator.clock import NODE, REAL, Clock
 
 HOST = "127.0.0.1"
 ACCOUNT = "devstoreaccount1"
@@ -39,10 +42,13 @@ class Azurite:
 
     Use it as a context manager. The storage SDKs try again for up to a minute when nothing listens: a client that
     outlives this context takes that long to fail.
+
+    With a `clock` of its own it makes messages visible, lets leases end and expires messages by that clock.
     """
 
-    def __init__(self, base_port: int | None = None) -> None:
+    def __init__(self, base_port: int | None = None, *, clock: Clock = REAL) -> None:
         self._wanted_port = base_port
+        self._clock = clock
         self.base_port = base_port or 0
 
     @property
@@ -77,9 +83,11 @@ class Azurite:
     def _start(self) -> None:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True)))
+            (directory / "clock.js").write_text(NODE, encoding="utf-8")
             with (directory / "output").open("wb") as output:
                 process = subprocess.Popen(  # noqa: S603  (a fixed program with fixed arguments)
                     self._command(),
+                    env={**os.environ, "EMULATOR_CLOCK": f"{self._clock.speed} {self._clock.start}"},
                     cwd=directory,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -107,7 +115,8 @@ class Azurite:
         return range(self.base_port, self.base_port + 3)
 
     def _command(self) -> list[str]:
-        command = [shutil.which("node") or "node", str(PACKAGE / "dist" / "src" / "azurite.js")]
+        clock = [] if self._clock.speed == 1 else ["--require", "./clock.js"]
+        command = [shutil.which("node") or "node", *clock, str(PACKAGE / "dist" / "src" / "azurite.js")]
         for port, service in zip(self._ports(), ("blob", "queue", "table"), strict=True):
             command += [f"--{service}Host", HOST, f"--{service}Port", str(port)]
         # The API version check knows only the versions that existed when Azurite was released.

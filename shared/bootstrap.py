@@ -164,7 +164,15 @@ class Services:
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            self.inventory, self.resolver, self.catalog, self.publisher, self.state, self.allowed, self.now, self.labels
+            self.inventory,
+            self.resolver,
+            self.catalog,
+            self.publisher,
+            self.state,
+            self.allowed,
+            self.now,
+            self.labels,
+            partial(self.deliveries.drain_poison, self.state.poison),
         )
 
     @property

@@ -92,7 +92,7 @@ def check_readiness(
     open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
 ) -> list[Probe]:
     """
-    Check settings and bindings, and side by side queue, dead letters, ledger and, by one look-up, the catalog.
+    Check settings and bindings, and side by side queues, dead letters, ledger and, by one look-up, the catalog.
 
     Args:
         environ: the app settings, as the host has them too.
@@ -111,6 +111,7 @@ def check_readiness(
     reached = probes.run(
         {
             "queue": lambda: state().queue.count(),
+            "poison": lambda: _name_waiting(state().poison.count()),
             "dead_letters": lambda: state().dead_letters.get("readiness"),
             "ledger": lambda: state().ledger.get_rows([_UNKNOWN]),
             "catalog": lambda: ports.impatient_catalog.find([_UNKNOWN]),
@@ -119,12 +120,19 @@ def check_readiness(
     return [Probe("settings"), bindings, *reached]
 
 
+def _name_waiting(count: int) -> str:
+    """Say that messages wait on the poison queue: the app could not start, or its storage refused."""
+    waiting = "message waits" if count == 1 else "messages wait"
+    return f"{count} {waiting} on the poison queue; each is taken back within 10 minutes" if count else ""
+
+
 def _answer(call: Callable[[], object], answer: Future[str]) -> None:
+    """Make a call; what it returns is a problem if it is a text."""
     try:
-        call()
+        found = call()
     except LineageError as error:
         answer.set_result(f"{error.reason}: {error}")
     except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
         answer.set_exception(error)
     else:
-        answer.set_result("")
+        answer.set_result(found if isinstance(found, str) else "")

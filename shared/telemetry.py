@@ -26,6 +26,7 @@ _outcomes = _meter.create_counter("lineage.outcomes", "{message}", "Attempts at 
 _latency = _meter.create_histogram("lineage.event_to_published", "s", "From an event's time to its lineage in Purview")
 _coverage = _meter.create_gauge("lineage.coverage", "%", "Share of what Azure ML holds whose lineage is in Purview")
 _gaps = _meter.create_gauge("lineage.gaps", "{asset}", "Runs, models and endpoints without lineage")
+_poison = _meter.create_gauge("lineage.poison", "{message}", "Messages that the host gave up on and that still wait")
 _refusals = _meter.create_counter("lineage.refusals", "{request}", "Requests refused as a whole, by source and status")
 _requests = _meter.create_counter("lineage.requests", "{request}", "Requests by service and status")
 _throttles = _meter.create_counter("lineage.throttles", "{request}", "Requests answered with 429, by service")
@@ -123,6 +124,11 @@ def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:
     """Report how much of a workspace (its ARM id) is in the catalog."""
     _coverage.set(percent, {"workspace": workspace})
     _gaps.set(gaps, {"workspace": workspace})
+
+
+def record_poison(messages: int) -> None:
+    """Report how many messages wait on the poison queue after all that could be taken were taken."""
+    _poison.set(messages)
 
 
 def start_console() -> None:

@@ -112,6 +112,7 @@ class Deployment:
                 **environment,
                 "LINEAGE_STORAGE": f"azurite:{self.faults.base_port}",
                 "LineageStorage": self._behind_faults(),
+                "AzureWebJobsStorage": self.azurite.connection_string,
                 "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
                 "PYTHON_THREADPOOL_THREAD_COUNT": "12",
             }

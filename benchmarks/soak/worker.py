@@ -47,7 +47,8 @@ def main() -> int:
 def _shorten_waits() -> None:
     engine.LEASE = LEASE
     queues.LEASE = INVISIBLE
-    deliver.Deliveries.__init__.__defaults__ = (PATIENCE,)
+    _, *others = deliver.Deliveries.__init__.__defaults__ or ()
+    deliver.Deliveries.__init__.__defaults__ = (PATIENCE, *others)
     RequestsTransport.sleep = lambda _, duration: _doze(duration)
     assert PurviewClient.__init__.__kwdefaults__ is not None  # noqa: S101 - it has some
     PurviewClient.__init__.__kwdefaults__["sleep"] = _doze

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from emulator.functions_host.bindings import Function, MissingSettingError
+from emulator.functions_host.bindings import BindingError, Function
 from emulator.functions_host.connections import Queues
 from emulator.functions_host.runtime import Invocation
 
@@ -20,12 +20,19 @@ Accepted = Callable[[str, str], None]
 
 
 class Outputs:
-    """Writes the queue messages of successful invocations; no queue is created on the way."""
+    """
+    Writes the queue messages of successful invocations; no queue is created on the way.
 
-    def __init__(self, queues: Queues, on_accepted: Accepted | None = None, *, as_base64: bool = True) -> None:
+    ``nudge`` is called with the name of each queue that was written to: a listener of the same host looks at once.
+    """
+
+    def __init__(
+        self, queues: Queues, on_accepted: Accepted | None, nudge: Callable[[str], None], *, as_base64: bool = True
+    ) -> None:
         self._queues = queues
         self._as_base64 = as_base64
         self._on_accepted = on_accepted
+        self._nudge = nudge
 
     def write(self, function: Function, invocation: Invocation) -> Invocation:
         """Write everything and give the invocation back, as a failed one if something could not be written."""
@@ -34,7 +41,7 @@ class Outputs:
         try:
             for name, datum in invocation.outputs:
                 self._write(function, name, datum, invocation.id)
-        except (AzureError, MissingSettingError, NotImplementedError) as error:
+        except (AzureError, BindingError, NotImplementedError) as error:
             logger.warning("an output of %s cannot be written: %r", function.name, error)
             return replace(invocation, ok=False, error=repr(error))
         return invocation
@@ -48,6 +55,7 @@ class Outputs:
             client.send_message((base64.b64encode(body) if self._as_base64 else body).decode())
             if self._on_accepted is not None:
                 self._on_accepted(invocation_id, body.decode("utf-8", "replace"))
+        self._nudge(client.queue_name)
 
 
 def messages(value: Any, kind: str) -> list[bytes]:

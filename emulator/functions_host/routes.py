@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.functions_host.bindings import Function
+from emulator.functions_host.keys import Keys, Level
 from emulator.functions_host.runtime import Invocation, Runtime
 
 _PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>\w+)(?::[^{}?]+)?(?P<optional>\??)\}")
@@ -13,7 +14,11 @@ _PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>\w+)(?::[^{}?]+)?(?P<optio
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request as it came; the names of headers are in lower case, ``path`` begins with a slash."""
+    """
+    An HTTP request; the names of headers are in lower case, ``path`` begins with a slash.
+
+    ``has_length`` is False where the body came in chunks: only the host's own endpoints and extensions read such a one.
+    """
 
     method: str
     url: str
@@ -21,6 +26,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    has_length: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Route:
     function: str
     pattern: re.Pattern[str]
     methods: frozenset[str]
-    anonymous: bool
+    level: Level
 
     @classmethod
     def of(cls, function: Function, prefix: str) -> "Route":
@@ -50,7 +56,7 @@ class Route:
             function.name,
             compile_template(template),
             frozenset(str(method).upper() for method in trigger.get("methods") or ()),
-            str(trigger.get("authLevel") or "FUNCTION").upper() == "ANONYMOUS",
+            Level(str(trigger.get("authLevel") or "FUNCTION").casefold()),
         )
 
 
@@ -59,7 +65,7 @@ class Routes:
     The HTTP functions of an app.
 
     A request that no route takes is answered 404, whether its path or its method is the reason: so does the genuine
-    host. Every level but anonymous asks for the one key of this host, as `x-functions-key` or `code`.
+    host. The key comes as `x-functions-key` or `code`; one that does not open the function is answered 401.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class Routes:
         functions: Iterable[Function],
         *,
         prefix: str,
-        key: str,
+        keys: Keys,
         runtime: Runtime,
         run: Callable[[str, Any, str], Invocation],
     ) -> None:
@@ -76,7 +82,7 @@ class Routes:
         self._routes = sorted(
             (Route.of(function, prefix) for function in http), key=lambda r: "(?P<" in r.pattern.pattern
         )
-        self._key = key
+        self._keys = keys
         self._runtime = runtime
         self._run = run
 
@@ -85,13 +91,14 @@ class Routes:
         for route in self._routes:
             found = route.pattern.fullmatch(request.path)
             if found and (not route.methods or request.method in route.methods):
-                if not route.anonymous and not self._has_key(request):
+                if not self._may(route, request):
                     return Response(401, {})
                 return self._call(route.function, request, found.groupdict())
         return Response(404, {})
 
-    def _has_key(self, request: Request) -> bool:
-        return self._key in (request.headers.get("x-functions-key"), request.query.get("code"))
+    def _may(self, route: Route, request: Request) -> bool:
+        level = self._keys.level(request.headers, request.query, route.function)
+        return route.level is Level.ANONYMOUS or level in (route.level, Level.ADMIN)
 
     def _call(self, name: str, request: Request, parameters: Mapping[str, str | None]) -> Response:
         datum = self._runtime.datum
@@ -105,7 +112,8 @@ class Routes:
             "headers": texts(request.headers),
             "query": texts(request.query),
             "params": texts({name: text for name, text in parameters.items() if text is not None}),
-            "body": datum(request.body, "bytes"),
+            # The host copies a body to the worker only where its length is known.
+            "body": datum(request.body if request.has_length else b"", "bytes"),
         }
         invocation = self._run(name, datum(value, "http"), request.headers.get("traceparent", ""))
         return to_response(invocation.return_value) if invocation.ok else Response(500, {})

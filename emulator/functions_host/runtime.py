@@ -20,6 +20,10 @@ TARGET = Path(sys.prefix) / "functions-runtime"
 
 
 class BootError(RuntimeError):
+    """There is no worker to run an app."""
+
+
+class AppError(BootError):
     """The worker did not take the app; the message is its own."""
 
 
@@ -62,7 +66,8 @@ class Runtime:
     """
     An app, indexed and ready to run.
 
-    The library keeps its state in modules: one boot per process. A second one raises BootError.
+    All its functions share the library's one pool of PYTHON_THREADPOOL_THREAD_COUNT threads; what finds none free
+    waits. The library keeps its state in modules: one boot per process. A second one raises BootError.
     """
 
     _booted = False
@@ -71,10 +76,12 @@ class Runtime:
         self._app_dir = app_dir.resolve()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="functions-runtime", daemon=True)
+        self._changed = threading.Condition()
+        self._running: dict[str, Future[Invocation]] = {}
         self.functions: dict[str, Function] = {}
 
     def start(self) -> None:
-        """Import the app and index its functions; raises BootError with the library's reason."""
+        """Import the app and index its functions; raises AppError with the library's reason, or BootError."""
         if Runtime._booted:
             raise BootError("the Functions runtime boots once per process")
         Runtime._booted = True
@@ -102,17 +109,46 @@ class Runtime:
         """Wrap a value as the library's functions take it: kind is ``string``, ``bytes``, ``json`` or ``http``."""
         return self._datum(json.dumps(value) if kind == "json" else value, kind)
 
-    def invoke(
+    def submit(
         self, name: str, data: Any, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
-    ) -> Invocation:
-        """Run a function on its trigger's data and wait; what it raises comes back as ``error``. Thread-safe."""
+    ) -> Future[Invocation]:
+        """Run a function on its trigger's data; what it raises comes back as ``error``. Thread-safe."""
         function = self.functions[name]
         invocation_id = str(uuid.uuid4())
+        outcome: Future[Invocation] = Future()
+        with self._changed:
+            self._running[invocation_id] = outcome
         inputs = [(function.trigger["name"], data)]
-        ok, value, outputs, error, _ = self._submit(
+        run = self._submit(
             self._invoke(invocation_id, function.id, inputs, dict(metadata or {}), trace_parent=traceparent)
-        ).result()
-        return Invocation(invocation_id, ok, value, tuple(outputs), error or "")
+        )
+        run.add_done_callback(lambda done: self._finish(invocation_id, done))
+        return outcome
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until no function runs or waits for a thread; returns False if one still does after so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._running, seconds)
+
+    def abandon(self, reason: str) -> None:
+        """Let every function that runs fail, as they do when their process is gone; their threads are not stopped."""
+        with self._changed:
+            running, self._running = self._running, {}
+        for invocation_id, outcome in running.items():
+            outcome.set_result(Invocation(invocation_id, ok=False, error=reason))
+
+    def _finish(self, invocation_id: str, done: Future[Any]) -> None:
+        with self._changed:
+            outcome = self._running.pop(invocation_id, None)
+            self._changed.notify_all()
+        if outcome is None:
+            return  # it was abandoned
+        try:
+            ok, value, outputs, error, _ = done.result()
+        except BaseException as failure:  # noqa: BLE001 - the one who waits is to see it
+            outcome.set_exception(failure)
+        else:
+            outcome.set_result(Invocation(invocation_id, ok, value, tuple(outputs), error or ""))
 
     def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -126,7 +162,7 @@ class Runtime:
         for step in (self._library.worker_init_request, self._library.functions_metadata_request):
             answer = await step(envelope)
             if answer.result.status != _StatusResult.Success:
-                raise BootError(answer.result.exception.message)
+                raise AppError(answer.result.exception.message)
         self._library.start_threadpool_executor()
         found = answer.function_metadata_results or []
         return {item.name: parse_function(item.name, item.function_id, item.raw_bindings) for item in found}

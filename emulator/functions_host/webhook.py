@@ -1,110 +1,127 @@
-"""The Event Grid trigger's webhook: what the host's extension answers to each kind of call."""
+"""
+The Event Grid trigger's webhook: what the host's extension answers to each kind of call.
+
+Rules of EventGridExtensionConfigProvider.cs and HttpRequestProcessor.cs (azure-sdk-for-net,
+Microsoft.Azure.WebJobs.Extensions.EventGrid 3.4), as they were measured.
+"""
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.functions_host.keys import Keys, Level, refusal
+from emulator.functions_host.routes import Request, Response
+
 logger = logging.getLogger(__name__)
 
-PATH = "/runtime/webhooks/eventgrid"
-CLOUD_EVENTS = "application/cloudevents"
+PREFIX = "/runtime/webhooks/"
+PATH = f"{PREFIX}eventgrid"
+DEEPEST = 64
+"""How many arrays and objects may be in each other: the limit of the JSON reader in the host."""
+ORIGIN = "eventgrid.azure.net"
+OTHER_ORIGINS = frozenset({"eventgrid.azure.us", "eventgrid.azure.cn"})
+"""Event Grid in the clouds of the US Government and of China."""
+
+
+class ExtensionError(ValueError):
+    """The extension cannot read a call: it raises, and Event Grid tries again for a day."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, JSON body and headers of an answer."""
-
-    status: int
-    body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of the webhook; the names of headers are in lower case."""
-
-    method: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class Webhook:
     """
     Answers calls and hands over events.
 
-    ``run_all`` gets a function's name, its events and the call's traceparent, and gives back how many failed.
+    ``run_all`` gets a function's name, its events and the call's traceparent, and returns how many failed.
     """
 
-    def __init__(
-        self, functions: frozenset[str], system_key: str, run_all: Callable[[str, list[Any], str], int]
-    ) -> None:
-        self._functions = functions
-        self._key = system_key
-        self._run_all = run_all
+    functions: frozenset[str]
+    keys: Keys
+    run_all: Callable[[str, list[Any], str], int]
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Request) -> Response:
         """Answer one call; returns when every event in it has been dealt with."""
-        if call.query.get("code", call.headers.get("x-functions-key")) != self._key:
-            return Answer(401)
+        level = self.keys.level(call.headers, call.query)
+        if status := refusal(level, Level.SYSTEM):
+            return Response(status, {})
+        if call.path.casefold() != PATH:
+            # The system key of one extension does not open another's path.
+            return Response(404 if level is Level.ADMIN else 403, {})
         name = call.query.get("functionName", "")
-        if name not in self._functions:
-            return Answer(404)
+        if name not in self.functions:
+            return _text(404, f"cannot find function: '{name}'")
         if call.method == "OPTIONS":
             return _agree(call)
-        match self._kind(call):
-            case "subscriptionvalidation":
-                return _validate(call.body)
-            case "notification":
-                return self._notify(name, call)
-            case "unsubscribe":
-                return Answer(202)
-            case _:
-                return Answer(400)
-
-    @staticmethod
-    def _kind(call: Call) -> str:
-        cloud_events = call.headers.get("content-type", "").casefold().startswith(CLOUD_EVENTS)
-        return call.headers.get("aeg-event-type", "Notification" if cloud_events else "").casefold()
-
-    def _notify(self, name: str, call: Call) -> Answer:
+        kind = call.headers.get("aeg-event-type", "").casefold()
         try:
-            events = _events(call.body)
-        except ValueError:
-            return Answer(400)
-        failed = self._run_all(name, events, call.headers.get("traceparent", ""))
+            if kind == "subscriptionvalidation":
+                return _validate(call.body)
+            if kind == "notification":
+                return self._notify(name, call)
+        except ExtensionError as error:
+            logger.warning("the Event Grid extension cannot read a call: %s", error)
+            return Response(500, {})
+        return Response(202 if kind == "unsubscribe" else 400, {})
+
+    def _notify(self, name: str, call: Request) -> Response:
+        found = parse(call.body)
+        if isinstance(found, dict):
+            found = [found]
+        if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
+            raise ExtensionError("neither an event nor an array of events")
+        failed = self.run_all(name, found, call.headers.get("traceparent", ""))
         if failed:
-            logger.warning("%s failed for %s of %s events", name, failed, len(events))
-        # One failure brings the whole batch back.
-        return Answer(500 if failed else 202)
+            logger.warning("%s failed for %s of %s events", name, failed, len(found))
+            # One failure brings the whole batch back.
+            return _text(500, f"Exception while executing function: {name}")
+        return Response(202, {})
 
 
-def _agree(call: Call) -> Answer:
-    """Answer the abuse protection handshake of CloudEvents."""
-    origin = call.headers.get("webhook-request-origin")
-    if not origin:
-        return Answer(400)
-    headers = {"WebHook-Allowed-Origin": origin}
-    if rate := call.headers.get("webhook-request-rate"):
-        headers["WebHook-Allowed-Rate"] = rate
-    return Answer(200, headers=headers)
+def parse(body: bytes) -> Any:
+    """
+    Read JSON as the host does; raises ExtensionError, also for what is nested too deep.
 
-
-def _validate(body: bytes) -> Answer:
+    >>> parse(b"[[]]")
+    [[]]
+    """
     try:
-        code = _events(body)[0]["data"]["validationCode"]
-    except (ValueError, LookupError, TypeError):
-        return Answer(400)
-    return Answer(200, {"validationResponse": code})
-
-
-def _events(body: bytes) -> list[Any]:
-    """Read an array of events or a single one; raises ValueError."""
-    found = json.loads(body)
-    if isinstance(found, dict):
-        return [found]
-    if not isinstance(found, list):
-        raise ValueError(f"neither an event nor an array of events: {type(found).__name__}")  # noqa: TRY004
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ExtensionError(f"no JSON: {error}") from error
+    _check_depth(found)
     return found
+
+
+def _check_depth(found: Any) -> None:
+    level: list[Any] = [found]
+    for _ in range(DEEPEST + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [each for item in containers for each in (item.values() if isinstance(item, dict) else item)]
+        if not containers:
+            return
+    raise ExtensionError(f"the reader's MaxDepth of {DEEPEST} has been exceeded")
+
+
+def _agree(call: Request) -> Response:
+    """Answer the abuse protection handshake of CloudEvents; it names Event Grid to everyone who asks."""
+    asked = call.headers.get("webhook-request-origin", "")
+    return Response(200, {"Webhook-Allowed-Origin": asked if asked in OTHER_ORIGINS else ORIGIN})
+
+
+def _validate(body: bytes) -> Response:
+    found = parse(body)
+    try:
+        if isinstance(found, dict):  # of CloudEvents; its data are JSON once more
+            data = found["data"]
+            code = (json.loads(data) if isinstance(data, str) else data)["validationCode"]
+        else:
+            code = found[0]["data"]["validationCode"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ExtensionError("a validation without a code") from error
+    return Response(200, {"Content-Type": "application/json"}, json.dumps({"validationResponse": code}).encode())
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())

@@ -33,6 +33,18 @@ var rules = [
     severity: 2
   }
   {
+    name: 'poison-queue'
+    displayName: 'Alert: poison queue'
+    description: 'Messages wait that the host gave up on. Runbook: Poison queue.'
+    query: 'customMetrics | where name == "lineage.poison" | summarize Total = max(value)'
+    timeAggregation: 'Maximum'
+    operator: 'GreaterThan'
+    threshold: 0
+    frequency: 'PT15M'
+    window: 'PT1H'
+    severity: 2
+  }
+  {
     name: 'coverage'
     displayName: 'Alert: coverage'
     description: 'Azure Machine Learning holds what the catalog does not show. Runbook: Coverage below target.'

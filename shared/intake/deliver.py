@@ -1,19 +1,24 @@
 """
 Handles messages under the delivery contract: returning means done with it, raising means bring it back.
 
-In the Functions host, what may get better later waits as a copy. The command line has no host, and does what it does.
+In the Functions host, what may get better later waits as a copy, and so does a message whose attempt failed
+unexpectedly. The command line has no host, and does what it does.
 """
 
 import logging
-from collections.abc import Callable
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from shared.errors import (
     AnnouncementRefusedError,
     EntityRejectedError,
     LeaseHeldError,
     LineageError,
+    RequestRefusedError,
     ServiceUnavailableError,
     TerminalError,
     TransientError,
@@ -40,6 +45,12 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a service may ask for more than a time can hold."""
+_PROCESS = uuid.uuid4().hex
+_POISON_AT_ONCE = 500
+"""Messages of the poison queue that one call takes."""
+_POISON_HIDDEN = timedelta(minutes=10)
+_ENDED = "the process ended during the attempt: out of memory, the function's time limit, or it was stopped"
+_GIVEN_UP = "it was given up, and no attempt said why: could the app start?"
 
 
 def handle_message(
@@ -107,8 +118,9 @@ class Patience:
     """
     How long a message waits for what may get better, and how often.
 
-    It waits as a copy with a delay, so that an outage of hours does not use up the host's few attempts. Twice as long
-    each time, to `longest`: with these numbers about a day, also for a lease that another worker holds.
+    It waits as a copy with a delay, so that no attempt of the host is used up. Twice as long each time, to `longest`:
+    with these numbers about a day, also for a lease that another worker holds. After an attempt that failed
+    unexpectedly it waits as well, up to the last of `failures`.
     """
 
     first: timedelta = timedelta(seconds=30)
@@ -117,6 +129,7 @@ class Patience:
     longest_for_lease: timedelta = timedelta(minutes=5)
     deferrals: int = 30
     deferrals_for_lease: int = 290
+    failures: int = 5
 
     def allows(self, error: TransientError, deferrals: int) -> bool:
         """Whether a message that was put back so often may wait once more."""
@@ -133,6 +146,18 @@ class Patience:
         if isinstance(error, ServiceUnavailableError) and error.retry_after:
             delay = max(delay, timedelta(seconds=min(error.retry_after, self.longest.total_seconds())))
         return delay
+
+    def delay_after_failure(self, failures: int, key: str) -> timedelta:
+        """
+        Return a wait that is another for each message: what a process took along with it when it ended must not meet
+        the message that ended it again.
+
+        >>> first, second = (Patience().delay_after_failure(1, key).total_seconds() for key in "ab")
+        >>> 30 <= first < 60 and 30 <= second < 60 and first != second
+        True
+        """
+        share = int(sha256(f"{failures} {key}".encode()).hexdigest()[:8], 16) / 0x1_0000_0000
+        return min(self.first * int(2 ** (failures - 1)), self.longest) * (1 + share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +208,7 @@ class Deliveries:
     allowed: AllowList
     last_event: LastEventNote
     patience: Patience = Patience()
+    process: str = _PROCESS
 
     def handle(self, message: Message, *, force: bool = False) -> Outcome:
         """Process one message, and raise what may get better later."""
@@ -199,7 +225,8 @@ class Deliveries:
         """
         Process one message. Returning means done with it; raising means that the host brings it back.
 
-        Whatever follows from a message (its copy with a delay, its dead letter) is stored before we return.
+        Whatever follows from a message (its copy with a delay, its dead letter) is stored before we return. Only what
+        prevents an attempt is raised: the app cannot start, or its storage refuses. That counts nowhere.
         """
         body = MessageBody.parse(message.body, message_id=message.id)
         with start_attempt("publish lineage", traceparent=body.traceparent):
@@ -209,7 +236,7 @@ class Deliveries:
                 self._note_failure(body, message, error)
                 raise
         try:
-            if message.dequeue_count > 1 and outcome.outcome != DEFERRED:
+            if _is_watched(message, body) and outcome.outcome != DEFERRED:
                 self.notes.forget(_note_name(body))
             if body.source == EVENT_GRID:
                 self.last_event.write(event_type_of(body.event))
@@ -218,38 +245,101 @@ class Deliveries:
         return outcome
 
     def _publish(self, message: Message, body: MessageBody) -> Outcome:
+        if _is_watched(message, body) and self._was_interrupted(body):
+            return self._count_failure(body, message, ("ProcessEnded", _ENDED))
         try:
             return self.handle(message)
         except TransientError as error:
-            if self.patience.allows(error, body.deferrals):
-                return self._defer(body, error, message)
-            return dead_letter_error(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
+            if not self.patience.allows(error, body.deferrals):
+                return dead_letter_error(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
+            delay = self.patience.delay(error, body.deferrals)
+            return self._put_back(body, body.deferred(), message, why=describe_error(error), delay=delay)
+        except (LineageError, ImportError):
+            raise  # a setting, a package or the storage: not this message
+        except Exception as error:  # noqa: BLE001 - it is not swallowed: the message waits, or is dead-lettered
+            lines = {"traceback": "".join(traceback.format_tb(error.__traceback__))}
+            return self._count_failure(body, message, describe_error(error), facts=lines)
+
+    def _was_interrupted(self, body: MessageBody) -> bool:
+        """
+        Note that an attempt begins in this process, unless a note says that one began in another and never ended.
+
+        Only of a message that came back; a first attempt costs nothing.
+        """
+        began_in = (self.notes.get(_note_name(body)) or {}).get("process")
+        if began_in not in (None, self.process):
+            return True
+        self.notes.put(_note_name(body), {"process": self.process})
+        return False
+
+    def _count_failure(
+        self, body: MessageBody, message: Message, why: tuple[str, str], *, facts: Mapping[str, object] | None = None
+    ) -> Outcome:
+        """Let a message wait after an attempt that ended unexpectedly; dead-letter it after the last."""
+        failed = body.failed()
+        if failed.failures >= self.patience.failures:
+            return dead_letter(body, *why, attempts=failed.failures, dead_letters=self.dead_letters)
+        delay = self.patience.delay_after_failure(failed.failures, body.operation_id)
+        return self._put_back(body, failed, message, why=why, delay=delay, facts=facts)
+
+    def _put_back(
+        self,
+        body: MessageBody,
+        copy: MessageBody,
+        message: Message,
+        *,
+        why: tuple[str, str],
+        delay: timedelta,
+        facts: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        """Put a copy on the queue; one that the storage never takes (too large, say) is dead-lettered."""
+        reason, detail = why
+        if _is_watched(message, body) and not copy.returned:
+            # Before the copy is stored: failing here brings the message back, failing after it would make two of it.
+            self.notes.forget(_note_name(body))
+        try:
+            self.queue.put(copy.to_json(), delay=delay)
+        except RequestRefusedError as error:
+            attempts = body.deferrals + body.failures + 1
+            detail = f"{detail}; nor could it wait: {error}"
+            return dead_letter(body, reason, detail, attempts=attempts, dead_letters=self.dead_letters)
+        waits = {"delay_seconds": round(delay.total_seconds(), 3), **(facts or {})}
+        log_outcome(body, DEFERRED, reason=reason, detail=detail, attempt=message.dequeue_count, facts=waits)
+        return Outcome(DEFERRED, reason=f"{reason}: {detail}")
 
     def collect_poison(self, message: Message) -> Outcome:
-        """Dead-letter a message that the host gave up on, with the last reason we noted before it did."""
+        """
+        Put a message of the poison queue back on the queue.
+
+        It is there because the app could not start or its storage refused; of the second a note says so. Where it is
+        there for the second time and no note says why, it is dead-lettered.
+        """
         body = MessageBody.parse(message.body, message_id=message.id)
         noted = self.notes.get(_note_name(body)) or {}
-        attempts = noted.get("attempt")
-        outcome = dead_letter(
-            body,
-            str(noted.get("reason") or "PoisonMessage"),
-            str(noted.get("detail") or "the host gave up on it and no attempt said why: was the process killed?"),
-            attempts=attempts if isinstance(attempts, int) else 0,
-            dead_letters=self.dead_letters,
-        )
+        why = str(noted.get("reason") or "PoisonMessage"), str(noted.get("detail") or _GIVEN_UP)
+        if noted.get("reason") or not body.returned:
+            delay = self.patience.longest if body.returned else timedelta(0)
+            return self._put_back(body, body.taken_back(), message, why=why, delay=delay)
+        outcome = dead_letter(body, *why, attempts=0, dead_letters=self.dead_letters)
         self.notes.forget(_note_name(body))
         return outcome
 
-    def _defer(self, body: MessageBody, error: TransientError, message: Message) -> Outcome:
-        if message.dequeue_count > 1:
-            # Before the copy is stored: failing here brings the message back, failing after it would make two of it.
-            self.notes.forget(_note_name(body))
-        delay = self.patience.delay(error, body.deferrals)
-        self.queue.put(body.deferred().to_json(), delay=delay)
-        reason, detail = describe_error(error)
-        delayed = {"delay_seconds": delay.total_seconds()}
-        log_outcome(body, DEFERRED, reason=reason, detail=detail, attempt=message.dequeue_count, facts=delayed)
-        return Outcome(DEFERRED, reason=f"{reason}: {detail}")
+    def drain_poison(self, poison: Queue) -> int:
+        """
+        Do the same with what waits on the poison queue, in case that the trigger there does not run.
+
+        Returns:
+            How many messages are there still, also those that the host holds.
+        """
+        if not poison.count():
+            return 0
+        for _ in range(_POISON_AT_ONCE):
+            message = poison.receive(visibility=_POISON_HIDDEN)
+            if message is None:
+                break
+            self.collect_poison(message)
+            poison.delete(message)
+        return poison.count()
 
     def _note_failure(self, body: MessageBody, message: Message, error: Exception) -> None:
         reason, detail = describe_error(error)
@@ -258,6 +348,11 @@ class Deliveries:
             self.notes.put(_note_name(body), {"reason": reason, "detail": detail, "attempt": message.dequeue_count})
         except LineageError as second:
             error.add_note(f"Nor could this failure be noted: {second}")
+
+
+def _is_watched(message: Message, body: MessageBody) -> bool:
+    """Whether it may have a note: it was received before, or is the copy of one that was."""
+    return message.dequeue_count > 1 or body.failures > 0 or body.returned
 
 
 def _note_name(body: MessageBody) -> str:

@@ -35,6 +35,8 @@ class MessageBody:
         deferrals: how often it was put back with a delay.
         force: everything is written and looked up again, also what the ledger has as unchanged.
         closes: the dead letter that is closed when this ends well.
+        failures: how many attempts ended unexpectedly, by an exception or because the process ended.
+        returned: it came back from the poison queue, and no attempt at it has ended since.
     """
 
     event: str
@@ -45,6 +47,8 @@ class MessageBody:
     deferrals: int = 0
     closes: str = ""
     force: bool = False
+    failures: int = 0
+    returned: bool = False
 
     @classmethod
     def parse(cls, text: str, *, message_id: str) -> Self:
@@ -65,12 +69,13 @@ class MessageBody:
             for name in ("operation_id", "source", "received_at", "traceparent", "closes")
         }
         texts["operation_id"] = texts["operation_id"] or message_id
-        deferrals = members.get("deferrals")
         event = members["event"]
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
-            deferrals=max(deferrals, 0) if isinstance(deferrals, int) else 0,
+            deferrals=_to_count(members.get("deferrals")),
+            failures=_to_count(members.get("failures")),
             force=members.get("force") is True,
+            returned=members.get("returned") is True,
             **texts,
         )
 
@@ -80,11 +85,24 @@ class MessageBody:
     @property
     def facts(self) -> dict[str, object]:
         """What the line of its outcome in the log says about it."""
-        return {"operation_id": self.operation_id, "source": self.source, "deferrals": self.deferrals}
+        counts = {"deferrals": self.deferrals, "failures": self.failures}
+        return {"operation_id": self.operation_id, "source": self.source, **counts}
 
     def deferred(self) -> Self:
         """Return the same message, put back again."""
-        return replace(self, deferrals=self.deferrals + 1)
+        return replace(self, deferrals=self.deferrals + 1, returned=False)
+
+    def failed(self) -> Self:
+        """Return the same message after another attempt that ended unexpectedly."""
+        return replace(self, failures=self.failures + 1, returned=False)
+
+    def taken_back(self) -> Self:
+        """Return the same message, back from the poison queue."""
+        return replace(self, returned=True)
+
+
+def _to_count(value: object) -> int:
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def decode_body(content: str) -> str:

@@ -1,4 +1,8 @@
-"""Puts events on the queue that a person wants published again, and reads those that Event Grid could not deliver."""
+"""
+Puts events on the queue again: those that a person wants published, and those that an outage made dead letters.
+
+Reads those that Event Grid could not deliver.
+"""
 
 import json
 import logging
@@ -15,6 +19,8 @@ from shared.intake.receive import RefusedBodyError, list_messages, recorded_refu
 from shared.publishing.plan import Skip
 from shared.state.ports import State
 
+OUTAGES = ("AccessDenied", "ServiceUnavailable")
+"""Reasons of dead letters that say nothing about the event: a service was down, or a role or a setting was wrong."""
 BODY_LIMIT = 1024 * 1024
 EVENT_LIMIT = 500
 
@@ -99,6 +105,24 @@ def _enqueue(event: str, event_id: str, state: State, *, now: Callable[[], datet
     for message in messages:
         state.queue.put(message)
     return {"result": "enqueued", "event_id": event_id, "operation_id": operation_id}
+
+
+def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
+    """
+    Put events on the queue again that became dead letters while a service refused; returns how many.
+
+    Each dead letter is closed as soon as its message is on the queue; if that fails too, it is opened again.
+    """
+    letters = state.dead_letters.list_open(reasons=OUTAGES)[:EVENT_LIMIT]
+    for letter in letters:
+        messages = list_messages(
+            letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id
+        )
+        for message in messages:
+            state.queue.put(message)
+        if messages:
+            state.dead_letters.close(letter.id)
+    return len(letters)
 
 
 class Undelivered(Protocol):

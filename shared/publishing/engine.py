@@ -1,12 +1,14 @@
 """Publishes what planners plan and notes it in the ledger, always in the same order, one worker a tree."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock, RLock
+from threading import Event as Flag
+from threading import Lock, RLock, Thread
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -15,7 +17,7 @@ from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import UNSCANNED, Entity, unlike_any
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
-from shared.errors import EntityRejectedError, LeaseHeldError
+from shared.errors import EntityRejectedError, LeaseHeldError, LineageError
 from shared.intake.event_types import Event, RunSubject
 from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
@@ -45,18 +47,27 @@ from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
 from shared.state.ports import Leases, Ledger, Look
 
+logger = logging.getLogger(__name__)
+
 _PATIENCE = 30.0
 """Seconds that a thread waits for another one with the same run tree; then it reads it, too."""
 ROUNDS = 50
 """So often one message goes on with what others left for it; what is left then, the next of them does."""
-LEASE = timedelta(minutes=10)
-"""How long a worker that died keeps the others waiting; a request to the catalog with all its retries takes less."""
+LEASE = timedelta(minutes=1)
+"""How long a worker that died keeps the others waiting; one that lives renews it."""
+_RENEWALS = 3
+"""In the time of one lease; an attempt that is over by the first of them pays for none."""
+_LONGEST = 30 * 60.0
+"""Seconds for which a lease is renewed: as long as a function may run, should one hang for ever."""
 
 
 @dataclass
 class WriterLease:
     """
-    Names that no other worker holds until the end of a `with` block, or until `duration` after the last check.
+    Names that no other worker holds until the end of a `with` block, however long that takes.
+
+    A thread renews them. Where it cannot, they end by themselves `duration` after the last renewal: so a `check` comes
+    before each request that writes.
 
     Attributes:
         previous_end: when another worker last held one of them; None if none did.
@@ -64,25 +75,34 @@ class WriterLease:
 
     leases: Leases
     duration: timedelta
+    now: Callable[[], datetime]
     names: list[str] = field(default_factory=list)
     previous_end: datetime | None = None
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _renewed_at: datetime | None = field(default=None, init=False)
+    _alone: Any = field(default_factory=Lock, init=False)
+    """For the one that renews: of two at once, the second would find the first one's tag and believe it lost."""
+    _is_over: Flag = field(default_factory=Flag, init=False)
 
     @classmethod
-    def take(cls, leases: Leases, names: Iterable[str], *, duration: timedelta | None = None) -> Self:
+    def take(
+        cls, leases: Leases, names: Iterable[str], *, now: Callable[[], datetime], duration: timedelta | None = None
+    ) -> Self:
         """
-        Take a lease on all of some names, by default for as long as writing a run tree may take.
+        Take a lease on all of some names.
 
         Raises:
             LeaseHeldError: another worker holds one of them; none is ours.
         """
-        lease = cls(leases, duration or LEASE)
+        lease = cls(leases, duration or LEASE, now)
+        lease._renewed_at = now()
         try:
             for name in names:  # no worker waits for another while holding one, so their order does not matter
                 lease._add(name)
         except BaseException:
             lease.release()
             raise
+        Thread(target=lease._keep, name="lease", daemon=True).start()
         return lease
 
     def __enter__(self) -> Self:
@@ -92,10 +112,16 @@ class WriterLease:
         self.release()
 
     def check(self) -> None:
-        """Extend the lease before each request that writes; we may have been too slow and another may have begun."""
-        for name in self.names:
-            if not self.leases.renew(name, holder=self.holder, duration=self.duration):
-                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
+        """
+        Make sure that the lease lasts for long enough to send a request; we may have been too slow, and another begun.
+
+        Raises:
+            LeaseHeldError: another worker has taken it over.
+        """
+        with self._alone:
+            age = self.now() - self._renewed_at if self._renewed_at else self.duration
+            if not timedelta(0) <= age < self.duration / _RENEWALS:
+                self._renew()
 
     def was_held_since(self, moment: datetime) -> bool:
         """Whether another worker held it, or part of it, after a time."""
@@ -103,8 +129,33 @@ class WriterLease:
 
     def release(self) -> None:
         """Let others take it."""
+        self._is_over.set()
+        with self._alone:
+            for name in self.names:
+                self.leases.release(name, holder=self.holder)
+
+    def _keep(self) -> None:
+        """Renew it in time, until it is released or lost."""
+        pause = self.duration.total_seconds() / _RENEWALS
+        for _ in range(int(_LONGEST / pause)):
+            if self._is_over.wait(pause):
+                return
+            with self._alone:
+                if self._is_over.is_set():
+                    return
+                try:
+                    self._renew()
+                except LeaseHeldError:
+                    return  # the next check says so
+                except LineageError as error:
+                    logger.warning("a lease could not be renewed", extra={"detail": str(error)})
+
+    def _renew(self) -> None:
+        now, self._renewed_at = self.now(), None
         for name in self.names:
-            self.leases.release(name, holder=self.holder)
+            if not self.leases.renew(name, holder=self.holder, duration=self.duration):
+                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
+        self._renewed_at = now
 
     def _add(self, name: str) -> None:
         taken = self.leases.acquire(name, holder=self.holder, duration=self.duration)
@@ -236,19 +287,15 @@ class Publisher:
         Returns:
             The lease, and whether the plan is still good; otherwise nothing was noted.
         """
-        lease: WriterLease | None = None
-        try:
+        with suppress(LeaseHeldError), ExitStack() as stack:
             with self._ledger.together():
-                lease = WriterLease.take(self._leases, plan.roots)
+                lease = stack.enter_context(WriterLease.take(self._leases, plan.roots, now=self._now))
                 is_good = not (force or plan.from_facts or lease.was_held_since(started))
                 if is_good and isinstance(plan, Plan) and plan.changes_something:
                     self._note_before(plan)
-        except LeaseHeldError:
-            if lease is not None:
-                lease.release()
-        else:
+            stack.pop_all()
             return lease, is_good
-        return WriterLease.take(self._leases, plan.roots), False
+        return WriterLease.take(self._leases, plan.roots, now=self._now), False
 
     def _leave(self, plan: Plan) -> None:
         """
@@ -364,6 +411,7 @@ class Publisher:
         result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
         if result.rejections:
             plan, result = self._write_again(planner, plan, result, lease)
+        lease.check()
         self._take_away_links(plan)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))

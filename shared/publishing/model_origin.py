@@ -115,9 +115,9 @@ def _likeliest(writers: tuple[PlaceUse, ...], registered_at: str) -> Iterator[Pl
     yield from ended[len(before) :][:_TRIED]
 
 
-def find_moved(source: RunSource, ledger: Ledger, model: QualifiedName, maker: QualifiedName | None) -> Moved | None:
-    """Return the run that was noted to have made a model, if it is another than the one that is known now."""
-    before = makers_of(ledger.get_rows([model]).get(model))
+def find_moved(source: RunSource, known: Row | None, maker: QualifiedName | None) -> Moved | None:
+    """Return the run that a model's row says made it, if that is another than the one that is known now."""
+    before = makers_of(known)
     for run in sorted(before - {maker}):
         parsed = parse(run)
         if parsed is None or parsed.workspace is None:

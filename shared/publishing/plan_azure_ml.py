@@ -54,6 +54,7 @@ from shared.publishing.plan import (
     with_evidence,
 )
 from shared.publishing.plan_endpoint import EndpointPlanner
+from shared.publishing.plan_marks import ARCHIVED, DELETED
 from shared.publishing.registry_models import build_sharings, list_reads, list_shares
 from shared.state.ports import Ledger, Row, WrittenTree
 
@@ -195,14 +196,17 @@ class AzureMlPlanner:
         origin = find_origin(self.source, self.ledger, self._workspace, model)
         made = origin.made
         uses = {ref.qualified_name: tuple(sorted((*origin.uses, *list_shares(self._workspace, model))))}
-        row = row_of(self.event, ref.qualified_name, "model", PUBLISHED)
+        known = self.ledger.get_rows([ref.qualified_name]).get(ref.qualified_name)
+        # What it was marked as stays until reconciling finds that it is so no more.
+        mark = known.status if known and known.status in (ARCHIVED, DELETED) else ""
+        row = row_of(self.event, ref.qualified_name, "model", PUBLISHED, status=mark)
         if made is None or isinstance(made, SeveralWriters):
             if made:
                 names = ", ".join(made.writers)
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
             entity = build_model(self.source.get_workspace(self._workspace), model)
             plan = self._compare(label, ref.qualified_name, (entity,), (row,))
-            moved = find_moved(self.source, self.ledger, ref.qualified_name, None)
+            moved = find_moved(self.source, known, None)
             written = self.ledger.get_tree(ref.qualified_name)
             return with_moved(plan.with_uses(uses, written), ref.qualified_name, moved)
         self._wait_for_lagging(made.tree)
@@ -217,7 +221,7 @@ class AzureMlPlanner:
             shown = {run.id for run in tree.runs}
         maker = made.below if made.below in shown else tree.represented_by.get(made.below or made.run_id, made.run_id)
         run = Ref(STEP, qualified_names.of_run(tree.workspace.id, maker))
-        moved = find_moved(self.source, self.ledger, ref.qualified_name, run.qualified_name)
+        moved = find_moved(self.source, known, run.qualified_name)
         if not made.below or made.below in shown or made.below in tree.represented_by:
             row = replace(row, evidence=(Evidence(run, is_output=False, field=made.field, inferred=made.inferred),))
         is_here = tree.workspace.id == self._workspace

@@ -16,8 +16,25 @@ SHARED_TAG = "lineage.registry_model"
 _DECLARED = f"tag {SHARED_TAG} of the model version"
 _INFERRED = "name and version of the model, which are those of one model of the workspaces"
 _SEVERAL = "Models of this name and version are in several workspaces, and none of them has the tag {}: {}."
+_UNCLEAR = (
+    "A model of this name and version is in a workspace, but the registry is called as Microsoft's are: where it came "
+    "from is known only by the tag {} of that model."
+)
 _ROOT = "azureml"
-_PUBLIC = ("azureml-", "nvidia-ai")
+_PUBLIC = frozenset(
+    {
+        *("azureml", "azureml-ai21", "azureml-cohere", "azureml-core42", "azureml-deepseek", "azureml-meta"),
+        *("azureml-mistral", "azureml-msr", "azureml-nixtla", "azureml-openai-oss", "azureml-xai"),
+        *("azure-openai", "azure-openai-v2", "huggingface", "nvidia-ai", "nvidia-ai-enterprise-preview"),
+    }
+)
+"""
+Registries of Microsoft and its partners, as public examples name them, in lower case.
+
+Sources: Azure/azureml-examples and Azure/azureml-assets, the guide "One-click deployments on Azure ML" of Hugging
+Face, model ids in the documentation of Azure AI Foundry. That no customer may write there is inferred.
+"""
+_LIKE_PUBLIC = ("azureml-", "azure-openai", "nvidia-ai")
 
 
 def list_reads(reader: QualifiedName, workspace: WorkspaceId, models: Iterable[AssetId]) -> tuple[PlaceUse, ...]:
@@ -53,8 +70,12 @@ def build_sharings(ledger: Ledger, workspace: WorkspaceId, models: Iterable[Asse
         paths = _paths_of(model)
         shares = ledger.find_uses_at(paths, is_output=True)
         declared = {each.data for each in shares if each.path == paths[0]}
-        found = sorted(declared or (set() if is_public(model.registry) else {each.data for each in shares}))
         ref = ref_of_model(workspace, model)
+        if shares and not declared and model.registry.casefold().startswith(_LIKE_PUBLIC):
+            if not is_public(model.registry):
+                yield build_sharing(ref, model, (), notes=_UNCLEAR.format(SHARED_TAG))
+            continue
+        found = sorted(declared or (set() if is_public(model.registry) else {each.data for each in shares}))
         if len(found) == 1:
             field = _DECLARED if declared else _INFERRED
             yield build_sharing(ref, model, (Evidence(found[0], is_output=False, field=field, inferred=not declared),))
@@ -67,15 +88,10 @@ def is_public(registry: str) -> bool:
     """
     Tell whether a registry is one of Microsoft's or a partner's, into which no customer shares models.
 
-    Sources of the names: deployments in Azure/azureml-examples (`azureml-meta`, `azureml-mistral`, `HuggingFace`), the
-    guide "One-click deployments on Azure ML" of Hugging Face, and NVIDIA's registry `NVIDIA-AI-Enterprise-Preview`.
-    That no customer may write there is inferred: their owners are others.
-
     >>> is_public("azureml-meta"), is_public("contoso-prod")
     (True, False)
     """
-    name = registry.casefold()
-    return name in ("azureml", "huggingface") or name.startswith(_PUBLIC)
+    return registry.casefold() in _PUBLIC
 
 
 def _paths_of(model: AssetId) -> tuple[str, str]:
@@ -89,6 +105,5 @@ def _path(model: AssetId) -> str:
     >>> _path(AssetId("models", "churn", "3", "contoso")), _path(AssetId("models", "churn", "3"))
     ('azureml//contoso:churn:3', 'azureml//:churn:3')
     """
-    return (
-        f"{_ROOT}{BELOW_ROOT}{':'.join(quote(each, safe='') for each in (model.registry, model.name, model.version))}"
-    )
+    parts = (model.registry.casefold(), model.name, model.version)
+    return f"{_ROOT}{BELOW_ROOT}{':'.join(quote(each, safe='') for each in parts)}"

@@ -10,6 +10,7 @@ from shared.intake.allow_list import AllowList, read_event
 from shared.intake.event_types import Event
 from shared.intake.message import RECONCILE, describe_error
 from shared.intake.receive import enqueue
+from shared.intake.replay import replay_after_outage
 from shared.intake.synthetic_events import event_about
 from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
@@ -22,12 +23,9 @@ from shared.reconciling.looks import LookTaker
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import EdgeRestorer, PlaceholderReplacer
 from shared.state.ports import State
-from shared.telemetry import record_coverage
+from shared.telemetry import record_coverage, record_poison
 
 logger = logging.getLogger(__name__)
-
-_LEASE = timedelta(minutes=30)
-"""As long as a function may run; a tick that died makes the next ones wait no longer than that."""
 
 _GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
@@ -37,7 +35,12 @@ _LABELS = "reconcile/labels"
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """One tick does a bounded part of the work and notes how far it came; any number of ticks do all of it."""
+    """
+    One tick does a bounded part of the work and notes how far it came; any number of ticks do all of it.
+
+    Attributes:
+        drain_poison: takes what it can from the poison queue; returns how many messages are left there.
+    """
 
     inventory: Inventory
     source: RunSource
@@ -47,6 +50,7 @@ class Reconciler:
     allowed: AllowList
     now: Callable[[], datetime]
     labels: ClassificationLabels | None = None
+    drain_poison: Callable[[], int] = lambda: 0
 
     def tick(self) -> list[Coverage]:
         """
@@ -59,23 +63,25 @@ class Reconciler:
             LineageError: the first failure, after everything else was looked at.
         """
         try:
-            lease = WriterLease.take(self.state.leases, ["reconcile"], duration=_LEASE)
+            lease = WriterLease.take(self.state.leases, ["reconcile"], now=self.now)
         except LeaseHeldError:
             logger.info("another tick is under way")
             return []
         with lease:
-            return self._tick()
+            return self._tick(lease)
 
-    def _tick(self) -> list[Coverage]:
+    def _tick(self, lease: WriterLease) -> list[Coverage]:
         failures: list[LineageError] = []
         coverages = []
+        poison = self._drain_poison(failures)
         self._attempt(
             CatalogSampler(
                 self.catalog, self.state, self.now, EdgeRestorer(self.catalog, self.state, self.now).restore
             ).tick,
             failures,
         )
-        for workspace in self._list_workspaces(failures):
+        for workspace in self._list_workspaces(failures, poison=poison):
+            lease.check()  # another tick has begun if this one was held up for long
             try:
                 coverages.append(self._look_at(workspace))
             except LineageError as error:
@@ -88,9 +94,15 @@ class Reconciler:
             self._purge_leases,
         ):
             self._attempt(part, failures)
+        if not failures:  # all services answer again
+            self._attempt(self._replay_after_outage, failures)
         if failures:
             raise failures[0]
         return coverages
+
+    def _replay_after_outage(self) -> None:
+        if count := replay_after_outage(self.state, now=self.now):
+            logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
 
     def _attempt(self, part: Callable[[], None], failures: list[LineageError]) -> None:
         """Do one part of a tick; its failure keeps no other from being done."""
@@ -100,7 +112,18 @@ class Reconciler:
             failures.append(error)
             _log_failure(error)
 
-    def _list_workspaces(self, failures: list[LineageError]) -> list[WorkspaceId]:
+    def _drain_poison(self, failures: list[LineageError]) -> int:
+        """Drain the poison queue and report what is left there."""
+        try:
+            left = self.drain_poison()
+        except LineageError as error:
+            failures.append(error)
+            _log_failure(error)
+            return 1
+        record_poison(left)
+        return left
+
+    def _list_workspaces(self, failures: list[LineageError], *, poison: int) -> list[WorkspaceId]:
         """List what the allow-list holds; a scope that is gone or closed to us costs nothing but itself."""
         found: set[WorkspaceId] = set()
         problems: dict[str, str] = {}
@@ -110,12 +133,6 @@ class Reconciler:
             except LineageError as error:
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
-        poison = 0
-        try:
-            poison = self.state.count_poison()
-        except LineageError as error:
-            failures.append(error)
-            _log_failure(error)
         note_workspaces(self.state.notes, sorted(found), problems, poison=poison)
         return sorted(found)
 

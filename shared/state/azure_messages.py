@@ -2,12 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
@@ -84,13 +84,14 @@ class AzureDeadLetters:
     def get(self, dead_letter_id: str) -> DeadLetter | None:
         return self._read(_name(_OPEN, dead_letter_id)) or self._read(_name(_CLOSED, dead_letter_id))
 
-    def list_open(self, *, reason: str = "", since: datetime | None = None) -> Sequence[DeadLetter]:
+    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
         with _blob_errors(self._container, "list"):
             blobs = list(self._container.list_blobs(name_starts_with=f"{_OPEN}/", include=["metadata"]))
         wanted = [
             blob.name
             for blob in blobs
-            if reason in ("", (blob.metadata or {}).get("reason", "")) and _is_since(blob.metadata or {}, since)
+            if (not reasons or unquote((blob.metadata or {}).get("reason", "")) in reasons)
+            and _is_since(blob.metadata or {}, since)
         ]
         with ThreadPoolExecutor(PARALLEL) as pool:
             letters = list(pool.map(self._read, wanted))

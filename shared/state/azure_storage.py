@@ -133,7 +133,7 @@ def open_state(
         AzureLeases(table, seen, now=now),
         AzureNotes(table),
         storage.close,
-        AzureQueue(storage.queue(POISON_QUEUE)).count,
+        AzureQueue(storage.queue(POISON_QUEUE)),
     )
 
 

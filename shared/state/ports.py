@@ -68,8 +68,8 @@ class DeadLetters(Protocol):
         """Return a dead letter, also one that was closed."""
         ...
 
-    def list_open(self, *, reason: str = "", since: datetime | None = None) -> Sequence[DeadLetter]:
-        """Return dead letters that no replay has closed, oldest first."""
+    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
+        """Return dead letters that no replay has closed, of any reason or of some, oldest first."""
         ...
 
     def close(self, dead_letter_id: str) -> None: ...
@@ -288,6 +288,10 @@ class Lease:
     previous_end: datetime | None = None
 
 
+LONGEST_LEASE = timedelta(minutes=10)
+"""A lease that ends later than that from now was taken by a clock that was wrong, and counts as over."""
+
+
 def next_lease(current: tuple[str, datetime] | None, holder: str, now: datetime, duration: timedelta) -> Lease | None:
     """
     Decide whether a holder may take a lease, from who has it ("" for no one) and until when.
@@ -299,7 +303,7 @@ def next_lease(current: tuple[str, datetime] | None, holder: str, now: datetime,
     if current is None:
         return Lease()
     owner, ends_at = current
-    if owner not in ("", holder) and now < ends_at <= now + duration:
+    if owner not in ("", holder) and now < ends_at <= now + max(duration, LONGEST_LEASE):
         return None
     return Lease(previous_end=now if owner else ends_at)
 
@@ -311,7 +315,7 @@ class Leases(Protocol):
         """
         Take a lease that is free, over, or ours already; None if another has it.
 
-        One that ends later than `duration` from now was taken by a clock that was wrong, and counts as over.
+        One that ends later than LONGEST_LEASE from now was taken by a clock that was wrong, and counts as over.
         """
         ...
 
@@ -348,7 +352,7 @@ class State:
     All five over one store.
 
     Attributes:
-        count_poison: counts messages that the host gave up on and that are no dead letters yet; it may only estimate.
+        poison: what the Functions host gave up on, and no one has taken from there yet.
     """
 
     queue: Queue
@@ -357,4 +361,4 @@ class State:
     leases: Leases
     notes: Notes
     close: Callable[[], None]
-    count_poison: Callable[[], int] = lambda: 0
+    poison: Queue

@@ -31,6 +31,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, dequeue_count INTEGER NOT NULL, receipt TEXT NOT NULL,
     visible_at TEXT NOT NULL, put_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS poison (
+    id TEXT PRIMARY KEY, body TEXT NOT NULL, dequeue_count INTEGER NOT NULL, receipt TEXT NOT NULL,
+    visible_at TEXT NOT NULL, put_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS dead_letters (
     id TEXT PRIMARY KEY, reason TEXT NOT NULL, detail TEXT NOT NULL, body TEXT NOT NULL,
     attempts INTEGER NOT NULL, at TEXT NOT NULL, closed_at TEXT);
@@ -133,47 +136,50 @@ class Database:
 
 
 class SqliteQueue:
-    """The queue port."""
+    """The queue port, over one table of messages."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, table: str = "messages") -> None:
         self._database = database
+        self._table = table
 
     def put(self, body: str, *, delay: timedelta = timedelta(0)) -> None:
         now = self._database.now()
         values = (uuid.uuid4().hex, body, 0, "", _text(now + delay), _text(now))
         with self._database.transaction() as connection:
-            connection.execute("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - ours
 
     def receive(self, *, visibility: timedelta) -> Message | None:
         now = self._database.now()
         receipt = uuid.uuid4().hex
         with self._database.transaction() as connection:
             row = connection.execute(
-                "UPDATE messages SET dequeue_count = dequeue_count + 1, receipt = ?, visible_at = ? WHERE id = ("
-                "SELECT id FROM messages WHERE visible_at <= ? ORDER BY visible_at, put_at, rowid LIMIT 1) RETURNING *",
+                f"UPDATE {self._table} SET dequeue_count = dequeue_count + 1, receipt = ?, visible_at = ? "  # noqa: S608 - ours
+                f"WHERE id = (SELECT id FROM {self._table} WHERE visible_at <= ? "
+                "ORDER BY visible_at, put_at, rowid LIMIT 1) RETURNING *",
                 (receipt, _text(now + visibility), _text(now)),
             ).fetchone()
         return Message(row["id"], row["body"], row["dequeue_count"], receipt) if row else None
 
     def delete(self, message: Message) -> None:
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM messages WHERE id = ? AND receipt = ?", (message.id, message.receipt))
+            statement = f"DELETE FROM {self._table} WHERE id = ? AND receipt = ?"  # noqa: S608 - ours
+            connection.execute(statement, (message.id, message.receipt))
 
     def release(self, message: Message, *, delay: timedelta) -> None:
         visible_at = _text(self._database.now() + delay)
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE messages SET visible_at = ? WHERE id = ? AND receipt = ?",
+                f"UPDATE {self._table} SET visible_at = ? WHERE id = ? AND receipt = ?",  # noqa: S608 - ours
                 (visible_at, message.id, message.receipt),
             )
 
     def next_visible_at(self) -> datetime | None:
         """Return when the next message can be received (maybe in the past); None if the queue is empty."""
-        value = self._database.select("SELECT MIN(visible_at) AS at FROM messages")[0]["at"]
+        value = self._database.select(f"SELECT MIN(visible_at) AS at FROM {self._table}")[0]["at"]  # noqa: S608 - ours
         return datetime.fromisoformat(value) if value else None
 
     def count(self) -> int:
-        return int(self._database.select("SELECT COUNT(*) AS messages FROM messages")[0]["messages"])
+        return int(self._database.select(f"SELECT COUNT(*) AS found FROM {self._table}")[0]["found"])  # noqa: S608 - ours
 
 
 class SqliteDeadLetters:
@@ -195,12 +201,12 @@ class SqliteDeadLetters:
         rows = self._database.select("SELECT * FROM dead_letters WHERE id = ?", (dead_letter_id,))
         return _to_letter(rows[0]) if rows else None
 
-    def list_open(self, *, reason: str = "", since: datetime | None = None) -> Sequence[DeadLetter]:
+    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
         rows = self._database.select(
-            "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? AND ? IN ('', reason) ORDER BY at, rowid",
-            (_text(since) if since else "", reason),
+            "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? ORDER BY at, rowid",
+            (_text(since) if since else "",),
         )
-        return [_to_letter(row) for row in rows]
+        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons]
 
     def close(self, dead_letter_id: str) -> None:
         with self._database.transaction() as connection:
@@ -460,6 +466,7 @@ def open_state(path: str, *, now: Callable[[], datetime]) -> State:
         SqliteLeases(database),
         SqliteNotes(database),
         database.close,
+        SqliteQueue(database, table="poison"),
     )
 
 

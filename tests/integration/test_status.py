@@ -105,6 +105,16 @@ def test_check_fails_until_all_is_linked_and_no_dead_letter_is_open(run: Run, de
     assert (run().exit_code, run("--check", "--json").exit_code) == (0, 1)
 
 
+def test_what_waits_on_the_poison_queue_is_counted(run: Run, deployed: App) -> None:
+    """It is in no row and no dead letter, and nothing else would say that it is there."""
+    deployed.services.reconciler.tick()
+    deployed.replay([])
+    deployed.services.reconciler.tick()
+    deployed.services.state.poison.put("what the app could not take")
+    assert "Poison queue: 1 message waits" in run().stdout
+    assert (json.loads(run("--json").stdout)["poison"], run("--check").exit_code) == (1, 1)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_schedule_that_the_host_refuses_is_named_first_and_fails_the_check(
     run: Run, deployed: App, environment: dict[str, str], arguments: tuple[str, ...]
@@ -127,7 +137,7 @@ def test_status_before_anything_happened_creates_no_file(run: Run, environment: 
     result = run()
     assert result.exit_code == 0
     assert "No workspace has been looked at yet" in result.stdout
-    assert json.loads(run("--json").stdout) == {"workspaces": [], "queue": 0, "dead_letters": []}
+    assert json.loads(run("--json").stdout) == {"workspaces": [], "queue": 0, "poison": 0, "dead_letters": []}
     assert not Path(environment["LINEAGE_STORAGE"].removeprefix("sqlite:///")).exists()
 
 

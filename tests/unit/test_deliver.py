@@ -1,6 +1,7 @@
 """Deliveries in the Functions host: what may get better waits as a copy, all else is dead-lettered, nothing is lost."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from shared.errors import (
     AccessDeniedError,
+    ConfigurationError,
     LeaseHeldError,
     RequestRefusedError,
     RunNotSettledError,
@@ -17,8 +19,9 @@ from shared.errors import (
 )
 from shared.intake.deliver import Patience
 from shared.intake.message import REPLAY, MessageBody
+from shared.state.ports import Message
 from shared.state.sqlite import Database
-from tests.harness.fakes import NOON, FakeClock
+from tests.harness.fakes import NOON, FakeClock, FakeQueue
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk
 from tests.unit.examples import event_grid, ws
 
@@ -113,12 +116,11 @@ def test_message_deferred_too_often_comes_back_when_dead_lettering_fails(desk: D
 
 
 def test_bad_event_whose_dead_letter_cannot_be_stored_is_kept(desk: Desk) -> None:
-    """As a copy while its storage is unavailable, by raising on any other failure, and never as if it were done."""
+    """As a copy while its storage is unavailable, as one that counts after any other failure, and never as if done."""
     desk.dead_letters.failures = [BUSY, OSError("disk full")]
     assert desk.publish(UNREADABLE).outcome == "deferred"
-    assert desk.queue.bodies == [UNREADABLE.deferred()]
-    with pytest.raises(OSError, match="disk full"):
-        desk.publish(UNREADABLE)
+    assert desk.publish(UNREADABLE).outcome == "deferred"
+    assert desk.queue.bodies == [UNREADABLE.deferred(), UNREADABLE.failed()]
 
 
 @pytest.mark.parametrize(("body", "letter"), [(PLAIN, "op-1"), (BODY, "letter-1")], ids=["event", "replay"])
@@ -137,44 +139,155 @@ def test_success_closes_the_dead_letter_that_was_replayed(desk: Desk) -> None:
     assert ws("runs/train") in desk.catalog.entities
 
 
-def test_defect_comes_back_and_is_dead_lettered_as_last_noted(desk: Desk) -> None:
-    """The poison queue gives no reason; what the last attempt noted does, free of secrets."""
-    desk.source.failures = [ValueError("first"), KeyError("https://h/c?sig=hunter2")]
-    for number, error in ((1, ValueError), (5, KeyError)):
-        with pytest.raises(error):
-            desk.publish(BODY, attempt=number)
-    assert (desk.queue.messages, desk.letters()) == ([], [])
-    assert "hunter2" not in str(desk.notes.get("failure/op-1"))
-    assert desk.collect(BODY).outcome == "dead_lettered"
+def test_defect_waits_as_a_copy_five_times_and_is_dead_lettered_with_its_last_reason(desk: Desk) -> None:
+    """The host counts deliveries, also those that were no attempt; what fails is counted here, without secrets."""
+    desk.source.failures = [*map(ValueError, "1234"), KeyError("https://h/c?sig=hunter2")]
+    body = replace(BODY, deferrals=0)
+    outcomes = []
+    for _ in range(5):
+        outcomes.append(desk.publish(body).outcome)
+        body = desk.queue.bodies[-1]
+    assert outcomes == ["deferred"] * 4 + ["dead_lettered"]
+    assert [each.failures for each in desk.queue.bodies] == [1, 2, 3, 4]
+    waits = [delay.total_seconds() for delay in desk.queue.delays]
+    assert all(first <= wait < 2 * first for first, wait in zip((30, 60, 120, 240), waits, strict=True))
     assert desk.letters() == [("letter-1", "UnexpectedKeyError", "'https://h/c'", 5)]
+    assert desk.notes.get("failure/op-1") is None
 
 
-def test_poison_without_a_note_says_so(desk: Desk) -> None:
-    """A killed process leaves no reason; the event is kept all the same."""
-    desk.collect()
+def test_defect_is_logged_with_where_it_was_and_without_its_words(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """The host does not see it, so the line of the outcome has to name the place in the code."""
+    desk.source.failures = [ValueError("hunter2")]
+    with caplog.at_level(logging.INFO, logger="shared"):
+        desk.publish()
+    [line] = caplog.records
+    assert "get_run_tree" in line.__dict__["traceback"]
+    assert "hunter2" not in line.__dict__["traceback"]
+
+
+def in_another_process(desk: Desk, name: str) -> None:
+    desk.deliveries = replace(desk.deliveries, process=name)
+
+
+def die(desk: Desk, body: MessageBody, *, attempt: int) -> None:
+    """Let the process end in the middle of an attempt: nothing is done any more."""
+    desk.source.failures = [KeyboardInterrupt()]  # type: ignore[list-item]
+    with pytest.raises(KeyboardInterrupt):
+        desk.publish(body, attempt=attempt)
+
+
+def test_message_that_ends_its_process_each_time_is_dead_lettered_with_that_reason(desk: Desk) -> None:
+    """After six or so; no exception says why, and the host would go on for hours."""
+    body, attempt, ended = PLAIN, 1, 0
+    while not desk.letters():
+        in_another_process(desk, f"after {ended}")
+        desk.source.failures = [KeyboardInterrupt()]  # type: ignore[list-item]
+        try:
+            desk.publish(body, attempt=attempt)
+        except KeyboardInterrupt:
+            ended, attempt = ended + 1, attempt + 1
+        else:
+            body, attempt = desk.queue.bodies[-1], 1
+    [(_, reason, detail, attempts)] = desk.letters()
+    assert (reason, attempts, ended) == ("ProcessEnded", 5, 6)
+    assert detail.startswith("the process ended during the attempt")
+
+
+def test_message_that_another_one_took_along_is_published(desk: Desk) -> None:
+    """It waits by itself, for another time than the others that were in the process, and then nothing is wrong."""
+    in_another_process(desk, "first")
+    die(desk, PLAIN, attempt=2)
+    in_another_process(desk, "second")
+    assert desk.publish(PLAIN, attempt=3).outcome == "deferred"
+    assert desk.publish(desk.queue.bodies[-1]).outcome == "published"
+    assert (desk.letters(), desk.notes.get("failure/op-1")) == ([], None)
+
+
+def test_message_that_comes_back_to_the_process_that_has_it_was_not_interrupted(desk: Desk) -> None:
+    """The process lives, so it did not end."""
+    die(desk, PLAIN, attempt=2)
+    assert desk.publish(PLAIN, attempt=3).outcome == "published"
+
+
+def test_first_attempt_costs_no_note(desk: Desk) -> None:
+    """Only a message that came back may have a past."""
+    desk.publish()
+    assert desk.notes.calls == ["put"]  # of the last event
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConfigurationError(["LINEAGE_OPENLINEAGE_OUT: is wrong"]), ImportError("no module named azure.ai.ml")],
+    ids=["setting", "package"],
+)
+def test_failure_to_start_is_no_attempt_at_the_message(desk: Desk, error: Exception) -> None:
+    """However often: the host brings it back, and nothing of it counts."""
+    for attempt in range(1, 30):
+        desk.source.failures = [error]
+        with pytest.raises(type(error)):
+            desk.publish(attempt=attempt)
+    assert (desk.queue.messages, desk.letters()) == ([], [])
+    assert desk.publish(attempt=30).outcome == "published"
+
+
+def test_copy_that_the_queue_never_takes_is_a_dead_letter(desk: Desk) -> None:
+    """One of 64 KiB that Event Grid itself has put there is too large to wait; its own reason comes first."""
+    desk.source.failures, desk.queue.failures = [BUSY], [RequestRefusedError("HTTP 413", status=413)]
+    assert desk.publish().outcome == "dead_lettered"
+    assert desk.letters() == [("op-1", "ServiceUnavailable", "busy; nor could it wait: HTTP 413", 1)]
+
+
+def test_poison_goes_back_to_the_queue_once_and_is_then_dead_lettered(desk: Desk) -> None:
+    """It is there because the app could not start; that is not its fault."""
+    assert desk.collect().outcome == "deferred"
+    [back] = desk.queue.bodies
+    assert (back, desk.queue.delays, desk.letters()) == (PLAIN.taken_back(), [timedelta(0)], [])
+    assert desk.collect(back).outcome == "dead_lettered"
     (letter,) = desk.dead_letters.letters
     assert (letter.id, letter.reason, letter.attempts) == ("op-1", "PoisonMessage", 0)
     assert json.loads(letter.body) == json.loads(COMPLETED)
 
 
-def test_note_is_used_once(desk: Desk) -> None:
-    """The same message may become poison again, for another reason."""
-    desk.source.failures = [KeyError("x")]
-    with pytest.raises(KeyError):
-        desk.publish()
-    desk.collect()
-    desk.collect()
-    assert [letter.reason for letter in desk.dead_letters.letters] == ["PoisonMessage"]
+def test_poison_of_a_storage_that_refused_goes_back_each_time(desk: Desk) -> None:
+    """A note says that it did, so no attempt at the message failed; the second time it waits for longer."""
+    for _ in range(2):
+        desk.source.failures, desk.queue.failures = [BUSY], [AccessDeniedError("no role on the queue")]
+        with pytest.raises(AccessDeniedError):
+            desk.publish(attempt=20)
+        desk.collect(desk.queue.bodies[-1] if desk.queue.bodies else PLAIN)
+    assert [delay.total_seconds() for delay in desk.queue.delays] == [0, 3_600]
+    assert desk.letters() == []
+    assert desk.publish(desk.queue.bodies[-1]).outcome == "published"
+    assert desk.notes.get("failure/op-1") is None
 
 
-def test_note_is_kept_until_its_dead_letter_is_stored(desk: Desk) -> None:
-    """The message stays on the poison queue, and the next try must still know the reason."""
-    desk.source.failures, desk.dead_letters.failures = [KeyError("x")], [BUSY]
-    for error, act in ((KeyError, desk.publish), (ServiceUnavailableError, desk.collect)):
-        with pytest.raises(error):
-            act()
-    desk.collect()
-    assert [letter.reason for letter in desk.dead_letters.letters] == ["UnexpectedKeyError"]
+@pytest.mark.parametrize("failing", ["queue", "notes"])
+def test_poison_that_cannot_be_put_back_stays(desk: Desk, failing: str) -> None:
+    """The host brings it again."""
+    part = desk.queue if failing == "queue" else desk.dead_letters
+    part.failures = [BUSY]
+    with pytest.raises(ServiceUnavailableError):
+        desk.collect(PLAIN if failing == "queue" else PLAIN.taken_back())
+    assert (desk.queue.messages, desk.letters()) == ([], [])
+
+
+def test_poison_queue_is_drained_without_the_host(desk: Desk) -> None:
+    """Where its trigger does not run, nothing else would."""
+    poison = FakeQueue(PLAIN.to_json(), replace(PLAIN, operation_id="op-2", returned=True).to_json())
+    assert desk.deliveries.drain_poison(poison) == 0
+    assert poison.messages == []
+    assert desk.queue.bodies == [PLAIN.taken_back()]
+    assert [letter[0] for letter in desk.letters()] == ["op-2"]
+
+
+def test_empty_poison_queue_costs_one_request(desk: Desk) -> None:
+    """With each tick."""
+
+    class Counted(FakeQueue):
+        def receive(self, *, visibility: timedelta) -> Message | None:
+            raise AssertionError("nothing is there")
+
+    assert desk.deliveries.drain_poison(Counted()) == 0
 
 
 @pytest.mark.parametrize("body", [PLAIN, UNREADABLE], ids=["published", "dead-lettered"])
@@ -186,9 +299,10 @@ def test_note_is_forgotten_when_a_later_attempt_ends_well(desk: Desk, body: Mess
 
 
 def test_failure_that_cannot_be_noted_is_still_the_one_that_is_reported(desk: Desk) -> None:
-    """The host logs the defect itself, and beside it why there will be no note."""
-    desk.source.failures, desk.notes.failures = [KeyError("x")], [AccessDeniedError("no role on the table")]
-    with pytest.raises(KeyError) as raised:
+    """The host logs what the storage said, and beside it why there will be no note."""
+    desk.source.failures, desk.queue.failures = [KeyError("x")], [ServiceUnavailableError("the queue is down")]
+    desk.notes.failures = [AccessDeniedError("no role on the table")]
+    with pytest.raises(ServiceUnavailableError) as raised:
         desk.publish()
     assert raised.value.__notes__ == ["Nor could this failure be noted: no role on the table"]
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,6 +33,8 @@ BODIES = st.builds(
     received_at=st.text(),
     traceparent=st.text(),
     deferrals=st.integers(min_value=0),
+    failures=st.integers(min_value=0),
+    returned=st.booleans(),
     closes=st.text(),
 )
 
@@ -76,21 +79,24 @@ def test_members_of_wrong_types_do_no_harm(members: dict[str, object]) -> None:
     """Every part of what is read has its own type, so that the message can be dead-lettered."""
     body = MessageBody.parse(json.dumps(members), message_id="m")
     assert {type(value) for value in (body.event, body.operation_id, body.source, body.closes)} == {str}
-    assert isinstance(body.deferrals, int)
+    assert all(isinstance(value, int) for value in (body.deferrals, body.failures))
 
 
+@pytest.mark.parametrize("name", ["deferrals", "failures"])
 @pytest.mark.parametrize(("value", "expected"), [(3, 3), ("3", 0), (3.5, 0), (None, 0), ([3], 0)])
-def test_deferrals_that_are_not_a_count_start_again(value: object, expected: int) -> None:
+def test_what_is_no_count_starts_again(name: str, value: object, expected: int) -> None:
     """Rather waited for longer than lost."""
-    text = json.dumps({"event": "e", "operation_id": "op", "deferrals": value})
-    assert MessageBody.parse(text, message_id="m").deferrals == expected
+    text = json.dumps({"event": "e", "operation_id": "op", name: value})
+    assert getattr(MessageBody.parse(text, message_id="m"), name) == expected
 
 
-def test_deferred_message_differs_only_in_its_count() -> None:
-    """It is the same acceptance of the same event."""
-    body = MessageBody("e", "op", REPLAY, NOON.isoformat(), "trace", 4, "letter")
-    assert body.deferred() == MessageBody("e", "op", REPLAY, NOON.isoformat(), "trace", 5, "letter")
-    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4}
+def test_message_that_is_put_back_differs_only_in_its_counts() -> None:
+    """It is the same acceptance of the same event; once an attempt has ended, it is not from the poison queue."""
+    body = MessageBody("e", "op", REPLAY, NOON.isoformat(), "trace", 4, "letter", failures=1, returned=True)
+    assert body.deferred() == replace(body, deferrals=5, returned=False)
+    assert body.failed() == replace(body, failures=2, returned=False)
+    assert body.taken_back() == body
+    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "failures": 1}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(min_value=1, max_value=100))

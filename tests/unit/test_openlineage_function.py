@@ -34,7 +34,7 @@ class Desk:
         self.services = Services(settings, FakeClock())
         database = Database(":memory:", now=FakeClock())
         ports = SqliteLedger(database), SqliteLeases(database), SqliteNotes(database)
-        self.services.state = State(self.queue, self.letters, *ports, database.close)
+        self.services.state = State(self.queue, self.letters, *ports, database.close, FakeQueue())
 
     def post(self, body: object, *, encoding: str = "", raw: bytes = b"") -> tuple[int, Any]:
         content = raw or json.dumps(body).encode()

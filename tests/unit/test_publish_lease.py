@@ -12,7 +12,7 @@ from shared.catalog.entities import Entity
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
-from shared.publishing.engine import LEASE, Publisher
+from shared.publishing.engine import LEASE, Publisher, WriterLease
 from shared.publishing.plan import Outcome
 from shared.state.ports import Lease
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
@@ -34,18 +34,22 @@ Steps = Sequence[Callable[[], object]]
 
 
 class Watched(SqliteLeases):
-    """Leases where something happens right before a turn is asked for (the plan is made) or made to last longer."""
+    """Leases where something happens right before and after a turn is asked for, or when it is made to last longer."""
 
     before_acquire: Steps = ()
-    before_renew: Steps = ()
+    after_acquire: Steps = ()
+    on_renew: Steps = ()
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         for step in self.before_acquire:
             step()
-        return super().acquire(name, holder=holder, duration=duration)
+        lease = super().acquire(name, holder=holder, duration=duration)
+        for step in self.after_acquire:
+            step()
+        return lease
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        for step in self.before_renew:
+        for step in self.on_renew:
             step()
         return super().renew(name, holder=holder, duration=duration)
 
@@ -137,18 +141,75 @@ def test_event_that_changes_nothing_needs_no_turn(desk: Desk) -> None:
 
 def test_turn_lost_before_the_write_writes_nothing(desk: Desk) -> None:
     """We were so slow that another worker has begun; two writing at once could undo each other."""
-    desk.leases.before_renew = [lambda: desk.passes(LEASE), desk.rival_takes]
+    desk.leases.after_acquire = [lambda: desk.passes(LEASE), desk.rival_takes]
     with pytest.raises(LeaseHeldError, match="lost"):
         desk.publish()
     assert (desk.catalog.sent, desk.ledger.list_rows("run"), desk.rival_has()) == ([], [], True)
 
 
 def test_turn_is_made_to_last_when_the_write_begins(desk: Desk) -> None:
-    """Planning took most of it; no other worker may begin during the write."""
+    """Planning under the lease took most of it; no other worker may begin during the write."""
     taken: list[bool] = []
-    desk.leases.before_renew = [lambda: desk.passes(LEASE - timedelta(seconds=1))]
+    desk.leases.after_acquire = [lambda: desk.passes(LEASE - timedelta(seconds=1))]
     desk.catalog.during_write = [lambda: desk.passes(timedelta(seconds=2)), lambda: taken.append(desk.rival_takes())]
     assert (desk.publish().outcome, taken) == ("published", [False])
+
+
+def test_short_attempt_renews_nothing(desk: Desk) -> None:
+    """A lease costs a request when it is taken and one when it is given back."""
+    renewals: list[None] = []
+    desk.leases.on_renew = [lambda: renewals.append(None)]
+    assert (desk.publish().outcome, renewals) == ("published", [])
+
+
+SHORT = timedelta(seconds=0.3)
+"""A lease that its thread renews ten times a second."""
+
+
+def test_lease_is_renewed_while_one_request_takes_longer_than_it(desk: Desk) -> None:
+    """With all its retries, one to the catalog may take minutes."""
+    renewed = Flag()
+    desk.leases.on_renew = [renewed.set]
+    with WriterLease.take(desk.leases, [ROOT], now=desk.clock, duration=SHORT):
+        for _ in range(5):
+            desk.passes(SHORT * 0.9)
+            renewed.clear()
+            assert renewed.wait(10)
+            renewed.clear()
+            assert renewed.wait(10)  # the one before may have begun before the time passed
+            assert desk.rivals.acquire(ROOT, holder="rival", duration=LEASE) is None
+
+
+def test_lease_that_was_found_lost_stops_the_next_write(desk: Desk) -> None:
+    """The clock need not have moved: who renews first finds out."""
+    tried = Flag()
+    with WriterLease.take(desk.leases, [ROOT], now=desk.clock, duration=SHORT) as lease:
+        with lease._alone:  # so that the thread does not renew it meanwhile
+            desk.passes(SHORT)
+            assert desk.rival_takes()
+            desk.clock.time -= SHORT
+            desk.leases.on_renew = [tried.set]
+        assert tried.wait(10)
+        with pytest.raises(LeaseHeldError, match="lost"):
+            lease.check()
+    assert desk.rival_has()
+
+
+def test_writer_stops_before_a_lease_ends_that_cannot_be_renewed(desk: Desk) -> None:
+    """Storage refuses, so no one can say whose it is in a moment."""
+
+    def refuse() -> None:
+        raise ServiceUnavailableError("the table is down")
+
+    with WriterLease.take(desk.leases, [ROOT], now=desk.clock) as lease:
+        desk.leases.on_renew = [refuse]
+        lease.check()
+        desk.passes(LEASE / 3)
+        with pytest.raises(ServiceUnavailableError):
+            lease.check()
+        desk.leases.on_renew = []
+        lease.check()
+        assert not desk.rival_takes()
 
 
 def test_what_another_worker_wrote_after_our_plan_is_not_undone(desk: Desk) -> None:
@@ -166,7 +227,8 @@ def test_what_another_worker_wrote_after_our_plan_is_not_written_again(desk: Des
 
 
 def test_turn_of_a_worker_that_died_is_taken_over_with_a_new_plan(desk: Desk) -> None:
-    """It is unknown what it wrote before it died."""
+    """It is unknown what it wrote before it died. The others wait for a minute, and no longer."""
+    assert timedelta(minutes=1) >= LEASE
     desk.rival_takes()
     desk.passes(LEASE)
     assert (desk.publish().outcome, desk.source.calls) == ("published", ["run train"] * 2)

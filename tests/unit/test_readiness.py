@@ -1,5 +1,6 @@
 """Readiness: each thing the app needs is checked by itself, and the problem is reported in words."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -8,8 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import azure.functions as func
 import pytest
 
+from functions import health
+from shared import bootstrap
 from shared.bootstrap import Services
 from shared.errors import (
     AccessDeniedError,
@@ -23,7 +27,7 @@ from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
 
-PROBES = {"queue": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
+PROBES = {"queue": "count", "poison": "count", "dead_letters": "get", "ledger": "get_rows", "catalog": "find"}
 """Each thing that is reached, and the call that does it."""
 RIGHT = {
     "RECONCILE_SCHEDULE": "0 */15 * * * *",
@@ -155,7 +159,7 @@ def test_store_that_cannot_be_opened_in_time_is_named_for_each_use(services: Ser
         state = property(lambda _: hanging())
 
     found = check(Ports, Probes(deadline=0.3))
-    assert [name for name in CHECKS if found[name]] == ["queue", "dead_letters", "ledger"]
+    assert [name for name in CHECKS if found[name]] == ["queue", "poison", "dead_letters", "ledger"]
     assert hanging.calls == 1
 
 
@@ -192,6 +196,21 @@ def test_callers_at_the_same_time_share_one_check(services: Services, hanging: H
     for caller in callers:
         caller.join(timeout=10)
     assert found == [dict.fromkeys(CHECKS, "")] * 8
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_ready_names_a_setting_that_is_missing(services: Services, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """503, and the body says which; with all of them 200."""
+    monkeypatch.setattr(bootstrap, "services", lambda: services)
+    for each, value in RIGHT.items():
+        monkeypatch.setenv(each, value)
+    request = func.HttpRequest("GET", "/api/health/ready", body=b"")
+    ready = health.ready.build().get_user_function()
+    assert ready(request).status_code == 200
+    monkeypatch.setenv(name, "0 0 3 * * 7" if name == "RECONCILE_SCHEDULE" else "stother")
+    answer = ready(request)
+    assert answer.status_code == 503
+    assert name in json.loads(answer.get_body())["bindings"]
 
 
 def test_live_needs_nothing_of_the_product() -> None:

@@ -3,15 +3,17 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.bootstrap import Services
+from shared.errors import ServiceUnavailableError
 from shared.intake.message import REPLAY, MessageBody
 from shared.intake.receive import MESSAGE_LIMIT, RefusedBodyError
-from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_events
+from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_after_outage, replay_events
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
@@ -27,7 +29,7 @@ class Desk:
         self.services = Services(Settings("https://nowhere.invalid", (ARM_ID,), Path(":memory:")), FakeClock())
         database = Database(":memory:", now=FakeClock())
         ports = SqliteLedger(database), SqliteLeases(database), SqliteNotes(database)
-        self.services.state = State(self.fake_queue, self.fake_letters, *ports, database.close)
+        self.services.state = State(self.fake_queue, self.fake_letters, *ports, database.close, FakeQueue())
 
     def replay(self, *events: object, dry_run: bool = False, requester: str = "") -> list[dict[str, str]]:
         return self.post(json.dumps(events).encode(), dry_run=dry_run, requester=requester)
@@ -62,6 +64,30 @@ def desk() -> Iterator[Desk]:
 
 def completed(run_id: str = "train", **members: Any) -> dict[str, Any]:
     return event_grid("RunCompleted", f"experiments/e/runs/{run_id}", {"runId": run_id}, **members)
+
+
+def test_dead_letters_of_an_outage_go_back_to_the_queue_and_no_others(desk: Desk) -> None:
+    """Each is closed as soon as its message is on the queue, which opens it again if it has to."""
+    for number, reason in enumerate(("AccessDenied", "MalformedEvent", "ServiceUnavailable", "LeaseHeld")):
+        event = json.dumps(completed(id=f"e-{number}"))
+        desk.fake_letters.put(reason=reason, detail="", body=event, attempts=1, id=f"letter-{number}")
+    assert replay_after_outage(desk.services.state, now=desk.services.now) == 2
+    assert [(body.closes, body.source) for body in desk.queued] == [("letter-0", REPLAY), ("letter-2", REPLAY)]
+    assert desk.fake_letters.closed == {"letter-0", "letter-2"}
+    assert replay_after_outage(desk.services.state, now=desk.services.now) == 0
+
+
+def test_dead_letter_of_an_outage_stays_open_when_it_cannot_be_put_on_the_queue(desk: Desk) -> None:
+    """It is in one place at least."""
+    desk.fake_letters.put(reason="AccessDenied", detail="", body=json.dumps(completed()), attempts=1, id="letter")
+
+    def refuse(body: str, *, delay: timedelta = timedelta(0)) -> None:
+        raise ServiceUnavailableError("the queue is down")
+
+    desk.fake_queue.put = refuse  # type: ignore[method-assign]
+    with pytest.raises(ServiceUnavailableError):
+        replay_after_outage(desk.services.state, now=desk.services.now)
+    assert desk.fake_letters.closed == set()
 
 
 FOREIGN = completed(topic=ARM_ID.replace("ws-ml", "ws-other"))

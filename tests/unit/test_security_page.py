@@ -1,19 +1,18 @@
 """SECURITY.md makes claims; those that a number or a test holds must name one that exists."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
+from shared.intake.deliver import Patience
 from shared.intake.receive import MESSAGE_LIMIT
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT
-from shared.publishing.engine import LEASE
 from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, QUEUE, TABLE, UNDELIVERED
+from shared.state.ports import LONGEST_LEASE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-HOST = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
 TESTS = set(re.findall(r"`(test_\w+)`", PAGE))
 DEFINED = {
     name
@@ -34,8 +33,8 @@ def test_every_test_that_is_named_exists() -> None:
         (f"at most {BODY_LIMIT // 1024**2} MiB", BODY_LIMIT % 1024**2 == 0),
         (f"{EVENT_LIMIT} events a request", True),
         (f"{MESSAGE_LIMIT // 1024} KiB a message", MESSAGE_LIMIT % 1024 == 0),
-        ("counts for ten minutes at most", LEASE.total_seconds() == 600),
-        ("five attempts, then a dead letter", HOST["extensions"]["queues"]["maxDequeueCount"] == 5),
+        ("counts for ten minutes at most", LONGEST_LEASE.total_seconds() == 600),
+        ("five attempts, then a dead letter", Patience().failures == 5),
     ],
 )
 def test_limit_is_the_one_in_the_code(words: str, holds: bool) -> None:

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared import telemetry
+from shared.intake.receive import RefusedBodyError, recorded_refusal
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -149,8 +150,9 @@ def test_metrics_count_outcomes_requests_throttles_and_show_coverage(reader: InM
 
 def test_refused_requests_are_counted_by_source_and_status(reader: InMemoryMetricReader) -> None:
     """A sender whose events never arrive shows there, and nowhere else."""
-    telemetry.record_refusal("test", 411)
-    telemetry.record_refusal("test", 411)
+    for _ in range(2):
+        with pytest.raises(RefusedBodyError), recorded_refusal("test"):
+            raise RefusedBodyError(411, "body: came without Content-Length")
     assert points(reader, "lineage.refusals") == [({"source": "test", "status": 411}, 2)]
 
 
