@@ -182,7 +182,7 @@ class WrittenTree:
 class Ledger(Protocol):
     """What was published, so that unchanged content costs no write and coverage can be counted."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self) -> AbstractContextManager[object]:
         """
         Write what is put until the end of the context together: all of it or, after an error, nothing.
 

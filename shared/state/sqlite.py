@@ -4,7 +4,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from threading import RLock
@@ -221,10 +221,8 @@ class SqliteLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        with self._database.transaction():
-            yield
+    def together(self) -> AbstractContextManager[object]:
+        return self._database.transaction()
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
         rows = self._database.select_in("SELECT * FROM rows WHERE key IN", keys)

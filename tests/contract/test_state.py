@@ -567,7 +567,7 @@ def test_of_two_writers_that_read_one_tree_the_second_writes_nothing(state: Stat
 
 
 def test_holder_learns_that_another_asked_for_its_lease(state: State, reopen: Open) -> None:
-    """Whoever found it taken may have left something to do; it is said once, and only to the one who held it."""
+    """Another worker that found it taken may have left something to do; it is said once, to the holder alone."""
     for together in (False, True):
         assert state.leases.acquire(ROOT, holder="a", duration=MINUTE)
         for _ in range(2):
