@@ -103,7 +103,7 @@ def running_app(scenario: str) -> Iterator[Hosted]:
             "LineageStorage": azurite.connection_string,
             "AzureWebJobsStorage": azurite.connection_string,
             "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
-            "PYTHON_THREADPOOL_THREAD_COUNT": "12",
+            "PYTHON_THREADPOOL_THREAD_COUNT": "32",
         }
         services = Services(Settings.from_env(environment))
         services.catalog.install_types()

@@ -24,6 +24,6 @@ def ready(req: func.HttpRequest) -> func.HttpResponse:
     from shared.readiness import check_readiness
 
     probes = check_readiness(bootstrap.services, os.environ)
-    body = json.dumps({probe.name: probe.problem or "ok" for probe in probes})
+    body = json.dumps({probe.name: probe.problem or probe.state for probe in probes})
     status = 503 if any(probe.problem for probe in probes) else 200
     return func.HttpResponse(body, status_code=status, mimetype="application/json")

@@ -20,6 +20,7 @@ def receive_event(event: func.EventGridEvent, message: func.Out[str], context: f
     from shared.intake.message import EVENT_GRID
     from shared.intake.receive import receive_event as receive
 
+    bootstrap.start_telemetry()
     text = receive(
         json.dumps(_to_raw(event)),
         operation_id=str(context.invocation_id),

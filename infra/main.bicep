@@ -43,7 +43,7 @@ param reconcileSchedule string = '0 */15 * * * *'
 
 @minValue(1)
 @maxValue(1000)
-@description('Most instances a function runs on. Each sends at most 12 requests at a time to Purview, so this caps the load on it.')
+@description('Most instances a function runs on. Each handles at most 12 messages and sends at most 4 requests at a time to Purview, so this caps the load on it.')
 param maximumInstanceCount int = 40
 
 @description('Memory of an instance in MB.')

@@ -19,9 +19,9 @@ from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
 from shared.reconciling.reconcile import Reconciler
-from shared.settings import CONSOLE, Settings
+from shared.settings import Settings, wants_application_insights, wants_console
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
-from shared.telemetry import AZURE_ML, CATALOG, record_request, start_console
+from shared.telemetry import AZURE_ML, CATALOG, record_request, start_exporting
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -52,12 +52,15 @@ def services() -> "Services":
     Raises:
         ConfigurationError
     """
-    settings = Settings.from_env(os.environ)
+    start_telemetry()
+    return Services(Settings.from_env(os.environ))
+
+
+def start_telemetry() -> None:
+    """See to the logs and the telemetry of this process, also where its settings are wrong: that is to be seen."""
     # azure-core's INFO lines hold whole requests, and there are ten for each message.
     logging.getLogger("azure").setLevel(logging.WARNING)
-    if settings.telemetry == CONSOLE:
-        start_console()
-    return Services(settings)
+    start_exporting(wanted=wants_application_insights(os.environ), console=wants_console(os.environ))
 
 
 def to_message(message: "func.QueueMessage") -> Message:

@@ -12,6 +12,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.ports import Catalog
 from shared.state.ports import State
+from shared.telemetry import who_exports
 
 DEADLINE = 5.0
 """Seconds for all checks together."""
@@ -20,10 +21,11 @@ _UNKNOWN = QualifiedName("azureml://readiness")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One thing the app needs; `problem` is "" if it is right."""
+    """One thing the app needs; `problem` is "" if it is right, and `state` says it in a word."""
 
     name: str
     problem: str = ""
+    state: str = "ok"
 
 
 class Ports(Protocol):
@@ -94,6 +96,8 @@ def check_readiness(
     """
     Check settings and bindings, and side by side queues, dead letters, ledger and, by one look-up, the catalog.
 
+    Who exports telemetry is named too; it is a problem only if no one does although it is wanted.
+
     Args:
         environ: the app settings, as the host has them too.
     """
@@ -101,7 +105,7 @@ def check_readiness(
     try:
         ports = open_ports()
     except LineageError as error:
-        return [Probe("settings", str(error)), bindings]
+        return [Probe("settings", str(error)), bindings, _name_exporter()]
     opening = Lock()
 
     def state() -> State:
@@ -117,7 +121,12 @@ def check_readiness(
             "catalog": lambda: ports.impatient_catalog.find([_UNKNOWN]),
         }
     )
-    return [Probe("settings"), bindings, *reached]
+    return [Probe("settings"), bindings, _name_exporter(), *reached]
+
+
+def _name_exporter() -> Probe:
+    exporting = who_exports()
+    return Probe("telemetry", exporting.problem, exporting.by)
 
 
 def _name_waiting(count: int) -> str:

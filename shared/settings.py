@@ -21,6 +21,8 @@ DEFAULT_DOWNSTREAM = "downstream.yaml"
 DEFAULT_ARM_ENDPOINT = f"https://{PUBLIC.arm}"
 WORKER, CONSOLE = "worker", "console"
 OFF, ON = "off", "on"
+_APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+"""An app setting of the Functions host and its worker: where telemetry is sent."""
 _WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
 """An app setting of the Functions worker: it sends metrics and traces to Application Insights."""
 _TRUE = ("1", "true", "t", "yes", "y")
@@ -61,7 +63,8 @@ class Settings:
         downstream: what data feeds in Power BI, besides what the tags of data assets say.
         openlineage_out: where lineage goes as OpenLineage: `console`, `file:///path`, a URL, or "" for nowhere.
         openlineage_scope: OAuth scope of the token sent to the receiver; "" to send none.
-        telemetry: who exports it: the Functions `worker`, if its own app settings say so, or we, to the `console`.
+        telemetry: where it goes: to Application Insights as the app settings of the Functions `worker` say, or to the
+            `console`.
         openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may report; one that ends in `*` stands
             for all that begin so. Empty: nothing is taken.
     """
@@ -237,6 +240,17 @@ class _Reader:
         except ConfigurationError as error:
             self.problems += [f"{name}: {problem}" for problem in error.problems]
             return NOTHING
+
+
+def wants_application_insights(environ: Mapping[str, str]) -> bool:
+    """Whether telemetry is to be sent: there is an address, and the worker's setting, if it is there, says yes."""
+    exports = environ.get(_WORKER_EXPORTS, "").strip().casefold()
+    return bool(environ.get(_APPLICATION_INSIGHTS, "").strip()) and (not exports or exports in _TRUE)
+
+
+def wants_console(environ: Mapping[str, str]) -> bool:
+    """Whether telemetry is to be printed."""
+    return environ.get("LINEAGE_TELEMETRY", "").strip() == CONSOLE
 
 
 def read_storage(environ: Mapping[str, str]) -> Path | StorageAccount | Azurite | None:

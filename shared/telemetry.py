@@ -1,10 +1,13 @@
 """
 What the app reports about its work: requests and seconds for the line of each outcome, and OpenTelemetry data.
 
-Only OpenTelemetry's API is used, which does nothing without an exporter: in Azure that is the Functions worker, to
-Application Insights; on a laptop `start_console`.
+Only OpenTelemetry's API is used, which does nothing without an exporter. In Azure the Functions worker sets one up, to
+Application Insights, and where it did not, `start_exporting` does; on a laptop `start_console`.
 """
 
+import logging
+import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +17,13 @@ from dataclasses import dataclass, field
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.redaction import redact_text
+
+logger = logging.getLogger(__name__)
+
+WORKER, APP, CONSOLE, NO_ONE = "worker", "app", "console", "no one"
+"""Who exports the telemetry of a process."""
 
 AZURE_ML, CATALOG = "azure_ml", "catalog"
 """The services whose requests are counted."""
@@ -129,6 +139,83 @@ def record_coverage(workspace: str, *, percent: float, gaps: int) -> None:
 def record_poison(messages: int) -> None:
     """Report how many messages wait on the poison queue after all that could be taken were taken."""
     _poison.set(messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """Who exports the telemetry of this process; `problem` says why no one does although it is wanted."""
+
+    by: str = NO_ONE
+    problem: str = ""
+
+
+@dataclass
+class _State:
+    """What this process has done for its telemetry; `exporting` is None before the first function ran."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    exporting: Exporting | None = None
+
+
+_state = _State()
+
+
+def start_exporting(*, wanted: bool, console: bool = False) -> Exporting:
+    """
+    Make sure, once in a process, that its telemetry is exported, and return by whom.
+
+    A worker for Python up to 3.12 that isolates its own packages sets up Azure Monitor before it can import it, warns,
+    and goes on without; then we do what it would have done. Never raises: lineage is published without telemetry too.
+
+    Args:
+        wanted: whether it is sent to Application Insights.
+        console: whether it is printed, if the worker exports nothing.
+    """
+    with _state.lock:
+        if _state.exporting is None:
+            _state.exporting = _start_exporting(wanted=wanted, console=console)
+        return _state.exporting
+
+
+def who_exports() -> Exporting:
+    """Return who exports the telemetry of this process: no one before `start_exporting` was called."""
+    return _state.exporting or Exporting()
+
+
+def _start_exporting(*, wanted: bool, console: bool) -> Exporting:
+    if _has_provider():
+        return Exporting(WORKER)
+    if console:
+        start_console()
+        return Exporting(CONSOLE)
+    if not wanted:
+        return Exporting()
+    try:
+        _set_up_azure_monitor()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the set-up, the work goes on
+        problem = f"telemetry is not exported: {type(error).__name__}: {redact_text(str(error))}"
+        logger.warning("telemetry is not exported", extra={"reason": problem})
+        return Exporting(NO_ONE, problem)
+    logger.info("the worker does not export telemetry, so the app does")
+    return Exporting(APP)
+
+
+def _has_provider() -> bool:
+    """Whether a provider of OpenTelemetry's SDK is set; looking does not import the SDK."""
+    providers = (metrics.get_meter_provider(), trace.get_tracer_provider())
+    return any(type(provider).__module__.startswith("opentelemetry.sdk.") for provider in providers)
+
+
+def _set_up_azure_monitor() -> None:
+    """
+    Do what `initialize_azure_monitor` of Azure/azure-functions-python-worker does.
+
+    Connection string, logger and identity (APPLICATIONINSIGHTS_AUTHENTICATION_STRING) are in the environment.
+    """
+    from azure.monitor.opentelemetry import configure_azure_monitor
+
+    os.environ.setdefault("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "azure_functions")
+    configure_azure_monitor()
 
 
 def start_console() -> None:

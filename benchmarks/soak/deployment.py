@@ -114,7 +114,7 @@ class Deployment:
                 "LineageStorage": self._behind_faults(),
                 "AzureWebJobsStorage": self.azurite.connection_string,
                 "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
-                "PYTHON_THREADPOOL_THREAD_COUNT": "12",
+                "PYTHON_THREADPOOL_THREAD_COUNT": "32",
             }
             self.receiver = Worker(
                 self._folder, self.environment, "--no-queues", "--journal", str(self._folder / "accepted.jsonl")

@@ -17,6 +17,8 @@ MAX_BATCH_SIZE = 32
 SHORTEST_POLLING_INTERVAL = timedelta(milliseconds=100)
 SHORTEST_TIMEOUT = timedelta(seconds=1)
 DEFAULT_TIMEOUT = timedelta(minutes=30)
+_LONGEST_DAYS = 10_675_199
+"""What 64 bits of ticks hold, each a ten-millionth of a second."""
 _TIMESPANS = (
     re.compile(r"(?:(?P<days>\d+)[.:])?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+(?:\.\d+)?)", re.ASCII),
     re.compile(r"(?:(?P<days>\d+)\.)?(?P<hours>\d+):(?P<minutes>\d+)(?P<seconds>)", re.ASCII),
@@ -112,7 +114,7 @@ def parse_timespan(text: str) -> timedelta:
     (datetime.timedelta(seconds=30), datetime.timedelta(days=5), datetime.timedelta(days=24))
     """
     text = text.strip()
-    if re.fullmatch(r"[0-9]{1,8}", text):
+    if re.fullmatch(r"[0-9]{1,8}", text) and int(text) <= _LONGEST_DAYS:
         return timedelta(days=int(text))
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _TIMESPANS)), None)
     if found is not None:

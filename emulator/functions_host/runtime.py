@@ -3,12 +3,14 @@
 import asyncio
 import importlib
 import json
+import os
 import sys
 import threading
 import uuid
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,9 @@ from emulator.functions_host.bindings import Function, parse_function
 
 TARGET = Path(sys.prefix) / "functions-runtime"
 """Where `make` installs the library: apart, because it asks for Python 3.13 though it works on 3.11."""
+ISOLATE = "PYTHON_ISOLATE_WORKER_DEPENDENCIES"
+"""App setting: the worker keeps its packages and the app's apart."""
+_APP = "function_app"
 
 
 class BootError(RuntimeError):
@@ -62,6 +67,25 @@ _PROTOS = SimpleNamespace(
 )
 
 
+class _AppPackagesLater(MetaPathFinder):
+    """
+    Keeps telemetry packages of the app from being found before the app itself is imported.
+
+    So it is with isolated dependencies in the worker for Python up to 3.12: it sets up Azure Monitor, and only then
+    puts the app's packages on the path. Source: Azure/azure-functions-python-worker 4.34,
+    ``_handle__worker_init_request``.
+    """
+
+    _LATER = ("azure.monitor", "opentelemetry")
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Let others find a module, once the app is asked for; until then raise for what it brings along."""
+        if name == _APP:
+            sys.meta_path.remove(self)
+        elif name.startswith(self._LATER):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 class Runtime:
     """
     An app, indexed and ready to run.
@@ -94,6 +118,8 @@ class Runtime:
             raise BootError(f"the Functions runtime is not in {TARGET}; run make") from error
         self._datum = importlib.import_module("azure_functions_runtime.bindings.datumdef").Datum
         self._invoke = importlib.import_module("azure_functions_runtime.native_invocation").invocation_request_native
+        if os.environ.get(ISOLATE, "").casefold() in ("1", "true"):
+            sys.meta_path.insert(0, _AppPackagesLater())
         self._thread.start()
         self.functions = self._submit(self._boot()).result()
 

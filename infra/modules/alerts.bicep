@@ -19,6 +19,8 @@ param email string
 param coverageTarget int
 
 var outcomes = 'customMetrics | where name == "lineage.outcomes"'
+// The host exports what it ran by itself, whatever the app does. An event needs a minute to be handled, and 15 to be seen here.
+var handlers = '"receive_event", "publish_lineage"'
 var rules = [
   {
     name: 'dead-letters'
@@ -79,6 +81,18 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     severity: 3
+  }
+  {
+    name: 'no-telemetry'
+    displayName: 'Alert: no telemetry'
+    description: 'The app is given events, and reports nothing of what becomes of them. Runbook: No telemetry.'
+    query: '${outcomes} | summarize Outcomes = count() | extend Runs = toscalar(union (customMetrics | where name == "faas.invoke_duration" and tostring(customDimensions["faas.name"]) in (${handlers})), (requests | where name has_any (${handlers})) | where timestamp < ago(15m) | count) | project Total = iff(Outcomes == 0 and Runs > 0, 1, 0)'
+    timeAggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    frequency: 'PT15M'
+    window: 'PT1H'
+    severity: 2
   }
 ]
 

@@ -58,3 +58,13 @@ def test_request_without_key_or_from_another_namespace_is_refused(deployment: De
     batch = deployment.host.post("v1/lineage/batch", b"[" + other + b"]", **deployment.host.key)
     assert (batch.status_code, batch.json()["summary"]["failed"]) == (207, 1)
     assert deployment.queued() == 0
+
+
+@pytest.mark.parametrize("route", ["v1/lineage", "v1/lineage/batch", "replay"])
+def test_body_in_chunks_is_answered_with_what_to_change(deployment: Deployment, route: str) -> None:
+    """The host hands it over as an empty one; with its length it is taken."""
+    event = json.dumps([run_event("COMPLETE")]).encode()
+    url = f"{deployment.host.url}/api/{route}"
+    answer = deployment.host.session.post(url, iter([event]), headers=deployment.host.key, timeout=60)
+    assert (answer.status_code, "without Content-Length" in answer.json()["error"]) == (411, True)
+    assert deployment.host.post(route, event, **deployment.host.key).status_code in (200, 202)

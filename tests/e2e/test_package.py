@@ -27,6 +27,7 @@ IMPORTS = {
     "azure.eventgrid": "azure-eventgrid",
     "azure.functions": "azure-functions",
     "azure.identity": "azure-identity",
+    "azure.monitor.opentelemetry": "azure-monitor-opentelemetry",
     "azure.storage.blob": "azure-storage-blob",
     "azure.storage.queue": "azure-storage-queue",
     "openlineage.client": "openlineage-python",

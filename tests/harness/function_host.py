@@ -93,7 +93,7 @@ def settings_for(emulator: Emulator, azurite: Azurite) -> dict[str, str]:
         "LineageStorage": azurite.connection_string,
         "AzureWebJobsStorage": azurite.connection_string,
         "RECONCILE_SCHEDULE": SCHEDULE,
-        "PYTHON_THREADPOOL_THREAD_COUNT": "12",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "32",
     }
 
 

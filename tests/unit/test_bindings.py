@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import functions
+from emulator.functions_host.schedules import ScheduleError, parse_schedule
 from shared.bindings import CONNECTION, FUNCTIONS, SCHEDULE, find_binding_problems, find_schedule_problem
 
 ROOT = Path(__file__).parents[2]
@@ -19,86 +20,92 @@ RIGHT = {
 KEY = "AccountKey=c2VjcmV0"
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        "0 */15 * * * *",
-        "*/15 * * * *",
-        "  0   0 3 * *   SUN ",
-        "0 0 3 * * 0-6",
-        "0 0 3 * * Mon-Fri",
-        "0 0 3 * * fri-MON",
-        "0 0 3 * september Wednesday",
-        "0 0 3 * s m",
-        "0 0 3 * JUL,a,12 T/2",
-        "*/0 * * * * *",
-        "5/0 * * * * *",
-        "0/-3 * * * * *",
-        "30-10/5 1,2,3 0 * * *",
-        "0 0 0 29 2 *",
-        "0 0 0 31 1,4 *",
-        "0 0 0 1 1\t *",
-        "00:15:00",
-        "24:00:00",
-        "5",
-        "1.02:03:04.5",
-        "6:12:14:45",
-        "23:59",
-        " 00:00:01 ",
-    ],
+TAKEN = (
+    "0 */15 * * * *",
+    "*/15 * * * *",
+    "  0   0 3 * *   SUN ",
+    "0 0 3 * * 0-6",
+    "0 0 3 * * Mon-Fri",
+    "0 0 3 * * fri-MON",
+    "0 0 3 * september Wednesday",
+    "0 0 3 * s m",
+    "0 0 3 * JUL,a,12 T/2",
+    "*/0 * * * * *",
+    "5/0 * * * * *",
+    "0/-3 * * * * *",
+    "30-10/5 1,2,3 0 * * *",
+    "0 0 0 29 2 *",
+    "0 0 0 31 1,4 *",
+    "0 0 0 1 1\t *",
+    "00:15:00",
+    "24:00:00",
+    "5",
+    "1.02:03:04.5",
+    "6:12:14:45",
+    "23:59",
+    " 00:00:01 ",
 )
+REFUSED = (
+    ("", "is not set"),
+    ("  ", "is not set"),
+    ("hourly", "has 1 field;"),
+    ("0 0 0 * * * 2026", "has 7 fields;"),
+    ("0\t*/15 * * * *", "'0\\t*/15' cannot be a minute"),
+    ("0 0\t3 * * *", "'0\\t3' cannot be a hour"),
+    ("0\t0\t3\t*\t*\t*", "has 1 field;"),
+    ("0 0 3 * * 7", "'7' cannot be a day of the week (0 to 6, or a name)"),
+    ("0 0 3 * * 0-7", "'0-7' cannot be a day of the week"),
+    ("0 0 3 * * Sundays", "'Sundays' cannot be a day of the week"),
+    ("0 0 3 * 0 *", "'0' cannot be a month"),
+    ("0 0 3 0 * *", "'0' cannot be a day"),
+    ("0 0 3 0-5 * *", "'0-5' cannot be a day"),
+    ("60 * * * * *", "'60' cannot be a second"),
+    ("0 0 24 * * *", "'24' cannot be a hour"),
+    ("0 0 24/2 * * *", "'24/2' cannot be a hour"),
+    ("1,,2 * * * * *", "'' cannot be a second"),
+    ("1, * * * * *", "'' cannot be a second"),
+    ("5- * * * * *", "'5-' cannot be a second"),
+    ("-5 * * * * *", "'-5' cannot be a second"),
+    ("/5 * * * * *", "'/5' cannot be a second"),
+    ("*/5/2 * * * * *", "'*/5/2' cannot be a second"),
+    ("1-2-3 * * * * *", "'1-2-3' cannot be a second"),
+    ("*-5 * * * * *", "'*-5' cannot be a second"),
+    ("? * * * * *", "'?' cannot be a second"),
+    ("0 0 0 L * *", "'L' cannot be a day"),
+    ("Mon * * * * *", "'Mon' cannot be a second"),
+    ("1st * * * * *", "'1st' cannot be a second"),
+    ("99999999999 * * * * *", "'99999999999' cannot be a second"),
+    ("٣ * * * * *", "'٣' cannot be a second"),
+    (f"{'9' * 5_000} * * * * *", "Exceeds the limit"),
+    ("24:00", "has 1 field;"),
+    ("00:60:00", "has 1 field;"),
+    ("10675200", "has 1 field;"),
+    ("9" * 5_000, "has 1 field;"),
+    ("@hourly", "has 1 field;"),
+    ("%RECONCILE_SCHEDULE%", "has 1 field;"),
+)
+
+
+@pytest.mark.parametrize("schedule", TAKEN)
 def test_schedule_that_the_host_takes_is_right(schedule: str) -> None:
     """NCRONTAB of five or six fields with names in full or any beginning, or a time span."""
     assert find_schedule_problem(schedule) == ""
 
 
-@pytest.mark.parametrize(
-    ("schedule", "problem"),
-    [
-        ("", "is not set"),
-        ("  ", "is not set"),
-        ("hourly", "has 1 field;"),
-        ("0 0 0 * * * 2026", "has 7 fields;"),
-        ("0\t*/15 * * * *", "'0\\t*/15' cannot be a minute"),
-        ("0 0\t3 * * *", "'0\\t3' cannot be a hour"),
-        ("0\t0\t3\t*\t*\t*", "has 1 field;"),
-        ("0 0 3 * * 7", "'7' cannot be a day of the week (0 to 6, or a name)"),
-        ("0 0 3 * * 0-7", "'0-7' cannot be a day of the week"),
-        ("0 0 3 * * Sundays", "'Sundays' cannot be a day of the week"),
-        ("0 0 3 * 0 *", "'0' cannot be a month"),
-        ("0 0 3 0 * *", "'0' cannot be a day"),
-        ("0 0 3 0-5 * *", "'0-5' cannot be a day"),
-        ("60 * * * * *", "'60' cannot be a second"),
-        ("0 0 24 * * *", "'24' cannot be a hour"),
-        ("0 0 24/2 * * *", "'24/2' cannot be a hour"),
-        ("1,,2 * * * * *", "'' cannot be a second"),
-        ("1, * * * * *", "'' cannot be a second"),
-        ("5- * * * * *", "'5-' cannot be a second"),
-        ("-5 * * * * *", "'-5' cannot be a second"),
-        ("/5 * * * * *", "'/5' cannot be a second"),
-        ("*/5/2 * * * * *", "'*/5/2' cannot be a second"),
-        ("1-2-3 * * * * *", "'1-2-3' cannot be a second"),
-        ("*-5 * * * * *", "'*-5' cannot be a second"),
-        ("? * * * * *", "'?' cannot be a second"),
-        ("0 0 0 L * *", "'L' cannot be a day"),
-        ("Mon * * * * *", "'Mon' cannot be a second"),
-        ("1st * * * * *", "'1st' cannot be a second"),
-        ("99999999999 * * * * *", "'99999999999' cannot be a second"),
-        ("٣ * * * * *", "'٣' cannot be a second"),
-        (f"{'9' * 5_000} * * * * *", "Exceeds the limit"),
-        ("24:00", "has 1 field;"),
-        ("00:60:00", "has 1 field;"),
-        ("10675200", "has 1 field;"),
-        ("9" * 5_000, "has 1 field;"),
-        ("@hourly", "has 1 field;"),
-        ("%RECONCILE_SCHEDULE%", "has 1 field;"),
-    ],
-)
+@pytest.mark.parametrize(("schedule", "problem"), REFUSED)
 def test_schedule_that_the_host_refuses_is_named_with_the_field(schedule: str, problem: str) -> None:
     """The host switches the timer off then, and says so in its log only."""
     found = find_schedule_problem(schedule)
     assert found[: len(problem)] == problem
     assert found.endswith("give six fields of NCRONTAB, such as 0 */15 * * * *")
+
+
+def test_emulated_host_takes_and_refuses_the_same() -> None:
+    """Both are written from the same sources, each on its own."""
+    assert [schedule for schedule in TAKEN if not parse_schedule(schedule)] == []
+    for schedule, _ in REFUSED:
+        with pytest.raises(ScheduleError):
+            parse_schedule(schedule)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from cli.admin.management.event_grid import Target, build_subscription
 from cli.options import BY_QUEUE, FUNCTION, deployment_options
 from functions import CONNECTION
+from shared.http.rest import POOL_SIZE
 from shared.settings import Settings
 from shared.state import azure_storage
 from tests.recipes.setting_places import PARAMETERS, settings_in_code, switches_in_code
@@ -21,6 +22,14 @@ TEMPLATES = templates()
 PAGE = (ROOT / "docs/infra.md").read_text(encoding="utf-8")
 HOOKS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((INFRA / "hooks").glob("*.sh")))
 every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+
+HOST_METRIC = "faas.invoke_duration"
+"""Azure/azure-functions-host, `HostMetrics.cs`: how long each function ran, by `faas.name`."""
+POLLING = (
+    "Microsoft.Azure.WebJobs.Extensions.Storage.Common.Listeners",
+    "Microsoft.Azure.WebJobs.Host.Queues.Listeners",
+)
+"""Categories of the host's queue listener: of Azure/azure-sdk-for-net, and before of Azure/azure-webjobs-sdk."""
 
 READ_BY_OTHERS = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "host and worker: telemetry with a token",
@@ -35,11 +44,13 @@ READ_BY_OTHERS = {
     "LineageStorage__credential": "host: the triggers' connection",
     "LineageStorage__queueServiceUri": "host: the triggers' connection",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "worker",
-    "PYTHON_ISOLATE_WORKER_DEPENDENCIES": "worker: our azure-functions, not its own",
     "PYTHON_THREADPOOL_THREAD_COUNT": "worker",
     "RECONCILE_SCHEDULE": "host: functions/reconcile.py names it",
 }
 """App settings that `shared/settings.py` does not read, and who does."""
+
+CALLERS = 8
+"""Threads of a worker that no message takes: Event Grid, health checks and OpenLineage clients call meanwhile."""
 
 ROLES = {
     ("modules/monitoring", "publisher"): "the app sends telemetry without a key",
@@ -222,12 +233,35 @@ def test_app_settings_are_ones_that_the_settings_accept() -> None:
 
 
 def test_settings_of_host_and_worker_fit_the_app() -> None:
-    """The triggers' connection, and a thread for each message that the host hands over at once."""
+    """The triggers' connection; a thread for each message at once, and some for those who call meanwhile."""
     given = _app_settings()
     assert {f"{CONNECTION}__{member}" for member in ("clientId", "credential", "queueServiceUri")} <= set(given)
     queues = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
-    assert int(given["PYTHON_THREADPOOL_THREAD_COUNT"]) >= queues["batchSize"] + queues["newBatchThreshold"]
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "functions").glob("*.py")))
+    messages = code.count("@bp.queue_trigger(") * (queues["batchSize"] + queues["newBatchThreshold"])
+    local = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
+    for settings in (given, local):
+        assert int(settings["PYTHON_THREADPOOL_THREAD_COUNT"]) >= messages + CALLERS
     assert "%RECONCILE_SCHEDULE%" in (ROOT / "functions/reconcile.py").read_text(encoding="utf-8")
+
+
+def test_pages_say_how_much_one_instance_takes() -> None:
+    """The cap of instances is chosen by it, and the reasons are given with figures."""
+    queues = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+    batch, threshold = queues["batchSize"], queues["newBatchThreshold"]
+    threads = _app_settings()["PYTHON_THREADPOOL_THREAD_COUNT"]
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert f"| **{batch}, {threshold}** |" in architecture
+    assert f"`PYTHON_THREADPOOL_THREAD_COUNT` is {threads}:" in architecture
+    assert (
+        f"at most {batch + threshold} messages and sends at most {POOL_SIZE} requests at a time"
+        in TEMPLATES["main"].text
+    )
+    assert f"at most {batch + threshold} messages at once" in PAGE
+    interval = int(queues["maxPollingInterval"].removeprefix("00:00:"))
+    cost = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    assert f"+ {60 // interval} a minute for each instance" in cost
+    assert f"| **{interval} s** |" in cost
 
 
 def test_role_assignments_are_those_with_a_reason() -> None:
@@ -359,7 +393,30 @@ def test_alerts_are_those_of_the_runbook_and_ask_for_metrics_there_are() -> None
     code = (ROOT / "shared/telemetry.py").read_text(encoding="utf-8")
     queries = TEMPLATES["modules/alerts"].text + (INFRA / "modules/workbook.json").read_text(encoding="utf-8")
     asked = set(re.findall(r'name == \\?"([a-z_.]+)', queries))
-    assert asked == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
+    assert asked - {HOST_METRIC} == set(re.findall(r'create_\w+\("([a-z_.]+)"', code))
+
+
+def test_alert_on_missing_telemetry_asks_for_functions_there_are() -> None:
+    """Under the names by which the host counts their runs."""
+    handlers = re.findall(r'"(\w+)"', TEMPLATES["modules/alerts"].part("variables")["handlers"]["value"])
+    assert handlers
+    for name in handlers:
+        assert f'@bp.function_name("{name}")' in (ROOT / f"functions/{name}.py").read_text(encoding="utf-8")
+
+
+def test_app_runs_on_a_python_that_needs_no_isolation() -> None:
+    """With it, the worker for 3.12 and before cannot set up telemetry after it was restarted in place."""
+    (site,) = of_type("Microsoft.Web/sites")
+    version = tuple(map(int, site["properties"]["functionAppConfig"]["runtime"]["version"].split(".")))
+    assert version >= (3, 13) or _app_settings().get("PYTHON_ISOLATE_WORKER_DEPENDENCIES") == "1"
+    assert version < (3, 13) or "PYTHON_ISOLATE_WORKER_DEPENDENCIES" not in _app_settings()
+
+
+def test_host_writes_no_line_for_a_poll() -> None:
+    """A queue that is empty would fill the log; an older host lets them pass but for a rule of the very exporter."""
+    logging = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["logging"]
+    for levels in (logging["logLevel"], logging["OpenTelemetry"]["logLevel"]):
+        assert levels == dict.fromkeys(POLLING, "Warning")
 
 
 def test_page_lists_every_resource_with_its_source() -> None:

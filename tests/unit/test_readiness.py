@@ -34,7 +34,7 @@ RIGHT = {
     "LineageStorage__accountName": "stlineage",
     "LINEAGE_STORAGE": "stlineage",
 }
-CHECKS = ("settings", "bindings", *PROBES)
+CHECKS = ("settings", "bindings", "telemetry", *PROBES)
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ def fail(services: Services, name: str, error: Exception) -> None:
 
 def test_everything_right_is_reported_by_name(services: Services) -> None:
     """No problem anywhere, and nothing is missing from the list."""
-    assert check_readiness(lambda: services, RIGHT) == [Probe(name) for name in CHECKS]
+    assert check_readiness(lambda: services, RIGHT) == [
+        Probe(name, state="no one" if name == "telemetry" else "ok") for name in CHECKS
+    ]
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -101,7 +103,7 @@ def test_bad_settings_leave_nothing_to_reach() -> None:
     """Every bad one is named, and those of the bindings too."""
     problems = ["PURVIEW_ENDPOINT: is not set", "LINEAGE_STORAGE: is not set"]
     found = check(failing(ConfigurationError(problems)), RECONCILE_SCHEDULE="")
-    assert found.keys() == {"settings", "bindings"}
+    assert found.keys() == {"settings", "bindings", "telemetry"}
     assert found["settings"] == "\n".join(problems)
     assert found["bindings"].startswith("RECONCILE_SCHEDULE: is not set")
 

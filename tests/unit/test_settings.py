@@ -8,7 +8,7 @@ import trustme
 
 from shared.catalog.downstream import parse_downstream
 from shared.errors import ConfigurationError
-from shared.settings import Azurite, Settings, StorageAccount
+from shared.settings import Azurite, Settings, StorageAccount, wants_application_insights
 from tests.unit.examples import ARM_ID
 
 LOOPBACK = {"PURVIEW_ENDPOINT": "https://127.0.0.1:8443", "LINEAGE_ARM_ENDPOINT": "https://localhost:8444"}
@@ -306,6 +306,28 @@ def test_console_beside_the_workers_own_export_is_refused(environ: dict[str, str
         assert problem.startswith("LINEAGE_TELEMETRY: 'console'")
     off = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "false"}
     assert Settings.from_env({**environ, **console, **off}).telemetry == "console"
+
+
+@pytest.mark.parametrize(
+    ("address", "exports", "wanted"),
+    [
+        ("", "true", False),
+        ("InstrumentationKey=k", "true", True),
+        ("InstrumentationKey=k", " T", True),
+        ("InstrumentationKey=k", "", True),
+        ("InstrumentationKey=k", "false", False),
+        ("InstrumentationKey=k", "0", False),
+    ],
+)
+def test_telemetry_is_wanted_where_it_has_an_address_and_is_not_refused(
+    address: str, exports: str, wanted: bool
+) -> None:
+    """A portal that connects an app to Application Insights sets the address and nothing else."""
+    environ = {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": address,
+        "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": exports,
+    }
+    assert wants_application_insights(environ) is wanted
 
 
 @pytest.mark.parametrize(

@@ -178,3 +178,70 @@ with telemetry.attempt("publish lineage"):
     assert '"name": "publish lineage"' in said[0]
     assert '"name": "lineage.outcomes"' in said[0]
     assert said[1] == ""
+
+
+def run(program: str, **environ: str) -> list[str]:
+    """Run a program in a process of its own, since a process has one exporter, and return what it prints."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program],
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_telemetry_is_set_up_once_by_the_first_thread() -> None:
+    """The first dozen messages come at once; the others wait until it is set up."""
+    program = """
+import sys, time, types
+from concurrent.futures import ThreadPoolExecutor
+calls = []
+exporter = types.ModuleType("azure.monitor.opentelemetry")
+exporter.configure_azure_monitor = lambda: (time.sleep(0.2), calls.append("set up"))
+sys.modules["azure.monitor.opentelemetry"] = exporter
+from shared.telemetry import start_exporting, who_exports
+print(who_exports().by)
+with ThreadPoolExecutor(12) as pool:
+    found = {done.result() for done in [pool.submit(start_exporting, wanted=True) for _ in range(12)]}
+print(calls, {each.by for each in found}, who_exports().by)
+"""
+    assert run(program) == ["no one", "['set up'] {'app'} app"]
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("junk", "telemetry is not exported: ValueError: Invalid connection string"),
+        ("IngestionEndpoint=https://127.0.0.1:1/", "telemetry is not exported: ValueError: Instrumentation key cannot"),
+    ],
+)
+def test_telemetry_that_cannot_be_set_up_is_a_problem_and_no_error(address: str, problem: str) -> None:
+    """The work goes on; readiness says what is wrong."""
+    program = "from shared.telemetry import start_exporting as s; print(s(wanted=True).by, s(wanted=True).problem)"
+    [said] = run(program, APPLICATIONINSIGHTS_CONNECTION_STRING=address)
+    assert said.startswith(f"no one {problem}")
+
+
+def test_provider_that_is_there_is_left_alone() -> None:
+    """Everything would be sent twice."""
+    program = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+from shared.telemetry import start_exporting
+print(start_exporting(wanted=True, console=True).by)
+"""
+    assert run(program, APPLICATIONINSIGHTS_CONNECTION_STRING="junk") == ["worker"]
+
+
+def test_telemetry_that_no_one_wants_costs_no_import() -> None:
+    """OpenTelemetry's SDK and the exporter take half a second."""
+    program = """
+import sys
+from shared.telemetry import start_exporting
+print(start_exporting(wanted=False), [name for name in sys.modules if name.startswith(("opentelemetry.sdk", "azure"))])
+"""
+    assert run(program) == ["Exporting(by='no one', problem='') []"]
