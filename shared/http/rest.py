@@ -34,23 +34,24 @@ _RETRIED = frozenset({"GET", "POST", "PUT"})  # every POST is a read or names wh
 WORKSPACE_READER = "read access to the workspace"
 _THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 """The Functions worker's own setting: how many messages it works on at once."""
-_FEW = 4
+POOL_SIZE = 4
+"""Connections kept to one host: so many requests at a time a worker sends to a service that counts its load."""
 
 
 def count_threads() -> int:
     """
-    Return how many connections to one host this process can use at once: one that waits for a connection is idle.
+    Return how many messages and calls this process may work on at once, for what has room for all of them.
 
     The worker's own default depends on the cores, and few have more than this.
     """
     said = os.environ.get(_THREADS, "")
-    return max(_FEW, int(said)) if said.isdigit() else _FEW
+    return max(POOL_SIZE, int(said)) if said.isdigit() else POOL_SIZE
 
 
 def build_session(
     ca_bundle: str | None = None,
     *,
-    size: int = 0,
+    size: int = POOL_SIZE,
     observe: Callable[[int, float], None] = lambda status, seconds: None,
 ) -> requests.Session:
     """
@@ -58,13 +59,13 @@ def build_session(
 
     Args:
         ca_bundle: a PEM file of certificate authorities to trust beside the usual ones.
-        size: connections kept to one host; by default one for each thread.
+        size: connections kept to one host.
         observe: called for each request over TLS with the answer's status (0 if there was none) and the seconds taken.
     """
     session = requests.Session()
     session.trust_env = False  # it would read the environment with every request; the adapters have the proxies
-    session.mount("https://", _PooledAdapter(ca_bundle, size or count_threads(), observe))
-    session.mount("http://", _ProxiedAdapter(pool_maxsize=size or count_threads(), pool_block=True))
+    session.mount("https://", _PooledAdapter(ca_bundle, size, observe))
+    session.mount("http://", _ProxiedAdapter(pool_maxsize=size, pool_block=True))
     return session
 
 
@@ -126,7 +127,7 @@ class _PooledAdapter(_ProxiedAdapter):
     def __init__(self, ca_bundle: str | None, size: int, observe: Callable[[int, float], None]) -> None:
         self._context = _trust(ca_bundle)
         self._observe = observe
-        super().__init__(pool_connections=_FEW, pool_maxsize=size, pool_block=True)
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=size, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs["ssl_context"] = self._context
