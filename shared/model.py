@@ -314,9 +314,9 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=dict)
     best_child: str = ""
 
-    def has_begun(self, moment: str) -> bool:
+    def has_begun(self, at: str) -> bool:
         """Whether it had begun at a time; if either is not known, it had."""
-        start, then = _time_of(self.started_at), _time_of(moment)
+        start, then = moment(self.started_at), moment(at)
         return start is None or then is None or start <= then
 
 
@@ -329,8 +329,8 @@ def written_last(runs: Sequence[Run], *, before: str) -> Run | None:
     begun = sorted((run for run in runs if run.has_begun(before)), key=lambda run: run.started_at)
     if len(begun) <= 1:
         return begun[0] if begun else None
-    last, start = begun[-1], _time_of(begun[-1].started_at)
-    ends = [_time_of(run.ended_at) for run in begun[:-1]]
+    last, start = begun[-1], moment(begun[-1].started_at)
+    ends = [moment(run.ended_at) for run in begun[:-1]]
     return last if start and all(end and end <= start for end in ends) else None
 
 
@@ -360,12 +360,13 @@ def holds(folder: str, url: str) -> bool:
     return f"{url.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
-def _time_of(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """Read a time of Azure ML's; None if it says none."""
     try:
-        moment = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       }
       runtime: {
         name: 'python'
-        version: '3.13'
+        version: '3.12'
       }
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
@@ -187,6 +187,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     PURVIEW_COLLECTION: purviewCollection
     PURVIEW_ENDPOINT: purviewEndpoint
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+    PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
     PYTHON_THREADPOOL_THREAD_COUNT: '32'
     RECONCILE_SCHEDULE: reconcileSchedule
   })

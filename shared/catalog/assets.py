@@ -74,8 +74,8 @@ NOTHING_AROUND = Around()
 
 
 def without_known(edges: Iterable[Evidence], known: Iterable[Evidence]) -> list[Evidence]:
-    """Leave out what a process reads or writes anyhow: what it wrote itself it has not read."""
-    known_ends = {each.end for each in known}
+    """Leave out what a process reads anyhow."""
+    known_ends = {each.end for each in known if not each.is_output}
     return [edge for edge in edges if edge.end not in known_ends]
 
 

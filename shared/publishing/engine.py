@@ -396,8 +396,7 @@ class Publisher:
 
     def _publish_readers(self, plan: Plan) -> None:
         """Publish again what may have read the places that were written, before these are noted with the tree."""
-        written = [use for use in plan.new_uses if use.is_output]
-        if readers := set(find_readers(self._ledger, written)) - plan.uses.keys():
+        if readers := set(find_readers(self._ledger, plan.changed_outputs)) - plan.uses.keys():
             self._publish_again([event_about_key(key, now=self._now()) for key in sorted(readers)])
 
     def _write(self, planner: Planner, plan: Plan, lease: WriterLease, *, is_prepared: bool) -> Plan:

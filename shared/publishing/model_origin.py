@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.entities import Ref
@@ -16,6 +17,7 @@ from shared.model import (
     RunTree,
     SeveralWriters,
     WorkspaceId,
+    moment,
     only_reads,
     written_last,
 )
@@ -26,7 +28,8 @@ from shared.publishing.plan import Plan
 from shared.state.ports import Ledger, PlaceUse, Row, WrittenTree
 
 _TRIED = 5
-"""Runs that wrote one place whose records are read, of those before a model was registered and of those after."""
+"""Runs that wrote one place whose records are read, of those that began last and of those that ended last."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,23 @@ def _find_writer(
 
 
 def _likeliest(writers: tuple[PlaceUse, ...], registered_at: str) -> Iterator[PlaceUse]:
-    """Yield those that ended last before a model was registered, and first after that: they may have begun before."""
-    ended = sorted(writers, key=lambda each: (each.at, each.run))
-    before = [each for each in ended if not registered_at or each.at <= registered_at]
-    yield from before[::-1][:_TRIED]
-    yield from ended[len(before) :][:_TRIED]
+    """
+    Yield those that wrote a model, if any did: of those that had begun when it was registered, the last to begin.
+
+    With them those that ended last, which tell whether others wrote at the same time. Of those that are not known to
+    have begun by then, as an earlier version kept them, the first to end after that.
+    """
+    then = moment(registered_at)
+
+    def may_have(began: datetime | None) -> bool:
+        return began is None or then is None or began <= then
+
+    begun = [each for each in writers if moment(each.begun) and may_have(moment(each.begun))]
+    last = sorted(begun, key=lambda each: (moment(each.begun) or _NEVER, each.run), reverse=True)[:_TRIED]
+    longest = sorted(begun, key=lambda each: (moment(each.at) or _NEVER, each.run), reverse=True)[:_TRIED]
+    ended = sorted((each for each in writers if not moment(each.begun)), key=lambda each: (each.at, each.run))
+    before = [each for each in ended if may_have(moment(each.at))]
+    yield from dict.fromkeys((*last, *longest, *before[::-1][:_TRIED], *ended[len(before) :][:_TRIED]))
 
 
 def find_moved(source: RunSource, known: Row | None, maker: QualifiedName | None) -> Moved | None:

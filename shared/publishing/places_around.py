@@ -13,7 +13,7 @@ from shared.catalog.assets import Around, Matches, ref_of_asset
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.model import Data, DataAsset, Location, Run, RunTree
+from shared.model import Data, DataAsset, Location, Run, RunTree, moment
 from shared.places.matching import registered_from
 from shared.places.place import BELOW_ROOT, Place, carries, folders_above, run_of_path
 from shared.places.platforms import place_named, place_of
@@ -23,15 +23,18 @@ logger = logging.getLogger(__name__)
 
 INSIDE = 20
 """Places inside a folder that a run is shown to read; of more, those that were written last."""
-_ASKED = 1_000
-"""Uses of places inside a folder that the ledger is asked for."""
+_WRITERS = 10_000
+"""Uses of places inside a folder that the ledger is asked for, to find those that were written last."""
+_READERS = 1_000
+"""Uses of places inside a folder that was written, of which the readers are published again."""
 _BRACES = re.compile(r"\{[^{}]*\}")
 """Alternatives in a glob; any of them may have led somewhere."""
 _EXTENSION = re.compile(r"\.[^./]*$")
 """What the path of a file has in lower case."""
 _NAMED = 3
 _REGISTERED_BY_ITSELF = timedelta(days=1)
-"""A run that registers a model from a path ends so long after that at most."""
+"""A run that registers a model from a path ends so long after that at most, where it is not known when it began."""
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _FEW = 200
 """Places that were written; with more, readers inside those that Azure ML chose are not asked for."""
 READERS = 200
@@ -44,29 +47,30 @@ def list_uses(tree: RunTree) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
     for run in tree.runs:
         key = qualified_names.of_run(tree.workspace.id, run.id)
         uses = {
-            PlaceUse(place.path, key, is_output, place.is_folder, data, at, place.glob)
+            PlaceUse(place.path, key, is_output, place.is_folder, data, *times, glob=place.glob)
             for is_output, ports in ((False, run.inputs), (True, run.outputs))
             for port in ports
-            for place, data, at in _places_of(tree, run, port.data, is_output=is_output)
+            for place, data, times in _places_of(tree, run, port.data, is_output=is_output)
             if place.path
         }
         found[key] = tuple(sorted(uses))
     return found
 
 
-def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref, str]]:
-    """Yield where some data lies, what of it the graph shows there, and when that was read, written or registered."""
+def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref, tuple[str, str]]]:
+    """Yield where some data lies, what of it the graph shows there, and the times of a use of it."""
+    times = (run.ended_at, run.started_at)
     match data:
         case Location():
             place = place_of(data)
-            yield place, place.ref, run.ended_at
+            yield place, place.ref, times
         case DataAsset(location=Location() as location):
             place = place_of(location)
             source = registered_from(data)
             if is_output:
-                yield place, place.ref if source else ref_of_asset(tree.workspace.id, data), run.ended_at
+                yield place, place.ref if source else ref_of_asset(tree.workspace.id, data), times
             elif source:
-                yield place, ref_of_asset(tree.workspace.id, data), data.created_at
+                yield place, ref_of_asset(tree.workspace.id, data), (data.created_at, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,15 @@ class PlacesAround:
     Attributes:
         found: what is read → what was written around it, by the runs that wrote it.
         more: for folders in which more was written than is shown, how many places.
+        not_asked: of those, the folders in which so much was written that not all of it was looked at.
+        own: what each run wrote itself.
         run_ids: for paths that a run wrote whose id they carry, those ids.
     """
 
     found: Mapping[PlaceUse, Mapping[Ref, tuple[PlaceUse, ...]]] = field(default_factory=dict)
     more: Mapping[PlaceUse, int] = field(default_factory=dict)
+    not_asked: frozenset[PlaceUse] = frozenset()
+    own: Mapping[QualifiedName, frozenset[Ref]] = field(default_factory=dict)
     run_ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -121,6 +129,7 @@ class PlacesAround:
         by_run: dict[QualifiedName, dict[Ref, Evidence]] = {}
         by_asset: dict[Ref, dict[Ref, Evidence]] = {}
         known = self.places
+        own = {run: {matches[ref].ref if ref in matches else ref for ref in refs} for run, refs in self.own.items()}
         for read, around in sorted(self.found.items(), key=lambda item: item[0]):
             edges = by_asset.setdefault(read.data, {}) if read.is_of_asset else by_run.setdefault(read.run, {})
             for data, writers in around.items():
@@ -128,6 +137,9 @@ class PlacesAround:
                 if place is None and data.qualified_name not in present:
                     continue
                 end = matches[place.ref].ref if place else data
+                wrote_too = not read.is_of_asset and end in own.get(read.run, ())  # a set may stand for what both wrote
+                if wrote_too and not any(_ended_before(use, read) for use in writers):
+                    continue
                 why = _sentence(read, writers)
                 looked_up = data if place else None
                 edges.setdefault(end, Evidence(end, is_output=False, field=why, inferred=True, place=looked_up))
@@ -141,6 +153,9 @@ class PlacesAround:
         """Say what is left out of the places that a run reads."""
         notes = [
             f"Of what other runs wrote inside {read.data.qualified_name}, {INSIDE} places are shown and {more} are not."
+            if read not in self.not_asked
+            else f"Of what other runs wrote inside {read.data.qualified_name}, {INSIDE} places are shown and at least "
+            f"{more} are not; that is too much to know which were written last."
             for read, more in sorted(self.more.items())
             if read.run == key
         ]
@@ -151,40 +166,56 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     """
     Find what others wrote around what some runs read; `uses` are those of the runs, as far as they are known.
 
-    A place that some run wrote itself is what it is, and no folder above it is looked for. Of the folders above, the
-    innermost counts. What a run wrote itself it has not read, nor what was written after it had ended or, of a data
-    asset, after that was registered. Of a glob, only what it matches is read.
+    A place that another run wrote itself is what it is, and no folder above it is looked for, if it can have been read.
+    Of the folders above, the innermost counts. What a run wrote itself it has not read, nor what was written too late.
+    Of a glob, only what it matches is read.
     """
     wrote = sorted(use for use in uses if use.is_output)
     reads = sorted(use for use in uses if not use.is_output)
-    at_hand = {use.path for use in wrote}
-    asked = {path for use in reads if use.path not in at_hand for path in (use.path, *folders_above(use.path))}
+    at_hand, runs = _by_path(wrote), {use.run for use in uses}
+    asked = {
+        path
+        for read in reads
+        if not _others(read, at_hand.get(read.path, ()))
+        for path in (read.path, *folders_above(read.path))
+    }
     folders = {read.path for read in reads if read.is_folder and not _is_of_one_run(read.path)}
-    known = ledger.find_uses(asked, folders, is_output=True, limit=_ASKED) if asked or folders else ()
-    writers = _by_path((*wrote, *(use for use in known if use.path in asked)))
+    known = ledger.find_uses(asked, folders, is_output=True, limit=_WRITERS) if asked or folders else ()
+    writers = _by_path((*wrote, *(use for use in known if use.path in asked and use.run not in runs)))
     found: dict[PlaceUse, dict[Ref, tuple[PlaceUse, ...]]] = {}
     more: dict[PlaceUse, int] = {}
+    not_asked = set()
     for read in reads:
         around: dict[Ref, tuple[PlaceUse, ...]] = {}
-        if read.path not in writers:
+        exact = _others(read, writers.get(read.path, ()))
+        if not exact:
             above = (_possible(read, writers.get(path, ())) for path in folders_above(read.path))
             around |= _by_data(next(filter(None, above), ()))
         elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
-            around |= _by_data(use for use in _possible(read, writers[read.path]) if use.is_of_asset)
-        if read.path in folders and read.is_folder:
-            inside = [*_inside(wrote, read.path), *_inside(known, read.path)]
+            around |= _by_data(use for use in _possible(read, exact) if use.is_of_asset)
+        if read.is_folder and not _is_of_one_run(read.path):
+            below = _inside(known, read.path)
+            inside = [*_inside(wrote, read.path), *(use for use in below if use.run not in runs)]
             inside = [use for use in inside if not read.glob or _is_matched(read, use)]
             latest = _by_data(use for some in _by_path(inside).values() for use in _possible(read, some))
-            ordered = sorted(latest, key=lambda data: (max(use.at for use in latest[data]), data), reverse=True)
+            ordered = sorted(latest, key=lambda data: (max(map(_written_at, latest[data])), data), reverse=True)
             around |= {data: latest[data] for data in ordered[:INSIDE]}
             if len(ordered) > INSIDE:
                 more[read] = len(ordered) - INSIDE
+            if len(ordered) > INSIDE and len(below) >= _WRITERS:
+                not_asked.add(read)
         if read.is_of_asset and around:
             around = _without_circles(ledger, read, reads, around)
         if around:
             found[read] = around
     carried = {path: frozenset(filter(None, map(_carried_id, some))) for path, some in writers.items()}
-    return PlacesAround(found, more, {path: run_ids for path, run_ids in carried.items() if run_ids})
+    return PlacesAround(
+        found,
+        more,
+        frozenset(not_asked),
+        {run: frozenset(use.data for use in wrote if use.run == run) for run in runs},
+        {path: run_ids for path, run_ids in carried.items() if run_ids},
+    )
 
 
 def _carried_id(use: PlaceUse) -> str:
@@ -197,6 +228,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     """
     Return the runs that read something around what was written, and may have read that; no more than `READERS`.
 
+    `written` are uses that the index has now and uses that it had before: what was read then may turn out not to be.
     Of the runs that read one data asset, one is enough: the edge is to its registration. A registered output is read
     by a run that reads its place; and a place that carries the id of the run that wrote it is in no set with others.
     """
@@ -204,8 +236,9 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     new = {use: (use.path, *folders_above(use.path)) for use in written}
     folders = {use.path for use in new if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path))}
     asked = {path for paths in new.values() for path in paths}
-    known = ledger.find_uses(asked, folders, is_output=False, limit=_ASKED) if asked else ()
+    known = ledger.find_uses(asked, folders, is_output=False, limit=_READERS) if asked else ()
     at = _by_path(known)
+    same: list[tuple[PlaceUse, PlaceUse]] = []
     for use, paths in new.items():
         read = [each for path in paths for each in at.get(path, ())]
         if use.path in folders:
@@ -216,13 +249,14 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
             if each.data.type_name == MODEL:
                 if f"{each.path}/".startswith(f"{use.path}/") and _may_have_made(use, each):
                     found.setdefault(each.data, each.run)
-                continue
-            if each.path == use.path:
-                is_missed = (use.is_of_asset and each.data != use.data) or bool(_carried_id(use))
-            else:
-                is_missed = _was_there(use, each)
-            if is_missed:
-                found.setdefault(each.data if each.is_of_asset else each.run, each.run)
+            elif each.path != use.path:
+                if _was_there(use, each):
+                    found.setdefault(_end_of(each), each.run)
+            elif (use.is_of_asset and each.data != use.data) or _carried_id(use):
+                found.setdefault(_end_of(each), each.run)
+            elif _was_there(use, each) and not _is_of_one_run(use.path):
+                same.append((use, each))
+    found = {end: read.run for end, read in _end_at_place(ledger, same, found)} | found
     runs = sorted(set(found.values()))
     if len(runs) > READERS:
         logger.warning("not all readers are published again", extra={"readers": len(runs), "published": READERS})
@@ -239,38 +273,84 @@ def _path_of(use: PlaceUse) -> str:
     return use.path
 
 
+def _end_at_place(
+    ledger: Ledger, same: Iterable[tuple[PlaceUse, PlaceUse]], found: Collection[object]
+) -> Iterator[tuple[object, PlaceUse]]:
+    """Yield what read the very place that was written, if it was said to have read a folder above instead."""
+    doubtful = [(use, read) for use, read in same if _end_of(read) not in found]
+    folders = {path for use, _ in doubtful for path in folders_above(use.path)}
+    above = _by_path(ledger.find_uses_at(sorted(folders), is_output=True)) if folders else {}
+    for use, read in doubtful:
+        if any(_possible(read, above.get(path, ())) for path in folders_above(use.path)):
+            yield _end_of(read), read
+
+
+def _end_of(read: PlaceUse) -> object:
+    """Return what an edge to something that was read is an input of: of a data asset, its registration."""
+    return read.data if read.is_of_asset else read.run
+
+
 def _may_have_made(written: PlaceUse, model: PlaceUse) -> bool:
-    """Whether a run may have written a model's files: one that registers a model itself ends after that."""
-    ended, registered = _moment(written.at), _moment(model.at)
+    """Whether a run may have written a model's files: it had begun when that was registered."""
+    began, ended, registered = moment(written.begun), moment(written.at), moment(model.at)
+    if began and registered:
+        return began <= registered
     return ended is None or registered is None or ended <= registered + _REGISTERED_BY_ITSELF
 
 
+def _others(read: PlaceUse, writers: Iterable[PlaceUse]) -> tuple[PlaceUse, ...]:
+    """Return those of the writers of one place, other than the reader, whose data can have been read."""
+    return tuple(use for use in writers if use.run != read.run and _was_there(use, read))
+
+
 def _possible(read: PlaceUse, writers: Collection[PlaceUse]) -> tuple[PlaceUse, ...]:
-    """Return those of the writers of one place whose data can have been read; none where the reader wrote it, too."""
-    if any(use.run == read.run for use in writers):
-        return ()
-    return tuple(use for use in writers if use.data != read.data and _was_there(use, read))
+    """Return those whose data can have been read; where the reader wrote it, too, those that had ended before."""
+    others = [use for use in _others(read, writers) if use.data != read.data]
+    if not read.is_of_asset and any(use.run == read.run for use in writers):
+        return tuple(use for use in others if _ended_before(use, read))
+    return tuple(others)
 
 
 def _without_circles(
     ledger: Ledger, read: PlaceUse, reads: Iterable[PlaceUse], around: Mapping[Ref, tuple[PlaceUse, ...]]
 ) -> dict[Ref, tuple[PlaceUse, ...]]:
-    """Leave out what any reader of a data asset has written: the asset would be made of what was made of it."""
+    """Leave out what readers of a data asset have written: the asset would be made of what was made of it."""
     known = (*reads, *ledger.find_uses_at([read.path], is_output=False))
     readers = {use.run for use in known if use.data == read.data}
-    return {data: writers for data, writers in around.items() if readers.isdisjoint(use.run for use in writers)}
+    by_others = ((data, tuple(use for use in writers if use.run not in readers)) for data, writers in around.items())
+    return {data: writers for data, writers in by_others if writers}
 
 
 def _was_there(written: PlaceUse, read: PlaceUse) -> bool:
     """
-    Whether the run that wrote had ended when the one that read ended; if that is not known it had.
+    Whether what a run wrote can have been read: it began, or ended, no later than the one that read did.
 
-    A data asset is made of what was there when it was registered; if that is not known, of nothing.
+    A run that began after the other had ended wrote nothing that was read. Of two that overlapped, one that both began
+    and ended later is taken for the later one; so runs that follow each other closely and read and write one folder
+    are no circle. Of what is not known, nothing follows; and if nothing is known of the two, it can have been read.
+
+    A data asset is made of what runs wrote that had begun when it was registered; if that is not known, of nothing.
     """
-    one, other = _moment(written.at), _moment(read.at)
+    began, ended, then = moment(written.begun), moment(written.at), moment(read.at)
     if read.is_of_asset:
-        return other is not None and (one is None or one <= other)
-    return one is None or other is None or one <= other
+        first = began or ended
+        return then is not None and (first is None or first <= then)
+    if began and then and began > then:
+        return False
+    reader_began = moment(read.begun)
+    known = [one <= other for one, other in ((began, reader_began), (ended, then)) if one and other]
+    return any(known) or not known
+
+
+def _ended_before(written: PlaceUse, read: PlaceUse) -> bool:
+    """Whether the run that wrote is known to have ended before the one that read began."""
+    ended, began = moment(written.at), moment(read.begun)
+    return ended is not None and began is not None and ended <= began
+
+
+def _written_at(use: PlaceUse) -> datetime:
+    """Return when something was written, as well as it is known."""
+    return moment(use.at) or moment(use.begun) or _EARLIEST
 
 
 def _is_matched(read: PlaceUse, written: PlaceUse) -> bool:
@@ -293,14 +373,6 @@ def _is_led_to(patterns: Sequence[str], segments: Sequence[str], *, is_folder: b
     if pattern == "**":
         return _is_led_to(others, segments, is_folder=is_folder) or _is_led_to(patterns, rest, is_folder=is_folder)
     return fnmatchcase(segment, pattern) and _is_led_to(others, rest, is_folder=is_folder)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_of_one_run(path: str) -> bool:

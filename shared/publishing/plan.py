@@ -125,8 +125,14 @@ class Plan:
     @property
     def past_uses(self) -> tuple[PlaceUse, ...]:
         """What the index has no more after this: the same use of another time is written over."""
-        kept = {(use.path, use.run, use.is_output) for of_run in self.uses.values() for use in of_run}
-        return tuple(use for use in sorted(self.uses_before) if (use.path, use.run, use.is_output) not in kept)
+        kept = {use.key for of_run in self.uses.values() for use in of_run}
+        return tuple(use for use in sorted(self.uses_before) if use.key not in kept)
+
+    @property
+    def changed_outputs(self) -> tuple[PlaceUse, ...]:
+        """What was written, as it is known now and as it was known before, where that differs."""
+        now = {use for of_run in self.uses.values() for use in of_run}
+        return tuple(sorted(use for use in now ^ self.uses_before if use.is_output))
 
     @property
     def explained(self) -> dict[str, str]:

@@ -51,12 +51,11 @@ class JobRunPlanner:
                 (row_of(self.event, key, "run", SKIPPED, reason=reason, status=run.status),),
                 (key,),
             )
-        data = places_of_data(run)
-        end = run.ended_at
+        data, times = places_of_data(run), (run.ended_at, run.started_at)
         uses = tuple(
             sorted(
                 {
-                    PlaceUse(place.path, key, is_output, place.is_folder, place.ref, end, place.glob)
+                    PlaceUse(place.path, key, is_output, place.is_folder, place.ref, *times, glob=place.glob)
                     for is_output, side in ((False, run.inputs), (True, run.outputs))
                     for dataset in side
                     for place in data[dataset]

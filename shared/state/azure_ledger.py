@@ -16,7 +16,7 @@ from shared.catalog.serving import Serving
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT, folders_above
 from shared.state.azure_leases import Seen
-from shared.state.azure_table import END, Document, DocumentTable, Stored, pack, row_key, timed_key
+from shared.state.azure_table import ALL, END, Document, DocumentTable, Stored, pack, row_key, timed_key
 from shared.state.ports import Ledger, Look, PlaceUse, Row, WrittenTree, digest_of
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LOOK, _FACT = "row", "tree", "fingerprint", "match", "look", "part"
@@ -208,10 +208,11 @@ class AzureLedger:
         self._delete_earlier(_TREE, keys)
 
     def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
-        gone = [(_kind_of(use.is_output), _key_of(use)) for use in forget]
-        self._table.delete(f"{kind}{_BELOW}{key}" for kind, key in gone)
-        for kind in ("wrote", "read"):
-            self._delete_earlier(kind, [key for of_kind, key in gone if of_kind == kind])
+        gone = list(forget)
+        self._table.delete(f"{_kind_of(use.is_output)}{_BELOW}{_key_of(use)}" for use in gone)
+        for is_output in {use.is_output for use in gone}:
+            some = [use for use in gone if use.is_output == is_output]
+            self._delete_earlier(_kind_of(is_output), [*map(_key_of, some), *map(_earlier_key_of, some)])
         self._table.put(
             {f"{_kind_of(use.is_output)}{_BELOW}{_key_of(use)}": pack(use.path, use.to_json()) for use in uses}
         )
@@ -230,22 +231,39 @@ class AzureLedger:
         for path in sorted(paths | folders):
             by_top.setdefault((path, *folders_above(path))[-1], []).append(path)
         found: list[Stored] = []
-        ranges: list[tuple[str, str]] = []
+        left: list[str] = []
         for top, some in by_top.items():
             whole = self._read_whole(top, is_output=is_output) if len(some) > 1 else None
-            if whole is not None:
-                found += whole
+            if whole is None:
+                left += some
             else:
-                ranges += [_range_of(path, at=path in paths, inside=path in folders) for path in some]
+                found += whole
         kind = _kind_of(is_output)
-        own = [(f"{kind}{_BELOW}{first}", f"{kind}{_BELOW}{end}") for first, end in ranges]
-        found += [each for some in self._table.list_ranges(own, limit=limit) for each in some]
+        found += self._list_uses(
+            f"{kind}{_BELOW}", [path for path in left if path in paths], {*left} & folders, limit=limit
+        )
         if self._table.holds(kind):
-            ranges = [_range_of(path, at=path in paths, inside=path in folders) for path in sorted(paths | folders)]
-            earlier = self._table.list_ranges(ranges, limit=limit, partition=kind)
-            found = [each for some in earlier for each in some] + found
-        uses = {(use.path, use.run): use for use in (PlaceUse.from_json(each.document) for each in found)}
-        return sorted(use for use in uses.values() if use.path in paths or _is_inside(use.path, folders))
+            found = self._list_uses("", paths, folders, limit=limit, partition=kind) + found
+        uses = PlaceUse.list_from(each.document for each in found)
+        return [use for use in uses if use.path in paths or _is_inside(use.path, folders)]
+
+    def _list_uses(
+        self, prefix: str, at: Collection[str], inside: Collection[str], *, limit: int, partition: str = ALL
+    ) -> list[Stored]:
+        """List the uses of places, and up to a limit those inside folders, as few ranges as that takes."""
+
+        def read(paths: Iterable[str], *, at: bool, inside: bool) -> list[list[Stored]]:
+            ranges = [_range_of(path, at=at, inside=inside) for path in paths]
+            ends = [(f"{prefix}{first}", f"{prefix}{end}") for first, end in ranges]
+            return self._table.list_ranges(ends, partition=partition, limit=limit if inside else 0)
+
+        both = sorted({*at} & {*inside})
+        found = dict(zip(both, read(both, at=True, inside=True), strict=True))
+        full = [path for path, some in found.items() if len(some) >= limit]  # those of the place count for no limit
+        listed = [some for path, some in found.items() if path not in full]
+        listed += read([path for path in at if path not in both or path in full], at=True, inside=False)
+        listed += read([path for path in inside if path not in both or path in full], at=False, inside=True)
+        return [each for some in listed for each in some]
 
     def _read_whole(self, top: str, *, is_output: bool) -> list[Stored] | None:
         """Return all uses of places in a folder; None if they are many."""
@@ -434,6 +452,11 @@ def key_of_path(path: str) -> str:
 
 
 def _key_of(use: PlaceUse) -> str:
+    return f"{key_of_path(use.path)}{_OWN}{digest_of(' '.join(use.key))[:32]}"
+
+
+def _earlier_key_of(use: PlaceUse) -> str:
+    """Return the key by which an earlier version kept one use of a place by a run, whatever else it read there."""
     return f"{key_of_path(use.path)}{_OWN}{digest_of(f'{use.path} {use.run}')[:32]}"
 
 

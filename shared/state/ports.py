@@ -113,6 +113,7 @@ class PlaceUse:
         data: what stands for it there: the place itself, or a data asset registered from it or written with it.
         at: when the run ended or, of a data asset that it read, when that was registered, in Azure ML's words; "" if
             that is not known.
+        begun: when the run began, likewise; of a data asset that it read, "".
         glob: which part of the folder was read, as a pattern; "" if all of it.
     """
 
@@ -122,7 +123,17 @@ class PlaceUse:
     is_folder: bool
     data: Ref
     at: str = ""
+    begun: str = ""
     glob: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from other uses: a run may read one place as several data assets, and by several globs."""
+        return (*self._place_and_run, self.data.type_name, self.data.qualified_name, self.glob)
+
+    @property
+    def _place_and_run(self) -> tuple[str, ...]:
+        return (self.path, "wrote" if self.is_output else "read", self.run)
 
     @property
     def is_of_asset(self) -> bool:
@@ -142,6 +153,17 @@ class PlaceUse:
         True
         """
         return cls(**{**body, "data": Ref(*body["data"])})
+
+    @classmethod
+    def list_from(cls, documents: Iterable[Mapping[str, Any]]) -> list[Self]:
+        """
+        Read what the ledger keeps, in order; an earlier version kept one use of a place by a run, without its start.
+
+        What it kept counts where nothing has been kept since.
+        """
+        found = [(cls.from_json(document), "begun" in document) for document in documents]
+        new = {use._place_and_run for use, is_new in found if is_new}
+        return sorted({use.key: use for use, is_new in found if is_new or use._place_and_run not in new}.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """All state in one SQLite file: for the demo, for tests, and for publishing from a laptop."""
 
 import json
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -48,9 +49,9 @@ CREATE TABLE IF NOT EXISTS tree_fingerprints (
     root TEXT NOT NULL, qualified_name TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (root, qualified_name));
 CREATE TABLE IF NOT EXISTS tree_uses (
     root TEXT NOT NULL, run TEXT NOT NULL, uses TEXT NOT NULL, PRIMARY KEY (root, run));
-CREATE TABLE IF NOT EXISTS uses (
-    path TEXT NOT NULL, is_output INTEGER NOT NULL, run TEXT NOT NULL, use TEXT NOT NULL,
-    PRIMARY KEY (path, is_output, run));
+CREATE TABLE IF NOT EXISTS place_uses (
+    path TEXT NOT NULL, is_output INTEGER NOT NULL, key TEXT NOT NULL, use TEXT NOT NULL,
+    PRIMARY KEY (path, is_output, key));
 CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE IF NOT EXISTS looks (
 CREATE TABLE IF NOT EXISTS parts (
     run TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (run, digest));
 """
+_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 _CHUNK = 500
 """Names in one IN (…); SQLite takes 999 parameters in its older builds."""
 
@@ -79,8 +81,9 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
-            if len(self._list_tables()) < _SCHEMA.count("CREATE TABLE"):
+            if not self._list_tables() >= _TABLES:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # each statement would be synced
+            self._bring_uses()
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
@@ -89,14 +92,22 @@ class Database:
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
-    def _list_tables(self) -> list[sqlite3.Row]:
-        return self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    def _list_tables(self) -> set[str]:
+        found = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {row["name"] for row in found}
 
     def _add_column(self, table: str, name: str, definition: str) -> None:
         """Bring a file of an earlier version up to date; another process may be doing the same right now."""
         if name not in {row["name"] for row in self._connection.execute(f"PRAGMA table_info({table})")}:
             with suppress(sqlite3.OperationalError):
                 self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+
+    def _bring_uses(self) -> None:
+        """Bring what an earlier version kept of places, under the id of a run alone, where it is looked for now."""
+        if "uses" in self._list_tables():
+            with suppress(sqlite3.OperationalError), self.transaction() as connection:  # another may do so right now
+                connection.execute("INSERT OR IGNORE INTO place_uses SELECT path, is_output, run, use FROM uses")
+                connection.execute("DROP TABLE uses")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -285,19 +296,19 @@ class SqliteLedger:
             self._database.write_many(f"DELETE FROM {table} WHERE root = ?", [(root,)])  # noqa: S608 - ours
 
     def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
-        keys = [(use.path, use.is_output, use.run) for use in forget]
-        self._database.write_many("DELETE FROM uses WHERE path = ? AND is_output = ? AND run = ?", keys)
-        values = [(use.path, use.is_output, use.run, json.dumps(use.to_json())) for use in uses]
-        self._database.write_many("REPLACE INTO uses VALUES (?, ?, ?, ?)", values)
+        keys = [(use.path, use.is_output, key) for use in forget for key in (json.dumps(use.key), use.run)]
+        self._database.write_many("DELETE FROM place_uses WHERE path = ? AND is_output = ? AND key = ?", keys)
+        values = [(use.path, use.is_output, json.dumps(use.key), json.dumps(use.to_json())) for use in uses]
+        self._database.write_many("REPLACE INTO place_uses VALUES (?, ?, ?, ?)", values)
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
-        statement = f"SELECT * FROM uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
-        return sorted(_to_use(row) for row in self._database.select_in(statement, set(paths)))
+        statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
+        return _to_uses(self._database.select_in(statement, set(paths)))
 
     def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        statement = "SELECT * FROM uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
+        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
         values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
-        return sorted(map(_to_use, self._database.select(statement, values)))
+        return _to_uses(self._database.select(statement, values))
 
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
@@ -490,8 +501,8 @@ def _to_row(row: sqlite3.Row) -> Row:
     )
 
 
-def _to_use(row: sqlite3.Row) -> PlaceUse:
-    return PlaceUse.from_json(json.loads(row["use"]))
+def _to_uses(rows: Iterable[sqlite3.Row]) -> list[PlaceUse]:
+    return PlaceUse.list_from(json.loads(row["use"]) for row in rows)
 
 
 def _text(moment: datetime) -> str:

@@ -1,9 +1,12 @@
 """What queue, ledger and dead letters promise, whatever stores them."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -473,6 +476,47 @@ def test_place_of_any_name_is_found(state: State, name: str) -> None:
     assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
 
 
+def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: State) -> None:
+    """As data assets and by globs; one that it does not read any more takes no other with it."""
+    plain = use("raw", "one", is_output=False)
+    assets = [replace(plain, data=Ref("custom_ml_dataset", QualifiedName(f"churn:{version}"))) for version in (9, 10)]
+    globs = [replace(plain, glob=glob) for glob in ("*.csv", "*/x.json")]
+    state.ledger.index_uses([plain, *assets, *globs])
+    state.ledger.index_uses([replace(plain, begun="2026-07-01")], forget=[assets[0]])
+    expected = sorted([replace(plain, begun="2026-07-01"), assets[1], *globs])
+    assert state.ledger.find_uses_at([plain.path], is_output=False) == expected
+
+
+def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_anew(
+    request: pytest.FixtureRequest, reopen: Open, tmp_path: Path
+) -> None:
+    """It kept one use of a place by a run, without a start; of other runs that is still all there is."""
+    old, other = use("raw/a.csv", "one"), use("raw/a.csv", "two")
+    documents = {
+        each: {name: said for name, said in each.to_json().items() if name != "begun"} for each in (old, other)
+    }
+    ledger = reopen().ledger
+    if "sqlite" in request.node.name:
+        with closing(sqlite3.connect(tmp_path / "state.sqlite")) as connection:
+            connection.execute("CREATE TABLE uses (path TEXT, is_output INTEGER, run TEXT, use TEXT)")
+            rows = [(each.path, True, each.run, json.dumps(document)) for each, document in documents.items()]
+            connection.executemany("INSERT INTO uses VALUES (?, ?, ?, ?)", rows)
+            connection.commit()
+        ledger = reopen().ledger
+    else:
+        with open_table(Azurite(request.getfixturevalue("azurite_server").base_port)) as table:
+            for each, document in documents.items():
+                keys = {"PartitionKey": "wrote", "RowKey": key_of_use(each)}
+                table.upsert_entity({**keys, "name": each.path, "document": json.dumps(document)})
+    assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
+    assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
+    new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
+    ledger.index_uses([new])
+    assert ledger.find_uses_at([old.path], is_output=True) == sorted([new, other])
+    ledger.index_uses([], forget=[new, other])
+    assert ledger.find_uses_at([old.path], is_output=True) == []
+
+
 def test_uses_are_kept_with_the_tree(state: State) -> None:
     """So that what a run used before can be taken out of the index; forgetting the tree forgets them."""
     uses = {QualifiedName("run"): (use("raw/a.csv", "run"), use("b", "run", is_output=False))}
@@ -617,6 +661,17 @@ def test_places_are_found_for_many_paths_and_folders_at_once(state: State) -> No
         )
         assert paths_of(found) == ["run-7 full/7/x.csv", "run-8 full/8/x.csv", "one raw/a.csv", "two raw/b/c.csv"]
     assert state.ledger.find_uses([], [], is_output=True) == []
+
+
+def test_all_uses_of_a_place_are_found_and_of_those_inside_it_as_many_as_wanted(state: State) -> None:
+    """A place that every run writes is one that all of them have written."""
+    state.ledger.index_uses([use("raw", f"run-{number}") for number in range(1_100)])
+    state.ledger.index_uses([use(f"raw/{number}", "inside") for number in range(20)])
+    folder = f"{FILESYSTEM}raw"
+    assert len(state.ledger.find_uses_at([folder], is_output=True)) == 1_100
+    both = state.ledger.find_uses([folder], [folder], is_output=True, limit=10)
+    assert len([each for each in both if each.path == folder]) == 1_100
+    assert len(both) == 1_110
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ host = FunctionsHost(Path("."))
 host.start(queues=False)
 
 def post(event):
-    return requests.post(host.webhook_url("receive_event"), json=[event], headers={"aeg-event-type": "Notification"})
+    webhook = f"{host.url}/runtime/webhooks/eventgrid?functionName=receive_event&code={host.keys.system}"
+    return requests.post(webhook, json=[event], headers={"aeg-event-type": "Notification"})
 
 def look(_):
     return requests.get(f"{host.url}/api/health/live")

@@ -464,6 +464,19 @@ def test_host_that_does_not_say_which_functions_run_leaves_that_unchecked(ground
     assert "which of them run" in found["app: functions"].detail
 
 
+@pytest.mark.parametrize(
+    "setting", [{"APPLICATIONINSIGHTS_CONNECTION_STRING": ""}, {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "0"}]
+)
+def test_app_whose_telemetry_no_one_exports_is_named(ground: Ground, setting: dict[str, str]) -> None:
+    """No alert would ever fire; where it is sent, only the app itself knows by whom."""
+    found = {finding.check: finding for finding in ground.examine()}
+    assert (found["app: telemetry"].state, "health/ready" in found["app: telemetry"].detail) == ("ok", True)
+    ground.site(app_settings=setting)
+    found = problems(ground.examine())
+    assert found["app: telemetry"].detail.startswith("no one exports telemetry")
+    assert found["app: telemetry"].remedy.startswith("az functionapp config appsettings set")
+
+
 def test_setting_that_refers_to_a_vault_leaves_the_bindings_unchecked(ground: Ground) -> None:
     """Only the app itself sees its value."""
     ground.site(app_settings={"LineageStorage": "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/s)"})

@@ -44,6 +44,7 @@ READ_BY_OTHERS = {
     "LineageStorage__credential": "host: the triggers' connection",
     "LineageStorage__queueServiceUri": "host: the triggers' connection",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "worker",
+    "PYTHON_ISOLATE_WORKER_DEPENDENCIES": "worker: our azure-functions, not its own",
     "PYTHON_THREADPOOL_THREAD_COUNT": "worker",
     "RECONCILE_SCHEDULE": "host: functions/reconcile.py names it",
 }
@@ -404,8 +405,8 @@ def test_alert_on_missing_telemetry_asks_for_functions_there_are() -> None:
         assert f'@bp.function_name("{name}")' in (ROOT / f"functions/{name}.py").read_text(encoding="utf-8")
 
 
-def test_app_runs_on_a_python_that_needs_no_isolation() -> None:
-    """With it, the worker for 3.12 and before cannot set up telemetry after it was restarted in place."""
+def test_app_is_isolated_from_the_workers_packages_where_its_python_needs_it() -> None:
+    """Without, the worker for 3.12 and before loads its own azure-functions, which may know no CloudEvent."""
     (site,) = of_type("Microsoft.Web/sites")
     version = tuple(map(int, site["properties"]["functionAppConfig"]["runtime"]["version"].split(".")))
     assert version >= (3, 13) or _app_settings().get("PYTHON_ISOLATE_WORKER_DEPENDENCIES") == "1"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.catalog.entities import Ref
+from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import match_places
+from shared.publishing import places_around
 from shared.publishing.places_around import INSIDE, READERS, PlacesAround, find_around, find_readers, list_uses
 from shared.state.ports import PlaceUse
 from shared.state.sqlite import Database, SqliteLedger
@@ -24,22 +27,24 @@ def ledger() -> Iterator[SqliteLedger]:
     database.close()
 
 
-def use(run_id: str, path: str, *, is_output: bool, day: int = 0, data: Ref | None = None, glob: str = "") -> PlaceUse:
-    """Let a run touch a path of the lake; a slash at its end marks a folder."""
+def use(
+    run_id: str, path: str, *, is_output: bool, day: int = 0, began: int = 0, data: Ref | None = None, glob: str = ""
+) -> PlaceUse:
+    """Let a run touch a path of the lake; a slash at its end marks a folder, and days are those of July."""
     bare = path.rstrip("/")
     place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/{bare}".rstrip("/")))
-    at = f"2026-07-{day:02}T10:00:00.1234567Z" if day else ""
+    at, start = (f"2026-07-{number:02}T10:00:00.1234567Z" if number else "" for number in (day, began))
     in_tree = f"contosolake.core.windows.net/fs//{bare}"
-    return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at, glob)
+    return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at, start, glob)
 
 
-def wrote(run_id: str, path: str, day: int = 0, data: Ref | None = None) -> PlaceUse:
-    return use(run_id, path, is_output=True, day=day, data=data)
+def wrote(run_id: str, path: str, day: int = 0, data: Ref | None = None, *, began: int = 0) -> PlaceUse:
+    return use(run_id, path, is_output=True, day=day, began=began, data=data)
 
 
-def read(run_id: str, path: str, day: int = 0, data: Ref | None = None, glob: str = "") -> PlaceUse:
+def read(run_id: str, path: str, day: int = 0, data: Ref | None = None, glob: str = "", *, began: int = 0) -> PlaceUse:
     """Read a path; of a data asset, `day` is when that was registered."""
-    return use(run_id, path, is_output=False, day=day, data=data, glob=glob)
+    return use(run_id, path, is_output=False, day=day, began=began, data=data, glob=glob)
 
 
 def found(around: PlacesAround) -> list[str]:
@@ -114,6 +119,68 @@ def test_data_asset_is_made_of_what_was_there_when_it_was_registered(ledger: Sql
     assert find_readers(ledger, [new]) == ()
 
 
+@pytest.mark.parametrize(
+    ("began", "ended", "joined"),
+    [(1, 2, True), (1, 4, True), (1, 9, True), (4, 5, True), (4, 9, False), (7, 9, False), (1, 0, True), (7, 0, False)],
+)
+def test_run_that_began_or_ended_no_later_can_have_been_read(
+    ledger: SqliteLedger, began: int, ended: int, joined: bool
+) -> None:
+    """The reader ran from the third to the sixth; one that goes on after that and began later is the later one."""
+    ledger.index_uses([wrote("a", "raw/", ended, began=began)])
+    assert found(find_around(ledger, [read("r", "raw/a.csv", 6, began=3)])) == ["raw/a.csv < raw"] * joined
+
+
+@pytest.mark.parametrize(("began", "ended"), [(1, 3), (1, 9), (3, 9), (1, 0)])
+def test_data_asset_is_made_of_what_had_begun_when_it_was_registered(
+    ledger: SqliteLedger, began: int, ended: int
+) -> None:
+    """Code may register what it has written, and go on for days."""
+    ledger.index_uses([wrote("a", "top/", ended, began=began), wrote("b", "top/x/", 9, began=4)])
+    assert found(find_around(ledger, [read("r", "top/x/a.csv", 3, DATASET)])) == ["top/x/a.csv < top"]
+
+
+@pytest.mark.parametrize("is_at_hand", [False, True])
+def test_writer_of_the_very_place_does_not_stand_in_for_a_folder_it_wrote_after_the_reader(
+    ledger: SqliteLedger, is_at_hand: bool
+) -> None:
+    """Nor does the reader itself, which writes the file anew: what it read was there before."""
+    written = [wrote("folder", "raw/", 1), wrote("later", "raw/a.csv", 9)]
+    uses = [read("r", "raw/a.csv", 3, began=2), wrote("r", "raw/a.csv", 3, began=2)]
+    ledger.index_uses(written[:1] if is_at_hand else written)
+    assert found(find_around(ledger, uses + written[1:] if is_at_hand else uses)) == ["raw/a.csv < raw"]
+
+
+def test_who_writes_into_a_folder_reads_what_another_had_written_there(ledger: SqliteLedger) -> None:
+    """If that had ended before; of two at the same time it is not known which was first."""
+    ledger.index_uses([wrote("before", "raw/", 1, began=1), wrote("meanwhile", "out/", 2, began=2)])
+    uses = [read("r", f"{folder}/a.csv", 3, began=2) for folder in ("raw", "out")]
+    uses += [wrote("r", f"{folder}/", 3, began=2) for folder in ("raw", "out")]
+    around = find_around(ledger, uses)
+    assert found(around) == ["out/a.csv < out", "raw/a.csv < raw"]
+    ledger.index_uses([wrote("meanwhile", "out/", 3, began=2)])
+    assert found(find_around(ledger, uses)) == ["raw/a.csv < raw"]
+
+
+def test_data_asset_is_made_of_what_others_wrote_where_its_reader_writes(ledger: SqliteLedger) -> None:
+    """Whichever of its readers is looked at."""
+    ledger.index_uses([wrote("a", "raw/", 1, began=1), read("r", "raw/a.csv", 2, DATASET)])
+    ledger.index_uses([wrote("r", "raw/", 3, began=1)])
+    for uses in (
+        [read("r", "raw/a.csv", 2, DATASET), wrote("r", "raw/", 3, began=1)],
+        [read("s", "raw/a.csv", 2, DATASET)],
+    ):
+        (writers,) = find_around(ledger, uses).found[uses[0]].values()
+        assert [use.run for use in writers] == [ws("runs/a")]
+
+
+def test_what_is_known_of_a_run_at_hand_counts_and_not_what_was_noted(ledger: SqliteLedger) -> None:
+    """It may have been noted while it ran."""
+    ledger.index_uses([wrote("a", "raw/")])
+    uses = [wrote("a", "raw/", 9, began=8), read("r", "raw/a.csv", 2, began=1)]
+    assert found(find_around(ledger, uses)) == []
+
+
 def test_data_asset_registered_at_an_unknown_time_is_made_of_nothing_else(ledger: SqliteLedger) -> None:
     """Its readers say only that it was registered before they ended."""
     ledger.index_uses([wrote("a", "top/new/", 1)])
@@ -159,6 +226,20 @@ def test_of_many_places_inside_the_last_are_shown_and_the_rest_is_counted(ledger
     around = find_around(ledger, [read("r", "raw/")])
     assert found(around) == [f"raw < raw/{day:02}" for day in range(4, INSIDE + 4)]
     assert around.note_of(ws("runs/r")).startswith(f"Of what other runs wrote inside {LAKE_URL}/raw, {INSIDE} places")
+
+
+def test_of_thousands_of_places_inside_the_last_are_shown(
+    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By time and not by name; of more than can be asked for the notes say that it is not known."""
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [(started + timedelta(hours=hour)).isoformat() for hour in range(1_300)]
+    ledger.index_uses([replace(wrote("a", f"raw/{at}"), at=at) for at in times])
+    shown = found(find_around(ledger, [read("r", "raw/")]))
+    assert shown == [f"raw < raw/{at}" for at in times[-INSIDE:]]
+    monkeypatch.setattr(places_around, "_WRITERS", 1_000)
+    note = find_around(ledger, [read("r", "raw/")]).note_of(ws("runs/r"))
+    assert note.endswith("at least 980 are not; that is too much to know which were written last.")
 
 
 def test_default_place_of_an_output_is_not_searched_for_what_others_wrote(ledger: SqliteLedger) -> None:
@@ -212,6 +293,33 @@ def test_readers_around_what_was_written_are_published_again(ledger: SqliteLedge
     )
 
 
+def test_readers_of_what_was_not_written_after_all_are_published_again(ledger: SqliteLedger) -> None:
+    """Of what it was thought to be before, and not of what it is now."""
+    ledger.index_uses([read("r", "raw/a.csv", 2, began=1)])
+    assert find_readers(ledger, [wrote("a", "raw/", 9, began=8)]) == ()
+    assert find_readers(ledger, [wrote("a", "raw/", 9, began=8), wrote("a", "raw/")]) == (ws("runs/r"),)
+
+
+def test_reader_of_the_very_place_is_published_again_if_it_was_joined_with_a_folder(ledger: SqliteLedger) -> None:
+    """Its folder above is not what it read; of others, nothing would change."""
+    ledger.index_uses([read("r", "raw/a.csv", 5, began=5), read("s", "other/a.csv", 5, began=5)])
+    ledger.index_uses([read("early", "raw/a.csv", 2, began=2), wrote("folder", "raw/", 1, began=1)])
+    written = [wrote("file", "raw/a.csv", 3, began=3), wrote("file", "other/a.csv", 3, began=3)]
+    assert find_readers(ledger, written) == (ws("runs/r"),)
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "made"), [(1, 3, True), (2, 9, True), (4, 5, False), (0, 4, True), (0, 5, False)]
+)
+def test_model_is_looked_at_again_if_a_run_had_begun_when_it_was_registered(
+    ledger: SqliteLedger, began: int, ended: int, made: bool
+) -> None:
+    """However long that takes; where no start is known, it ended within a day."""
+    model = read("", "out/model", 3, Ref(MODEL, ws("models/m/versions/1")))
+    ledger.index_uses([model])
+    assert find_readers(ledger, [wrote("a", "out/", ended, began=began)]) == ((model.run,) if made else ())
+
+
 def test_reader_of_the_place_of_a_registered_output_is_published_again(ledger: SqliteLedger) -> None:
     """It was read by its path before it was known to be registered."""
     ledger.index_uses([read("early", "azureml/prep/o/")])
@@ -240,10 +348,12 @@ def test_uses_of_a_run_are_its_places_and_what_stands_for_them() -> None:
             "d": data_asset("churn", default, by_run=True),
             "e": data_asset("x", at("e/"), by_run=True),
         },
+        started_at="2026-07-01T09:00:00Z",
         ended_at="2026-07-01T10:00:00Z",
     )
     uses = list_uses(tree(reader))[ws("runs/r")]
-    ended = "2026-07-01T10:00:00Z"
+    began, ended = "2026-07-01T09:00:00Z", "2026-07-01T10:00:00Z"
+    assert {each.begun for each in uses if not each.is_of_asset or each.is_output} == {began}
     assert {(each.path.partition("//")[2], each.is_output, each.is_of_asset, each.at, each.glob) for each in uses} == {
         ("raw/a.csv", False, False, ended, ""),
         ("raw/b", False, True, "2026-06-01T10:00:00Z", ""),

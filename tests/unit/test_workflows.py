@@ -139,7 +139,7 @@ def test_devcontainer_has_what_the_documentation_asks_for() -> None:
     """The Python of production, Node for Azurite, the tools to run and deploy; its command names our targets."""
     text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
     content = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
-    assert content["image"] == "mcr.microsoft.com/devcontainers/python:3.13-bookworm"
+    assert content["image"] == "mcr.microsoft.com/devcontainers/python:3.12-bookworm"
     features = {name.rpartition("/")[2].partition(":")[0]: options for name, options in content["features"].items()}
     assert set(features) == {"azd", "azure-cli", "azure-functions-core-tools", "github-cli", "node"}
     assert features["azure-cli"]["installBicep"] is True

@@ -39,8 +39,9 @@ APP_SETTINGS = {
     "RECONCILE_SCHEDULE": "0 */15 * * * *",
     "LineageStorage__queueServiceUri": "https://stcredit.queue.core.windows.net/",
     "LINEAGE_STORAGE": "https://stcredit.blob.core.windows.net/",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
 }
-"""Those of the app that its bindings need."""
+"""Those of the app that its bindings need, and its telemetry."""
 SITE = {"state": "Running", "functions": {name: {} for name in FUNCTIONS}, "app_settings": APP_SETTINGS}
 """The function app, as it is when all is well."""
 

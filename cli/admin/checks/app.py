@@ -10,6 +10,7 @@ from shared.bindings import FUNCTIONS, find_binding_problems
 from shared.errors import AccessDeniedError, RecordNotFoundError, RequestRefusedError, ServiceUnavailableError
 from shared.model import WorkspaceId
 from shared.redaction import redact_text
+from shared.settings import wants_application_insights
 
 _STORAGE = (
     ("Storage Blob Data Owner", "Storage Blob Data Contributor"),
@@ -26,6 +27,7 @@ def check_app(management: Management, deployment: AppDeployment, workspaces: lis
         yield Check("app: state", _probe_state(management, site_id), "Give yourself Reader on it.")
         yield Check("app: functions", _probe_functions(management, site_id), "Give yourself Reader on it.")
         yield Check("app: bindings", _probe_bindings(management, site_id), "Give yourself Website Contributor on it.")
+        yield Check("app: telemetry", _probe_telemetry(management, site_id), "Give yourself Website Contributor on it.")
     if not deployment.identity_id:
         return
     for workspace in workspaces:
@@ -99,10 +101,7 @@ def _probe_functions(management: Management, site_id: str) -> Callable[[], str]:
 
 def _probe_bindings(management: Management, site_id: str) -> Callable[[], str]:
     def probe() -> str:
-        try:
-            settings = management.arm.list_app_settings(site_id)
-        except AccessDeniedError as error:
-            raise UncheckedError("you may not see the app's settings: you need Website Contributor") from error
+        settings = _list_settings(management, site_id)
         if references := sorted(name for name, value in settings.items() if value.startswith("@Microsoft.")):
             raise UncheckedError(f"only the app sees the values of {', '.join(references)}: GET /api/health/ready")
         if problems := find_binding_problems(settings):
@@ -112,6 +111,26 @@ def _probe_bindings(management: Management, site_id: str) -> Callable[[], str]:
         return "the host can resolve what the functions are bound to"
 
     return probe
+
+
+def _probe_telemetry(management: Management, site_id: str) -> Callable[[], str]:
+    def probe() -> str:
+        if not wants_application_insights(_list_settings(management, site_id)):
+            raise ProblemError(
+                "no one exports telemetry, so no alert can fire: APPLICATIONINSIGHTS_CONNECTION_STRING is not set, or "
+                "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY is not true",
+                f"az functionapp config appsettings set --ids {site_id} --settings …",
+            )
+        return "the worker exports it, or the app where the worker does not: GET /api/health/ready says which"
+
+    return probe
+
+
+def _list_settings(management: Management, site_id: str) -> dict[str, str]:
+    try:
+        return management.arm.list_app_settings(site_id)
+    except AccessDeniedError as error:
+        raise UncheckedError("you may not see the app's settings: you need Website Contributor") from error
 
 
 def _probe_workspace(management: Management, identity_id: str, workspace: WorkspaceId) -> Callable[[], str]:

@@ -97,7 +97,8 @@ class Run:
         saved_inputs, saved_outputs: data sets of v1, by their GUIDs.
         scores_with: the model version of a batch deployment that this step scored with.
         logged: what its code logged with MLflow as inputs.
-        ended: in which hour; it began an hour before.
+        ended: in which hour.
+        lasted: how many hours before that it began.
     """
 
     id: str
@@ -119,10 +120,11 @@ class Run:
     scores_with: str = ""
     logged: tuple[PublicFile | Path, ...] = ()
     ended: int = 1
+    lasted: int = 1
 
     @property
     def began(self) -> int:
-        return self.ended - 1
+        return self.ended - self.lasted
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ class _Making(SoFar):
     def _at_some_time(self) -> Iterator[Run]:
         """Let runs end one after the other, but for a few."""
         for hour, run in enumerate(self.runs, 1):
-            yield replace(run, ended=hour + self.draw(st.sampled_from([0, 0, 0, 1, 6])))
+            late, lasted = self.draw(st.sampled_from([(0, 1), (0, 1), (0, 1), (1, 1), (6, 1), (2, 3), (6, 9)]))
+            yield replace(run, ended=hour + late, lasted=lasted)
 
     # Runs.
 

@@ -164,7 +164,7 @@ class _Deriving:
 
     def _use(self, run: Run, process: str, place: Place, shown: str) -> Use:
         root = "/".join(HOSTS[place.store])
-        return Use(process, root, self._path(place), shown, run.ended, place.type != "uri_file")
+        return Use(process, root, self._path(place), shown, run.began, run.ended, place.type != "uri_file")
 
     def _settings_and_metrics(self, run: Run, process: str, below: list[Run]) -> None:
         if any(each.parameters for each in (run, *below)) or run.kind in _MADE_BY_ITS_TRIALS:
