@@ -156,8 +156,10 @@ class StateMarker:
 
     def _rows(self, kind: str) -> Iterator[Row]:
         after = ""
-        while rows := self.state.ledger.list_rows(kind, after=after):
+        while rows := self.state.ledger.list_rows(kind, after=after, limit=_ROWS):
             yield from rows
+            if len(rows) < _ROWS:
+                return
             after = rows[-1].key
 
     def _known(self, items: Collection[Listed]) -> Iterator[tuple[Listed, Row]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.errors import LeaseHeldError, LineageError
 from shared.intake.allow_list import AllowList, read_event
@@ -27,6 +27,7 @@ from shared.telemetry import record_coverage, record_poison
 
 logger = logging.getLogger(__name__)
 
+_GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
 _LABELS = "reconcile/labels"
@@ -90,6 +91,7 @@ class Reconciler:
             LookTaker(self.source, self.state, self.allowed, self.now).tick,
             PlaceholderReplacer(self.catalog, self.state, self.now).tick,
             self._refresh_labels,
+            self._purge_leases,
         ):
             self._attempt(part, failures)
         if not failures:  # all services answer again
@@ -145,6 +147,10 @@ class Reconciler:
             self.labels.refresh(row.key for row in rows)
             after[kind] = rows[-1].key if len(rows) == LABELLED else ""
         self.state.notes.put(_LABELS, after)
+
+    def _purge_leases(self) -> None:
+        """Delete leases that were given up so long ago that no one who began before is still at work."""
+        self.state.leases.purge(until=self.now() - _GIVEN_UP)
 
     def _look_at(self, workspace: WorkspaceId) -> Coverage:
         progress = Progress.load(self.state.notes, workspace)

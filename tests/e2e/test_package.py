@@ -24,7 +24,6 @@ IMPORTS = {
     "attr": "attrs",
     "azure.ai.ml": "azure-ai-ml",
     "azure.core": "azure-core",
-    "azure.data.tables": "azure-data-tables",
     "azure.eventgrid": "azure-eventgrid",
     "azure.functions": "azure-functions",
     "azure.identity": "azure-identity",
@@ -40,6 +39,7 @@ IMPORTS = {
     "pyapacheatlas": "pyapacheatlas",
     "requests": "requests",
     "tenacity": "tenacity",
+    "urllib3": "urllib3",
     "yaml": "pyyaml",
 }
 """Everything of others that the app imports, and the distribution it comes from."""
