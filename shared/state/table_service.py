@@ -100,8 +100,8 @@ class TableService:
     """
     Reads and writes entities of one table.
 
-    Every method may raise ServiceUnavailableError (408, 429, 5xx, timeout, cut connection; after retries),
-    AccessDeniedError and RequestRefusedError (another 4xx; a table that does not exist).
+    Every method may raise ServiceUnavailableError (408, 429, 5xx, timeout, cut connection, a table that does not exist;
+    after retries), AccessDeniedError and RequestRefusedError (another 4xx).
 
     Source: "Table service REST API" of Azure Storage: Query Entities, Insert Entity, Update Entity, Insert Or Replace
     Entity, Delete Entity, Performing entity group transactions, Query timeout and pagination, Table service error
@@ -353,4 +353,5 @@ def _to_error(what: str, status: int, code: str, words: str, retry_after: str) -
     if code in _NOT_READY:
         return ServiceUnavailableError(message)
     denied = "The identity needs the role Storage Table Data Contributor."
-    return to_error(status, message, denied=denied, retry_after=retry_after, code=code)
+    is_missing = status == HTTPStatus.NOT_FOUND  # a gateway says so, too; that an entity is absent was seen before
+    return to_error(status, message, denied=denied, retry_after=retry_after, passes=is_missing, code=code)
