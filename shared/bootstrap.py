@@ -93,6 +93,7 @@ class Services:
             self.publisher,
             self.allowed,
             self.last_event,
+            now=self.now,
         )
 
     @cached_property

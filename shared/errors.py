@@ -2,7 +2,7 @@
 
 LineageError
   TransientError            a retry may help: the message comes back
-    ServiceUnavailableError   429, 408, 5xx, timeout, cut connection
+    ServiceUnavailableError   429, 408, 423, 5xx, timeout, cut connection, a conflict that passes
     AccessDeniedError         401, 403: most often a role that has not propagated yet
     RunNotSettledError        the event arrived before the record it is about
     LeaseHeldError            another worker is publishing the same, or took over from us
@@ -34,7 +34,7 @@ class TransientError(LineageError):
 
 
 class ServiceUnavailableError(TransientError):
-    """The service throttles, is down or did not answer in time; `retry_after` in seconds, if it said so."""
+    """The service throttles, is down or not ready, or was too slow; `retry_after` in seconds, if it said so."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -163,8 +163,21 @@ class Catalog(Protocol):
         ...
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
-    ) -> Upserted: ...
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
+    ) -> Upserted:
+        """
+        Create or update entities; each is written, or refused with the catalog's words.
+
+        Args:
+            known: those that were written before.
+            before_each, after_each: called around each request; the latter with the guids of what it wrote.
+        """
+        ...
 
     def is_linked(self, found: Found) -> bool:
         """Whether a process reads or writes this entity now."""

@@ -1,6 +1,8 @@
 """Checks JSON from outside before it is read; what is wrong is said with its path, never with its value."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
 from types import UnionType
 from typing import Any
 
@@ -99,3 +101,18 @@ def below(at: str, name: str) -> str:
     """
     name = redact_text(name)
     return f"{at}.{name}" if at else name
+
+
+def members_of(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return those members of a stored document that a dataclass has.
+
+    A newer version may have written it, with members that are not known here, before one went back to this version or
+    while both run side by side.
+    """
+    return {name: document[name] for name in _members(kind) if name in document}
+
+
+@cache
+def _members(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.init)

@@ -1,9 +1,11 @@
 """Which model version answered when: the serving history of an endpoint."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from shared.model import Deployment, Endpoint
+from shared.validation import members_of
 
 KEPT = 1_000
 """Periods of an endpoint that are kept; the oldest go first."""
@@ -26,6 +28,11 @@ class Serving:
     models: tuple[str, ...]
     traffic: str
     until: str = ""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read it as the ledger keeps it."""
+        return cls(**{**members_of(cls, body), "models": tuple(body["models"])})
 
     def covers(self, at: str) -> bool:
         """

@@ -21,9 +21,19 @@ from shared.errors import (
 )
 from shared.redaction import redact_text
 
+_WAITED_FOR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.LOCKED})
+"""Statuses beside 5xx after which the same request may succeed."""
+
 
 def to_error(
-    status: int, message: str, *, denied: str, retry_after: str = "", is_absence: bool = False, code: str = ""
+    status: int,
+    message: str,
+    *,
+    denied: str,
+    retry_after: str = "",
+    is_absence: bool = False,
+    passes: bool = False,
+    code: str = "",
 ) -> LineageError:
     """
     Say what a refusal of a service means for the message that led to the request.
@@ -33,12 +43,13 @@ def to_error(
         denied: a sentence on what would help against a 401 or 403.
         retry_after: the header of that name.
         is_absence: a 404 means that there is no such thing, and not that the request is wrong.
+        passes: the request is right and may be answered later, whatever the status is by default.
         code: the service's own, of the error.
     """
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return AccessDeniedError(f"{message.rstrip('.')}. {denied}")
     fails = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
-    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or fails:
+    if status in _WAITED_FOR or fails or passes:
         return ServiceUnavailableError(message, retry_after=float(retry_after) if retry_after.isdigit() else None)
     if status == HTTPStatus.NOT_FOUND and is_absence:
         return RecordNotFoundError(message)
@@ -94,7 +105,14 @@ def _from_response(what: str, error: HttpResponseError, needs: str) -> LineageEr
         denied=f"The identity needs {needs}.",
         retry_after=str(getattr(error.response, "headers", {}).get("Retry-After") or ""),
         is_absence=True,
+        passes=status == HTTPStatus.CONFLICT and _is_read(error),
     )
+
+
+def _is_read(error: HttpResponseError) -> bool:
+    """Whether nothing was to be written, so that a conflict is with what another one is doing just now."""
+    request = getattr(error.response, "request", None)
+    return getattr(request, "method", "") == "GET"
 
 
 def _words(error: Exception) -> str:

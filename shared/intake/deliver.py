@@ -10,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from shared.errors import (
@@ -34,6 +34,7 @@ from shared.intake.message import (
     dead_letter_error,
     describe_error,
     log_outcome,
+    seconds_since,
 )
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import CAME_BACK, DEFERRED, PUBLISHED, SKIPPED, AnyEvent, Outcome, Skip
@@ -119,8 +120,8 @@ class Patience:
     How long a message waits for what may get better, and how often.
 
     It waits as a copy with a delay, so that no attempt of the host is used up. Twice as long each time, to `longest`:
-    with these numbers about a day, also for a lease that another worker holds. After an attempt that failed
-    unexpectedly it waits as well, up to the last of `failures`.
+    with these numbers about a day. For a lease that another worker holds it waits `for_lease` by the clock, and none of
+    that counts for an outage. After an attempt that failed unexpectedly it waits as well, up to the last of `failures`.
     """
 
     first: timedelta = timedelta(seconds=30)
@@ -128,21 +129,26 @@ class Patience:
     longest: timedelta = timedelta(hours=1)
     longest_for_lease: timedelta = timedelta(minutes=5)
     deferrals: int = 30
-    deferrals_for_lease: int = 290
+    for_lease: timedelta = timedelta(days=1)
     failures: int = 5
 
-    def allows(self, error: TransientError, deferrals: int) -> bool:
-        """Whether a message that was put back so often may wait once more."""
-        return deferrals < (self.deferrals_for_lease if isinstance(error, LeaseHeldError) else self.deferrals)
+    def allows(self, error: TransientError, body: MessageBody, now: datetime) -> bool:
+        """Whether a message may wait once more."""
+        if isinstance(error, LeaseHeldError):
+            waited = seconds_since(body.lease_since, now) or 0
+            return waited < self.for_lease.total_seconds()
+        return body.deferrals < self.deferrals
 
-    def delay(self, error: TransientError, deferrals: int) -> timedelta:
+    def delay(self, error: TransientError, waits: int) -> timedelta:
         """
+        Return how long a message waits that has waited so often.
+
         >>> Patience().delay(TransientError(), 3)
         datetime.timedelta(seconds=240)
         """
         held = isinstance(error, LeaseHeldError)
         first, longest = (self.first_for_lease, self.longest_for_lease) if held else (self.first, self.longest)
-        delay = min(first * int(2 ** min(deferrals, 20)), longest)
+        delay = min(first * int(2 ** min(waits, 20)), longest)
         if isinstance(error, ServiceUnavailableError) and error.retry_after:
             delay = max(delay, timedelta(seconds=min(error.retry_after, self.longest.total_seconds())))
         return delay
@@ -209,6 +215,7 @@ class Deliveries:
     last_event: LastEventNote
     patience: Patience = Patience()
     process: str = _PROCESS
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def handle(self, message: Message, *, force: bool = False) -> Outcome:
         """Process one message, and raise what may get better later."""
@@ -250,15 +257,28 @@ class Deliveries:
         try:
             return self.handle(message)
         except TransientError as error:
-            if not self.patience.allows(error, body.deferrals):
-                return dead_letter_error(body, error, attempts=body.deferrals + 1, dead_letters=self.dead_letters)
-            delay = self.patience.delay(error, body.deferrals)
-            return self._put_back(body, body.deferred(), message, why=describe_error(error), delay=delay)
+            if not self.patience.allows(error, body, self.now()):
+                attempts = body.deferrals + body.lease_waits + 1
+                self._note_in_ledger(body, error)
+                return dead_letter_error(body, error, attempts=attempts, dead_letters=self.dead_letters)
+            is_held = isinstance(error, LeaseHeldError)
+            delay = self.patience.delay(error, body.lease_waits if is_held else body.deferrals)
+            copy = body.waiting_for_lease(self.now()) if is_held else body.deferred()
+            return self._put_back(body, copy, message, why=describe_error(error), delay=delay)
         except (LineageError, ImportError):
             raise  # a setting, a package or the storage: not this message
         except Exception as error:  # noqa: BLE001 - it is not swallowed: the message waits, or is dead-lettered
             lines = {"traceback": "".join(traceback.format_tb(error.__traceback__))}
             return self._count_failure(body, message, describe_error(error), facts=lines)
+
+    def _note_in_ledger(self, body: MessageBody, error: TransientError) -> None:
+        """Let coverage say why there is no lineage of what a message waited for in vain."""
+        try:
+            event = read_any_event(body.event, self.allowed)
+            if not isinstance(event, Skip):
+                self.publisher.note_failure(event, ": ".join(describe_error(error)))
+        except LineageError as second:  # the dead letter says it, too
+            logger.warning("a failure is not in the ledger", extra={**body.facts, "detail": describe_error(second)[1]})
 
     def _was_interrupted(self, body: MessageBody) -> bool:
         """
@@ -300,7 +320,7 @@ class Deliveries:
         try:
             self.queue.put(copy.to_json(), delay=delay)
         except RequestRefusedError as error:
-            attempts = body.deferrals + body.failures + 1
+            attempts = body.deferrals + body.lease_waits + body.failures + 1
             detail = f"{detail}; nor could it wait: {error}"
             return dead_letter(body, reason, detail, attempts=attempts, dead_letters=self.dead_letters)
         waits = {"delay_seconds": round(delay.total_seconds(), 3), **(facts or {})}

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from shared.errors import LineageError
-from shared.intake.envelopes import redact_event
+from shared.intake.envelopes import redact_event, shrink_event
 from shared.publishing.plan import DEAD_LETTERED, Outcome
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 EVENT_GRID, REPLAY, RECONCILE, BACKFILL = "event_grid", "replay", "reconcile", "backfill"
 OPENLINEAGE = "openlineage"
+MESSAGE_LIMIT = 32 * 1024
+"""Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class MessageBody:
         deferrals: how often it was put back with a delay.
         force: everything is written and looked up again, also what the ledger has as unchanged.
         closes: the dead letter that is closed when this ends well.
+        lease_waits: how often it was put back because another worker held the lease of its run tree, one after another.
+        lease_since: when the first of these waits began, ISO 8601.
         failures: how many attempts ended unexpectedly, by an exception or because the process ended.
         returned: it came back from the poison queue, and no attempt at it has ended since.
     """
@@ -47,6 +51,8 @@ class MessageBody:
     deferrals: int = 0
     closes: str = ""
     force: bool = False
+    lease_waits: int = 0
+    lease_since: str = ""
     failures: int = 0
     returned: bool = False
 
@@ -66,13 +72,14 @@ class MessageBody:
             return cls(text, message_id)
         texts = {
             name: str(members.get(name) or "")
-            for name in ("operation_id", "source", "received_at", "traceparent", "closes")
+            for name in ("operation_id", "source", "received_at", "traceparent", "closes", "lease_since")
         }
         texts["operation_id"] = texts["operation_id"] or message_id
         event = members["event"]
         return cls(
             event=event if isinstance(event, str) else json.dumps(event),
             deferrals=_to_count(members.get("deferrals")),
+            lease_waits=_to_count(members.get("lease_waits")),
             failures=_to_count(members.get("failures")),
             force=members.get("force") is True,
             returned=members.get("returned") is True,
@@ -85,20 +92,31 @@ class MessageBody:
     @property
     def facts(self) -> dict[str, object]:
         """What the line of its outcome in the log says about it."""
-        counts = {"deferrals": self.deferrals, "failures": self.failures}
+        counts = {"deferrals": self.deferrals, "lease_waits": self.lease_waits, "failures": self.failures}
         return {"operation_id": self.operation_id, "source": self.source, **counts}
 
     def deferred(self) -> Self:
         """Return the same message, put back again."""
-        return replace(self, deferrals=self.deferrals + 1, returned=False)
+        return self._copy(deferrals=self.deferrals + 1, lease_waits=0, lease_since="", returned=False)
+
+    def waiting_for_lease(self, now: datetime) -> Self:
+        """Return the same message, put back until another worker is done."""
+        known = seconds_since(self.lease_since, now) is not None
+        since = self.lease_since if known else now.isoformat(timespec="seconds")
+        return self._copy(lease_waits=self.lease_waits + 1, lease_since=since, returned=False)
 
     def failed(self) -> Self:
         """Return the same message after another attempt that ended unexpectedly."""
-        return replace(self, failures=self.failures + 1, returned=False)
+        return self._copy(failures=self.failures + 1, returned=False)
 
     def taken_back(self) -> Self:
         """Return the same message, back from the poison queue."""
-        return replace(self, returned=True)
+        return self._copy(returned=True)
+
+    def _copy(self, **changes: Any) -> Self:
+        """Leave out what is not read of a large event: what fills a message by itself is too much inside of another."""
+        copy = replace(self, **changes)
+        return copy if len(copy.to_json()) <= MESSAGE_LIMIT else replace(copy, event=shrink_event(self.event))
 
 
 def _to_count(value: object) -> int:

@@ -16,8 +16,8 @@ from typing import Any
 
 from shared.errors import TerminalError
 from shared.intake.allow_list import AllowList
-from shared.intake.envelopes import compact_event, is_openlineage, redact_event
-from shared.intake.message import OPENLINEAGE, MessageBody, dead_letter
+from shared.intake.envelopes import is_openlineage, shrink_event
+from shared.intake.message import MESSAGE_LIMIT, OPENLINEAGE, MessageBody, dead_letter
 from shared.openlineage.incoming_events import compact_run_event, split_large_event
 from shared.redaction import redact_text
 from shared.state.ports import DeadLetters, Queue, State
@@ -25,8 +25,6 @@ from shared.telemetry import record_refusal
 
 logger = logging.getLogger(__name__)
 
-MESSAGE_LIMIT = 32 * 1024
-"""Bytes of a message. The queue takes 64 KiB after base64, which is 48 KiB before; ours have a few hundred."""
 _REST = 1_024
 """Bytes of a message that are not the event."""
 BODY_LIMIT = 16 * 1024 * 1024
@@ -93,7 +91,7 @@ def receive_event(
         The message's text, or None if the event was too large for any and is a dead letter already.
     """
     message = MessageBody(
-        redact_event(_compact(event)),
+        shrink_event(event),
         operation_id or uuid.uuid4().hex,
         source=source,
         received_at=now().isoformat(timespec="milliseconds"),
@@ -266,13 +264,6 @@ def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
     if isinstance(namespace, str) and not allowed.takes_job(namespace):
         return 403, f"job.namespace: {redact_text(namespace[:200])} is not in LINEAGE_OPENLINEAGE_JOBS"
     return None
-
-
-def _compact(event: str) -> str:
-    try:
-        return json.dumps(compact_event(json.loads(event)))
-    except (ValueError, RecursionError):
-        return event
 
 
 def _fits(event: Mapping[str, Any]) -> bool:

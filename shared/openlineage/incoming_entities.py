@@ -8,13 +8,14 @@ from shared.catalog.column_mapping import format_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
 from shared.model import ColumnMapping
-from shared.openlineage.job_run import JobRun
+from shared.openlineage.job_run import LIMIT, JobRun
 from shared.places.datasets import DatasetName
 from shared.places.matching import MatchKind, place_of_dataset
 from shared.places.place import Place
 from shared.places.platforms import from_openlineage, place_of
 
 DECLARED = "declared: OpenLineage (facet columnLineage)"
+_CUT = f"Of a run, {LIMIT} data sets are kept at most: what was reported after that is left out."
 
 
 def places_of_data(run: JobRun) -> dict[DatasetName, tuple[Place, ...]]:
@@ -72,7 +73,7 @@ def build_job_run(
             attributes(
                 run.job,
                 description=run.documentation,
-                notes=problem,
+                notes=" ".join(filter(None, (problem, _CUT if run.is_cut else ""))),
                 run_id=run.id.run_id,
                 run_type=" ".join(("OpenLineage", run.kind)).strip(),
                 status=run.status,

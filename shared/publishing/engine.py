@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ from shared.publishing.plan import (
 from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
-from shared.state.ports import Leases, Ledger, Look
+from shared.state.ports import Leases, Ledger, Look, Row
 
 logger = logging.getLogger(__name__)
 
@@ -257,6 +257,7 @@ class Publisher:
         plan = planner.plan(force=force)
         if not self._needs_lease(plan, force=force):
             self._note(plan)
+            self._fold(plan)
             return _outcome_of(planner, plan), None
         try:
             lease, is_prepared = self._take(plan, started, force=force)
@@ -277,6 +278,7 @@ class Publisher:
                 plan = self._write(planner, plan, lease, is_prepared=is_prepared)
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
+            self._fold(plan)
         was_wanted = [self._leases.was_wanted(name, holder=lease.holder) for name in lease.names]
         return _outcome_of(planner, plan), plan if isinstance(plan, Plan) and any(was_wanted) else None
 
@@ -297,6 +299,11 @@ class Publisher:
             return lease, is_good
         return WriterLease.take(self._leases, plan.roots, now=self._now), False
 
+    def _fold(self, plan: Plan | Skip) -> None:
+        """Note facts as one, once what they make together was noted."""
+        if folding := plan.folding:
+            self._ledger.fold_facts(folding.run, folding.facts, into=folding.whole)
+
     def _leave(self, plan: Plan) -> None:
         """
         Leave the model of an event for the worker that is writing its run: it looks once more when it is done.
@@ -308,7 +315,7 @@ class Publisher:
         name = plan.made.model.ref.qualified_name
         own = [entity for entity in plan.changed if entity.ref.qualified_name == name]
         if own:
-            written = self._catalog.upsert_entities(own)
+            written = self._catalog.upsert_entities(own, known=plan.before)
             if name not in written.guids:
                 return  # it comes back, and is refused with all that belongs to it
             self._ledger.put_fingerprints({name: plan.made.model.note(plan.before.get(name, ""))})
@@ -406,25 +413,26 @@ class Publisher:
         if not is_prepared:
             with self._ledger.together():
                 self._note_before(plan)
-        prepared = plan
-        result = self._catalog.upsert_entities(plan.changed, before_each=lease.check)
+        prepared, batches = plan, _Batches(partial(self._note_entities, plan))
+        result = self._catalog.upsert_entities(
+            plan.changed, known=plan.before, before_each=lease.check, after_each=batches.add
+        )
         if result.rejections:
             plan, result = self._write_again(planner, plan, result, lease)
+            batches.noted.clear()
         lease.check()
         self._take_away_links(plan)
         if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
             self._labels.refresh(list_labelled(plan.entities))
         self._publish_readers(plan)
         rejections = result.rejections
-        reasons = {row.key: rejections.get(row.key, "an entity it needs was refused") for row in plan.rows}
-        rows = [replace(row, outcome=DEAD_LETTERED, reason=reasons[row.key]) for row in plan.rows]
         with self._ledger.together():
-            self._note_written(plan, result)
+            self._note_written(plan, result.guids.keys() - batches.noted)
             self._ledger.add_to_tree(plan.root, uses=plan.uses)
             if plan is not prepared:
                 self._ledger.put_matches(plan.looked_up)
-            self._ledger.put_rows(rows if rejections else plan.rows)
-            if self._announcer is None:
+            self._ledger.put_rows(_rows_after_refusal(plan, rejections) if rejections else plan.rows)
+            if self._announcer is None and plan.folding is None:
                 lease.release()
         if rejections:
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
@@ -442,7 +450,8 @@ class Publisher:
             self._publish_again([event_about_key(key, now=self._now()) for key in plan.again])
 
     def _write_partial(self, plan: Plan, lease: WriterLease) -> Plan:
-        self._catalog.upsert_entities(plan.changed, before_each=lease.check)
+        known = [entity.ref.qualified_name for entity in plan.changed]
+        self._catalog.upsert_entities(plan.changed, known=known, before_each=lease.check)
         # If it comes back just as it was, its old fingerprint must not keep it from being written.
         names = {entity.ref.qualified_name for entity in plan.changed}
         of_tree = {name: each for name, each in self._ledger.get_tree(plan.root).fingerprints.items() if name in names}
@@ -488,17 +497,22 @@ class Publisher:
         written = self._catalog.upsert_entities(entities, before_each=lease.check)
         return replace(again, entities=entities, changed=entities, before=plan.before, gone=plan.gone), written
 
-    def _note_written(self, plan: Plan, result: Upserted) -> None:
+    def _note_written(self, plan: Plan, names: Collection[QualifiedName]) -> None:
+        used = {used_name(each.ref.qualified_name): str(plan.root) for each in plan.entities if is_data_asset(each.ref)}
+        self._note_entities(plan, names, used)
+
+    def _note_entities(self, plan: Plan, names: Collection[QualifiedName], used: Mapping[QualifiedName, str]) -> None:
+        """Note what entities were when they were written just now, so that they are not written again."""
         written = {
             entity.ref.qualified_name: entity.note(plan.before.get(entity.ref.qualified_name, ""))
             for entity in plan.entities
-            if entity.ref.qualified_name in result.guids
+            if entity.ref.qualified_name in names
         }
-        used = {used_name(each.ref.qualified_name): str(plan.root) for each in plan.entities if is_data_asset(each.ref)}
         written |= used
         of_tree = {name: each for name, each in written.items() if is_of_tree(name)}
-        self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
-        self._ledger.add_to_tree(plan.root, fingerprints=of_tree)
+        with self._ledger.together():
+            self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
+            self._ledger.add_to_tree(plan.root, fingerprints=of_tree)
 
     def _forget(self, plan: Plan) -> None:
         names = [entity.ref.qualified_name for entity in plan.entities]
@@ -517,6 +531,36 @@ class Publisher:
             else replace(entity, outputs=tuple(ref for ref in entity.outputs if ref.qualified_name not in gone))
             for entity in entities
         )
+
+
+@dataclass(slots=True)
+class _Batches:
+    """
+    Notes what was written of a large plan, so that an attempt that fails goes on from there.
+
+    Not the last batch: it is noted when all that follows from the plan is done, and is written again until then.
+    """
+
+    note: Callable[[Collection[QualifiedName], Mapping[QualifiedName, str]], None]
+    last: Collection[QualifiedName] = ()
+    noted: set[QualifiedName] = field(default_factory=set)
+
+    def add(self, guids: Mapping[QualifiedName, str]) -> None:
+        """Take the next batch, and note the one before."""
+        if self.last:
+            self.note(self.last, {})
+            self.noted.update(self.last)
+        self.last = set(guids)
+
+
+def _rows_after_refusal(plan: Plan, rejections: Mapping[QualifiedName, str]) -> Iterator[Row]:
+    """Say what became of each row; what was written is published, though something that describes it was refused."""
+    entities = {entity.ref.qualified_name for entity in plan.entities}
+    is_whole = rejections.keys().isdisjoint(row.key for row in plan.rows)
+    for row in plan.rows:
+        is_refused = row.key in rejections or (row.key not in entities and not is_whole)
+        reason = rejections.get(row.key, "a part of it was refused")
+        yield replace(row, outcome=DEAD_LETTERED, reason=reason) if is_refused else row
 
 
 def _taking_away(plan: Plan | Skip, first: Plan | Skip) -> Plan | Skip:

@@ -36,17 +36,28 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Folding:
+    """Facts of a run, and one that says all they say: noted in their place, the next event need not read them all."""
+
+    run: QualifiedName
+    whole: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """
     There is nothing to publish; `reason` is for people, `rows` are noted all the same.
 
     Attributes:
         roots: what to lease before rows are noted that facts of several events add up to; nothing for other rows.
+        folding: facts to note as one; None if there are few.
     """
 
     reason: str
     rows: tuple[Row, ...] = ()
     roots: tuple[QualifiedName, ...] = ()
+    folding: Folding | None = None
 
     @property
     def from_facts(self) -> bool:
@@ -81,6 +92,7 @@ class Plan:
         digest: what Azure ML's records said; "" to read all of it again, None if there is nothing to look at again for.
         partial: `entities` say one thing about what the catalog has; they are neither compared nor labelled.
         announced_at: the time to send with what has no time of its own; None if nothing is sent to others.
+        folding: facts to note as one; None if there are few.
     """
 
     subject: str
@@ -102,6 +114,7 @@ class Plan:
     from_facts: bool = False
     partial: bool = False
     announced_at: datetime | None = None
+    folding: Folding | None = None
 
     @property
     def changes_something(self) -> bool:

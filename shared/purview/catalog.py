@@ -12,9 +12,15 @@ from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
 
 from shared.cache import Cache
 from shared.catalog.entities import ASSET, Entity, Found, Ref
-from shared.catalog.kinds import RESOURCE_SETS, SCHEMA_ATTRIBUTE
+from shared.catalog.kinds import RESOURCE_SETS, SCHEMA_ATTRIBUTE, list_ours
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import RecordNotFoundError, RequestRefusedError
+from shared.errors import (
+    AccessDeniedError,
+    LineageError,
+    RecordNotFoundError,
+    RequestRefusedError,
+    ServiceUnavailableError,
+)
 from shared.purview.reader import GUIDS, LineageReader, classifications_above
 from shared.purview.transport import PurviewClient, active_links, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
@@ -30,6 +36,8 @@ _PAGE = 1_000
 _PAGES = 100
 _PREFIXES = 20
 """Beginnings of names in one search."""
+_DENIALS = 8
+"""Requests that are refused for want of a right before any was taken: then no entity is looked for that caused it."""
 _REMEMBERED = timedelta(minutes=10)
 
 
@@ -151,26 +159,36 @@ class PurviewCatalog:
             self._client.delete("/entity/bulk", params={"guid": list(guids[start : start + GUIDS])})
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
     ) -> Upserted:
         """
         Create or update entities; installs our types if the catalog does not know one, once.
 
         Args:
             entities: in any order.
+            known: those that we wrote before, so that the catalog need not be asked where they are.
             before_each: called before each request; may raise to stop.
+            after_each: called after each request with the guids of what it wrote.
 
         Returns:
             The guid of every entity written, and the catalog's words for every one it refused.
+
+        Raises:
+            ServiceUnavailableError: also if it does not know our types though they are installed; a part of it may lag
+                behind another. Nothing can be said of the entities not yet written.
+            AccessDeniedError: nothing may be written, which most often means that a role has not arrived yet.
         """
         wanted = tuple(entities)
         try:
-            return _upsert(self._client, wanted, before_each)
-        except RequestRefusedError as error:
-            if error.code != _UNKNOWN_TYPE:
-                raise
+            return _Upsert(self, self._client, known, before_each, after_each).run(wanted)
+        except _UnknownTypeError:
             self.install_types()
-            return _upsert(self._client, wanted, before_each)
+            return _Upsert(self, self._client, known, before_each, after_each, installed=True).run(wanted)
 
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
@@ -223,43 +241,94 @@ class PurviewCatalog:
         self._client.delete(f"/entity/guid/{found.guid}/labels", body=[label])
 
 
-def _upsert(client: PurviewClient, entities: Iterable[Entity], before_each: Callable[[], None]) -> Upserted:
+class _UnknownTypeError(Exception):
+    """The catalog does not know one of our types."""
+
+
+@dataclass(slots=True)
+class _Upsert:
     """
-    Create or update entities, in ⌈n/50⌉ requests if none is refused.
+    One write of some entities, in ⌈n/50⌉ requests if none is refused.
 
-    References to entities that are not among `entities` go by unique attribute, so those must be in the catalog.
-
-    Raises:
-        ServiceUnavailableError, AccessDeniedError: nothing can be said of the entities not yet written.
-        RequestRefusedError: a type is not installed.
+    References to entities that are not among them go by unique attribute, so those must be in the catalog.
     """
-    result = Upserted()
-    ordered = _referenced_first(entities)
-    for start in range(0, len(ordered), BATCH):
-        _write(client, ordered[start : start + BATCH], result, before_each)
-    return result
 
+    catalog: PurviewCatalog
+    client: PurviewClient
+    known: Collection[QualifiedName]
+    before_each: Callable[[], None]
+    after_each: Callable[[Mapping[QualifiedName, str]], None]
+    installed: bool = False
+    result: Upserted = field(default_factory=Upserted)
+    denials: int = 0
+    denied: dict[QualifiedName, AccessDeniedError] = field(default_factory=dict)
 
-def _write(client: PurviewClient, batch: Sequence[Entity], result: Upserted, before_each: Callable[[], None]) -> None:
-    before_each()
-    numbers = {entity.ref: f"-{number}" for number, entity in enumerate(batch, start=1)}
-    try:
-        answer = client.upload_entities([_to_atlas(entity, numbers) for entity in batch])
-    except (RequestRefusedError, RecordNotFoundError) as error:
-        if isinstance(error, RequestRefusedError) and error.code == _UNKNOWN_TYPE:
-            raise
-        if len(batch) == 1:
-            result.rejections[batch[0].ref.qualified_name] = str(error)
+    def run(self, entities: Sequence[Entity]) -> Upserted:
+        """
+        Write them, new ones into our collection, which moves all that a request has: so others go by themselves.
+
+        What a steward has moved stays where it is.
+        """
+        ordered = _referenced_first(entities)
+        if collection := self.client.collection:
+            new = self._list_new(ordered)
+            self._write_all(new, collection)
+            placed = {each.ref for each in new}
+            ordered = [each for each in ordered if each.ref not in placed]
+        self._write_all(ordered)
+        if self.denied and not self.result.guids and self.denied.keys() == self.result.rejections.keys():
+            name, error = next(iter(self.denied.items()))
+            raise AccessDeniedError(f"{name}: {error}") from error
+        return self.result
+
+    def _list_new(self, entities: Sequence[Entity]) -> list[Entity]:
+        unknown = [each for each in entities if each.ref.qualified_name not in self.known]
+        found = self.catalog.find([each.ref.qualified_name for each in unknown])
+        present = {each.ref for each in found.values()}
+        return [each for each in unknown if each.ref not in present]
+
+    def _write_all(self, entities: Sequence[Entity], collection: str = "") -> None:
+        for start in range(0, len(entities), BATCH):
+            self._write(entities[start : start + BATCH], collection)
+
+    def _write(self, batch: Sequence[Entity], collection: str) -> None:
+        self.before_each()
+        numbers = {entity.ref: f"-{number}" for number, entity in enumerate(batch, start=1)}
+        written = [_to_atlas(entity, numbers) for entity in batch]
+        try:
+            answer = self.client.write_entities(written, collection=collection)
+        except (RequestRefusedError, RecordNotFoundError, AccessDeniedError) as error:
+            self._look_into(error)
+            if len(batch) == 1:
+                name = batch[0].ref.qualified_name
+                self.result.rejections[name] = str(error)
+                self.denied |= {name: error} if isinstance(error, AccessDeniedError) else {}
+                return
+            # Atlas takes or refuses a request as a whole and seldom says which entity it means: halve until it shows.
+            middle = len(batch) // 2
+            self._write(batch[:middle], collection)
+            self._write(batch[middle:], collection)
             return
-        # Atlas takes or refuses a request as a whole and seldom says which entity it means: halve until it shows.
-        middle = len(batch) // 2
-        _write(client, batch[:middle], result, before_each)
-        _write(client, batch[middle:], result, before_each)
-        return
-    assigned: Mapping[str, str] = (answer or {}).get("guidAssignments") or {}
-    for ref, number in numbers.items():
-        if number in assigned:
-            result.guids[ref.qualified_name] = assigned[number]
+        assigned: Mapping[str, str] = answer.get("guidAssignments") or {}
+        guids = {ref.qualified_name: assigned[number] for ref, number in numbers.items() if number in assigned}
+        created = {str(each.get("guid")) for each in (answer.get("mutatedEntities") or {}).get("CREATE") or ()}
+        self.result.guids |= guids
+        lost = [each for each in batch if guids.get(each.ref.qualified_name) in created]
+        if self.client.collection and not collection and lost:
+            self._write(lost, self.client.collection)  # a person had deleted what we knew, and it is in the root now
+        self.after_each(guids)
+
+    def _look_into(self, error: LineageError) -> None:
+        """Raise what is not about single entities."""
+        if isinstance(error, AccessDeniedError):
+            self.denials += 1
+            if self.denials >= _DENIALS and not self.result.guids:
+                raise error
+        if isinstance(error, RequestRefusedError) and error.code == _UNKNOWN_TYPE:
+            if not self.installed:
+                raise _UnknownTypeError from error
+            if any(each.type_name in str(error) for each in list_ours()):
+                raise ServiceUnavailableError(f"{error} (types were installed just now)") from error
 
 
 def _referenced_first(entities: Iterable[Entity]) -> list[Entity]:

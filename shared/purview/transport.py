@@ -1,7 +1,11 @@
 """pyapacheatlas's client with its transport replaced: one session, timeouts, retries, status codes, parameters."""
 
 import json as json_module
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -10,12 +14,13 @@ import tenacity
 from azure.core.credentials import TokenCredential
 from pyapacheatlas.auth.base import AtlasAuthBase
 from pyapacheatlas.core.client import AtlasClient
+from pyapacheatlas.core.entity import AtlasEntity
 from pyapacheatlas.core.util import AtlasResponse
 
 from shared.clouds import PUBLIC
 from shared.errors import LineageError, ServiceUnavailableError
 from shared.http.errors import to_error
-from shared.http.rest import LONGEST_WAIT, RetryAfter, get_token
+from shared.http.rest import get_token
 from shared.redaction import redact_text
 
 API_PATH = "/datamap/api/atlas/v2"
@@ -23,6 +28,8 @@ SEARCH_PATH = "/datamap/api/search/query"
 API_VERSION = "2023-09-01"
 
 ATTEMPTS = 4
+LONGEST_WAIT = 30.0
+"""Seconds that a request waits before it is sent; where the catalog asks for more, the message waits instead."""
 _TIMEOUTS = (5.0, 60.0)
 _QUERY_LIMIT = 7_900
 """A URL breaks at 8 KB; the rest is for host, path and api-version."""
@@ -51,13 +58,73 @@ class _Answer(AtlasResponse):
             raise ServiceUnavailableError(f"the catalog's answer is not JSON: {response.text[:200]}") from error
 
 
+class Throttle:
+    """
+    The pause that the catalog asked one request for, kept by all requests of a process.
+
+    After a pause they are let through one by one until the catalog has taken one: all at once would be refused again.
+    """
+
+    def __init__(self, *, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._ends_at = 0.0
+        self._is_on = False
+        self._one_by_one = Lock()
+
+    def begin(self, seconds: float) -> None:
+        """Let no request begin for so long."""
+        self._ends_at = max(self._ends_at, self._clock() + seconds)
+        self._is_on = True
+
+    def end(self) -> None:
+        """Let requests go together again, now that one was taken; not if that was sent before the pause."""
+        if self._left <= 0:
+            self._is_on = False
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """
+        Wait until a request may be sent, and send it in the block.
+
+        Raises:
+            ServiceUnavailableError: it would wait too long; `retry_after` says how long.
+        """
+        if not self._is_on:
+            yield
+            return
+        if not self._one_by_one.acquire(timeout=LONGEST_WAIT):
+            raise self._too_long()
+        try:
+            if self._is_on:
+                if self._left > LONGEST_WAIT:
+                    raise self._too_long()
+                if self._left > 0:
+                    self._sleep(self._left)
+            yield
+        finally:
+            self._one_by_one.release()
+
+    @property
+    def _left(self) -> float:
+        return self._ends_at - self._clock()
+
+    def _too_long(self) -> ServiceUnavailableError:
+        left = max(self._left, 1.0)
+        return ServiceUnavailableError(f"the catalog asks for a pause of {left:.0f} s more", retry_after=left)
+
+
 class PurviewClient(AtlasClient):
     """
     The genuine client surface over our transport.
 
-    Every call may raise ServiceUnavailableError (408, 429, 5xx, timeout, cut connection; after in-call retries),
-    AccessDeniedError (401, 403), RecordNotFoundError (404 of a read) and RequestRefusedError (another 4xx, with
-    Atlas's own code). Never AtlasException, which is a BaseException.
+    Every call may raise ServiceUnavailableError (408, 429, 5xx, timeout, cut connection, an answer that is no answer of
+    Atlas, a conflict with another write; after in-call retries), AccessDeniedError (401, 403), RecordNotFoundError (404
+    of a read) and RequestRefusedError (another 4xx, with Atlas's own code). Never AtlasException, which is a
+    BaseException.
+
+    Attributes:
+        collection: where new entities go; "" for the root.
     """
 
     def __init__(
@@ -69,22 +136,24 @@ class PurviewClient(AtlasClient):
         collection: str = "",
         scope: str = PUBLIC.purview_scope,
         sleep: Callable[[float], None] = tenacity.nap.sleep,
+        clock: Callable[[], float] = time.monotonic,
         first_wait: float = 0.5,
         attempts: int = ATTEMPTS,
     ) -> None:
         super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
         self._search_url = f"{endpoint.rstrip('/')}{SEARCH_PATH}"
         self._session = session
-        self._collection = collection
+        self.collection = collection
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(ServiceUnavailableError),
-            wait=RetryAfter(
+            retry=tenacity.retry_if_exception(_may_be_over_soon),
+            wait=_UnlessThrottled(
                 tenacity.wait_exponential_jitter(multiplier=first_wait, max=LONGEST_WAIT, jitter=first_wait)
             ),
             stop=tenacity.stop_after_attempt(attempts),
             sleep=sleep,
             reraise=True,
         )
+        self._throttle = Throttle(clock=clock, sleep=lambda seconds: self._retrying.sleep(seconds))
 
     def get(self, path: str) -> dict[str, Any]:
         """Read what is at a path of the API; {} if the answer is empty."""
@@ -95,6 +164,15 @@ class PurviewClient(AtlasClient):
 
     def delete(self, path: str, *, params: Mapping[str, Any] | None = None, body: object = None) -> None:
         self._send("DELETE", f"{self.endpoint_url}{path}", params, body)
+
+    def write_entities(self, entities: list[AtlasEntity], *, collection: str = "") -> dict[str, Any]:
+        """Create or update entities in one request; with a collection, all of them are moved there."""
+        answer = self._post_http(
+            f"{self.endpoint_url}/entity/bulk",
+            {"collectionId": collection} if collection else None,
+            self._prepare_entity_upload(entities),
+        )
+        return answer.body or {}
 
     def search(self, query: Mapping[str, object], *, pages: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the hits of a search, which is an API of its own beside Atlas's; those of some pages at most."""
@@ -114,8 +192,6 @@ class PurviewClient(AtlasClient):
     def _post_http(
         self, url: str, params: Mapping[str, Any] | None = None, json: object = None, files: object = None, **_: Any
     ) -> AtlasResponse:
-        if url.endswith("/entity/bulk") and self._collection:
-            params = {**(params or {}), "collectionId": self._collection}
         return self._send("POST", url, params, json)
 
     def _put_http(
@@ -132,7 +208,10 @@ class PurviewClient(AtlasClient):
         return self._retrying(self._send_once, method, url, params, json)
 
     def _send_once(self, method: str, url: str, params: Mapping[str, Any] | None, json: object) -> AtlasResponse:
-        what = f"{method} {url.partition('?')[0]}"
+        with self._throttle.request():
+            return self._ask(f"{method} {url.partition('?')[0]}", method, url, params, json)
+
+    def _ask(self, what: str, method: str, url: str, params: Mapping[str, Any] | None, json: object) -> AtlasResponse:
         try:
             response = self._session.request(
                 method,
@@ -147,25 +226,54 @@ class PurviewClient(AtlasClient):
             advice = " Is its authority in LINEAGE_CA_BUNDLE?" if is_trust else ""
             words = redact_text(str(error))
             raise ServiceUnavailableError(f"{what}: {type(error).__name__}: {words}.{advice}") from error
-        if not response.ok:
-            raise _to_error(what, response)
+        refusal = None if response.ok else _to_error(what, response)
+        if not isinstance(refusal, ServiceUnavailableError):
+            self._throttle.end()
+        elif refusal.retry_after is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            self._throttle.begin(refusal.retry_after or 0)
+        if refusal:
+            raise refusal
         return _Answer(response)
+
+
+class _UnlessThrottled(tenacity.wait.wait_base):
+    """Waits as `otherwise` says, but not where the service asked for a pause: that is kept by all requests."""
+
+    def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, ServiceUnavailableError) and error.retry_after is not None:
+            return 0
+        return self._otherwise(retry_state)
+
+
+def _may_be_over_soon(error: BaseException) -> bool:
+    return isinstance(error, ServiceUnavailableError) and (error.retry_after or 0) <= LONGEST_WAIT
 
 
 def _to_error(what: str, response: requests.Response) -> LineageError:
     code, words = _error_of(response)
+    status = response.status_code
+    is_of_gateway = status == HTTPStatus.NOT_FOUND and not code.startswith("ATLAS-")
     return to_error(
-        response.status_code,
-        f"{what}: HTTP {response.status_code}: {words}",
+        status,
+        f"{what}: HTTP {status}: {words}",
         denied="The identity needs Data Curator on the collection.",
         retry_after=response.headers.get("Retry-After", ""),
         is_absence=code in _ABSENT,
+        passes=is_of_gateway or (status in _CONFLICTS and code not in _ABOUT_TYPES),
         code=code,
     )
 
 
 _ABSENT = frozenset({"ATLAS-404-00-001", "ATLAS-404-00-005", "ATLAS-404-00-009"})
 """Codes that mean "no such type, guid or unique attribute"; Atlas answers 404 to invalid writes too."""
+_CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.LOCKED})
+"""Another request writes the same just now: the request itself is right."""
+_ABOUT_TYPES = frozenset({"ATLAS-409-00-001", "ATLAS-409-00-002", "ATLAS-409-00-005"})
+"""Codes of conflicts that do not pass: a type exists, or is in use."""
 
 
 def _error_of(response: requests.Response) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from shared.model import SETTLED, WorkspaceId
 from shared.ports import Catalog, Listed
 from shared.publishing.plan import DEAD_LETTERED, PUBLISHED, SKIPPED
 from shared.state.ports import Notes, Row, State
+from shared.validation import members_of
 
 GAPS_LIMIT = 20_000
 """Gaps that are remembered; with so many open the walk through the inventory waits."""
@@ -112,10 +113,10 @@ class Progress:
         note: Mapping[str, Any] = notes.get(_name(workspace)) or {"workspace": workspace.arm_id}
         return cls(
             **{
-                **note,
-                "runs": RunWalk(**note.get("runs", {})),
-                "data": DataWalk(**note.get("data", {})),
-                "gaps": {key: Gap(**gap) for key, gap in note.get("gaps", {}).items()},
+                **members_of(cls, note),
+                "runs": RunWalk(**members_of(RunWalk, note.get("runs", {}))),
+                "data": DataWalk(**members_of(DataWalk, note.get("data", {}))),
+                "gaps": {key: Gap(**members_of(Gap, gap)) for key, gap in note.get("gaps", {}).items()},
             }
         )
 
@@ -246,7 +247,7 @@ def note_workspaces(
 def read_lost(notes: Notes) -> dict[str, Gap]:
     """Return what the catalog did not have any more when it was asked last, by the ledger's name."""
     lost = (notes.get(_SAMPLE) or {}).get("lost")
-    return {str(key): Gap(**gap) for key, gap in lost.items()} if isinstance(lost, dict) else {}
+    return {str(key): Gap(**members_of(Gap, gap)) for key, gap in lost.items()} if isinstance(lost, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

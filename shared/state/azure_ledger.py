@@ -18,6 +18,7 @@ from shared.places.place import BELOW_ROOT, folders_above
 from shared.state.azure_leases import Seen
 from shared.state.azure_table import ALL, END, Document, DocumentTable, Stored, pack, row_key, timed_key
 from shared.state.ports import Ledger, Look, PlaceUse, Row, WrittenTree, digest_of
+from shared.validation import members_of
 
 _ROW, _TREE, _FINGERPRINT, _MATCH, _LOOK, _FACT = "row", "tree", "fingerprint", "match", "look", "part"
 """What keys begin with; and partitions of an earlier version, which are read where ours has nothing."""
@@ -100,7 +101,7 @@ class AzureLedger:
         if self._table.holds(_LOOK):
             found += self._table.list_first("", end, limit, partition=_LOOK)
         looks = [
-            Look(**{**document, "root": QualifiedName(document["root"]), "at": datetime.fromisoformat(document["at"])})
+            Look(**{**members_of(Look, document), "at": datetime.fromisoformat(document["at"])})
             for _, document, _ in found
         ]
         return sorted(looks, key=lambda look: timed_key(look.at, look.root))[:limit]
@@ -162,7 +163,7 @@ class AzureLedger:
                 models.setdefault(run, set()).add(QualifiedName(document["model"]))
             elif "uses" in document:
                 uses[run] = tuple(map(PlaceUse.from_json, document["uses"]))
-            else:
+            elif "fingerprint" in document:
                 fingerprints[run] = str(document["fingerprint"])
         return WrittenTree({run: frozenset(names) for run, names in models.items()}, fingerprints, uses)
 
@@ -288,6 +289,11 @@ class AzureLedger:
         found = self._table.list_between(f"{key}{_BELOW}", f"{key}{_AFTER}", partition=_FACT)
         return sorted((str(each.document["part"]) for each in found), key=digest_of)
 
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        self.add_facts(run, [into])
+        gone = [row_key(digest_of(fact)) for fact in facts if fact != into]
+        self._table.delete((f"{row_key(run)}{_BELOW}{key}" for key in gone), partition=_FACT)
+
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         found = self._get(_FINGERPRINT, names)
         return {QualifiedName(name): str(document["fingerprint"]) for name, document in found.items()}
@@ -303,6 +309,8 @@ class AzureLedger:
         found = {}
         for name, document in self._get(_MATCH, wanted).items():
             ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
+            if document["kind"] not in set(MatchKind):
+                continue  # a newer version found it, in a way that is not known here
             match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "")
             stale = datetime.fromisoformat(document["at"]) < placeholders_since
             if not (match.kind is MatchKind.PLACEHOLDER and stale):
@@ -390,7 +398,7 @@ class CachedLedger:
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
-        self.add_facts, self.get_facts = ledger.add_facts, ledger.get_facts
+        self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
         self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
         self.find_uses_below, self.find_uses = ledger.find_uses_below, ledger.find_uses
@@ -506,6 +514,6 @@ def _to_row(document: Document) -> Row:
     }
     evidence = tuple(Evidence.from_json(each) for each in document.get("evidence") or ())
     files = tuple(document.get("files") or ())
-    served = tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in document.get("served") or ())
+    served = tuple(map(Serving.from_json, document.get("served") or ()))
     made = {"key": QualifiedName(document["key"]), "evidence": evidence, "files": files, "served": served}
-    return Row(**{**document, **times, **made})
+    return Row(**{**members_of(Row, document), **times, **made})

@@ -1,5 +1,6 @@
 """Messages in Azure Storage: the queue, the dead letters, and the events that Event Grid could not deliver."""
 
+import base64
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,6 +18,7 @@ from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.state.azure_table import PARALLEL
 from shared.state.ports import DeadLetter, Message
+from shared.validation import members_of
 
 _FOREVER = -1
 _LOST = frozenset({"PopReceiptMismatch", "MessageNotFound"})
@@ -41,7 +43,7 @@ class AzureQueue:
             found = self._client.receive_message(visibility_timeout=round(visibility.total_seconds()))
         if found is None:
             return None
-        return Message(found.id, found.content, int(found.dequeue_count or 1), str(found.pop_receipt))
+        return Message(found.id, _decode(found.content), int(found.dequeue_count or 1), str(found.pop_receipt))
 
     def delete(self, message: Message) -> None:
         with self._errors("delete"), _loss_is_no_error():
@@ -124,7 +126,7 @@ class AzureDeadLetters:
             return None
         try:
             members = json.loads(text)
-            return DeadLetter(**{**members, "at": datetime.fromisoformat(members["at"])})
+            return DeadLetter(**{**members_of(DeadLetter, members), "at": datetime.fromisoformat(members["at"])})
         except (ValueError, TypeError, KeyError) as error:
             raise UnreadableAnswerError(f"blob {name} is not a dead letter of ours: {error}") from error
 
@@ -176,6 +178,14 @@ def _absence_is_no_error() -> Iterator[None]:
     except ResourceNotFoundError as error:
         if getattr(error, "error_code", None) != "BlobNotFound":
             raise
+
+
+def _decode(content: str) -> str:
+    """Undo the base64 that we and Event Grid use; the host puts on a queue what a function returned, as it is."""
+    try:
+        return base64.b64decode(content, validate=True).decode()
+    except ValueError:
+        return content
 
 
 @contextmanager

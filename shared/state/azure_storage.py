@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.queue import ExponentialRetry as QueueRetry
-from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from shared.http.errors import translated_errors
 from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, build_session, count_threads, open_pool
@@ -45,7 +45,7 @@ class Storage:
     token: Callable[[], TokenCredential]
 
     def queue(self, name: str = QUEUE) -> QueueClient:
-        # The Functions host reads and writes base64, so we must too.
+        # What others put there need not be base64, so that what is received is decoded where it is read.
         return QueueClient(
             self._endpoint("queue"),
             name,
@@ -53,7 +53,6 @@ class Storage:
             transport=self._transport,
             retry_policy=QueueRetry(initial_backoff=1, increment_base=2),
             message_encode_policy=TextBase64EncodePolicy(),
-            message_decode_policy=TextBase64DecodePolicy(),
             connection_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )

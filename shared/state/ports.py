@@ -11,6 +11,7 @@ from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, parse
 from shared.catalog.serving import Serving
 from shared.places.matching import Match
+from shared.validation import members_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class PlaceUse:
         >>> PlaceUse.from_json(use.to_json()) == use
         True
         """
-        return cls(**{**body, "data": Ref(*body["data"])})
+        return cls(**{**members_of(cls, body), "data": Ref(*body["data"])})
 
     @classmethod
     def list_from(cls, documents: Iterable[Mapping[str, Any]]) -> list[Self]:
@@ -283,6 +284,10 @@ class Ledger(Protocol):
 
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         """Return all that was added, each once, in an order that does not depend on when it was."""
+        ...
+
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        """Put one fact in place of several that it says all of: it is there before they are gone."""
         ...
 
     def put_look(self, look: Look) -> None: ...

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import uuid
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
@@ -71,13 +72,14 @@ _CHUNK = 500
 
 
 class Database:
-    """The file, and the one connection all adapters share; `:memory:` lives as long as the object."""
+    """The file, and the one connection all adapters share, open until it is closed or the object is gone."""
 
     def __init__(self, path: str, *, now: Callable[[], datetime]) -> None:
         self.now = now
         self._lock = RLock()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, self._connection.close)  # at the latest when the object is gone
             self._connection.row_factory = sqlite3.Row
             # A deleted message is overwritten with zeros, so that nothing of it can be read from the file.
             self._connection.execute("PRAGMA secure_delete = ON")
@@ -157,7 +159,11 @@ class SqliteQueue:
         now = self._database.now()
         values = (uuid.uuid4().hex, body, 0, "", _text(now + delay), _text(now))
         with self._database.transaction() as connection:
-            connection.execute(f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - ours
+            connection.execute(
+                f"INSERT INTO {self._table} (id, body, dequeue_count, receipt, visible_at, put_at) "  # noqa: S608 - ours
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
 
     def receive(self, *, visibility: timedelta) -> Message | None:
         now = self._database.now()
@@ -203,7 +209,8 @@ class SqliteDeadLetters:
         letter = DeadLetter(id or uuid.uuid4().hex, reason, detail, body, attempts, self._database.now())
         with self._database.transaction() as connection:
             connection.execute(
-                "REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                "REPLACE INTO dead_letters (id, reason, detail, body, attempts, at, closed_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, NULL)",
                 (letter.id, reason, detail, body, attempts, _text(letter.at)),
             )
         return letter
@@ -242,7 +249,8 @@ class SqliteLedger:
     def put_rows(self, rows: Iterable[Row]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO rows (key, kind, outcome, reason, status, event_id, event_time, matches, updated_at, "
+            "evidence, files, served) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.key,
@@ -285,11 +293,13 @@ class SqliteLedger:
         uses: Mapping[QualifiedName, Collection[PlaceUse]] | None = None,
     ) -> None:
         pairs = [(root, run, model) for run, names in (models or {}).items() for model in names]
-        self._database.write_many("INSERT OR IGNORE INTO tree_models VALUES (?, ?, ?)", pairs)
+        self._database.write_many("INSERT OR IGNORE INTO tree_models (root, run, model) VALUES (?, ?, ?)", pairs)
         values = [(root, *item) for item in (fingerprints or {}).items()]
-        self._database.write_many("REPLACE INTO tree_fingerprints VALUES (?, ?, ?)", values)
+        self._database.write_many(
+            "REPLACE INTO tree_fingerprints (root, qualified_name, fingerprint) VALUES (?, ?, ?)", values
+        )
         texts = [(root, run, json.dumps([use.to_json() for use in of_run])) for run, of_run in (uses or {}).items()]
-        self._database.write_many("REPLACE INTO tree_uses VALUES (?, ?, ?)", texts)
+        self._database.write_many("REPLACE INTO tree_uses (root, run, uses) VALUES (?, ?, ?)", texts)
 
     def forget_tree(self, root: QualifiedName) -> None:
         for table in ("tree_fingerprints", "tree_uses"):
@@ -299,7 +309,7 @@ class SqliteLedger:
         keys = [(use.path, use.is_output, key) for use in forget for key in (json.dumps(use.key), use.run)]
         self._database.write_many("DELETE FROM place_uses WHERE path = ? AND is_output = ? AND key = ?", keys)
         values = [(use.path, use.is_output, json.dumps(use.key), json.dumps(use.to_json())) for use in uses]
-        self._database.write_many("REPLACE INTO place_uses VALUES (?, ?, ?, ?)", values)
+        self._database.write_many("REPLACE INTO place_uses (path, is_output, key, use) VALUES (?, ?, ?, ?)", values)
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
         statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
@@ -320,18 +330,24 @@ class SqliteLedger:
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         values = [(run, digest_of(fact), fact) for fact in facts]
-        self._database.write_many("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", values)
+        self._database.write_many("INSERT OR IGNORE INTO parts (run, digest, part) VALUES (?, ?, ?)", values)
 
     def get_facts(self, run: QualifiedName) -> Sequence[str]:
         rows = self._database.select("SELECT part FROM parts WHERE run = ? ORDER BY digest", (run,))
         return [row["part"] for row in rows]
+
+    def fold_facts(self, run: QualifiedName, facts: Iterable[str], *, into: str) -> None:
+        self.add_facts(run, [into])
+        folded = [(run, digest_of(fact)) for fact in facts if fact != into]
+        self._database.write_many("DELETE FROM parts WHERE run = ? AND digest = ?", folded)
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:
         rows = self._database.select_in("SELECT * FROM fingerprints WHERE qualified_name IN", names)
         return {QualifiedName(row["qualified_name"]): row["fingerprint"] for row in rows}
 
     def put_fingerprints(self, fingerprints: Mapping[QualifiedName, str]) -> None:
-        self._database.write_many("REPLACE INTO fingerprints VALUES (?, ?)", list(fingerprints.items()))
+        statement = "REPLACE INTO fingerprints (qualified_name, fingerprint) VALUES (?, ?)"
+        self._database.write_many(statement, list(fingerprints.items()))
 
     def forget_fingerprints(self, names: Iterable[QualifiedName]) -> None:
         self._database.write_many("DELETE FROM fingerprints WHERE qualified_name = ?", [(name,) for name in names])
@@ -343,6 +359,8 @@ class SqliteLedger:
         for row in self._database.select_in("SELECT * FROM matches WHERE place_name IN", names):
             place = Ref(row["place_type"], QualifiedName(row["place_name"]))
             ref = Ref(row["type_name"], QualifiedName(row["qualified_name"]))
+            if row["kind"] not in set(MatchKind):
+                continue  # a newer version found it, in a way that is not known here
             match = Match(ref, MatchKind(row["kind"]), row["rule"])
             stale = match.kind is MatchKind.PLACEHOLDER and datetime.fromisoformat(row["at"]) < placeholders_since
             if place in wanted and not stale:
@@ -354,7 +372,8 @@ class SqliteLedger:
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
+            "INSERT INTO matches (place_type, place_name, type_name, qualified_name, kind, at, rule) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
             "type_name = excluded.type_name, qualified_name = excluded.qualified_name, kind = excluded.kind, "
             "at = excluded.at, rule = excluded.rule",
             [
@@ -377,7 +396,8 @@ class SqliteLedger:
 
     def put_look(self, look: Look) -> None:
         values = (look.root, _text(look.at), look.number, look.digest, look.failures)
-        self._database.write_many("REPLACE INTO looks VALUES (?, ?, ?, ?, ?)", [values])
+        statement = "REPLACE INTO looks (root, at, number, digest, failures) VALUES (?, ?, ?, ?, ?)"
+        self._database.write_many(statement, [values])
 
     def list_looks(self, *, until: datetime, limit: int) -> Sequence[Look]:
         statement = "SELECT * FROM looks WHERE at <= ? ORDER BY at, root LIMIT ?"
@@ -407,10 +427,8 @@ class SqliteLeases:
             row = connection.execute("SELECT * FROM leases WHERE name = ?", (name,)).fetchone()
             lease = next_lease(row and (row["holder"], datetime.fromisoformat(row["ends_at"])), holder, now, duration)
             if lease:
-                connection.execute(
-                    "REPLACE INTO leases (name, holder, ends_at) VALUES (?, ?, ?)",
-                    (name, holder, _text(now + duration)),
-                )
+                values = (name, holder, _text(now + duration))
+                connection.execute("REPLACE INTO leases (name, holder, ends_at) VALUES (?, ?, ?)", values)
             else:
                 connection.execute("UPDATE leases SET wanted = 1 WHERE name = ?", (name,))
         return lease
@@ -454,7 +472,7 @@ class SqliteNotes:
         return note
 
     def put(self, name: str, note: Mapping[str, object]) -> None:
-        self._database.write_many("REPLACE INTO notes VALUES (?, ?)", [(name, json.dumps(note))])
+        self._database.write_many("REPLACE INTO notes (name, note) VALUES (?, ?)", [(name, json.dumps(note))])
 
     def forget(self, name: str) -> None:
         self._database.write_many("DELETE FROM notes WHERE name = ?", [(name,)])
@@ -497,7 +515,7 @@ def _to_row(row: sqlite3.Row) -> Row:
         updated_at=datetime.fromisoformat(row["updated_at"]),
         evidence=tuple(Evidence.from_json(each) for each in json.loads(row["evidence"])),
         files=tuple(json.loads(row["files"])),
-        served=tuple(Serving(**{**each, "models": tuple(each["models"])}) for each in json.loads(row["served"])),
+        served=tuple(map(Serving.from_json, json.loads(row["served"]))),
     )
 
 

@@ -30,3 +30,14 @@ def test_large_parts_are_kept_whole(state: State) -> None:
     parts = [f"{number} {'é€' * 8_000}" for number in range(100)]
     state.ledger.add_facts(RUN, parts)
     assert sorted(state.ledger.get_facts(RUN)) == sorted(parts)
+
+
+def test_facts_that_were_folded_are_one(state: State, reopen: Open) -> None:
+    """Those that came meanwhile stay; to do it twice, or side by side, changes nothing."""
+    state.ledger.add_facts(RUN, ["a", "b", "c"])
+    state.ledger.add_facts(OTHER, ["a"])
+    for _ in range(2):
+        state.ledger.fold_facts(RUN, ["a", "b"], into="a+b")
+    assert sorted(reopen().ledger.get_facts(RUN)) == ["a+b", "c"]
+    state.ledger.fold_facts(RUN, ["a+b", "c"], into="a+b")
+    assert (state.ledger.get_facts(RUN), state.ledger.get_facts(OTHER)) == (["a+b"], ["a"])

@@ -487,7 +487,7 @@ def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: Stat
     assert state.ledger.find_uses_at([plain.path], is_output=False) == expected
 
 
-def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_anew(
+def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_again(
     request: pytest.FixtureRequest, reopen: Open, tmp_path: Path
 ) -> None:
     """It kept one use of a place by a run, without a start; of other runs that is still all there is."""

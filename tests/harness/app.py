@@ -1,7 +1,7 @@
 """The product against an emulator, as the tests drive it: replay events, then look at the catalog."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,10 +45,13 @@ class App:
 
     def replay(self, bodies: Iterable[str] | None = None) -> list[Report]:
         """Publish events (the scenario's if none are given), bringing back at once what comes back."""
+        return list(self.deliver(self.events() if bodies is None else bodies))
+
+    def deliver(self, bodies: Iterable[str]) -> Iterator[Report]:
+        """Publish events one attempt at a time, as the caller goes on."""
         queue = local_queue(self.services)
-        events = list(self.events() if bodies is None else bodies)
-        enqueue(events, queue, self.services.dead_letters, source=REPLAY, now=self.services.now)
-        return list(drain(self.services, queue, redelivery=AT_ONCE))
+        enqueue(list(bodies), queue, self.services.dead_letters, source=REPLAY, now=self.services.now)
+        yield from drain(self.services, queue, redelivery=AT_ONCE)
 
     def tick(self) -> list[Report]:
         """Let the timer fire once, and publish what it put on the queue."""

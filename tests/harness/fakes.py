@@ -179,7 +179,12 @@ class FakeCatalog(Script):
         return {name: columns for name, columns in found.items() if columns}
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
     ) -> FakeWritten:
         before_each()
         batch = {entity.ref: entity for entity in entities}
@@ -190,7 +195,9 @@ class FakeCatalog(Script):
             rejections |= {entity.ref.qualified_name: "refused" for entity in refused}
             batch = {ref: entity for ref, entity in batch.items() if entity not in refused}
         self.entities |= {ref.qualified_name: entity for ref, entity in batch.items()}
-        return FakeWritten({ref.qualified_name: f"guid {ref}" for ref in batch}, rejections)
+        written = FakeWritten({ref.qualified_name: f"guid {ref}" for ref in batch}, rejections)
+        after_each(written.guids)
+        return written
 
     def is_linked(self, found: Found) -> bool:
         return any(found.ref in entity.references for entity in self.entities.values())

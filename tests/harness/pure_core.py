@@ -1,6 +1,6 @@
 """Plays golden cases through parse, plan and build alone: Azure ML from a recording, the catalog in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -40,11 +40,16 @@ class KeepingCatalog(FakeCatalog):
                 self.entities[name] = Entity(Ref(type_name, name), {"name": segments[-1]})
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
     ) -> FakeWritten:
         before = dict(self.entities)
         self.drawn |= {edge for entity in before.values() for edge in _edges(entity)}
-        written = super().upsert_entities(entities, before_each=before_each)
+        written = super().upsert_entities(entities, known=known, before_each=before_each, after_each=after_each)
         for name in written.guids:
             if old := before.get(name):
                 self.entities[name] = _over(old, self.entities[name])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -137,9 +138,8 @@ def test_interrupt_lets_the_event_at_hand_end_and_leaves_no_lease_behind(
     assert (process.returncode, "Interrupted. The same command goes on" in errors) == (1, True)
     rows = services(environment).ledger.list_rows("run")
     assert 1 <= sum(row.outcome == "published" for row in rows) < 60
-    with sqlite3.connect(environment["LINEAGE_STORAGE"].removeprefix("sqlite:///")) as database:
+    with closing(sqlite3.connect(environment["LINEAGE_STORAGE"].removeprefix("sqlite:///"))) as database:
         held = database.execute("SELECT name FROM leases WHERE holder <> ''").fetchall()
-    database.close()
     assert held == []
 
 

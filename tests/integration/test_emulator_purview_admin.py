@@ -209,6 +209,21 @@ def test_role_says_nothing_about_the_collection_above(strict: Caller, emulator: 
     assert strict.refused("POST", path, definition, api_version=CATALOG) == (403, "Unauthorized")
 
 
+def test_entity_is_written_by_those_who_may_write_where_it_is(strict: Caller, emulator: Emulator) -> None:
+    """Not where the request says; to move it needs the right in both collections."""
+    strict.ok("POST", f"{ENTITY}/bulk", asset(1), api_version=CATALOG, collectionId="credit")
+    emulator.control.roles(PRINCIPAL, "lineage", "data-curator")
+    strict.become(PRINCIPAL)
+    write = {"collectionId": "lineage", "api_version": CATALOG}
+    strict.ok("POST", f"{ENTITY}/bulk", asset(2), **write)
+    assert strict.refused("POST", f"{ENTITY}/bulk", asset(1), **write) == (403, "Unauthorized")
+    both = {"entities": asset(1)["entities"] + asset(3)["entities"]}
+    assert strict.refused("POST", f"{ENTITY}/bulk", both, **write) == (403, "Unauthorized")
+    changed = asset(2)
+    changed["entities"][0]["attributes"]["name"] = "another"
+    strict.ok("POST", f"{ENTITY}/bulk", changed, api_version=CATALOG)
+
+
 def test_role_that_was_taken_away_no_longer_counts(strict: Caller, emulator: Emulator) -> None:
     """Even the owner can lose what it was given at the root."""
     emulator.control.roles(DEFAULT_PRINCIPAL, "purview-credit", "purview-reader")

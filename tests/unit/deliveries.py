@@ -64,6 +64,7 @@ class Desk:
             publisher,
             AllowList((ARM_ID,)),
             LastEventNote(self.notes, self.clock),
+            now=self.clock,
         )
 
     def publish(self, body: MessageBody = PLAIN, *, attempt: int = 1) -> Outcome:

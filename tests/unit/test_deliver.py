@@ -37,6 +37,7 @@ BODY = MessageBody(
 UNREADABLE = MessageBody("not json", "op-1")
 LAST = Patience().deferrals
 BUSY = ServiceUnavailableError("busy")
+HELD = LeaseHeldError("held")
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def desk() -> Iterator[Desk]:
     database.close()
 
 
-@pytest.mark.parametrize("error", [BUSY, AccessDeniedError("role"), RunNotSettledError("soon"), LeaseHeldError("held")])
+@pytest.mark.parametrize("error", [BUSY, AccessDeniedError("role"), RunNotSettledError("soon")])
 def test_transient_failure_leaves_the_same_message_as_a_copy(desk: Desk, error: TransientError) -> None:
     """The host's few attempts are not used up; only the count of deferrals differs."""
     desk.source.failures = [error]
@@ -337,9 +338,45 @@ def test_event_after_the_last_reading_is_read(desk: Desk) -> None:
     assert desk.source.calls
 
 
-@pytest.mark.parametrize("error", [BUSY, LeaseHeldError("held")], ids=["outage", "lease"])
-def test_what_may_get_better_is_waited_for_about_a_day(error: TransientError) -> None:
-    """Many models of one run have to take turns; an outage of a night is over in the morning."""
-    patience = Patience()
-    waits = [patience.delay(error, number) for number in range(1_000) if patience.allows(error, number)]
-    assert timedelta(hours=20) < sum(waits, timedelta(0)) < timedelta(hours=30)
+def test_lease_is_waited_for_a_day_by_the_clock(desk: Desk) -> None:
+    """However often that is: a tree of ten thousand entities is written for longer than a few waits take."""
+    waiting = []
+    desk.source.failures = [HELD for _ in range(1_000)]
+    while desk.publish(desk.queue.bodies[-1] if desk.queue.bodies else PLAIN).outcome == "deferred":
+        waiting.append(desk.queue.delays[-1])
+        desk.clock.time += desk.queue.delays[-1]
+    assert timedelta(hours=24) <= sum(waiting, timedelta(0)) < timedelta(hours=25)
+    assert [letter[1] for letter in desk.letters()] == ["LeaseHeld"]
+
+
+def test_waits_for_a_lease_do_not_count_for_an_outage_nor_the_other_way_round(desk: Desk) -> None:
+    """After many of the one, the other begins as it does in a new message."""
+    body, delays = PLAIN, []
+    for error in [*[HELD] * 29, BUSY, HELD]:
+        desk.source.failures = [error]
+        assert desk.publish(body).outcome == "deferred"
+        body = desk.queue.bodies[-1]
+        delays.append(desk.queue.delays[-1].total_seconds())
+    assert delays[-3:] == [300, 30, 2]
+    assert (body.deferrals, body.lease_waits, body.lease_since) == (1, 1, NOON.isoformat(timespec="seconds"))
+    desk.clock.time += timedelta(days=2)
+    desk.source.failures = [BUSY, HELD]
+    assert desk.publish(body).outcome == "deferred"
+    assert desk.publish(desk.queue.bodies[-1]).outcome == "deferred", "a lease that is held for the first time in days"
+
+
+def test_message_that_waits_for_a_lease_is_the_same_but_for_that(desk: Desk) -> None:
+    """When it began is kept from the first of its waits."""
+    desk.source.failures = [HELD]
+    assert desk.publish(BODY).outcome == "deferred"
+    assert desk.queue.bodies == [BODY.waiting_for_lease(NOON)]
+    later = BODY.waiting_for_lease(NOON).waiting_for_lease(NOON + timedelta(hours=1))
+    assert (later.lease_waits, later.lease_since) == (2, BODY.waiting_for_lease(NOON).lease_since)
+
+
+def test_ledger_says_why_what_was_waited_for_in_vain_is_missing(desk: Desk) -> None:
+    """Else `status` would say that no event has been published yet."""
+    desk.source.failures = [AccessDeniedError("no role")]
+    assert desk.publish(replace(PLAIN, deferrals=LAST)).outcome == "dead_lettered"
+    row = desk.ledger.get_rows([ws("runs/train")])[ws("runs/train")]
+    assert (row.outcome, row.reason) == ("dead_lettered", "AccessDenied: no role")

@@ -1,5 +1,7 @@
 """What azure-core raises, as the product's errors: whether a retry may help decides which one it is."""
 
+from types import SimpleNamespace
+
 import pytest
 from azure.core.exceptions import (
     AzureError,
@@ -15,11 +17,19 @@ from shared.errors import ServiceUnavailableError as Unavailable
 from shared.http.errors import translated_errors
 
 
-def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:
-    """Make an error as the SDK does of an answer."""
+def answered(status: int, kind: type[HttpResponseError] = HttpResponseError, *, method: str = "") -> HttpResponseError:
+    """Make an error as the SDK does of an answer, to a request of a method if that matters."""
     error = kind("words")
     error.status_code = status
+    if method:
+        error.response = SimpleNamespace(request=SimpleNamespace(method=method), headers={})
     return error
+
+
+def test_absence_of_what_was_deployed_is_waited_for() -> None:
+    """A table that is missing is no run that Azure ML does not have."""
+    with pytest.raises(Unavailable), translated_errors("get_entity", needs="a role", keeps_records=False):
+        raise answered(404)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +50,14 @@ def answered(status: int, kind: type[HttpResponseError] = HttpResponseError) -> 
         (answered(404), RecordNotFoundError),
         (answered(400), RequestRefusedError),
         (answered(409), RequestRefusedError),
+        (answered(409, method="GET"), Unavailable),
+        (answered(423), Unavailable),
         (answered(501), RequestRefusedError),
         (AzureError("of another kind"), RequestRefusedError),
     ],
     ids=lambda value: getattr(value, "__name__", f"{type(value).__name__} {getattr(value, 'status_code', '')}"),
 )
 def test_error_of_the_sdk_says_whether_a_retry_may_help(raised: Exception, expected: type[LineageError]) -> None:
-    """An answer of 200 that cannot be decoded broke off on its way: a dead letter would be wrong."""
+    """What cannot be decoded broke off on its way; a read conflicts with what others do: no dead letters."""
     with pytest.raises(expected, match="GET x"), translated_errors("GET x", needs="a role"):
         raise raised

@@ -14,8 +14,10 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, MalformedEventError
 from shared.intake.allow_list import AllowList, read_job_event
 from shared.openlineage.incoming_events import RunEvent
+from shared.openlineage.job_run import LIMIT, Folded
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import PUBLISHED, SKIPPED, Skip
+from shared.publishing.plan_openlineage import FACTS, FEW
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FreeLeases
 from tests.worlds.openlineage_events import (
@@ -264,3 +266,111 @@ def test_entity_that_was_deleted_in_the_catalog_is_written_again() -> None:
     del desk.catalog.entities[joined]
     assert desk.publish(AGAIN) == [PUBLISHED]
     assert joined in desk.catalog.entities
+
+
+def long_run(number: int, *, files: int = 5) -> dict[str, Any]:
+    """What an application that writes another folder each day says on one of them."""
+    child, folder = f"0197f44b-7231-7dcb-8d0c-{number:012}", f"daily/{number:05}"
+    columns = column_lineage(RAW, {"a": "loanAmount"}) if number == 0 else {}
+    outputs = [data(f"{folder}/part-{part:03}.csv", **columns) for part in range(files)]
+    name = f"{APP}.write_{number}"
+    return run_event("COMPLETE", run_id=child, job=name, parent=PARENT, inputs=[data(RAW)], outputs=outputs)
+
+
+class CountingLedger(SqliteLedger):
+    """Counts what is asked for by name, and the facts that are read."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.asked = 0
+
+    def get_matches(self, places: Iterable[Any], **more: Any) -> Any:
+        return super().get_matches(self._counted(places), **more)
+
+    def get_fingerprints(self, names: Iterable[QualifiedName]) -> Any:
+        return super().get_fingerprints(self._counted(names))
+
+    def find_uses_at(self, paths: Iterable[str], **more: Any) -> Any:
+        return super().find_uses_at(self._counted(paths), **more)
+
+    def index_uses(self, uses: Iterable[Any], **more: Any) -> None:
+        super().index_uses(self._counted(uses), **more)
+
+    def get_facts(self, run: QualifiedName) -> Any:
+        return self._counted(super().get_facts(run))
+
+    def _counted(self, items: Iterable[Any]) -> list[Any]:
+        found = list(items)
+        self.asked += len(found)
+        return found
+
+
+def test_event_costs_the_same_however_many_came_before() -> None:
+    """A session that goes on for weeks adds a folder with each event."""
+    desk = Desk()
+    ledger = CountingLedger(desk.database)
+    publisher = Publisher(FakeRunSource({}), desk.catalog, ledger, FreeLeases(), now=FakeClock())
+    costs, sent = [], []
+    for number in range(75):
+        ledger.asked = 0
+        before = len(desk.catalog.sent)
+        assert publisher.publish(read(long_run(number))).outcome == PUBLISHED
+        costs.append(ledger.asked)
+        sent.append(sum(map(len, desk.catalog.sent[before:])))
+    assert sum(costs[50:]) <= 1.1 * sum(costs[25:50])
+    assert max(sent[25:]) <= 6, "the step and what is new of it, not all that it has"
+    assert len(desk.step.outputs) == 75 * 5
+    assert len(desk.ledger.get_facts(QualifiedName(STEP))) <= FACTS + 1
+
+
+def test_run_shows_so_many_data_sets_at_most_and_says_so() -> None:
+    """Those that came first stay; what comes then changes nothing any more."""
+    desk = Desk()
+    desk.publish(*(long_run(number, files=100) for number in range(LIMIT // 100 + 1)))
+    assert len(desk.step.inputs) + len(desk.step.outputs) == LIMIT
+    assert str(LIMIT) in desk.step.attributes["notes"]
+    shown_first = names(desk.step.outputs)[0]
+    assert desk.publish(long_run(98), long_run(99)) == [SKIPPED, SKIPPED]
+    assert names(desk.step.outputs)[0] == shown_first
+    desk.publish(END)
+    assert desk.step.attributes["status"] == "Completed"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_facts_folded_in_any_order_and_groups_make_the_same_run(seed: int) -> None:
+    """However often some of them were noted as one, and came once more afterwards."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    failed = run_event("START", at="10:04", run_id=OTHER_CHILD, job=f"{APP}.x", parent=PARENT, outputs=[data("never")])
+    joining = f"{APP}.write_joined"
+    late = run_event("START", at="10:02", run_id=CHILD, job=joining, parent=PARENT, outputs=[data("late")])
+    facts = [found.to_json() for event in (*NOTEBOOK, failed, late) if (found := read(event).fact)]
+    run = read(START).run
+    expected = Folded.of(facts).to_run(run)
+    assert {each.name for each in expected.outputs} == {JOINED, PREPARED, "late"}
+    waiting = chance.sample(facts, len(facts))
+    while len(waiting) > 1:
+        some = [waiting.pop() for _ in range(min(len(waiting), chance.randint(2, 3)))]
+        waiting = chance.sample([*waiting, Folded.of(some).to_json()], len(waiting) + 1)
+    assert Folded.of([*waiting, *chance.choices(facts, k=3)]).to_run(run) == expected
+    assert Folded.of(waiting).to_json() == waiting[0]
+
+
+def test_large_run_keeps_its_edges_and_its_columns_with_each_event() -> None:
+    """What is not looked up again is as it was: matches, evidence, edges that follow from what others wrote."""
+    desk = Desk()
+    other = "0197f44b-7231-7dcb-8d0c-00000000000f"
+    wrote = run_event("COMPLETE", at="09:00", run_id=other, job="else", outputs=[data(f"{RAW}/part-0.csv")])
+    desk.publish(wrote, *map(long_run, range(20)))
+    step, row = desk.steps[STEP], desk.ledger.get_rows([QualifiedName(STEP)])[QualifiedName(STEP)]
+    assert set(row.matches) >= {str(ref.qualified_name) for ref in step.outputs}
+    assert {each.end for each in row.evidence} == {*step.inputs, *step.outputs}
+    assert len(row.evidence) > FEW
+    assert len(json.loads(step.attributes["columnMapping"])) == 5
+    whole = Desk()
+    whole.publish(wrote, *map(long_run, range(19)))
+    whole.publisher.publish(read(long_run(19)), force=True)
+    again = whole.ledger.get_rows([QualifiedName(STEP)])[QualifiedName(STEP)]
+    assert (whole.steps[STEP], again.matches, again.files) == (step, row.matches, row.files)
+    assert sorted(again.evidence, key=repr) == sorted(row.evidence, key=repr)
+    uses = [each.ledger.get_tree(QualifiedName(STEP)).uses for each in (desk, whole)]
+    assert uses[0] == uses[1]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.intake.allow_list import AllowList, read_any_event
 from shared.intake.message import (
     BACKFILL,
     EVENT_GRID,
@@ -19,6 +20,7 @@ from shared.intake.message import (
     seconds_since,
 )
 from tests.harness.fakes import NOON
+from tests.unit.examples import ARM_ID, event_grid
 
 SOME_TEXT = st.text(st.characters(), min_size=1)  # half character pairs among them: JSON can hold them
 JSON = st.recursive(
@@ -33,6 +35,8 @@ BODIES = st.builds(
     received_at=st.text(),
     traceparent=st.text(),
     deferrals=st.integers(min_value=0),
+    lease_waits=st.integers(min_value=0),
+    lease_since=st.text(),
     failures=st.integers(min_value=0),
     returned=st.booleans(),
     closes=st.text(),
@@ -82,7 +86,7 @@ def test_members_of_wrong_types_do_no_harm(members: dict[str, object]) -> None:
     assert all(isinstance(value, int) for value in (body.deferrals, body.failures))
 
 
-@pytest.mark.parametrize("name", ["deferrals", "failures"])
+@pytest.mark.parametrize("name", ["deferrals", "lease_waits", "failures"])
 @pytest.mark.parametrize(("value", "expected"), [(3, 3), ("3", 0), (3.5, 0), (None, 0), ([3], 0)])
 def test_what_is_no_count_starts_again(name: str, value: object, expected: int) -> None:
     """Rather waited for longer than lost."""
@@ -96,7 +100,7 @@ def test_message_that_is_put_back_differs_only_in_its_counts() -> None:
     assert body.deferred() == replace(body, deferrals=5, returned=False)
     assert body.failed() == replace(body, failures=2, returned=False)
     assert body.taken_back() == body
-    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "failures": 1}
+    assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "lease_waits": 0, "failures": 1}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(min_value=1, max_value=100))
@@ -135,3 +139,16 @@ def test_age_of_a_message_is_in_seconds(age: timedelta, precision: str) -> None:
 def test_age_of_a_message_is_unknown_if_it_was_not_noted_properly(received_at: str) -> None:
     """A time without a zone, too, could be anything."""
     assert seconds_since(received_at, datetime.now(UTC)) is None
+
+
+def test_event_that_fills_a_message_is_small_once_it_waits() -> None:
+    """Event Grid puts it on the queue as it is, tags and all; encoded twice more it would not be taken."""
+    event = event_grid(
+        "RunCompleted", "experiments/e/runs/train", {"runId": "train", "runTags": {"t": "x" * 60 * 1024}}
+    )
+    deferred = MessageBody.parse(json.dumps(event), message_id="m").deferred()
+    assert (len(deferred.to_json()) < 2_000, deferred.deferrals) == (True, 1)
+    again = MessageBody.parse(deferred.to_json(), message_id="other")
+    assert again == deferred
+    allowed = AllowList((ARM_ID,))
+    assert read_any_event(again.event, allowed) == read_any_event(json.dumps(event), allowed)

@@ -424,3 +424,12 @@ def test_secrets_of_an_event_nested_too_deeply_are_still_stripped() -> None:
     deep = "[" * 50_000 + "]" * 50_000
     redacted = redact_event(f'{{"id": "e", "data": {{"x": {deep}, "password": "hunter2"}}}}')
     assert "hunter2" not in redacted
+
+
+def test_later_event_that_fails_takes_nothing_from_what_was_published(desk: Desk) -> None:
+    """The run is in the catalog; its row says how its data was found, for coverage, explanations and placeholders."""
+    assert desk.handle(completed()).outcome == "published"
+    before = desk.ledger.get_rows([ws("runs/train")])
+    desk.source.failures = [RequestRefusedError("bad request", status=400)]
+    assert desk.handle(completed()).outcome == "dead_lettered"
+    assert desk.ledger.get_rows([ws("runs/train")]) == before

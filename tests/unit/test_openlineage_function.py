@@ -13,8 +13,8 @@ import pytest
 from functions import openlineage
 from shared import bootstrap
 from shared.bootstrap import Services
-from shared.intake.message import OPENLINEAGE, MessageBody
-from shared.intake.receive import BODY_LIMIT, EVENT_LIMIT, MESSAGE_LIMIT
+from shared.intake.message import MESSAGE_LIMIT, OPENLINEAGE, MessageBody
+from shared.intake.receive import BODY_LIMIT, EVENT_LIMIT
 from shared.settings import Settings
 from shared.state.ports import State
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes

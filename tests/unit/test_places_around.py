@@ -141,10 +141,10 @@ def test_data_asset_is_made_of_what_had_begun_when_it_was_registered(
 
 
 @pytest.mark.parametrize("is_at_hand", [False, True])
-def test_writer_of_the_very_place_does_not_stand_in_for_a_folder_it_wrote_after_the_reader(
+def test_writer_of_the_very_place_after_the_reader_leaves_the_folder_above_joined(
     ledger: SqliteLedger, is_at_hand: bool
 ) -> None:
-    """Nor does the reader itself, which writes the file anew: what it read was there before."""
+    """Nor does the reader itself, which writes the file again: what it read was there before."""
     written = [wrote("folder", "raw/", 1), wrote("later", "raw/a.csv", 9)]
     uses = [read("r", "raw/a.csv", 3, began=2), wrote("r", "raw/a.csv", 3, began=2)]
     ledger.index_uses(written[:1] if is_at_hand else written)

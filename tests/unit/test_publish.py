@@ -1,9 +1,10 @@
 """Publish: however often and in whatever order events come, the catalog ends up the same, and is written to once."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from graphlib import TopologicalSorter
 from itertools import permutations
 
 import pytest
@@ -391,11 +392,16 @@ class Down(FakeCatalog):
     """A catalog that is down when it is first written to."""
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
     ) -> FakeWritten:
         if not self.sent:
             self.failures = [ServiceUnavailableError("busy")]
-        return super().upsert_entities(entities, before_each=before_each)
+        return super().upsert_entities(entities, known=known, before_each=before_each, after_each=after_each)
 
 
 def test_deployed_model_leads_to_its_endpoint(desk: Desk) -> None:
@@ -611,3 +617,57 @@ def test_readers_are_published_again_until_that_has_succeeded(desk: Desk) -> Non
     publisher.publish(event(TRAINED))
     publisher.publish(event(TRAINED))
     assert [[json.loads(each)["subject"] for each in events] for events in sent] == [["runs/reader"]] * 2
+
+
+def test_refused_description_leaves_the_run_published(desk: Desk) -> None:
+    """The run is in the catalog with its lineage; the dead letter names what is not."""
+    key, metrics = ws("runs/train"), ws("runs/train/metrics")
+    desk.source.answers |= answers(tree(replace(TRAIN, metrics={"AUC": 0.9})))
+    desk.publish(TRAINED)
+    desk.catalog.refuse = {metrics}
+    desk.source.answers |= answers(tree(replace(TRAIN, metrics={"AUC": 0.8})))
+    with pytest.raises(EntityRejectedError) as rejected:
+        desk.publish(TRAINED)
+    assert set(rejected.value.rejections) == {metrics}
+    assert desk.ledger.get_rows([key])[key].outcome == "published"
+
+
+class InBatches(FakeCatalog):
+    """A catalog that takes two entities at a time, and is down for one batch."""
+
+    SIZE = 2
+    down_for = 4
+
+    def upsert_entities(
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
+    ) -> FakeWritten:
+        by_ref = {entity.ref: entity for entity in entities}
+        graph = {ref: [each for each in entity.references if each in by_ref] for ref, entity in by_ref.items()}
+        ordered = [by_ref[ref] for ref in TopologicalSorter(graph).static_order()]
+        guids: dict[QualifiedName, str] = {}
+        for start in range(0, len(ordered), self.SIZE):
+            self.down_for -= 1
+            self.failures = [ServiceUnavailableError("busy")] if self.down_for == 0 else []
+            written = super().upsert_entities(ordered[start : start + self.SIZE], before_each=before_each)
+            assert not written.rejections
+            guids |= written.guids
+            after_each(written.guids)
+        return FakeWritten(guids, {})
+
+
+def test_failed_attempt_is_gone_on_with_and_its_last_batch_is_written_again(databases: list[Database]) -> None:
+    """What follows from a plan is done once all of it is written, so that it must never look unchanged before."""
+    desk = Desk(databases.pop(), catalog=InBatches())
+    with pytest.raises(ServiceUnavailableError):
+        desk.publish(TRAINED)
+    first = [name for batch in desk.catalog.sent for name in batch]
+    desk.catalog.sent.clear()
+    assert outcomes(desk.publish(TRAINED)) == ["published"]
+    again = [name for batch in desk.catalog.sent for name in batch]
+    assert set(first[:2]).isdisjoint(again)
+    assert outcomes(desk.publish(TRAINED)) == ["skipped"]

@@ -1,6 +1,6 @@
 """Publish takes turns: the catalog has no optimistic locking, so one worker at a time writes a run tree."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event as Flag
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.catalog.entities import Entity
+from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
@@ -60,12 +61,17 @@ class SlowCatalog(FakeCatalog):
     during_write: Steps = ()
 
     def upsert_entities(
-        self, entities: Iterable[Entity], *, before_each: Callable[[], None] = lambda: None
+        self,
+        entities: Iterable[Entity],
+        *,
+        known: Collection[QualifiedName] = (),
+        before_each: Callable[[], None] = lambda: None,
+        after_each: Callable[[Mapping[QualifiedName, str]], None] = lambda _: None,
     ) -> FakeWritten:
         before_each()
         for step in self.during_write:
             step()
-        return super().upsert_entities(entities)
+        return super().upsert_entities(entities, after_each=after_each)
 
 
 class Desk:

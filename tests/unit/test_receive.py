@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shared.errors import ServiceUnavailableError
-from shared.intake.message import EVENT_GRID, REPLAY, MessageBody
-from shared.intake.receive import MESSAGE_LIMIT, enqueue, receive_event
+from shared.intake.message import EVENT_GRID, MESSAGE_LIMIT, REPLAY, MessageBody
+from shared.intake.receive import enqueue, receive_event
 from shared.state.ports import DeadLetters
 from tests.harness.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import cloud_event, event_grid

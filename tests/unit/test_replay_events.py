@@ -11,8 +11,8 @@ import pytest
 
 from shared.bootstrap import Services
 from shared.errors import ServiceUnavailableError
-from shared.intake.message import REPLAY, MessageBody
-from shared.intake.receive import MESSAGE_LIMIT, RefusedBodyError
+from shared.intake.message import MESSAGE_LIMIT, REPLAY, MessageBody
+from shared.intake.receive import RefusedBodyError
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_after_outage, replay_events
 from shared.settings import Settings
 from shared.state.ports import State

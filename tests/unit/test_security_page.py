@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.intake.deliver import Patience
-from shared.intake.receive import MESSAGE_LIMIT
+from shared.intake.message import MESSAGE_LIMIT
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT
 from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, QUEUE, TABLE, UNDELIVERED
 from shared.state.ports import LONGEST_LEASE

@@ -11,7 +11,9 @@ import pytest
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Match, MatchKind
+from shared.state import sqlite
 from shared.state.sqlite import Database, SqliteLedger, SqliteQueue
+from tests.contract.stores import fill, read_all
 from tests.harness.fakes import NOON, FakeClock
 
 NOTE = "INSERT INTO notes VALUES ('n', '{}')"
@@ -89,3 +91,30 @@ def test_file_from_before_edges_had_evidence_is_read_and_goes_on(tmp_path: Path)
     ledger.put_rows([replace(row, evidence=evidence)])
     assert ledger.get_rows([key])[key].evidence == evidence
     database.close()
+
+
+def test_connection_is_closed_with_the_last_that_has_it() -> None:
+    """Python 3.13 complains about one that is left open; a process has as many as it opens states."""
+    database = Database(":memory:", now=FakeClock())
+    connection = database._connection
+    del database
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_file_of_a_newer_version_is_read_and_written(tmp_path: Path) -> None:
+    """After one has gone back to this version, its tables may have columns that are not known here."""
+    path = str(tmp_path / "state.sqlite")
+    first = sqlite.open_state(path, now=FakeClock())
+    fill(first)
+    expected = read_all(first)
+    first.close()
+    with closing(sqlite3.connect(path)) as newer:
+        for (table,) in newer.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            newer.execute(f"ALTER TABLE {table} ADD COLUMN of_a_newer_version TEXT NOT NULL DEFAULT 'new'")
+        newer.commit()
+    again = sqlite.open_state(path, now=FakeClock())
+    assert read_all(again) == expected
+    fill(again)
+    assert read_all(again) == expected
+    again.close()

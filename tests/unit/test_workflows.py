@@ -2,7 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PRODUCTION = "3.12"
 TRUSTED = ("actions/", "Azure/", "azure/")
 
 
@@ -84,11 +89,126 @@ def test_ci_runs_the_gate_and_nothing_else() -> None:
     assert node["with"]["node-version"] == "20"
 
 
-def test_ci_covers_every_python_that_is_allowed() -> None:
-    """The matrix is the range of requires-python."""
-    versions = workflow("ci")["jobs"]["gate"]["strategy"]["matrix"]["python"]
+def allowed_versions() -> list[str]:
+    """The range of requires-python."""
     allowed = SpecifierSet(PROJECT["requires-python"])
-    assert versions == [f"3.{minor}" for minor in range(30) if allowed.contains(f"3.{minor}.0")]
+    return [f"3.{minor}" for minor in range(30) if allowed.contains(f"3.{minor}.0")]
+
+
+def test_ci_installs_every_python_that_is_allowed() -> None:
+    """The last is what `python3` is, as in production."""
+    [setup] = [step for step in steps(workflow("ci")) if step.get("uses", "").startswith("actions/setup-python@")]
+    versions = setup["with"]["python-version"].split()
+    assert sorted(versions) == allowed_versions()
+    assert versions[-1] == PRODUCTION
+
+
+Gate = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Run the gate where `make` only notes what it is called with, with the Pythons that a test installs."""
+
+    def run(
+        *installed: str, by_pyenv: Sequence[str] = (), environment_of: str = ""
+    ) -> tuple[int, list[str], list[str]]:
+        shutil.copytree(ROOT / ".ci", tmp_path / "repository/.ci")
+        bin_folder = tmp_path / "bin"
+        _write_stub(bin_folder / "make", f'echo "$*" >> {tmp_path}/made')
+        for name in ("npm", "chromium"):
+            _write_stub(bin_folder / name, "exit 1")
+        _write_python(bin_folder / "python3", installed[0] if installed else by_pyenv[0])
+        for version in allowed_versions():
+            # pyenv leaves a shim for each version, which fails where the version is not chosen.
+            _write_python(bin_folder / f"python{version}", version if version in installed else "")
+        for version in by_pyenv:
+            _write_python(tmp_path / f"pyenv/versions/{version}.1/bin/python", version)
+        if environment_of:
+            _write_python(tmp_path / "repository/.venv/bin/python", environment_of)
+        done = subprocess.run(  # noqa: S603
+            ["/bin/bash", str(tmp_path / "repository/.ci/run")],
+            env={"PATH": f"{bin_folder}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        made = (tmp_path / "made").read_text().replace(str(tmp_path), "").splitlines()
+        return done.returncode, made, done.stdout.splitlines()
+
+    return run
+
+
+def _write_stub(path: Path, command: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{command}\n")
+    path.chmod(0o755)
+
+
+def _write_python(path: Path, version: str) -> None:
+    """Write what answers as a Python of a version would, or as a shim of none."""
+    answers = f"""case "$*" in --version) echo "Python {version}.1";; *"'{version}'"*) exit 0;; *) exit 1;; esac"""
+    _write_stub(path, answers if version else "exit 127")
+
+
+def test_gate_runs_all_on_the_python_of_production_and_the_fast_tests_on_the_others(gate: Gate) -> None:
+    """However they are installed."""
+    assert gate("3.11", by_pyenv=("3.12", "3.13")) == (
+        0,
+        [
+            "lint PYTHON=/pyenv/versions/3.12.1/bin/python",
+            "scan",
+            "test",
+            "check PYTHON=/bin/python3.11 VENV=.venv/3.11",
+            "check PYTHON=/pyenv/versions/3.13.1/bin/python VENV=.venv/3.13",
+            "lock-check",
+        ],
+        [],
+    )
+
+
+def test_gate_knows_which_python_production_has() -> None:
+    """The templates, the deployment's package and the dev container have it too."""
+    assert f"PRODUCTION={PRODUCTION}\n" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert f"version: '{PRODUCTION}'" in (ROOT / "infra/modules/function-app.bicep").read_text(encoding="utf-8")
+    [setup] = [step for step in steps(workflow("deploy")) if step.get("uses", "").startswith("actions/setup-python@")]
+    assert setup["with"]["python-version"] == PRODUCTION
+
+
+def test_gate_says_which_python_it_did_not_run(gate: Gate) -> None:
+    """Green without a word would be taken for all of them."""
+    assert gate("3.12") == (
+        0,
+        ["lint PYTHON=/bin/python3.12", "scan", "test", "lock-check"],
+        [f"Not run, because it is not installed: Python {version}" for version in ("3.11", "3.13")],
+    )
+
+
+def test_gate_without_the_python_of_production_runs_on_the_one_there_is(gate: Gate) -> None:
+    """And says that, too."""
+    status, made, said = gate("3.11", environment_of="3.11")
+    assert (status, made) == (0, ["lint PYTHON=/bin/python3", "scan", "test", "lock-check"])
+    assert said == [
+        "Not run, because it is not installed: "
+        "Python 3.12, which production has: all tests ran on Python 3.11.1 instead",
+        "Not run, because it is not installed: Python 3.13",
+    ]
+
+
+def test_gate_makes_an_environment_of_another_python_again(gate: Gate, tmp_path: Path) -> None:
+    """What is in it would be used as it is."""
+    gate("3.12", environment_of="3.11")
+    assert not (tmp_path / "repository/.venv").exists()
+
+
+def test_gate_passes_shellcheck() -> None:
+    """At every level of severity."""
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run(  # noqa: S603
+        [shellcheck, ROOT / ".ci/run"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_deployment_is_by_hand_and_in_order() -> None:
