@@ -57,7 +57,9 @@ def to_error(
 
 
 @contextmanager
-def translated_errors(what: str, *, needs: str, service: str = "Azure Resource Manager") -> Iterator[None]:
+def translated_errors(
+    what: str, *, needs: str, service: str = "Azure Resource Manager", keeps_records: bool = True
+) -> Iterator[None]:
     """
     Raise azure-core's exceptions as ours.
 
@@ -65,6 +67,7 @@ def translated_errors(what: str, *, needs: str, service: str = "Azure Resource M
         what: the request or the SDK call, without its query.
         needs: the role or right whose absence a 401 or 403 would explain.
         service: for whom a token is asked.
+        keeps_records: a 404 means that there is no such record; else that something is missing which was deployed.
 
     Raises:
         ServiceUnavailableError, AccessDeniedError, RecordNotFoundError (404), RequestRefusedError (another 4xx)
@@ -74,9 +77,9 @@ def translated_errors(what: str, *, needs: str, service: str = "Azure Resource M
     except ClientAuthenticationError as error:
         if error.response is None:
             raise AccessDeniedError(f"{what}: {no_token(service, error)}") from error
-        raise _from_response(what, error, needs) from error
+        raise _from_response(what, error, needs, keeps_records=keeps_records) from error
     except HttpResponseError as error:
-        raise _from_response(what, error, needs) from error
+        raise _from_response(what, error, needs, keeps_records=keeps_records) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise ServiceUnavailableError(f"{what}: {_words(error)}") from error
     except AzureError as error:
@@ -96,7 +99,7 @@ def no_token(scope: str, error: AzureError) -> str:
     )
 
 
-def _from_response(what: str, error: HttpResponseError, needs: str) -> LineageError:
+def _from_response(what: str, error: HttpResponseError, needs: str, *, keeps_records: bool) -> LineageError:
     status = error.status_code or 0
     broke_off = status < HTTPStatus.BAD_REQUEST  # an answer that came in part
     return to_error(
@@ -104,8 +107,9 @@ def _from_response(what: str, error: HttpResponseError, needs: str) -> LineageEr
         f"{what}: HTTP {status}: {_words(error)}",
         denied=f"The identity needs {needs}.",
         retry_after=str(getattr(error.response, "headers", {}).get("Retry-After") or ""),
-        is_absence=True,
-        passes=status == HTTPStatus.CONFLICT and _is_read(error),
+        is_absence=keeps_records,
+        passes=(status == HTTPStatus.NOT_FOUND and not keeps_records)
+        or (status == HTTPStatus.CONFLICT and _is_read(error)),
     )
 
 

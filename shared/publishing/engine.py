@@ -345,8 +345,14 @@ class Publisher:
         return row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
 
     def note_failure(self, event: AnyEvent, reason: str) -> None:
-        """Note that an event was dead-lettered, so that coverage can say why there is no lineage."""
-        if about := self._planner_of(event).about:
+        """
+        Note that an event was dead-lettered, so that coverage can say why there is no lineage.
+
+        What was published stays so: a later event about it may fail, and the catalog has all that is known of it.
+        """
+        about = self._planner_of(event).about
+        row = self._ledger.get_rows([about.key]).get(about.key) if about else None
+        if about and (row is None or row.outcome != PUBLISHED):
             self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
 
     def _planner_of(self, event: AnyEvent | Mark) -> Planner:

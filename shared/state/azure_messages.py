@@ -64,7 +64,8 @@ class AzureQueue:
 
     def _errors(self, call: str) -> AbstractContextManager[None]:
         what = f"{call} on queue {self._client.queue_name}"
-        return translated_errors(what, needs="the role Storage Queue Data Contributor", service="Azure Storage")
+        role = "the role Storage Queue Data Contributor"
+        return translated_errors(what, needs=role, service="Azure Storage", keeps_records=False)
 
 
 class AzureDeadLetters:

@@ -64,12 +64,14 @@ def explorer(catalog: Emulator) -> Iterator[str]:
 
 
 def _open(browser: Browser, scheme: Literal["light", "dark"]) -> BrowserContext:
-    return browser.new_context(
+    context = browser.new_context(
         viewport={"width": 1280, "height": 800},
         accept_downloads=True,
         permissions=["clipboard-read", "clipboard-write"],
         color_scheme=scheme,
     )
+    context.set_default_timeout(WAIT)
+    return context
 
 
 @pytest.fixture(scope="module")

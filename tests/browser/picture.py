@@ -25,7 +25,7 @@ FROM_FILE_TO_REPORT = (
     "99999999-5555-0000-0000-000000000001",
 )
 """All stages of the first reference graph that lie up- and downstream of the model."""
-WAIT = 40_000
+WAIT = 90_000
 _READ = """() => window.lineageGraph && document.querySelector('#canvas[data-drawn]')
     ? window.lineageGraph.nodes().map(each => each.data('name')) : []"""
 

@@ -56,7 +56,8 @@ class Desk:
         self.catalog = FakeCatalog()
         self.queue, self.dead_letters, self.notes = Copies(), FakeDeadLetters(), Notes(database)
         self.clock = FakeClock()
-        publisher = Publisher(self.source, self.catalog, SqliteLedger(database), FreeLeases(), now=self.clock)
+        self.ledger = SqliteLedger(database)
+        publisher = Publisher(self.source, self.catalog, self.ledger, FreeLeases(), now=self.clock)
         self.deliveries = Deliveries(
             self.queue,
             self.dead_letters,

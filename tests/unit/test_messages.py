@@ -431,5 +431,6 @@ def test_later_event_that_fails_takes_nothing_from_what_was_published(desk: Desk
     assert desk.handle(completed()).outcome == "published"
     before = desk.ledger.get_rows([ws("runs/train")])
     desk.source.failures = [RequestRefusedError("bad request", status=400)]
-    assert desk.handle(completed()).outcome == "dead_lettered"
+    later = json.loads(completed()) | {"eventTime": (NOON + timedelta(minutes=1)).isoformat()}
+    assert desk.handle(json.dumps(later)).outcome == "dead_lettered"
     assert desk.ledger.get_rows([ws("runs/train")]) == before
