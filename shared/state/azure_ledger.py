@@ -33,7 +33,7 @@ _DEPTH = 32
 """Segments of a path that its key has; a key takes 512 characters."""
 _FEW = 50
 """So much of a tree is read along with the row of its root."""
-_AHEAD = 10.0
+_AHEAD = 60.0
 """Seconds for which that counts as read. What is not true any more by then the lease's tag tells who writes."""
 _AT_ONCE = 200
 """Uses of places in one folder that are read at once rather than place by place."""
