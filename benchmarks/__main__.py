@@ -13,6 +13,7 @@ from benchmarks.backfill import measure_backfill
 from benchmarks.indexing import measure_indexing
 from benchmarks.publication import measure_publication
 from benchmarks.receiving import measure_bursts, measure_receiving
+from benchmarks.table import measure_table
 from benchmarks.throughput import measure_throughput
 
 
@@ -23,6 +24,7 @@ def main() -> int:
         "publication": lambda _: measure_publication(),
         "bursts": lambda _: measure_bursts(),
         "receiving": lambda _: measure_receiving(),
+        "table": lambda _: measure_table(),
         "throughput": lambda options: measure_throughput(options.events),
         "backfill": lambda options: measure_backfill(options.runs),
     }

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.catalog.qualified_names import QualifiedName
@@ -31,6 +31,7 @@ from shared.telemetry import record_coverage, record_poison, record_tick
 
 logger = logging.getLogger(__name__)
 
+_GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
 _LABELS = "reconcile/labels"
@@ -93,6 +94,7 @@ class Reconciler:
             "looks": looks.take,
             "placeholders": PlaceholderReplacer(self.catalog, self.state, tick).replace,
             "labels": partial(self._refresh_labels, tick),
+            "leases": self._purge_leases,
         }
         turns, problems = Turns(tick, note.served), dict(note.problems)
         of_workspaces = {each.arm_id for each in workspaces}
@@ -165,6 +167,10 @@ class Reconciler:
             self.state.notes.forget_in(LOST, failed.intersection(f"{LABEL} {key}" for key in keys) - gaps.keys())
             note[kind] = keys[-1] if len(rows) == LABELLED else ""
         self.state.notes.put(_LABELS, note)
+
+    def _purge_leases(self) -> None:
+        """Delete leases that were given up so long ago that no one who began before is still at work."""
+        self.state.leases.purge(until=self.now() - _GIVEN_UP)
 
     @staticmethod
     def _refresh_each(
