@@ -113,7 +113,7 @@ def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
 
     Each dead letter is closed as soon as its message is on the queue; if that fails too, it is opened again.
     """
-    letters = state.dead_letters.list_open(reasons=OUTAGES)[:EVENT_LIMIT]
+    letters = state.dead_letters.list_open(reasons=OUTAGES, limit=EVENT_LIMIT)
     for letter in letters:
         messages = list_messages(
             letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id
