@@ -14,6 +14,7 @@ from benchmarks.indexing import measure_indexing
 from benchmarks.publication import measure_publication
 from benchmarks.receiving import measure_bursts, measure_receiving
 from benchmarks.scale import measure_rematching, measure_reporting, measure_scale
+from benchmarks.table import measure_table
 from benchmarks.throughput import measure_throughput
 
 
@@ -24,6 +25,7 @@ def main() -> int:
         "publication": lambda _: measure_publication(),
         "bursts": lambda _: measure_bursts(),
         "receiving": lambda _: measure_receiving(),
+        "table": lambda _: measure_table(),
         "throughput": lambda options: measure_throughput(options.events),
         "scale": lambda options: measure_scale(options.rows),
         "rematching": lambda _: measure_rematching(),

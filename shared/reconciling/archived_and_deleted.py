@@ -263,8 +263,10 @@ class StateMarker:
 
     def _rows(self, kind: str) -> Iterator[Row]:
         after = ""
-        while rows := self.state.ledger.list_rows(kind, workspace=self.workspace, after=after):
+        while rows := self.state.ledger.list_rows(kind, workspace=self.workspace, after=after, limit=_ROWS):
             yield from rows
+            if len(rows) < _ROWS:
+                return
             after = rows[-1].key
 
     def _mark(self, walk: str, number: int, items: Collection[Listed]) -> bool:

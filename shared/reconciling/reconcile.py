@@ -31,6 +31,7 @@ from shared.telemetry import record_coverage, record_poison, record_tick
 
 logger = logging.getLogger(__name__)
 
+_GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
 _OUTAGES_EVERY = timedelta(hours=1)
@@ -95,6 +96,7 @@ class Reconciler:
             "looks": looks.take,
             "placeholders": PlaceholderReplacer(self.catalog, self.state, tick).replace,
             "labels": partial(self._refresh_labels, tick),
+            "leases": self._purge_leases,
         }
         turns, problems = Turns(tick, note.served), dict(note.problems)
         of_workspaces = {each.arm_id for each in workspaces}
@@ -173,6 +175,10 @@ class Reconciler:
             self.state.notes.forget_in(LOST, failed.intersection(f"{LABEL} {key}" for key in keys) - gaps.keys())
             note[kind] = keys[-1] if len(rows) == LABELLED else ""
         self.state.notes.put(_LABELS, note)
+
+    def _purge_leases(self) -> None:
+        """Delete leases that were given up so long ago that no one who began before is still at work."""
+        self.state.leases.purge(until=self.now() - _GIVEN_UP)
 
     @staticmethod
     def _refresh_each(

@@ -284,3 +284,9 @@ class FreeLeases:
 
     def release(self, name: str, *, holder: str) -> None:
         """Nothing to do."""
+
+    def was_wanted(self, name: str, *, holder: str) -> bool:
+        return False
+
+    def purge(self, *, until: datetime) -> None:
+        """Nothing to do."""
