@@ -195,11 +195,17 @@ Data = Location | DataAsset | ModelVersion | Unresolved
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A named input or output of a run; `field` is the member of Azure ML's answers that names the data."""
+    """
+    A named input or output of a run; `field` is the member of Azure ML's answers that names the data.
+
+    Attributes:
+        inferred: the field does not name it; where it is follows from the documentation.
+    """
 
     name: str
     data: Data
     field: str = ""
+    inferred: bool = False
 
     @property
     def unread(self) -> str:
@@ -436,8 +442,8 @@ class Deployment:
         traffic: its share in per cent; "" in batch.
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
-        changed_at: when it was created or changed last, in UTC; "" if that is not said.
-        collected: the data assets that keep its requests and predictions, by the names of the collections.
+        created_at, changed_at: when it was created, and created or changed last, in UTC; "" if that is not said.
+        collected: what keeps its requests and predictions, by the names of the collections.
     """
 
     name: str
@@ -450,10 +456,13 @@ class Deployment:
     notes: str = ""
     collected: tuple[Port, ...] = ()
     changed_at: str = ""
+    created_at: str = ""
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"
 """The compute types of batch and serverless endpoints."""
+COLLECTIONS = "properties.dataCollector.collections."
+"""How the field begins that says what a deployment collects."""
 V1_COMPUTE_TYPES = frozenset({"ACI", "AKS"})
 FROM_EVENT = "modelIds of the event ModelDeployed"
 """The field of what a v1 service serves: nothing but its event says so, and no list has it."""

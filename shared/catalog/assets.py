@@ -114,6 +114,13 @@ def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
     return None
 
 
+def refs_written(workspace: WorkspaceId, data: Data) -> Iterator[Ref]:
+    """Yield what edges to some data that was written lead to, places as they are looked up."""
+    yield _place_of_data(workspace, data) or ref_of_data(workspace, data, {})
+    if isinstance(data, DataAsset) and data.location:
+        yield place_of(data.location).ref
+
+
 def ref_of_model(workspace: WorkspaceId, model: AssetId) -> Ref:
     return Ref(MODEL, qualified_names.of_asset(workspace, model))
 

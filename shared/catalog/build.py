@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import (
@@ -33,7 +34,7 @@ from shared.catalog.kinds import (
     STEP,
     kind_of,
 )
-from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
@@ -72,12 +73,15 @@ def build_run_tree(
     )
 
 
-def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...]:
+def build_endpoint(
+    endpoint: Endpoint, *, matches: Matches, past: Mapping[str, Iterable[Evidence]] = MappingProxyType({})
+) -> tuple[Entity, ...]:
     """
     Build an endpoint, its deployments and the model versions they serve.
 
     Args:
-        matches: what the catalog holds for every place of `places_of_endpoint`.
+        matches: what the catalog holds for every place of `places_of_endpoint`, and every place of `past`.
+        past: by deployments, what they collected once.
     """
     workspace = endpoint.workspace
     ref = Ref(ENDPOINT, qualified_names.of_endpoint(workspace.id, endpoint.name))
@@ -110,10 +114,10 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
         if deployment.collected:  # data assets are in datastores, and those in the workspace
             entities.append(build_workspace(workspace))
         entities += [entity for port in deployment.collected for entity in build_data(workspace, port.data, matches)]
-        collected = [
-            evidence_of_data(workspace.id, port.data, matches, is_output=True, field=port.field)
-            for port in deployment.collected
-        ]
+        collected = [*_of_outputs(workspace.id, deployment.collected, matches)]
+        collected += (
+            replace(each, end=matches[each.place].ref) if each.place else each for each in past.get(deployment.name, ())
+        )
         entities.append(
             Entity(
                 Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
@@ -145,7 +149,7 @@ def _build_run(
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches, around)
-    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run, matches)]
+    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run.outputs, matches)]
     edges = without_known(around.of_runs.get(name, ()), evidence)
     yield from around.build(edges, matches)
     evidence += edges
@@ -239,10 +243,11 @@ def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[E
         yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
 
 
-def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
-    for port in run.outputs:
-        yield evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
+def _of_outputs(workspace: WorkspaceId, outputs: Iterable[Port], matches: Matches) -> Iterator[Evidence]:
+    for port in outputs:
+        found = evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
+        yield replace(found, inferred=port.inferred)
+        # A registered output at a path of its own choosing: what reads the path must find who wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data, matches)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield evidence_of_data(workspace, location, matches, is_output=True, field=field)

@@ -10,8 +10,8 @@ from shared.catalog import qualified_names
 from shared.catalog.assets import Around, Matches, ref_of_asset
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.kinds import MODEL
-from shared.catalog.qualified_names import QualifiedName, parse
-from shared.model import Data, DataAsset, Location, Run, RunTree, moment
+from shared.catalog.qualified_names import QualifiedName, is_of_endpoint, parse
+from shared.model import Data, DataAsset, Endpoint, Location, RunTree, WorkspaceId, moment
 from shared.places.matching import registered_from
 from shared.places.place import BELOW_ROOT, Place, carries, folders_above, leads_to, run_of_path
 from shared.places.platforms import place_named, place_of
@@ -44,16 +44,46 @@ def list_uses(tree: RunTree) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
             PlaceUse(place.path, key, is_output, place.is_folder, data, *times, glob=place.glob)
             for is_output, ports in ((False, run.inputs), (True, run.outputs))
             for port in ports
-            for place, data, times in _places_of(tree, run, port.data, is_output=is_output)
+            for place, data, times in _places_of(
+                tree.workspace.id, port.data, (run.ended_at, run.started_at), is_output=is_output
+            )
             if place.path
         }
         found[key] = tuple(sorted(uses))
     return found
 
 
-def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref, tuple[str, str]]]:
+def list_collected(
+    endpoint: Endpoint,
+    key: QualifiedName,
+    past: Mapping[str, Iterable[Place]],
+    before: Mapping[QualifiedName, tuple[PlaceUse, ...]],
+) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
+    """
+    Return where each deployment of an endpoint keeps requests and predictions, as if it were a run that has not ended.
+
+    Args:
+        past: by deployments, where they did so before.
+        before: what the ledger has of it. One that was made anew goes on with what the one before it has collected.
+    """
+    found = {}
+    for each in endpoint.deployments:
+        name = qualified_names.of_deployment(key, each.name)
+        begun = min(filter(None, (each.created_at, *(use.begun for use in before.get(name, ())))), default="")
+        places = [(place, place.ref) for place in past.get(each.name, ())]
+        for port in each.collected:
+            lies = _places_of(endpoint.workspace.id, port.data, ("", begun), is_output=True)
+            places += ((place, data) for place, data, _ in lies)
+        uses = {PlaceUse(place.path, name, True, place.is_folder, data, "", begun) for place, data in places}
+        if uses or name in before:
+            found[name] = tuple(sorted(use for use in uses if use.path))
+    return found
+
+
+def _places_of(
+    workspace: WorkspaceId, data: Data, times: tuple[str, str], *, is_output: bool
+) -> Iterator[tuple[Place, Ref, tuple[str, str]]]:
     """Yield where some data lies, what of it the graph shows there, and the times of a use of it."""
-    times = (run.ended_at, run.started_at)
     match data:
         case Location():
             place = place_of(data)
@@ -62,9 +92,9 @@ def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Itera
             place = place_of(location)
             source = registered_from(data)
             if is_output:
-                yield place, place.ref if source else ref_of_asset(tree.workspace.id, data), times
+                yield place, place.ref if source else ref_of_asset(workspace, data), times
             elif source:
-                yield place, ref_of_asset(tree.workspace.id, data), (data.created_at, "")
+                yield place, ref_of_asset(workspace, data), (data.created_at, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +245,13 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
 def _carried_id(use: PlaceUse) -> str:
     """Return the id of the run that wrote a place if its path carries it, not where Azure ML puts ids by itself."""
     run_id = _name_of(use.run)
-    return run_id if carries(use.path.partition(BELOW_ROOT)[2], run_id) and not _is_of_one_run(use.path) else ""
+    return (
+        run_id
+        if not is_of_endpoint(use.run)
+        and carries(use.path.partition(BELOW_ROOT)[2], run_id)
+        and not _is_of_one_run(use.path)
+        else ""
+    )
 
 
 def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[QualifiedName, ...]:
@@ -373,9 +409,9 @@ def _by_data(uses: Iterable[PlaceUse]) -> dict[Ref, tuple[PlaceUse, ...]]:
 
 
 def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
-    runs = sorted({_name_of(use.run) for use in writers})
-    more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    who = f"run{'s' if len(runs) > 1 else ''} {', '.join(runs[:_NAMED])}{more}"
+    kinds = {"deployment": (use.run for use in writers if is_of_endpoint(use.run))}
+    kinds = {"run": (use.run for use in writers if not is_of_endpoint(use.run)), **kinds}
+    who = " and ".join(filter(None, (_listed(word, set(map(_name_of, keys))) for word, keys in kinds.items())))
     below = read.path.partition(BELOW_ROOT)[2]
     written = min(use.path for use in writers)
     if written == read.path:
@@ -385,6 +421,13 @@ def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
     return f"{below} is inside {written.partition(BELOW_ROOT)[2]}, which {who} wrote"
 
 
+def _listed(word: str, names: Collection[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{word}{'s' if len(names) > 1 else ''} {', '.join(sorted(names)[:_NAMED])}{more}" if names else ""
+
+
 def _name_of(run: QualifiedName) -> str:
     parsed = parse(run)
+    if parsed and parsed.endpoint:
+        return f"{parsed.name} of {parsed.endpoint}"
     return parsed.run_id if parsed else str(run)

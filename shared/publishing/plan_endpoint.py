@@ -1,17 +1,19 @@
 """Plans what publishing an endpoint would write: its deployments, and what they serve."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.catalog import qualified_names
+from shared.catalog.assets import build_placeholder, refs_written
 from shared.catalog.build import build_endpoint
-from shared.catalog.entities import Ref
+from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.catalog.serving import go_on
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import EndpointSubject, Event
 from shared.model import (
+    COLLECTIONS,
     FROM_EVENT,
     V1_COMPUTE_TYPES,
     AssetId,
@@ -23,10 +25,15 @@ from shared.model import (
 )
 from shared.places.matching import Match, find_scanned, match_places, match_sets, places_of_endpoint
 from shared.places.place import Place
+from shared.places.platforms import place_named
 from shared.ports import Catalog, RunSource
+from shared.publishing.places_around import list_collected
 from shared.publishing.plan import PUBLISHED, Plan, find_changed, row_of, with_evidence
 from shared.publishing.registry_models import build_sharings, list_reads
 from shared.state.ports import Ledger, Row
+
+_ONCE = ", at an earlier time"
+"""How the field ends that said what a deployment collected once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +65,63 @@ class EndpointPlanner:
             endpoint = self._v1_endpoint(subject)
         key = qualified_names.of_endpoint(self._workspace, endpoint.name)
         rows = [row_of(self.event, key, "endpoint", PUBLISHED, reason=endpoint.notes, status=endpoint.state)]
-        for each in endpoint.deployments:
-            name = qualified_names.of_deployment(key, each.name)
-            rows.append(row_of(self.event, name, "deployment", PUBLISHED, status=each.state))
-        rows.append(self._serving(key, endpoint))
+        names = {each.name: qualified_names.of_deployment(key, each.name) for each in endpoint.deployments}
+        rows += (
+            row_of(self.event, names[each.name], "deployment", PUBLISHED, status=each.state)
+            for each in endpoint.deployments
+        )
+        known = self.ledger.get_rows([qualified_names.of_serving(key), *names.values()])
+        rows.append(self._serving(key, endpoint, known))
+        past = self._list_past(endpoint, {each: known[name] for each, name in names.items() if name in known})
+        once = {
+            each: [place_named(edge.place.qualified_name, is_folder=True) for edge in edges if edge.place]
+            for each, edges in past.items()
+        }
         places = {place.ref: place for place in places_of_endpoint(endpoint)}
-        matches, looked_up = self._match(places.values())
+        gone = {place.ref: place for some in once.values() for place in some if place.ref not in places}
+        matches, looked_up = self._match([*places.values(), *gone.values()])
         models = [model.id for each in endpoint.deployments for model in each.models if model.id.registry]
         sharings = build_sharings(self.ledger, self._workspace, models) if models else ()
-        entities = (*build_endpoint(endpoint, matches=matches), *sharings)
+        placeholders = (entity for place in gone.values() for entity in build_placeholder(place, matches))
+        entities = (*build_endpoint(endpoint, matches=matches, past=past), *placeholders, *sharings)
         rows = list(with_evidence(self.event, rows, entities))
         changed, before = find_changed(self.ledger, entities)
         at = self.event.time
         plan = Plan(f"endpoint {endpoint.name}", key, entities, changed, tuple(rows), before=before, announced_at=at)
         plan = replace(plan, matches=matches, looked_up=looked_up)
-        if not models:
+        if not models and not past and not any(each.collected for each in endpoint.deployments):
             return plan
-        return plan.with_uses({key: list_reads(key, self._workspace, models)}, self.ledger.get_tree(key))
+        written = self.ledger.get_tree(key)
+        reads = {key: list_reads(key, self._workspace, models)} if models else {}
+        return plan.with_uses({**reads, **list_collected(endpoint, key, once, written.uses)}, written)
+
+    def _list_past(self, endpoint: Endpoint, rows: Mapping[str, Row]) -> dict[str, tuple[Evidence, ...]]:
+        """
+        Return what deployments once collected, and do no more: what is there is still what they wrote.
+
+        A data asset that the catalog has no more is left out.
+        """
+        now = {
+            (each.name, ref)
+            for each in endpoint.deployments
+            for port in each.collected
+            for ref in refs_written(endpoint.workspace.id, port.data)
+        }
+        past = {
+            name: tuple(
+                replace(each, field=f"{each.field.removesuffix(_ONCE)}{_ONCE}")
+                for each in row.evidence
+                if each.field.startswith(COLLECTIONS) and (name, each.place or each.end) not in now
+            )
+            for name, row in rows.items()
+        }
+        assets = sorted({each.end.qualified_name for edges in past.values() for each in edges if each.place is None})
+        present = self.catalog.find(assets) if assets else {}
+        kept = {
+            name: tuple(each for each in edges if each.place or each.end.qualified_name in present)
+            for name, edges in past.items()
+        }
+        return {name: edges for name, edges in kept.items() if edges}
 
     def _match(self, places: Collection[Place]) -> tuple[dict[Ref, Match], dict[Ref, Match]]:
         """Return the match of each place, and those that the ledger did not know."""
@@ -84,10 +131,10 @@ class EndpointPlanner:
         looked_up = match_sets(self.catalog, unknown, found)
         return {**known, **looked_up}, looked_up
 
-    def _serving(self, key: QualifiedName, endpoint: Endpoint) -> Row:
+    def _serving(self, key: QualifiedName, endpoint: Endpoint, known: Mapping[QualifiedName, Row]) -> Row:
         """Go on with the history of what an endpoint serves."""
         name = qualified_names.of_serving(key)
-        before = self.ledger.get_rows([name]).get(name)
+        before = known.get(name)
         served = go_on(before.served if before else (), endpoint, at=to_utc_text(self.now))
         return replace(row_of(self.event, name, "serving", PUBLISHED), served=served)
 

@@ -22,7 +22,7 @@ from shared.errors import (
     ServiceUnavailableError,
 )
 from shared.purview.reader import GUIDS, LineageReader, classifications_above
-from shared.purview.transport import PurviewClient, active_links, unique_attribute_queries
+from shared.purview.transport import PurviewClient, active_links, objects_in, unique_attribute_queries
 from shared.purview.types import Json, TypePlan, plan_types
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class PurviewCatalog:
                 if type_name == ASSET or error.code != _UNKNOWN_TYPE:
                     raise
                 return {}
-            for entity in body.get("entities") or []:
+            for entity in objects_in(body, "entities"):
                 name = QualifiedName(str(entity["attributes"]["qualifiedName"]))
                 found[name] = Found(
                     Ref(str(entity["typeName"]), name),
@@ -161,7 +161,7 @@ class PurviewCatalog:
         """Return whole entities by qualifiedName, as many to a request as fit into a URL; without those not there."""
         found: list[Mapping[str, Any]] = []
         for query in unique_attribute_queries(names):
-            found += self._client.get(f"/entity/bulk/uniqueAttribute/type/Asset?{query}").get("entities") or []
+            found += objects_in(self._client.get(f"/entity/bulk/uniqueAttribute/type/Asset?{query}"), "entities")
         return found
 
     def get_columns(self, names: Sequence[QualifiedName]) -> dict[QualifiedName, tuple[str, ...]]:
@@ -420,7 +420,7 @@ def _removed_ends(entity: Json) -> Iterator[str]:
     links = entity.get("relationshipAttributes") or {}
     for attribute in ("inputs", "outputs"):
         active = {str(each["guid"]) for each in _active(entity, attribute)}
-        yield from (str(each["guid"]) for each in links.get(attribute) or () if str(each["guid"]) not in active)
+        yield from (guid for each in objects_in(links, attribute) if (guid := str(each["guid"])) not in active)
 
 
 def _column_names(entity: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from shared.catalog.kinds import SCHEMA_ATTRIBUTE
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import RecordNotFoundError
-from shared.purview.transport import PurviewClient, active_links
+from shared.purview.transport import PurviewClient, active_links, objects_in
 
 INPUT, OUTPUT = "INPUT", "OUTPUT"
 """Directions, as Atlas calls them: up the stream and down."""
@@ -115,9 +115,9 @@ class LineageReader:
             body = self._client.get_entity_lineage(guid, depth=DEPTH, width=WIDTH, direction=direction) or {}
         except RecordNotFoundError:
             return Lineage({}, ())
-        headers = (body.get("guidEntityMap") or {}).values()
+        headers = [each for each in (body.get("guidEntityMap") or {}).values() if isinstance(each, dict)]
         assets = {str(each["guid"]): Asset.parse(each) for each in headers if _is_active(each)}
-        edges = {(str(each["fromEntityId"]), str(each["toEntityId"])) for each in body.get("relations") or []}
+        edges = {(str(each["fromEntityId"]), str(each["toEntityId"])) for each in objects_in(body, "relations")}
         counts = (body.get("widthCounts") or {}).get(direction) or {}
         return Lineage(
             assets,
@@ -142,7 +142,7 @@ class LineageReader:
                 return {}
             middle = len(guids) // 2
             return {**self._get(guids[:middle]), **self._get(guids[middle:])}
-        return {str(each["guid"]): Asset.parse(each) for each in body.get("entities") or [] if _is_active(each)}
+        return {str(each["guid"]): Asset.parse(each) for each in objects_in(body, "entities") if _is_active(each)}
 
 
 Read = Callable[[Collection[str]], Mapping[str, Asset]]

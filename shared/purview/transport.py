@@ -181,7 +181,9 @@ class PurviewClient(AtlasClient):
             answer = self._send(
                 "POST", self._search_url, None, {**query, **({"continuationToken": token} if token else {})}
             ).body
-            yield from (answer or {}).get("value") or []
+            yield from (
+                each for each in objects_in(answer or {}, "value") if each.get("id") and each.get("qualifiedName")
+            )
             token = str((answer or {}).get("continuationToken") or "")
             if not token:
                 return
@@ -315,4 +317,19 @@ def unique_attribute_queries(names: Sequence[str]) -> Iterator[str]:
 def active_links(listed: object) -> list[Mapping[str, Any]]:
     """Leave out removed relationships, which Atlas goes on listing, marked DELETED; there may be one, not in a list."""
     items = [listed] if isinstance(listed, Mapping) else listed if isinstance(listed, list) else []
-    return [item for item in items if "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))]
+    return [
+        item
+        for item in items
+        if isinstance(item, Mapping) and "DELETED" not in (item.get("relationshipStatus"), item.get("entityStatus"))
+    ]
+
+
+def objects_in(body: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
+    """
+    Return the objects on a list of an answer; what is none on it is as if it were not there.
+
+    >>> objects_in({"value": [{"id": "1"}, None]}, "value"), objects_in({"value": None}, "value")
+    ([{'id': '1'}], [])
+    """
+    listed = body.get(member)
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []

@@ -153,7 +153,8 @@ class Reconciler:
         problems: dict[str, str] = {}
         for scope in self.allowed.prefixes:
             try:
-                found |= {*self.inventory.list_workspaces(scope)}
+                for workspace in self.inventory.list_workspaces(scope):
+                    found.add(workspace)
             except Exception as error:  # noqa: BLE001 - nor must one scope
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)

@@ -157,3 +157,49 @@ def test_endpoint_is_published_though_its_list_of_deployments_is_odd(app: App, *
     assert app.edges(endpoint) == before
     app.services.reconciler.tick()
     assert app.entity(f"{endpoint}/deployments/blue")["attributes"].get("state") != "Deleted"
+
+
+def answer_with(app: App, service: str, path: str, body: object) -> None:
+    fault = {"service": service, "path": path, "statuses": [203], "times": 100, "body": body}
+    app.emulator.control.faults(fault)
+
+
+def test_share_that_is_null_costs_no_other(app: App, add: Add) -> None:
+    """It is not known, which is another thing than none."""
+    deployments = {"blue": {"model": "creditrisk_model:1", "traffic": 30}, "green": {"model": "creditrisk_model:2"}}
+    null = {"properties": {"traffic": {"green": None}}}
+    add(online_endpoints={"shares": {"deployments": deployments, "answer": null}})
+    app.tick()
+    blue, green = (app.entity(f"{WS}/endpoints/shares/deployments/{name}")["attributes"] for name in deployments)
+    assert (blue.get("traffic"), blue.get("notes")) == ("30", None)
+    assert (green.get("traffic"), green.get("notes")) == (None, "Azure ML does not say its share of the traffic.")
+
+
+def test_pipeline_is_published_though_a_run_of_it_is_listed_as_null(app: App) -> None:
+    """The steps that are shown say that there may be more."""
+    child = {"runId": "lone_step", "rootRunId": "creditrisk_pipeline", "parentRunId": "creditrisk_pipeline"}
+    record = {**child, "experimentId": "e", "status": "Completed"}
+    answer_with(app, "azure_ml", "/children", {"value": [None, record]})
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    notes = app.entity(f"{WS}/runs/lone_step")["attributes"]["notes"]
+    assert "has something that cannot be read; there may be more of them" in notes
+
+
+def test_null_among_the_records_of_runs_costs_that_run_alone(app: App) -> None:
+    """It is asked for by itself."""
+    answer_with(app, "azure_ml", "/batchrundata", {"successfulResults": {TRAIN.rpartition("/")[2]: None}})
+    assert outcomes(app.replay([ROOT])) == ["published"]
+    assert "TrainModel -> model_data" in app.edges(TRAIN)
+
+
+@pytest.mark.parametrize("body", [{"value": [None, {}, {"id": None}]}, {"value": None}])
+def test_null_among_the_hits_of_a_search_costs_no_run(app: App, body: object) -> None:
+    """Nor does a list that is none."""
+    answer_with(app, "purview", "/search/query", body)
+    assert outcomes(app.replay([ROOT])) == ["published"]
+
+
+def test_null_among_entities_costs_no_run(app: App) -> None:
+    """It is as if the catalog had nothing there."""
+    answer_with(app, "purview", "/entity/bulk/uniqueAttribute", {"entities": [None]})
+    assert outcomes(app.replay([ROOT])) == ["published"]

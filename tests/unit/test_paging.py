@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.azure_ml.services.inventory import Inventory
-from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord
+from shared.azure_ml.services.workspace_api import WorkspaceApi, WorkspaceRecord, list_guids
 from shared.errors import RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient
 from shared.model import Workspace, WorkspaceId
@@ -38,7 +38,7 @@ class Refusing(Pages):
 
 
 def children(rest: Pages, host: str = REGION) -> list[str]:
-    return [child["runId"] for child in WorkspaceApi(rest, record(host)).list_children("pipe")]
+    return [child["runId"] for child in WorkspaceApi(rest, record(host)).list_children("pipe") if child]
 
 
 def record(host: str) -> WorkspaceRecord:
@@ -94,7 +94,7 @@ def test_children_that_cannot_all_be_read_are_an_error(answers: list[Json]) -> N
 
 
 def workspaces(*answers: Any) -> list[WorkspaceId]:
-    return open_inventory(Pages(*answers)).list_workspaces("/subscriptions/s")
+    return list(open_inventory(Pages(*answers)).list_workspaces("/subscriptions/s"))
 
 
 def open_inventory(rest: Pages) -> Inventory:
@@ -161,3 +161,25 @@ def test_models_are_listed_by_name_where_the_registry_refuses() -> None:
     one = inventory.list_models(WORKSPACE)
     assert [item.version for item in one.items] == ["1"]
     assert inventory.list_models(WORKSPACE, page=one.next).items == ()
+
+
+def test_null_among_workspaces_costs_none_of_the_others() -> None:
+    """They come first, and then it is said that there may be more."""
+    listed = {"value": [*arm("1")["value"], None, {"id": 5}, *arm("2")["value"]]}
+    found = open_inventory(Pages(listed)).list_workspaces("/subscriptions/s")
+    assert [next(found).name, next(found).name] == ["ws1", "ws2"]
+    with pytest.raises(UnreadableAnswerError):
+        next(found)
+
+
+def test_null_among_workspaces_by_guid_costs_none_of_the_others() -> None:
+    """What is read of other workspaces needs their names."""
+    bodies = [None, {"id": WORKSPACE.arm_id, "properties": {"workspaceId": GUID}}, {"id": WORKSPACE.arm_id}]
+    assert list_guids(Pages({"value": bodies}), ARM, "/subscriptions/s") == {GUID: WORKSPACE}
+
+
+def test_null_among_children_costs_none_of_the_others() -> None:
+    """It is told apart from the end of the list."""
+    listed: Json = {"value": [None, *page("a")["value"]]}
+    found = list(WorkspaceApi(Pages(listed), record(REGION)).list_children("pipe"))
+    assert [child and child["runId"] for child in found] == [None, "a"]

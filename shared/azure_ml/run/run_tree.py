@@ -34,6 +34,7 @@ ASKED_ALONE = 20
 _REUSED_AGAIN = 20
 """Times that results which were reused are followed to where they were reused from."""
 _NOT_ASKED = "MLflow's search shows no metrics of this run; there were too many such runs to ask for each alone."
+_UNREAD = "Azure ML's list of the runs of its pipeline has something that cannot be read; there may be more of them."
 _NAMED_IN_NOTE = 5
 
 
@@ -139,7 +140,7 @@ class RunTreeReader:
             data=data,
             mlflow=mlflow,
             settings=settings,
-            notes=notes,
+            notes=notes if records.is_whole else f"{notes} {_UNREAD}".lstrip(),
             experiments=experiments,
             root=facts,
             lagging=records.lagging,
@@ -272,12 +273,18 @@ class _Answers:
 
 @dataclass(frozen=True, slots=True)
 class _TreeRecords:
-    """A root's record, the records of the runs below it that ended, which run represents which, and who lags behind."""
+    """
+    A root's record, the records of the runs below it that ended, which run represents which, and who lags behind.
+
+    Attributes:
+        is_whole: no run below it is listed as null.
+    """
 
     root: Record
     settled: tuple[Record, ...]
     represented_by: Mapping[str, str]
     lagging: tuple[str, ...] = ()
+    is_whole: bool = True
 
 
 def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
@@ -300,7 +307,8 @@ def _read_records(api: WorkspaceApi, run_id: str, *, asked: Record | None, root:
 
 
 def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, root: Record | None) -> _TreeRecords:
-    children = {child.run_id: child for child in _walk(api, root_id)}
+    walked = list(_walk(api, root_id))
+    children = {child.run_id: child for child in walked if child}
     ended = [child for child in children.values() if child.status.casefold() in SETTLED]
     standing = _find_standing(api, asked, children) if asked and asked.run_id != root_id else ""
     if standing and standing not in {child.run_id for child in ended}:
@@ -321,7 +329,7 @@ def _read_pipeline(api: WorkspaceApi, root_id: str, *, asked: Record | None, roo
         represented_by.setdefault(asked.run_id, represented_by.get(standing, standing))
     has_completed = root.status.casefold() in SUCCEEDED
     named = sorted(f"{each.run_id} ({each.status})" for each in lagging) if has_completed else []
-    return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named))
+    return _TreeRecords(root, tuple(settled.values()), represented_by, tuple(named), is_whole=None not in walked)
 
 
 def _find_standing(api: WorkspaceApi, asked: Record, steps: Collection[str]) -> str:
@@ -382,13 +390,17 @@ def _record_of(api: WorkspaceApi, child: Record, run_id: str, answers: Mapping[s
         return child
 
 
-def _walk(api: WorkspaceApi, run_id: str) -> Iterator[Record]:
-    """Yield the runs below a pipeline that are not pipelines, through nested ones; a sweep's trials are left out."""
+def _walk(api: WorkspaceApi, run_id: str) -> Iterator[Record | None]:
+    """
+    Yield the runs below a pipeline that are not pipelines, through nested ones; a sweep's trials are left out.
+
+    A null on a list of them is None.
+    """
     pipelines = [run_id]  # a list and no recursion: pipelines nest deeper than Python's stack
     while pipelines:
         for body in api.list_children(pipelines.pop()):
-            child = Record(metadata=body, definition={})
-            if child.is_pipeline:
+            child = Record(metadata=body, definition={}) if body is not None else None
+            if child and child.is_pipeline:
                 pipelines.append(child.run_id)
             else:
                 yield child

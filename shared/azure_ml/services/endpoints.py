@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import quote
 
-from shared.azure_ml.services.models import changed_at, object_in, text_in
+from shared.azure_ml.services.models import changed_at, creation, object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, readable_items
-from shared.model import BATCH, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
+from shared.model import BATCH, COLLECTIONS, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
 from shared.places.uris import AssetReference, parse_reference
 from shared.redaction import redact_mapping, redact_text
 
@@ -22,6 +22,7 @@ _IN_NO_NAME = re.compile(r"[{}'\"]")
 _UNREAD = "Azure ML's list of its deployments cannot be read as a whole; there may be more than are shown."
 _LATEST = "latest"
 """The version of a serverless model that names none: Azure serves the newest."""
+_COLLECTED = "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
 _SERVERLESS_MODEL = re.compile(r"(?i)azureml://registries/(?P<registry>[^/]+)/models/(?P<model>[^/]+)")
 
 
@@ -77,7 +78,7 @@ def _read_online(workspace: Workspace, body: Json, deployments: tuple[Json, ...]
         body,
         compute_type=text_in(body, "kind") or "Managed",
         scoring_uri=text_in(properties, "scoringUri"),
-        deployments=(_read_deployment(each, shares, assets) for each in deployments),
+        deployments=(_read_deployment(text_in(body, "name"), each, shares, assets) for each in deployments),
     )
 
 
@@ -87,7 +88,7 @@ def _read_batch(workspace: Workspace, body: Json, deployments: tuple[Json, ...],
         body,
         compute_type=BATCH,
         scoring_uri=text_in(object_in(body, "properties"), "scoringUri"),
-        deployments=(_read_deployment(each, None, assets) for each in deployments),
+        deployments=(_read_deployment(text_in(body, "name"), each, None, assets) for each in deployments),
     )
 
 
@@ -140,7 +141,7 @@ def _endpoint(
     )
 
 
-def _read_deployment(body: Json, shares: Mapping[str, object] | None, assets: Assets) -> Deployment:
+def _read_deployment(endpoint: str, body: Json, shares: Mapping[str, object] | None, assets: Assets) -> Deployment:
     """Read a deployment; `shares` is the traffic of all of them by name, None in batch."""
     name = text_in(body, "name")
     if not _NAME.fullmatch(name):
@@ -153,27 +154,47 @@ def _read_deployment(body: Json, shares: Mapping[str, object] | None, assets: As
     models, notes = _read_model(model, assets)
     if not properties:
         notes = "Azure ML does not say which model it serves."
+    share = shares.get(name, 0) if shares else 0
+    if not isinstance(share, int | float):
+        share, notes = "", f"{notes} Azure ML does not say its share of the traffic.".lstrip()
     return Deployment(
         name=name,
         models=models,
         environment=redact_text(text_in(properties, "environmentId")),
         instance_type=text_in(properties, "instanceType"),
         state=text_in(properties, "provisioningState"),
-        traffic="" if shares is None else str(shares.get(name, 0)),
+        traffic="" if shares is None else str(share),
         field=field,
         notes=notes,
-        collected=_read_collected(properties, assets),
+        collected=_read_collected(endpoint, name, properties, assets),
         changed_at=changed_at(body),
+        created_at=creation(body, owners=False)[1],
     )
 
 
-def _read_collected(properties: Mapping[str, object], assets: Assets) -> tuple[Port, ...]:
-    """Read where the data collector of an online deployment keeps requests and predictions."""
+def _read_collected(
+    endpoint: str, deployment: str, properties: Mapping[str, object], assets: Assets
+) -> tuple[Port, ...]:
+    """
+    Read where the data collector of an online deployment keeps requests and predictions.
+
+    A collection names a data asset, which azure-ai-ml 1.35.2 registers from `data.path` of the deployment's YAML or
+    from the path below that its documentation has for one without (`DEFAULT_MDC_PATH`; learn.microsoft.com,
+    reference-yaml-deployment-managed-online and how-to-collect-production-data). One that is not enabled keeps nothing.
+    """
     collections = object_in(object_in(properties, "dataCollector"), "collections")
-    ids = {name: text_in(object_in(collections, name), "dataId") for name in sorted(collections)}
-    found = assets.find_data({name: asset_id for name, asset_id in ids.items() if asset_id})
-    field = "properties.dataCollector.collections.{}.dataId of the deployment"
-    return tuple(Port(name, data, field.format(name)) for name, data in found.items())
+    ids = {
+        name: text_in(object_in(collections, name), "dataId")
+        for name in sorted(collections)
+        if text_in(object_in(collections, name), "dataCollectionMode").casefold() == "enabled"
+    }
+    paths = {name: f"{_COLLECTED}/{endpoint}/{deployment}/{name}/" for name, asset_id in ids.items() if not asset_id}
+    found = assets.find_data({**ids, **paths})
+    says = {name: "dataCollectionMode" if name in paths else "dataId" for name in ids}
+    return tuple(
+        Port(name, data, f"{COLLECTIONS}{name}.{says[name]} of the deployment", inferred=name in paths)
+        for name, data in found.items()
+    )
 
 
 def _read_model(value: object, assets: Assets) -> tuple[tuple[ModelVersion, ...], str]:

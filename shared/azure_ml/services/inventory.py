@@ -38,14 +38,27 @@ class Inventory:
         self._get_record = get_record
         self._arm_endpoint = arm_endpoint
 
-    def list_workspaces(self, scope: str) -> list[WorkspaceId]:
-        """Return the workspaces below an ARM id: of a subscription, of a resource group, or the one it names."""
+    def list_workspaces(self, scope: str) -> Iterator[WorkspaceId]:
+        """
+        Yield the workspaces below an ARM id: of a subscription, of a resource group, or the one it names.
+
+        Raises:
+            UnreadableAnswerError: after all others, if the list has something that is no workspace.
+        """
         try:
-            return [WorkspaceId.parse(scope)]
+            yield WorkspaceId.parse(scope)
         except ValueError:
             path = f"{scope.rstrip('/')}/providers/Microsoft.MachineLearningServices/workspaces"
-        found = self._rest.get_all(f"{self._arm_endpoint}{path}", params={"api-version": _WORKSPACES})
-        return sorted(WorkspaceId.parse(_text(body, "id")) for body in found)
+        else:
+            return
+        problem = ""
+        for body in self._list_all(f"{self._arm_endpoint}{path}", {"api-version": _WORKSPACES}):
+            try:
+                yield WorkspaceId.parse(text_in(body or {}, "id"))
+            except ValueError:
+                problem = "value: has something that names no workspace; there may be more than are looked at"
+        if problem:
+            raise UnreadableAnswerError(problem)
 
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""

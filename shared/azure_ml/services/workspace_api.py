@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from shared.clouds import PUBLIC
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
-from shared.http.rest import Json, RestClient, link_at
+from shared.http.rest import Json, RestClient, link_at, readable_items
 from shared.model import Workspace, WorkspaceId
 from shared.validation import Shape, checked
 
@@ -114,7 +114,8 @@ def list_guids(rest: RestClient, arm_endpoint: str, scope: str) -> dict[str, Wor
         bodies = [rest.get(f"{arm_endpoint}{WorkspaceId.parse(scope).arm_id}", params=params)]
     except ValueError:
         path = f"{scope.rstrip('/')}/providers/Microsoft.MachineLearningServices/workspaces"
-        bodies = list(rest.get_all(f"{arm_endpoint}{path}", params=params))
+        pages = rest.get_pages(f"{arm_endpoint}{path}", params=params)
+        bodies = [body for page in pages for body in readable_items(page) if body is not None]
     found = {}
     for body in bodies:
         match body:
@@ -148,8 +149,9 @@ class WorkspaceApi:
         """Return what get_run does for many runs; a run the service has no answer for is left out."""
         found: dict[str, Json] = {}
         for answer in _in_batches(run_ids, self._get_batch):
-            check_answer(answer, {"successfulResults": {"*!": dict}})
-            found.update(answer.get("successfulResults") or {})
+            check_answer(answer, {"successfulResults": dict})
+            results = answer.get("successfulResults") or {}
+            found.update({run_id: body for run_id, body in results.items() if body is not None})
         for run_id, body in found.items():
             check_answer(body, _RUN_DATA, at=f"successfulResults.{run_id}")
         return found
@@ -159,9 +161,11 @@ class WorkspaceApi:
         url = f"{self._arm}{self._workspace}/jobs/{quote(run_id, safe='')}"
         return self._rest.get(url, params={"api-version": _JOB_VERSION})
 
-    def list_children(self, run_id: str) -> Iterator[Json]:
+    def list_children(self, run_id: str) -> Iterator[Json | None]:
         """
         Yield the records of a run's direct children, all pages; their inputs and outputs are always null.
+
+        A null on the list is None.
 
         Raises:
             UnreadableAnswerError: there is a next page which cannot be asked for, or which was read before.
@@ -170,9 +174,10 @@ class WorkspaceApi:
         url, params, asked = first, dict[str, str](), set[str]()
         while True:
             page = self._rest.get(url, params=params)
-            check_answer(page, {"value": [dict], "continuationToken": str, "nextLink": str})
+            check_answer(page, {"value": list, "continuationToken": str, "nextLink": str})
             for child in page.get("value") or []:
-                check_answer(child, METADATA, at="value")
+                if child is not None:
+                    check_answer(child, METADATA, at="value")
                 yield child
             token, link = str(page.get("continuationToken") or ""), str(page.get("nextLink") or "")
             if not token and not link:
