@@ -105,7 +105,33 @@ class PlaceholderReplacer:
             elif each.exact != is_exact:
                 kept.append(replace(each, exact=is_exact))
         self.state.ledger.add_placeholders(kept)
-        self.state.ledger.forget_placeholders(over)
+        self.state.ledger.forget_placeholders([*over, *self._remove_placed(page)])
+
+    def _remove_placed(self, waiting: Iterable[Placeholder]) -> list[Placeholder]:
+        """
+        Remove what stands for data of which Azure ML could not say where it lies, and can by now.
+
+        No scan writes such an entity. It is removed if the run that it was made for names it no more, and no other
+        process is linked with it; one of another root waits for itself.
+        """
+        some = [each for each in waiting if each.name.startswith("azureml://")]
+        rows = self.state.ledger.get_rows({each.run for each in some}) if some else {}
+        over = [
+            each
+            for each in some
+            if (row := rows.get(each.run))
+            and (row.kind, row.outcome) == ("run", PUBLISHED)
+            and each.name not in row.matches
+        ]
+        found = self.catalog.find(sorted({each.name for each in over}), type_name=OTHER_DATA) if over else {}
+        kept = {name for name, each in found.items() if not self._attempt(name, name, partial(self._remove, each))}
+        return [each for each in over if each.name not in kept]
+
+    def _remove(self, unused: Found) -> None:
+        """Remove an entity that no process is linked with."""
+        if not self.catalog.is_linked(unused):
+            self.catalog.remove_entity(unused)
+            self.state.ledger.forget_fingerprints([unused.ref.qualified_name])
 
     def _match(
         self, page: Sequence[Placeholder]
@@ -185,13 +211,14 @@ class PlaceholderReplacer:
         )
         note["old"] = rows[-1].key if len(rows) == IN_TICK else _READ
 
-    def _attempt(self, name: QualifiedName, of: QualifiedName, item: Callable[[], object]) -> None:
-        """Do something about one placeholder; a failure of it is a gap."""
+    def _attempt(self, name: QualifiedName, of: QualifiedName, item: Callable[[], object]) -> bool:
+        """Do something about one placeholder, and return whether that was done; a failure of it is a gap."""
         why = self.tick.attempt(item, placeholder=name)
         if why:
             self._note_failure(name, of, why)
         elif (key := f"{PLACEHOLDER} {name}") in self._failed:
             self.state.notes.forget_in(LOST, [key])
+        return not why
 
     def _note_failure(self, name: QualifiedName, of: QualifiedName, why: str) -> None:
         gap = Gap(PLACEHOLDER, name, "", why, at=self.tick.now().isoformat(timespec="seconds"), of=of)

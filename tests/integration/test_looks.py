@@ -299,3 +299,51 @@ def test_model_whose_place_is_refused_later_keeps_its_maker(later: Later, add: A
     assert (makers_of_tuned(later), gaps(later)) == (["maker"], ["tuned"])
     later.tick(after=timedelta(minutes=11))
     assert (makers_of_tuned(later), gaps(later)) == (["maker"], [])
+
+
+def looks_at_tuned(later: Later) -> int:
+    """Count looks at the model that are still to come."""
+    looks = later.app.services.ledger.list_looks(until=later.clock() + timedelta(days=30), limit=IN_TICK)
+    return sum(look.root == f"{WS}/models/tuned/versions/1" for look in looks)
+
+
+def test_model_whose_place_is_refused_for_good_stays_a_gap_that_says_why(later: Later, add: Add) -> None:
+    """It is looked at after 10 minutes, an hour and a day, and then stands; `status` names it, once."""
+    publish_all(later)
+    add(models={"tuned:1": MODEL}, runs={"maker": MAKER})
+    later.app.replay([run_completed("maker")])
+    later.restart()
+    later.emulator.control.faults({**REFUSED, "times": 100_000})
+    later.app.replay([model_registered("tuned", "1")])
+    for after in (timedelta(minutes=11), timedelta(hours=1, minutes=1), timedelta(days=1, minutes=1)):
+        assert (looks_at_tuned(later), gaps(later)) == (1, ["tuned"])
+        later.restart()
+        later.tick(after=after)
+    assert (looks_at_tuned(later), gaps(later)) == (0, ["tuned"])
+    later.restart()
+    later.tick(after=timedelta(days=3))
+    assert (looks_at_tuned(later), gaps(later)) == (0, ["tuned"])
+    [coverage] = read_coverage(later.app.services.state.notes)
+    assert [gap.reason.count("access is denied") for gap in coverage.gaps] == [1]
+
+
+def test_placeholder_of_data_that_was_located_later_is_removed(later: Later, add: Add) -> None:
+    """It stays while another run names it, and goes once both have been read again."""
+    publish_all(later)
+    later.restart()
+    place = "azureml://datastores/lake/paths/raw/x/"
+    add(runs={name: JOB | {"inputs": {"loans": {"uri": place}}} for name in ("one", "two")})
+    later.emulator.control.faults(REFUSED)
+    later.app.replay([run_completed("one"), run_completed("two")])
+    name = QualifiedName(f"{WS}/datastores/lake/paths/raw/x")
+    assert later.app.services.catalog.get_entity(name)
+    later.tick()
+    later.emulator.control.faults()
+    later.restart()
+    later.app.replay([run_completed("one")])
+    later.tick()
+    assert later.app.services.catalog.get_entity(name)
+    later.app.replay([run_completed("two")])
+    later.tick()
+    assert later.app.services.catalog.get_entity(name) is None
+    assert not [each for each in later.app.services.ledger.list_placeholders(limit=500) if each.name == name]
