@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import STATE, UNSCANNED, Entity
+from shared.catalog.entities import DELETED, STATE, UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
@@ -39,6 +39,7 @@ from shared.publishing.plan import (
     Skip,
     is_data_asset,
     is_of_tree,
+    root_of,
     row_of,
     take_away,
     used_name,
@@ -47,7 +48,7 @@ from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
 from shared.redaction import redact_text
-from shared.state.ports import Leases, Ledger, Look, Row
+from shared.state.ports import Leases, Ledger, Look, Placeholder, Row
 
 logger = logging.getLogger(__name__)
 
@@ -362,6 +363,30 @@ class Publisher:
         row = self._ledger.get_rows([about.key]).get(about.key) if about else None
         if about and (row is None or row.outcome != PUBLISHED):
             self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
+
+    def retire(self, deleted: Row) -> bool:
+        """
+        Remove from the catalog what is marked as deleted, and forget it; returns whether it still was so.
+
+        The entity goes first: if we die in between, the next one finds none, and forgets the rest.
+        """
+        root = root_of(deleted)
+        with WriterLease.take(self._leases, [root], now=self._now) as lease:
+            row = self._ledger.get_rows([deleted.key]).get(deleted.key)
+            if row is None or row.status != DELETED:
+                return False  # it is back, and was published again
+            for found in self._catalog.find([row.key]).values():
+                lease.check()
+                self._catalog.remove_entity(found)
+            self._ledger.index_uses([], forget=self._ledger.get_tree(root).uses.get(row.key, ()))
+            waiting = (name for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
+            self._ledger.forget_placeholders(Placeholder(QualifiedName(name), root, row.key) for name in waiting)
+            if is_of_tree(row.key):
+                self._ledger.forget_tree(root)
+            else:
+                self._ledger.forget_fingerprints([row.key])
+            self._ledger.forget_rows([row.key])
+        return True
 
     def _planner_of(self, event: AnyEvent | Mark) -> Planner:
         match event:

@@ -12,7 +12,7 @@ from pyapacheatlas.core.entity import AtlasEntity, AtlasProcess
 
 from shared.cache import Cache
 from shared.catalog.entities import ASSET, Entity, Found, Ref
-from shared.catalog.kinds import RESOURCE_SETS, SCHEMA_ATTRIBUTE, list_ours
+from shared.catalog.kinds import CONTAINMENTS, RESOURCE_SETS, SCHEMA_ATTRIBUTE, list_ours
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import (
     AccessDeniedError,
@@ -101,6 +101,7 @@ class PurviewCatalog:
                     labels=tuple(entity.get("labels") or ()),
                     name=str(entity["attributes"].get("name") or ""),
                     scanned=self._is_scanned(entity),
+                    parents=_parents(entity),
                 )
         return found
 
@@ -406,6 +407,11 @@ def _hit(hit: Json) -> Found:
         str(hit["id"]),
         name=str(hit.get("displayText") or hit.get("name") or ""),
     )
+
+
+def _parents(entity: Json) -> tuple[tuple[str, Ref], ...]:
+    own = (each.parent_attribute for each in CONTAINMENTS if each.child_type == entity["typeName"])
+    return tuple((attribute, ref) for attribute in own for ref in _active_ends(entity, attribute))
 
 
 def _active_ends(entity: Json, attribute: str) -> tuple[Ref, ...]:

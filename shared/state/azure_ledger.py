@@ -86,6 +86,11 @@ class AzureLedger:
             {_place_of_row(key): pack(key, document, columns=_COLUMNS) for key, document in documents.items()}
         )
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None:
+        wanted = list(keys)
+        self._table.delete(map(_place_of_row, wanted))
+        self._delete_earlier(_ROW, list(map(row_key, wanted)))
+
     def put_look(self, look: Look) -> None:
         document = {**asdict(look), "at": look.at.isoformat()}
         self._table.put({f"{_LOOK}.{timed_key(look.at, look.root)}": pack(look.root, document)})
@@ -323,6 +328,11 @@ class AzureLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         self._delete(_MATCH, map(_place_name, places))
 
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        page = self._table.list_first(after or f"{_MATCH}{_BELOW}", f"{_MATCH}{_AFTER}", limit)
+        self._table.delete(each.row for each in page if datetime.fromisoformat(each.document["at"]) < before)
+        return f"{page[-1].row}{_OWN}" if len(page) == limit else ""
+
     def _get(self, kind: str, names: Iterable[str]) -> Mapping[str, Document]:
         keys = {name: f"{kind}{_BELOW}{row_key(name)}" for name in names}
         found = self._table.get_many(keys.values())
@@ -383,6 +393,7 @@ class CachedLedger:
             Cache(size=_CACHED, seconds=_FRESH.total_seconds(), clock=lambda: now().timestamp()) for _ in range(2)
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
+        self.forget_rows, self.forget_old_matches = ledger.forget_rows, ledger.forget_old_matches
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look

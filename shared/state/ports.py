@@ -299,6 +299,8 @@ class Ledger(Protocol):
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None: ...
+
     def get_tree(self, root: QualifiedName) -> "WrittenTree":
         """Return what was written of the runs of a tree, in one request or so, however many they are."""
         ...
@@ -339,6 +341,15 @@ class Ledger(Protocol):
         ...
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
+
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        """
+        Forget matches from before a time, of the next few in any order that stays the same.
+
+        Returns:
+            What `after` is to be the next time; "" at the end.
+        """
+        ...
 
     def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
         """Let uses of places be found by their paths, and others not any more."""

@@ -288,6 +288,9 @@ class SqliteLedger:
             ],
         )
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None:
+        self._database.write_many("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
+
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         for row in self._database.select("SELECT * FROM tree_models WHERE root = ?", (root,)):
@@ -411,6 +414,10 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
+
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        self._database.write_many("DELETE FROM matches WHERE at < ?", [(_text(before),)])
+        return ""
 
     def put_look(self, look: Look) -> None:
         values = (look.root, _text(look.at), look.number, look.digest, look.failures)
