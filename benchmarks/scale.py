@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from rich.table import Table
 from urllib3.connectionpool import HTTPConnectionPool
 
+from benchmarks.counting_table import CountingTable, counting_table
 from benchmarks.emulated import SUBSCRIPTION, Emulated, running_emulator
-from benchmarks.table_stand_in import StandIn, standing_in
 from cli.main import cli as lineage
 from emulator.azurite import Azurite
 from emulator.fleet.chain import WORKSPACE
@@ -30,7 +30,7 @@ from shared.state.ports import Message, PlaceUse, Row
 from shared.state.sqlite import SqliteLedger
 
 ROWS = (1_000, 100_000, 1_000_000)
-AZURITE, STAND_IN, SQLITE = "Azurite", "a table that counts", "SQLite"
+AZURITE, COUNTING, SQLITE = "Azurite", "a table that counts", "SQLite"
 ON_AZURITE = 10_000
 """It keeps everything in memory, and takes ten minutes for a million; the others take those."""
 STEPS = (20, 40, 80)
@@ -83,7 +83,7 @@ class Measured:
     services: Services
     storage: str
     stored: list[str] = field(default_factory=list)
-    table: StandIn = field(default_factory=StandIn)
+    table: CountingTable = field(default_factory=CountingTable)
     rows: int = 0
     runs: int = 0
     published: int = 0
@@ -221,7 +221,7 @@ def measure_scale(rows: Sequence[int] = ROWS, letters: int = LETTERS) -> Table:
     )
     for heading in ("", "rows", "tick", "lineage status", "event", f"CPU of both\n(goal ≤ {MOST} times)"):
         table.add_column(heading, justify="right")
-    for name in (AZURITE, STAND_IN, SQLITE):
+    for name in (AZURITE, COUNTING, SQLITE):
         first: At | None = None
         for at in costs_at(name, [each for each in rows if name != AZURITE or each <= ON_AZURITE], letters=letters):
             first = first or at
@@ -251,13 +251,13 @@ def _measured(name: str, *, letters: int = 0, workspaces: int = 1) -> Iterator[M
         described = {f"ws-{number}": _described(runs) for number in range(workspaces)}
         emulated.control.add_to_azure_ml({"workspaces": described})
         stored = list[str]()
-        table = StandIn()
-        if name in (AZURITE, STAND_IN):
+        table = CountingTable()
+        if name in (AZURITE, COUNTING):
             azurite = stack.enter_context(Azurite())
             storage = f"azurite:{azurite.base_port}"
             stack.enter_context(_counted(range(azurite.base_port, azurite.base_port + 3), stored))
-            if name == STAND_IN:
-                table = stack.enter_context(standing_in())
+            if name == COUNTING:
+                table = stack.enter_context(counting_table())
         else:
             storage = f"sqlite:///{Path(stack.enter_context(TemporaryDirectory())) / 'state'}"
         environment = {**emulated.environment, "LINEAGE_STORAGE": storage, "LINEAGE_OPENLINEAGE_JOBS": _NAMESPACE}

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +179,7 @@ class Services:
             self.now,
             self.labels,
             partial(self.deliveries.drain_poison, self.state.poison),
+            keep=timedelta(days=self.settings.retention_days),
         )
 
     @property

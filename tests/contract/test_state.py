@@ -35,7 +35,7 @@ from shared.state.ports import (
     read_folder,
 )
 from shared.state.table_service import TableService, Write
-from tests.contract.stores import Clock, Open
+from tests.contract.stores import KEY, OTHER, Clock, Open
 from tests.harness.storage import empty, no_token, open_table
 from tests.unit.examples import WORKSPACE_ID
 
@@ -255,6 +255,28 @@ def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, 
     assert state.ledger.get_matches([other], placeholders_since=clock.moment) == {}
     state.ledger.forget_matches([blob])
     assert state.ledger.get_matches([blob], placeholders_since=clock.moment) == {}
+
+
+def test_old_matches_are_forgotten_and_younger_ones_stay(state: State, clock: Clock) -> None:
+    """A few of them at a time, until none is left."""
+    old = [Ref("azure_blob_path", QualifiedName(f"https://a.blob.core.windows.net/c/{number}")) for number in range(3)]
+    state.ledger.put_matches({place: Match(place, MatchKind.EXACT) for place in old})
+    clock.advance(timedelta(days=1) if clock.service_follows else timedelta(seconds=1))
+    young = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/young"))
+    state.ledger.put_matches({young: Match(young, MatchKind.EXACT)})
+    after = state.ledger.forget_old_matches(before=clock.moment, limit=2)
+    while after:
+        after = state.ledger.forget_old_matches(before=clock.moment, after=after, limit=2)
+    assert set(state.ledger.get_matches([*old, young], placeholders_since=clock.moment)) == {young}
+
+
+def test_rows_are_forgotten(state: State, reopen: Open) -> None:
+    """Of any kind; what is not there does not matter."""
+    run = qualified_names.of_run(WORKSPACE_ID, "run")
+    rows = [Row(run, "run", "published"), Row(KEY, "link", "published"), Row(OTHER, "link", "published")]
+    state.ledger.put_rows(rows)
+    state.ledger.forget_rows([run, KEY, QualifiedName("azureml://unknown")])
+    assert set(reopen().ledger.get_rows([run, KEY, OTHER])) == {OTHER}
 
 
 def test_placeholder_is_remembered_only_for_the_time_asked_for(state: State, clock: Clock) -> None:

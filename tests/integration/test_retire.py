@@ -209,8 +209,8 @@ def test_what_azure_ml_deleted_is_marked_first_and_removed_when_the_mark_is_old(
     assert json.loads(retire("--yes", "--json").stdout) == {"marked": [], "remove": [], "keep": {}}
 
 
-def test_what_a_person_wrote_on_is_retired_only_if_told(deleted: App, retire: Run) -> None:
-    """A label of ours is nobody's word."""
+def test_what_a_person_wrote_on_is_retired_only_if_asked_for(deleted: App, retire: Run) -> None:
+    """A label of ours was written by no person."""
     client = deleted.services.catalog._client
     client.put(f"/entity/guid/{deleted.entity(TRAIN)['guid']}/labels", ["golden"])
     client.put(f"/entity/guid/{deleted.entity(MODEL)['guid']}/labels", ["upstream_PERSONAL"])

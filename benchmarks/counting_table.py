@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 @dataclass
-class StandIn:
+class CountingTable:
     """
     Entities in the order of their keys.
 
@@ -107,9 +107,9 @@ class StandIn:
 
 
 @contextmanager
-def standing_in() -> Iterator[StandIn]:
+def counting_table() -> Iterator[CountingTable]:
     """Let every table be this one until the end of the context."""
-    table = StandIn()
+    table = CountingTable()
     ask = table.timed(table.query)
 
     def query(
