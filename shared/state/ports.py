@@ -85,6 +85,10 @@ class DeadLetters(Protocol):
         """Return dead letters that no replay has closed, of any reason or of some, oldest first, all or so many."""
         ...
 
+    def name_open(self, reasons: Collection[str]) -> Mapping[str, datetime]:
+        """Return the ids of those of some reasons, oldest first, and when each was stored; none of it is read."""
+        ...
+
     def count_open(self) -> Mapping[str, OpenLetters]:
         """Count by reason, in alphabetical order, what no replay has closed; none of it is read."""
         ...

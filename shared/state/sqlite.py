@@ -236,6 +236,12 @@ class SqliteDeadLetters:
         )
         return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons][:limit]
 
+    def name_open(self, reasons: Collection[str]) -> Mapping[str, datetime]:
+        rows = self._database.select(
+            "SELECT id, reason, at FROM dead_letters WHERE closed_at IS NULL ORDER BY at, rowid"
+        )
+        return {row["id"]: datetime.fromisoformat(row["at"]) for row in rows if row["reason"] in reasons}
+
     def count_open(self) -> Mapping[str, OpenLetters]:
         rows = self._database.select(
             "SELECT reason, COUNT(*) AS number, MIN(at) AS oldest FROM dead_letters WHERE closed_at IS NULL "

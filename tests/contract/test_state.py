@@ -307,6 +307,7 @@ def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_ope
 def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> None:
     """Those of a closed one are not; each reason comes with the time of its oldest."""
     assert dict(state.dead_letters.count_open()) == {}
+    assert dict(state.dead_letters.name_open(["AccessDenied"])) == {}
     begun = clock.moment
     for reason in ("Späte Antwort", "AccessDenied", "AccessDenied", "Over"):
         last = state.dead_letters.put(reason=reason, detail="", body="{}", attempts=1)
@@ -316,6 +317,9 @@ def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> 
         ("AccessDenied", OpenLetters(2, begun + timedelta(seconds=1))),
         ("Späte Antwort", OpenLetters(1, begun)),
     ]
+    open_now = state.dead_letters.list_open(reasons=["AccessDenied", "Späte Antwort"])
+    named = state.dead_letters.name_open(["AccessDenied", "Späte Antwort", "Over"])
+    assert list(named.items()) == [(letter.id, letter.at) for letter in open_now]
 
 
 def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:

@@ -239,6 +239,9 @@ class FakeDeadLetters(Script):
         wanted = [letter for letter in self.letters if not reasons or letter.reason in reasons]
         return [letter for letter in wanted if letter.id not in self.closed][:limit]
 
+    def name_open(self, reasons: Collection[str]) -> dict[str, datetime]:
+        return {letter.id: letter.at for letter in self.list_open(reasons=reasons)}
+
     def count_open(self) -> dict[str, OpenLetters]:
         return count_by_reason((letter.reason, letter.at) for letter in self.list_open())
 
