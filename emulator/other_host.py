@@ -1,4 +1,4 @@
-"""Hosts that a wrong endpoint may name: they live, speak TLS, and are no service that is emulated here."""
+"""Hosts that a wrong endpoint may name: they run, speak TLS, and are no service that is emulated."""
 
 import ssl
 import threading

@@ -324,7 +324,7 @@ _OF_ENTITIES = frozenset({"entities", "referredEntities", "entity"})
 _OF_PATHS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _WAITS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _TOO_LARGE = frozenset({413, 414, 431})
-"""Statuses that are about this one request, whoever before the catalog answers them."""
+"""Statuses that are about this one request, also where a gateway answers them."""
 _ABSENT = frozenset({"ATLAS-404-00-001", "ATLAS-404-00-005", "ATLAS-404-00-009"})
 """Codes that mean "no such type, guid or unique attribute"; Atlas answers 404 to invalid writes too."""
 _CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.LOCKED})
