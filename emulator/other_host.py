@@ -1,4 +1,4 @@
-"""Hosts that a wrong endpoint may name: they run, speak TLS, and are no service that is emulated."""
+"""Hosts that a wrong endpoint may name: they run, with TLS, and are no service that is emulated."""
 
 import ssl
 import threading

@@ -179,7 +179,7 @@ def _name_waiting(count: int) -> str:
 def _answer(call: Call, answer: Future[str]) -> None:
     try:
         answer.set_result(_describe(call))
-    except BaseException as error:  # noqa: BLE001 - it ends this thread, and its caller must be told
+    except BaseException as error:  # noqa: BLE001 - it ends this thread, and the caller must learn of it
         answer.set_result(repr(error))
 
 
