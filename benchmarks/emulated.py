@@ -109,7 +109,7 @@ def running_app(scenario: str) -> Iterator[Hosted]:
         services.catalog.install_types()
         services.queue.count()  # creates queues, table and containers
         services.state.close()
-        storage = Storage(AzuriteSetting(azurite.base_port), _no_token)
+        storage = Storage(AzuriteSetting(azurite.base_port), no_token)
         command = [sys.executable, "-m", "emulator.functions_host", "--app", str(ROOT)]
         with _running(command, environment) as first_line:
             webhook = f"{first_line['url']}/runtime/webhooks/eventgrid?functionName=receive_event"
@@ -117,7 +117,7 @@ def running_app(scenario: str) -> Iterator[Hosted]:
         storage.close()
 
 
-def _no_token() -> TokenCredential:
+def no_token() -> TokenCredential:
     raise AssertionError("Azurite asks for no token")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import Protocol
 
@@ -117,13 +118,19 @@ class Probes:
 
 
 _PROBES = Probes()
+PACKAGES = (
+    *("attr", "azure.ai.ml", "azure.core", "azure.eventgrid", "azure.functions", "azure.identity"),
+    *("azure.monitor.opentelemetry", "azure.storage.blob", "azure.storage.queue", "openlineage.client"),
+    *("opentelemetry", "packaging", "pyapacheatlas", "requests", "tenacity", "urllib3", "yaml"),
+)
+"""What the app imports, most of it not before a message needs it; to look for one does not load it."""
 
 
 def check_readiness(
     open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
 ) -> list[Probe]:
     """
-    Check settings and bindings, and side by side storage, catalog, collection and every entry of the allow-list.
+    Check settings, bindings, packages; side by side storage, catalog, collection and each entry of the allow-list.
 
     Who exports telemetry is named too; it is a problem only if no one does although it is wanted. A check that fails
     unexpectedly costs itself only. What cannot be reached is named with the settings that say where it is.
@@ -131,12 +138,16 @@ def check_readiness(
     Args:
         environ: the app settings, as the host has them too.
     """
-    bindings = Probe("bindings", _describe(Call(lambda: "\n".join(find_binding_problems(environ)))))
+    at_once = [
+        Probe("bindings", _describe(Call(lambda: "\n".join(find_binding_problems(environ))))),
+        Probe("packages", _describe(Call(_name_missing_packages))),
+        _name_exporter(),
+    ]
     opened: list[Ports] = []
     settings = Probe("settings", _describe(Call(lambda: opened.append(open_ports()))))
     if not opened:
-        return [settings, bindings, _name_exporter()]
-    return [settings, bindings, _name_exporter(), *probes.run(_list_calls(opened[0]))]
+        return [settings, *at_once]
+    return [settings, *at_once, *probes.run(_list_calls(opened[0]))]
 
 
 def _list_calls(ports: Ports) -> dict[str, Call]:
@@ -163,6 +174,18 @@ def _list_calls(ports: Ports) -> dict[str, Call]:
 
 def _reach(ports: Ports, scope: str) -> None:
     ports.impatient_inventory.reach(scope)
+
+
+def _name_missing_packages() -> str:
+    """Name what is loaded only when a message is handled, and is not there."""
+    return ", ".join(f"{name}: is not installed" for name in PACKAGES if not _is_installed(name))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # nor is what it is part of
+        return False
 
 
 def _name_exporter() -> Probe:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import getproxies
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
+import tenacity
+import urllib3
 from azure.core import PipelineClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError
@@ -19,9 +20,9 @@ from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolic
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
-from shared.errors import AccessDeniedError, RequestRefusedError, UnreadableAnswerError
+from shared.errors import AccessDeniedError, RequestRefusedError, ServiceUnavailableError, UnreadableAnswerError
 from shared.http.errors import no_token, translated_errors
 
 Json = dict[str, Any]
@@ -31,8 +32,20 @@ READ_TIMEOUT = 30.0
 LONGEST_WAIT = 30.0
 _RETRIED = frozenset({"GET", "POST", "PUT"})  # every POST is a read or names what it starts, every PUT is idempotent
 WORKSPACE_READER = "read access to the workspace"
+_THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
+"""The Functions worker's own setting: how many messages it works on at once."""
 POOL_SIZE = 4
-"""Connections kept to one host; a worker rarely has more requests in flight."""
+"""Connections kept to one host: so many requests at a time a worker sends to a service that counts its load."""
+
+
+def count_threads() -> int:
+    """
+    Return how many messages and calls this process may work on at once, for what has room for all of them.
+
+    The worker's own default depends on the cores, and few have more than this.
+    """
+    said = os.environ.get(_THREADS, "")
+    return max(POOL_SIZE, int(said)) if said.isdigit() else POOL_SIZE
 
 
 def build_session(
@@ -50,10 +63,51 @@ def build_session(
         observe: called for each request over TLS with the answer's status (0 if there was none) and the seconds taken.
     """
     session = requests.Session()
-    session.trust_env = bool(getproxies())  # requests would look for one with every request
+    session.trust_env = False  # it would read the environment with every request; the adapters have the proxies
     session.mount("https://", _PooledAdapter(ca_bundle, size, observe))
-    session.mount("http://", HTTPAdapter(pool_maxsize=size, pool_block=True))
+    session.mount("http://", _ProxiedAdapter(pool_maxsize=size, pool_block=True))
     return session
+
+
+def open_pool(url: str, *, size: int) -> urllib3.HTTPConnectionPool:
+    """
+    Open connections to one service for what needs no session: no cookies, no redirections, no retries.
+
+    Args:
+        url: any address of the service; it decides whether a proxy is asked.
+        size: connections kept.
+    """
+    options: dict[str, Any] = {
+        "maxsize": size,
+        "block": True,
+        "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+        "ssl_context": _trust(None) if url.startswith("https") else None,
+    }
+    if proxy := _proxy_of(url):
+        user, password = urlsplit(proxy).username, urlsplit(proxy).password
+        headers = urllib3.make_headers(proxy_basic_auth=f"{unquote(user)}:{unquote(password or '')}") if user else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options).connection_from_url(url)
+    return urllib3.PoolManager(**options).connection_from_url(url)
+
+
+def _proxy_of(url: str) -> str:
+    """Return the proxy that the environment names for an address, or ""."""
+    return select_proxy(url, get_environ_proxies(url)) or ""
+
+
+class _ProxiedAdapter(HTTPAdapter):
+    """requests reads the proxies from the environment with each request; this one once for each host."""
+
+    def __init__(self, **options: Any) -> None:
+        self._proxies: dict[str, Mapping[str, str]] = {}
+        super().__init__(**options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        url = str(request.url)
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._proxies:
+            self._proxies[origin] = get_environ_proxies(url)
+        return super().send(request, *args, **{**kwargs, "proxies": self._proxies[origin]})
 
 
 @cache
@@ -67,7 +121,7 @@ def _trust(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-class _PooledAdapter(HTTPAdapter):
+class _PooledAdapter(_ProxiedAdapter):
     """requests takes either the usual authorities or a file of others; this one takes both."""
 
     def __init__(self, ca_bundle: str | None, size: int, observe: Callable[[int, float], None]) -> None:
@@ -116,6 +170,19 @@ def get_token(credential: TokenCredential, scope: str) -> AccessToken:
         return credential.get_token(scope)
     except AzureError as error:
         raise AccessDeniedError(no_token(scope, error)) from error
+
+
+class RetryAfter(tenacity.wait.wait_base):
+    """Waits as long as the service asked for, up to a limit, or else as `otherwise` says."""
+
+    def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, ServiceUnavailableError) and error.retry_after is not None:
+            return min(error.retry_after, LONGEST_WAIT)
+        return self._otherwise(retry_state)
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, DataAsset, Location, ModelVersion, Port, Run, WorkspaceId
@@ -66,6 +67,10 @@ PLATFORMS: tuple[Platform, ...] = (*STORAGE, *DATABASES, *DATABRICKS, *FABRIC, E
 """The first that takes a place names it, and the first that has an answer gives it."""
 
 
+_REMEMBERED = 10_000
+"""Locations that are named once: a plan asks for the places of a run many times."""
+
+
 def read(uri: str) -> Location | None:
     """
     Read a URI that Azure ML or a user gives for data; None if it names no place.
@@ -90,14 +95,19 @@ def place_of(location: Location, *, own_runs: Collection[str] = ()) -> Place:
     >>> place_of(Location("https://a.dfs.core.windows.net/fs/x", run_id="r"), own_runs=["r"]).exact
     ()
     """
-    url = Url.of(location)
-    place = _taking(url).names(url)
+    url, place = _named(location)
     if own_runs and place.path and (carried := _run_ids_in(url.segments, own_runs)):
         place = replace(place, run_ids=place.run_ids | carried)
     if location.run_id not in own_runs:
         return place
     unfound = noted("placeholder: its run wrote it just now, no scan has been there", url)
     return replace(place, exact=(), resource_sets=(), set_roots=(), rules={}, unfound=unfound)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _named(location: Location) -> tuple[Url, Place]:
+    url = Url.of(location)
+    return url, _taking(url).names(url)
 
 
 def _run_ids_in(segments: Iterable[str], run_ids: Collection[str]) -> frozenset[str]:

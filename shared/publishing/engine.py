@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import UNSCANNED, Entity
+from shared.catalog.entities import STATE, UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
@@ -193,10 +193,12 @@ class Publisher:
         labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
         publish_again: Callable[[Sequence[str]], None] = lambda _: None,
+        mark_again: Callable[[Collection[QualifiedName]], None] = lambda _: None,
     ) -> None:
         """
         Args:
             publish_again: puts synthetic events on the queue, about runs that read what was written now.
+            mark_again: takes the names of runs that have lost the mark of being archived now.
         """
         self._catalog = catalog
         self._ledger = ledger
@@ -205,6 +207,7 @@ class Publisher:
         self._labels = labels
         self._announcer = announcer
         self._publish_again = publish_again
+        self._mark_again = mark_again
         self._trees: WeakValueDictionary[QualifiedName, Any] = WeakValueDictionary()  # locks, as long as one is used
         self._trees_guard = Lock()
         self._azure_ml = partial(
@@ -265,7 +268,7 @@ class Publisher:
             self._fold(plan)
             return _outcome_of(planner, plan), None
         try:
-            lease = WriterLease.take(self._leases, plan.roots, now=self._now)
+            lease, is_prepared = self._take(plan, started, force=force)
         except LeaseHeldError:
             if isinstance(plan, Skip):  # all facts together show nothing yet, and the other worker notes that
                 return _outcome_of(planner, plan), None
@@ -274,17 +277,35 @@ class Publisher:
         with lease:
             if force and isinstance(plan, Plan):
                 self._forget(plan)
-            if force or plan.from_facts or lease.was_held_since(started):
+            if not is_prepared:
                 # What we read may be older than what the other worker wrote.
                 plan = _taking_away(planner.plan(force=force), plan)
             if isinstance(plan, Skip) or not plan.changes_something:
                 self._note(plan)
             else:
-                plan = self._write(planner, plan, lease)
+                plan = self._write(planner, plan, lease, is_prepared=is_prepared)
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
             self._fold(plan)
-        return _outcome_of(planner, plan), plan if isinstance(plan, Plan) else None
+        was_wanted = [self._leases.was_wanted(name, holder=lease.holder) for name in lease.names]
+        return _outcome_of(planner, plan), plan if isinstance(plan, Plan) and any(was_wanted) else None
+
+    def _take(self, plan: Plan | Skip, started: datetime, *, force: bool) -> tuple[WriterLease, bool]:
+        """
+        Take the lease, and note along with it what is noted before the catalog is written.
+
+        Returns:
+            The lease, and whether the plan is still good; otherwise nothing was noted.
+        """
+        with suppress(LeaseHeldError), ExitStack() as stack:
+            with self._ledger.together():
+                lease = stack.enter_context(WriterLease.take(self._leases, plan.roots, now=self._now))
+                is_good = not (force or plan.from_facts or lease.was_held_since(started))
+                if is_good and isinstance(plan, Plan) and plan.changes_something:
+                    self._note_before(plan)
+            stack.pop_all()
+            return lease, is_good
+        return WriterLease.take(self._leases, plan.roots, now=self._now), False
 
     def _fold(self, plan: Plan | Skip) -> None:
         """Note facts as one, once what they make together was noted."""
@@ -360,40 +381,57 @@ class Publisher:
 
     def _note(self, plan: Plan | Skip) -> None:
         """Note what was found out though nothing is written."""
-        if isinstance(plan, Plan):
+        if isinstance(plan, Skip):
+            self._ledger.put_rows(plan.rows)
+            return
+        with self._ledger.together():
             if plan.again:
                 self._note_models(plan)
             self._ledger.put_matches(plan.looked_up)
-            self._index(plan)
-            self._note_uses(plan)
-        self._ledger.put_rows(plan.rows_with_root if isinstance(plan, Plan) else plan.rows)
-        if isinstance(plan, Plan):
             if any(match.kind is MatchKind.PLACEHOLDER for match in plan.looked_up.values()):
                 self._ledger.add_placeholders(plan.placeholders)
-            self._publish_others(plan)
+            self._index(plan)
+        self._publish_readers(plan)
+        with self._ledger.together():
+            self._ledger.add_to_tree(plan.root, uses=plan.uses)
+            self._ledger.put_rows(_root_last(plan))
+        self._publish_others(plan)
+
+    def _note_before(self, plan: Plan) -> None:
+        """
+        Note what must be known before the catalog is written.
+
+        If we die in between, the next worker knows of the models; and what is written and then interrupted comes back
+        as unchanged, so the look and the places that wait for a scan are noted, too.
+        """
+        if plan.partial:
+            return
+        self._note_models(plan)
+        written = [entity.ref.qualified_name for entity in plan.changed]
+        if plan.digest is not None and any(is_of_run(name) or name == plan.root for name in written):
+            self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
+        self._index(plan)
+        self._ledger.put_matches(plan.looked_up)
+        self._ledger.add_placeholders(plan.placeholders)
 
     def _index(self, plan: Plan) -> None:
         """Let others find what runs wrote and read, before the catalog is written: of two, the later one finds both."""
         if plan.uses:
             self._ledger.index_uses(plan.new_uses, forget=plan.past_uses)
 
-    def _note_uses(self, plan: Plan) -> None:
-        """Publish again what may have read the places that were written; noted last, so that it is not forgotten."""
+    def _publish_readers(self, plan: Plan) -> None:
+        """Publish again what may have read the places that were written, before these are noted with the tree."""
         if readers := set(find_readers(self._ledger, plan.changed_outputs)) - plan.uses.keys():
             self._publish_again([event_about_key(key, now=self._now()) for key in sorted(readers)])
-        if plan.uses:
-            self._ledger.add_to_tree(plan.root, uses=plan.uses)
 
-    def _write(self, planner: Planner, plan: Plan, lease: WriterLease) -> Plan:
+    def _write(self, planner: Planner, plan: Plan, lease: WriterLease, *, is_prepared: bool) -> Plan:
         """Write a plan, or after a refusal a new one; return the one that was written."""
         if plan.partial:
             return self._write_partial(plan, lease)
-        self._note_models(plan)  # before the catalog is written: if we die in between, the next worker knows of them
-        # Before it is written, too: what is written and then interrupted comes back as unchanged.
-        written = [entity.ref.qualified_name for entity in plan.changed]
-        if plan.digest is not None and any(is_of_run(name) or name == plan.root for name in written):
-            self._ledger.put_look(Look(plan.root, self._now() + LOOKS[0], digest=plan.digest))
-        self._index(plan)
+        if not is_prepared:
+            with self._ledger.together():
+                self._note_before(plan)
+        prepared = plan
         batches = _Batches(partial(self._note_entities, plan))
         lease.check()
         try:
@@ -404,21 +442,28 @@ class Publisher:
                 plan, result = self._write_again(planner, plan, result, lease)
                 batches.noted.clear()
             lease.check()
+            self._take_away_links(plan)
+            if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
+                self._labels.refresh(list_labelled(plan.entities))
+            if taken := [entity.ref.qualified_name for entity in plan.changed if entity.attributes.get(STATE) == ""]:
+                self._mark_again(taken)
+            self._publish_readers(plan)
+            rejections = result.rejections
+            with self._ledger.together():
+                self._note_written(plan, result.guids.keys() - batches.noted)
+                self._ledger.add_to_tree(plan.root, uses=plan.uses)
+                if plan is not prepared:
+                    self._ledger.put_matches(plan.looked_up)
+                    self._ledger.add_placeholders(plan.placeholders)
+                self._ledger.put_rows(_rows_after_refusal(plan, rejections) if rejections else _root_last(plan))
+                if self._announcer is None and plan.folding is None:  # what follows is done under the lease
+                    lease.release()
         except LeaseHeldError as error:
             self._forget(plan)  # of what was noted as written, our last request may have undone some
             error.overwrote = True
             raise
-        self._take_away_links(plan)
-        if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
-            self._labels.refresh(list_labelled(plan.entities))
-        self._note_written(plan, result.guids.keys() - batches.noted)
-        self._note_uses(plan)
-        self._ledger.put_matches(plan.looked_up)
-        if rejections := result.rejections:
-            self._ledger.put_rows(_rows_after_refusal(plan, rejections))
+        if rejections:
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
-        self._ledger.put_rows(plan.rows_with_root)
-        self._ledger.add_placeholders(plan.placeholders)
         self._publish_others(plan)
         return plan
 
@@ -439,17 +484,23 @@ class Publisher:
         by_name = {entity.ref.qualified_name: entity for entity in plan.changed}
         of_tree = {name: entity for name, entity in by_name.items() if is_of_tree(name)}
         known = self._ledger.get_tree(plan.root).fingerprints if of_tree else {}
-        noted = {name: entity.note_mark(known.get(name, ""), until_written=True) for name, entity in of_tree.items()}
-        self._ledger.add_to_tree(plan.root, fingerprints=noted)
         others = by_name.keys() - of_tree.keys()
         shared = self._ledger.get_fingerprints(others)
-        self._ledger.put_fingerprints(
-            {
-                # The row of a model keeps its mark, until reconciling finds that it is restored.
-                name: by_name[name].note_mark(shared.get(name, ""), until_written=by_name[name].ref.type_name != MODEL)
-                for name in others
-            }
-        )
+        with self._ledger.together():
+            self._ledger.add_to_tree(
+                plan.root,
+                fingerprints={
+                    name: entity.note_mark(known.get(name, ""), until_written=True) for name, entity in of_tree.items()
+                },
+            )
+            self._ledger.put_fingerprints(
+                {
+                    # The row of a model keeps its mark, until reconciling finds that it is restored.
+                    name: entity.note_mark(shared.get(name, ""), until_written=entity.ref.type_name != MODEL)
+                    for name, entity in by_name.items()
+                    if name in others
+                }
+            )
         if rejections := result.rejections:  # what it was refused for is noted nowhere as done
             raise EntityRejectedError({str(name): words for name, words in rejections.items()})
         self._note(plan)
@@ -503,8 +554,9 @@ class Publisher:
         }
         written |= used
         of_tree = {name: each for name, each in written.items() if is_of_tree(name)}
-        self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
-        self._ledger.add_to_tree(plan.root, fingerprints=of_tree)
+        with self._ledger.together():
+            self._ledger.put_fingerprints({name: each for name, each in written.items() if name not in of_tree})
+            self._ledger.add_to_tree(plan.root, fingerprints=of_tree)
 
     def _forget(self, plan: Plan) -> None:
         names = [entity.ref.qualified_name for entity in plan.entities]
@@ -543,6 +595,11 @@ class _Batches:
             self.note(self.last, {})
             self.noted.update(self.last)
         self.last = set(guids)
+
+
+def _root_last(plan: Plan) -> list[Row]:
+    """Return the rows; an event that comes again believes the one of the root, so that all else is noted before it."""
+    return sorted(plan.rows_with_root, key=lambda row: row.key == plan.root)
 
 
 def _rows_after_refusal(plan: Plan, rejections: Mapping[QualifiedName, str]) -> Iterator[Row]:

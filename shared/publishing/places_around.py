@@ -1,7 +1,8 @@
 """Joins what a run reads with what others wrote around it: a folder and a file in it are the same data in two sizes."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -163,7 +164,7 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     Of the folders above, the innermost counts. What a run wrote itself it has not read, nor what was written too late.
     Of a glob, only what it matches is read.
     """
-    wrote = [use for use in uses if use.is_output]
+    wrote = sorted(use for use in uses if use.is_output)
     reads = sorted(use for use in uses if not use.is_output)
     at_hand, runs = _by_path(wrote), {use.run for use in uses}
     asked = {
@@ -172,8 +173,9 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
         if not _others(read, at_hand.get(read.path, ()))
         for path in (read.path, *folders_above(read.path))
     }
-    noted = ledger.find_uses_at(sorted(asked), is_output=True) if asked else ()
-    writers = _by_path((*wrote, *(use for use in noted if use.run not in runs)))
+    folders = {read.path for read in reads if read.is_folder and not _is_of_one_run(read.path)}
+    known = ledger.find_uses(asked, folders, is_output=True, limit=_WRITERS) if asked or folders else ()
+    writers = _by_path((*wrote, *(use for use in known if use.path in asked and use.run not in runs)))
     found: dict[PlaceUse, dict[Ref, tuple[PlaceUse, ...]]] = {}
     more: dict[PlaceUse, int] = {}
     not_asked = set()
@@ -186,9 +188,8 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
         elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
             around |= _by_data(use for use in _possible(read, exact) if use.is_of_asset)
         if read.is_folder and not _is_of_one_run(read.path):
-            inside = [use for use in wrote if use.path.startswith(f"{read.path}/")]
-            below = ledger.find_uses_below(read.path, is_output=True, limit=_WRITERS)
-            inside += [use for use in below if use.run not in runs]
+            below = _inside(known, read.path)
+            inside = [*_inside(wrote, read.path), *(use for use in below if use.run not in runs)]
             inside = [use for use in inside if not read.glob or _is_matched(read, use)]
             latest = _by_data(use for some in _by_path(inside).values() for use in _possible(read, some))
             ordered = sorted(latest, key=lambda data: (max(map(_written_at, latest[data])), data), reverse=True)
@@ -227,14 +228,15 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     """
     found: dict[object, QualifiedName] = {}
     new = {use: (use.path, *folders_above(use.path)) for use in written}
-    at = _by_path(ledger.find_uses_at(sorted({path for paths in new.values() for path in paths}), is_output=False))
-    asked = {use.path for use in new if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path))}
-    inside = {path: ledger.find_uses_below(path, is_output=False, limit=_READERS) for path in sorted(asked)}
+    folders = {use.path for use in new if use.is_folder and (len(new) <= _FEW or not _is_of_one_run(use.path))}
+    asked = {path for paths in new.values() for path in paths}
+    known = ledger.find_uses(asked, folders, is_output=False, limit=_READERS) if asked else ()
+    at = _by_path(known)
     same: list[tuple[PlaceUse, PlaceUse]] = []
     for use, paths in new.items():
         read = [each for path in paths for each in at.get(path, ())]
-        if use.is_folder:
-            read += inside.get(use.path, ())
+        if use.path in folders:
+            read += _inside(known, use.path)
         for each in read:
             if each.run == use.run:
                 continue
@@ -253,6 +255,16 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
     if len(runs) > READERS:
         logger.warning("not all readers are published again", extra={"readers": len(runs), "published": READERS})
     return tuple(runs[:READERS])
+
+
+def _inside(uses: Sequence[PlaceUse], path: str) -> Sequence[PlaceUse]:
+    """Return those of some uses, which are in order, that are of places inside a folder."""
+    first = bisect_left(uses, f"{path}/", key=_path_of)
+    return uses[first : bisect_left(uses, f"{path}0", first, key=_path_of)]  # a zero comes next after a slash
+
+
+def _path_of(use: PlaceUse) -> str:
+    return use.path
 
 
 def _end_at_place(

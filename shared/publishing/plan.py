@@ -269,16 +269,23 @@ def explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
 
 
 def find_changed(
-    ledger: Ledger, entities: Sequence[Entity], of_tree: Mapping[QualifiedName, str] | None = None
+    ledger: Ledger,
+    entities: Sequence[Entity],
+    of_tree: Mapping[QualifiedName, str] | None = None,
+    *,
+    new_runs: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Entity, ...], Mapping[QualifiedName, str]]:
     """
     Return the entities that differ from what was written last, and what the ledger kept of that.
 
     Args:
         of_tree: what the ledger keeps with the tree.
+        new_runs: ids of runs that were never written; nor was, with few exceptions, what their ids are in the names of.
     """
     names = [entity.ref.qualified_name for entity in entities]
-    shared = ledger.get_fingerprints(name for name in names if not is_of_tree(name))
+    shared = ledger.get_fingerprints(
+        name for name in names if not is_of_tree(name) and new_runs.isdisjoint(name.split("/"))
+    )
     before = {**shared, **{name: noted for name, noted in (of_tree or {}).items() if noted}}
     changed = (each for each in entities if not each.is_as(before.get(each.ref.qualified_name, "")))
     return take_away(changed, before), before

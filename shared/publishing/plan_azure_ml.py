@@ -35,6 +35,7 @@ from shared.places.matching import (
     places_by_run,
     without_foreign_sets,
 )
+from shared.places.place import Place
 from shared.places.uris import is_made_up
 from shared.ports import Catalog, RunSource
 from shared.publishing.model_origin import NotedModels, find_moved, find_origin, with_moved
@@ -195,12 +196,12 @@ class AzureMlPlanner:
         origin = find_origin(self.source, self.ledger, self._workspace, model)
         made = origin.made
         uses = {ref.qualified_name: tuple(sorted((*origin.uses, *list_shares(self._workspace, model))))}
-        written = self.ledger.get_tree(ref.qualified_name)
         known = self.ledger.get_rows([ref.qualified_name]).get(ref.qualified_name)
         # What it was marked as stays until reconciling finds that it is so no more.
         mark = known.status if known and known.status in (ARCHIVED, DELETED) else ""
         row = row_of(self.event, ref.qualified_name, "model", PUBLISHED, status=mark)
         if made is None or isinstance(made, SeveralWriters):
+            written = self.ledger.get_tree(ref.qualified_name)
             if made:
                 names = ", ".join(made.writers)
                 row = replace(row, reason=f"runs {names} wrote its files at the same time: unknown which made it")
@@ -280,13 +281,13 @@ class AzureMlPlanner:
         runs = [run for run in tree.runs if only in ("", run.id)]
         around = find_around(self.ledger, [use for run in runs for use in uses[keys[run.id]]])
         places = around.add_to(list_places(tree, self.downstream))
-        known = self.ledger.get_matches((place.ref for place in places), placeholders_since=self.now() - STALE)
-        known = without_foreign_sets(places, known)
-        unknown = [place for place in places if place.ref not in known]
         root = qualified_names.of_run(tree.workspace.id, tree.root_id)
         written = noted.written
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         unpublished = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
+        new = frozenset(run.id for run in runs if keys[run.id] in unpublished)
+        known = without_foreign_sets(places, self._get_matches(places, new, is_new=len(unpublished) == len(runs)))
+        unknown = [place for place in places if place.ref not in known]
         experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}
         many = len(unpublished) > FEW
         # What we wrote is there; after a refusal the ledger has forgotten what we wrote, and the catalog is asked.
@@ -350,6 +351,7 @@ class AzureMlPlanner:
             (*(entity for entity, _ in own), *entities),
             tuple(with_evidence(self.event, rows, entities)),
             written.fingerprints,
+            new_runs=new,
         )
         of_run = {key: of_run[key] for run_id, key in keys.items() if only in ("", run_id)}
         for key in noted.added:
@@ -368,6 +370,21 @@ class AzureMlPlanner:
             digest=None if only else self._digest_of(tree),
         )
         return plan.with_uses({**{keys[run.id]: uses[keys[run.id]] for run in runs}, **noted.uses}, written)
+
+    def _get_matches(self, places: Sequence[Place], new_runs: frozenset[str], *, is_new: bool) -> Mapping[Ref, Match]:
+        """
+        Return what is known of places.
+
+        For a new tree the catalog is asked anyway, and for a few places in the same request. What carries the id of a
+        new run was matched before only by those that read it before it was published.
+        """
+        since = self.now() - STALE
+        known = self.ledger.get_matches_at_hand((place.ref for place in places), placeholders_since=since)
+        if is_new and len(places) <= FEW:
+            return known
+        others = (place.ref for place in places if place.ref not in known)
+        asked = [ref for ref in others if new_runs.isdisjoint(ref.qualified_name.split("/"))]
+        return {**known, **(self.ledger.get_matches(asked, placeholders_since=since) if asked else {})}
 
     def _digest_of(self, tree: RunTree) -> str | None:
         """Return what to compare when the tree is looked at again; None if all of it settled long ago."""
@@ -394,8 +411,10 @@ class AzureMlPlanner:
         entities: tuple[Entity, ...],
         rows: tuple[Row, ...],
         of_tree: Mapping[QualifiedName, str] | None = None,
+        *,
+        new_runs: frozenset[str] = frozenset(),
     ) -> Plan:
-        changed, before = find_changed(self.ledger, entities, of_tree)
+        changed, before = find_changed(self.ledger, entities, of_tree, new_runs=new_runs)
         return Plan(subject, root, entities, changed, rows, before=before, announced_at=self.event.time)
 
 

@@ -72,8 +72,8 @@ class JobRunPlanner:
                 (key,),
                 folding,
             )
-        written = self.ledger.get_tree(key)
         noted = self.ledger.get_rows([key]).get(key)
+        written = self.ledger.get_tree(key)
         shown = noted.evidence if noted and not force and self._goes_on(noted, written) else ()
         return replace(self._plan_run(run, written, noted, shown), folding=folding)
 

@@ -7,29 +7,30 @@ from datetime import datetime
 from functools import cached_property
 
 import requests
+import urllib3
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
 from azure.core.exceptions import ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableClient
 from azure.storage.blob import ContainerClient
 from azure.storage.blob import ExponentialRetry as BlobRetry
 from azure.storage.queue import ExponentialRetry as QueueRetry
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from shared.http.errors import translated_errors
-from shared.http.rest import build_session
+from shared.http.rest import CONNECT_TIMEOUT, READ_TIMEOUT, build_session, count_threads, open_pool
 from shared.settings import Azurite, StorageAccount
-from shared.state.azure_ledger import AzureLeases, AzureLedger, AzureNotes, CachedLedger
+from shared.state.azure_leases import AzureLeases, AzureNotes, Seen
+from shared.state.azure_ledger import AzureLedger, CachedLedger
 from shared.state.azure_messages import AzureDeadLetters, AzureQueue, AzureUndelivered
 from shared.state.azure_table import PARALLEL, DocumentTable
 from shared.state.ports import State
+from shared.state.table_service import TableService
 
 QUEUE, POISON_QUEUE = "lineage-requests", "lineage-requests-poison"
 TABLE = "lineageledger"
 DEAD_LETTERS, UNDELIVERED = "dead-letters", "eventgrid-deadletter"
 """The second is where Event Grid itself leaves what it could not deliver."""
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30
 _AZURITE = AzureNamedKeyCredential(
     "devstoreaccount1",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
@@ -56,16 +57,9 @@ class Storage:
             read_timeout=READ_TIMEOUT,
         )
 
-    def table(self) -> TableClient:
-        return TableClient(
-            self._endpoint("table"),
-            TABLE,
-            credential=self._credential,
-            transport=self._transport,
-            retry_backoff_factor=0.5,
-            connection_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-        )
+    def table(self) -> TableService:
+        endpoint = self._endpoint("table")
+        return TableService(endpoint, TABLE, credential=self._credential, pool=self._pool)
 
     def container(self, name: str) -> ContainerClient:
         return ContainerClient(
@@ -84,7 +78,7 @@ class Storage:
             for create in (
                 self.queue().create_queue,
                 self.queue(POISON_QUEUE).create_queue,
-                self.table().create_table,
+                self.table().create,
                 self.container(DEAD_LETTERS).create_container,
                 self.container(UNDELIVERED).create_container,
             ):
@@ -94,10 +88,15 @@ class Storage:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._pool.close()
 
     @cached_property
     def _session(self) -> requests.Session:
         return build_session(size=PARALLEL)
+
+    @cached_property
+    def _pool(self) -> urllib3.HTTPConnectionPool:
+        return open_pool(self._endpoint("table"), size=PARALLEL + count_threads())
 
     @cached_property
     def _transport(self) -> RequestsTransport:
@@ -125,12 +124,12 @@ def open_state(
         ServiceUnavailableError: Azurite does not answer.
     """
     storage = _open(where, token)
-    table = DocumentTable(storage.table())
+    table, seen = DocumentTable(storage.table()), Seen()
     return State(
         AzureQueue(storage.queue()),
         AzureDeadLetters(storage.container(DEAD_LETTERS), now=now),
-        CachedLedger(AzureLedger(table, now=now), now=now),
-        AzureLeases(table, now=now),
+        CachedLedger(AzureLedger(table, seen, now=now), now=now),
+        AzureLeases(table, seen, now=now),
         AzureNotes(table),
         storage.close,
         AzureQueue(storage.queue(POISON_QUEUE)),

@@ -1,217 +1,270 @@
-"""JSON documents by name in one table of Azure Storage."""
+"""JSON documents by name in one table of Azure Storage, written together where one transaction takes them."""
 
+import base64
 import hashlib
 import json
+import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, TypeVar
+from threading import local
+from typing import Any, NamedTuple
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableClient, UpdateMode
-
-from shared.http.errors import translated_errors
+from shared.errors import LeaseHeldError
+from shared.state.table_service import ConditionFailedError, Entity, TableService, Write, split
 
 Document = Mapping[str, Any]
-_Sliced = TypeVar("_Sliced", list[dict[str, Any]], bytes)
 
 PARALLEL = 16
 """Requests in flight at once; a table has no request that reads many rows by key."""
-_IN_TRANSACTION = 100
+ALL = "lease"
+"""
+The partition of all that publishing writes, so that one transaction writes it.
+
+It keeps the name that it had when it held the leases alone: where two versions of the app run side by side, each sees
+the other's leases.
+"""
+END = "~"
+"""Comes after every character of a key."""
 _IN_PROPERTY = 30_000
 """Characters or bytes; a property takes 64 KiB, and a character two bytes of it."""
+_TRIES = 5
+_ASK_AGAIN = 3_600.0
+"""Seconds after which a partition that was empty is looked at again: an earlier version may run beside us."""
+
+
+class Stored(NamedTuple):
+    """A document as the table has it; `tag` is what `replace` wants to see."""
+
+    row: str
+    document: Document
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """
+    What a write of several expects, and whom to ask if it is not so.
+
+    Attributes:
+        done: called with the new tag.
+        resolve: called when the condition failed; returns the write to try instead, None if ours was done already.
+            Raises LeaseHeldError if it cannot be done.
+        is_last: of several transactions it goes with the last one and not with the first.
+    """
+
+    write: Write
+    done: Callable[[str], None]
+    resolve: Callable[[], Write | None]
+    is_last: bool = False
+
+
+@dataclass
+class _Batch:
+    guards: dict[str, Guard] = field(default_factory=dict)
+    writes: dict[str, Write] = field(default_factory=dict)
 
 
 class DocumentTable:
     """
-    Documents of several kinds; a kind is a partition, so that one transaction writes many and a list needs no scan.
+    Documents by row keys; what is written together is in one partition, and a list is a range of its keys.
 
-    A row key takes neither any length nor any character, so it is the hash of the name, which is a column beside it.
-    A table answers about a name at a time: reads of many names go out in parallel.
+    A row key takes neither any length nor any character: it is made of hashes of names, which are a column beside it.
+    A table answers about a key at a time: reads of many go out in parallel.
     """
 
-    def __init__(self, client: TableClient) -> None:
-        self._client = client
+    def __init__(self, service: TableService) -> None:
+        self._service = service
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="table")
+        self._local = local()
+        self._holding: dict[str, tuple[float, bool]] = {}
 
-    def get_many(self, kind: str, names: Iterable[str]) -> dict[str, Document]:
+    def get(self, row: str, *, partition: str = ALL) -> Stored | None:
+        found = self._service.get(partition, row)
+        return Stored(row, unpack(found[0]), found[1]) if found else None
+
+    def get_many(self, rows: Iterable[str], *, partition: str = ALL) -> dict[str, Document]:
         """Return the documents that exist."""
-        wanted = list(dict.fromkeys(names))
-        found = [self.get(kind, wanted[0])] if len(wanted) == 1 else self._pool.map(lambda n: self.get(kind, n), wanted)
-        return {name: document for name, document in zip(wanted, found, strict=True) if document is not None}
+        wanted = list(dict.fromkeys(rows))
+        found = (
+            self._pool.map(lambda row: self.get(row, partition=partition), wanted)
+            if len(wanted) > 1
+            else [self.get(row, partition=partition) for row in wanted]
+        )
+        return {each.row: each.document for each in found if each}
 
-    def get(self, kind: str, name: str) -> Document | None:
-        found = self.get_tagged(kind, name)
-        return found[0] if found else None
+    def list_between(self, first: str, end: str, *, partition: str = ALL, where: str = "") -> Iterator[Stored]:
+        """Yield the documents whose row keys lie from one to before another, in order, a thousand to a request."""
+        for page in self._service.query(partition, first, end, where=where, tags=partition == ALL and not where):
+            yield from map(_stored, page)
 
-    def get_tagged(self, kind: str, name: str) -> tuple[Document, str] | None:
-        """Return a document and the tag that `replace` wants to see."""
-        with self._errors("get_entity"):
-            try:
-                entity = self._client.get_entity(kind, row_key(name))
-            except ResourceNotFoundError as error:
-                if str(getattr(error, "error_code", "")).endswith("TableNotFound"):
-                    raise
-                return None
-        return _unpack(entity), str(entity.metadata["etag"])
-
-    def put_many(
-        self,
-        kind: str,
-        documents: Mapping[str, Document],
-        *,
-        columns: Sequence[str] = (),
-        below: str = "",
-        by_key: bool = False,
-    ) -> None:
-        """
-        Write documents over what is there.
-
-        Args:
-            columns: members that people and filters see as well.
-            below: the owner they are listed with.
-            by_key: the names are row keys, the order of which means something.
-        """
-        entities = [_pack(kind, name, document, columns) for name, document in documents.items()]
-        for entity in entities if below else ():
-            entity["RowKey"] = f"{row_key(below)}.{entity['RowKey']}"
-        for entity in entities if by_key else ():
-            entity["RowKey"] = entity["name"]
-        for chunk in _chunks(entities, _IN_TRANSACTION):
-            self._upsert(chunk)
-
-    def _upsert(self, entities: Sequence[dict[str, Any]]) -> None:
-        together = [entity for entity in entities if "part0" not in entity]  # a transaction takes four megabytes
-        if len(together) == 1:
-            together = []  # a transaction of one costs three times the work
-        with self._errors("upsert_entity"):
-            if together:
-                operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in together]
-                self._client.submit_transaction(operations)
-            for entity in entities if not together else (each for each in entities if "part0" in each):
-                self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
-
-    def list_below(self, kind: str, owner: str) -> list[Document]:
-        """Return all documents that were put below an owner, a thousand to a request."""
-        key = row_key(owner)
-        query = f"PartitionKey eq '{kind}' and RowKey gt '{key}.' and RowKey lt '{key}/'"
-        with self._errors("query_entities"):
-            return [_unpack(entity) for entity in self._client.query_entities(query)]
-
-    def list_between(self, kind: str, ranges: Sequence[tuple[str, str]], *, limit: int = 0) -> list[Document]:
-        """Return the documents whose row keys lie between two others, of each range up to `limit` if there is one."""
-        found = self._pool.map(lambda ends: self._list_between(kind, *ends, limit=limit), ranges)
-        return [document for some in found for document in some]
-
-    def _list_between(self, kind: str, first: str, last: str, *, limit: int) -> list[Document]:
-        query = "PartitionKey eq @kind and RowKey ge @first and RowKey lt @last"
-        parameters = {"kind": kind, "first": first, "last": last}
-        with self._errors("query_entities"):
-            entities = self._client.query_entities(query, parameters=parameters)
-            return [_unpack(entity) for entity in (islice(entities, limit) if limit else entities)]
-
-    def list_page(self, kind: str, *, where: Mapping[str, str], after: str, limit: int) -> list[Document]:
-        """Return documents in the order of their row keys, from the one after `after`."""
-        conditions = ["PartitionKey eq @partition", *(f"{name} eq @{name}" for name in where)]
-        conditions += ["RowKey gt @after"] if after else []
-        query, parameters = " and ".join(conditions), {"partition": kind, "after": after, **where}
-        with self._errors("query_entities"):
-            pages = self._client.query_entities(query, parameters=parameters, results_per_page=limit).by_page()
-            found: list[Document] = []
-            for page in pages:
-                found += [_unpack(entity) for entity in page]
-                if len(found) >= limit:
-                    break
+    def list_first(self, first: str, end: str, limit: int, *, partition: str = ALL, where: str = "") -> list[Stored]:
+        """Return the first of the documents whose row keys lie between two others, in as few requests as it takes."""
+        found: list[Stored] = []
+        for page in self._service.query(partition, first, end, where=where, tags=not where, top=min(limit, 1_000)):
+            found += map(_stored, page)
+            if len(found) >= limit:
+                break
         return found[:limit]
 
-    def insert(self, kind: str, name: str, document: Document) -> str:
-        """Write a document unless there is one; returns its tag, or "" if there is one."""
-        with self._errors("create_entity"):
+    def list_ranges(
+        self, ranges: Collection[tuple[str, str]], *, partition: str = ALL, limit: int = 0
+    ) -> list[list[Stored]]:
+        """Return what is in each of some ranges, up to `limit` if there is one; they go out in parallel."""
+
+        def read(ends: tuple[str, str]) -> list[Stored]:
+            if limit:
+                return self.list_first(*ends, limit, partition=partition)
+            return list(self.list_between(*ends, partition=partition))
+
+        return list(self._pool.map(read, ranges)) if len(ranges) > 1 else [read(ends) for ends in ranges]
+
+    def holds(self, partition: str) -> bool:
+        """Whether a partition of an earlier version has anything."""
+        asked, holds = self._holding.get(partition, (float("-inf"), False))
+        if time.monotonic() - asked > _ASK_AGAIN:
+            holds = bool(self.list_first("", END, 1, partition=partition))
+            self._holding[partition] = time.monotonic(), holds
+        return holds
+
+    def put(self, documents: Mapping[str, Entity], *, partition: str = ALL) -> None:
+        """Write entities, made by `pack`, over what is there by their row keys."""
+        writes = {row: Write(partition, row, entity) for row, entity in documents.items()}
+        if partition == ALL and (batch := self._batch):
+            batch.writes.update(writes)
+            return
+        self._write([*writes.values()])
+
+    def insert(self, row: str, entity: Entity) -> str:
+        """Write an entity unless there is one; returns its tag, or "" if there is one."""
+        return self._write_if(Write(ALL, row, entity, None))
+
+    def replace(self, row: str, entity: Entity, *, tag: str) -> str:
+        """Write an entity over the one with a tag; returns the new tag, or "" if that one is not there any more."""
+        return self._write_if(Write(ALL, row, entity, tag))
+
+    def delete(self, rows: Iterable[str], *, partition: str = ALL) -> None:
+        """Delete documents at once; absent ones do not matter."""
+        wanted = [Write(partition, row, None) for row in dict.fromkeys(rows)]
+        list(self._pool.map(self._delete, split(wanted)))
+
+    def delete_unchanged(self, found: Iterable[Stored]) -> None:
+        """Delete documents of which no one has written another since."""
+        for chunk in split([Write(ALL, each.row, None, each.tag) for each in found]):
+            self._delete(chunk)
+
+    def guard(self, guard: Guard) -> bool:
+        """Let what is written together depend on something; returns False if nothing is being written together."""
+        batch = self._batch
+        if batch is None:
+            return False
+        batch.guards[guard.write.row] = guard
+        return True
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """
+        Write what is put until the end of the context by one transaction, or by few; after an error nothing.
+
+        What is put is not read back before the end. Raises LeaseHeldError at the end if a guard does.
+        """
+        if self._batch is not None:
+            yield
+            return
+        batch = self._local.batch = _Batch()
+        try:
+            yield
+        finally:
+            self._local.batch = None
+        self._flush(batch)
+
+    @property
+    def _batch(self) -> _Batch | None:
+        return getattr(self._local, "batch", None)
+
+    def _flush(self, batch: _Batch) -> None:
+        guards = dict(batch.guards)
+        others = [each for row, each in batch.writes.items() if row not in batch.guards]
+        is_last = any(each.is_last for each in guards.values())
+        if is_last:
+            others.reverse()  # so that what goes with the guards is what was put last
+        first, *rest = [*split([*(each.write for each in guards.values()), *others])] or [[]]
+        others = first[len(guards) :]
+        if is_last:
+            self._write([write for chunk in reversed(rest) for write in reversed(chunk)])
+        for _ in range(_TRIES):
             try:
-                return str(self._client.create_entity(_pack(kind, name, document, ()))["etag"])
-            except ResourceExistsError:
-                return ""
+                tags = self._service.write([*(each.write for each in guards.values()), *others])
+                break
+            except ConditionFailedError as error:
+                if not guards:
+                    raise LeaseHeldError("another worker has changed what we were to write") from error
+                resolved = {row: (guard, guard.resolve()) for row, guard in guards.items()}
+                guards = {row: replace(guard, write=write) for row, (guard, write) in resolved.items() if write}
+                if not guards:  # the answer to an earlier request was lost: all of its transaction was written
+                    tags = []
+                    break
+        else:
+            raise LeaseHeldError("other workers changed again and again what we were to write")
+        for guard, tag in zip(guards.values(), tags, strict=False):
+            guard.done(tag)
+        if not is_last:
+            self._write([write for chunk in rest for write in chunk])
 
-    def replace(self, kind: str, name: str, document: Document, *, tag: str) -> str:
-        """Write a document over the one with a tag; returns the new tag, or "" if that one is not there any more."""
-        with self._errors("update_entity"):
-            try:
-                written = self._client.update_entity(
-                    _pack(kind, name, document, ()),
-                    mode=UpdateMode.REPLACE,
-                    etag=tag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return ""
-        return str(written["etag"])
+    def _write(self, writes: Sequence[Write]) -> None:
+        for chunk in split(writes):
+            self._service.write(chunk)
 
-    def delete_many(self, kind: str, names: Iterable[str], *, below: str = "") -> None:
-        """Delete documents, those that were put below an owner or those that were not; absent ones do not matter."""
-        owner = f"{row_key(below)}." if below else ""
-        list(self._pool.map(lambda name: self._delete(kind, f"{owner}{row_key(name)}"), dict.fromkeys(names)))
+    def _write_if(self, write: Write) -> str:
+        try:
+            return self._service.write([write])[0]
+        except ConditionFailedError:
+            return ""
 
-    def put_timed(self, kind: str, at: datetime, name: str, document: Document) -> None:
-        """Write a document that is listed by a time."""
-        self._upsert([{**_pack(kind, name, document, ()), "RowKey": _timed_key(at, name)}])
-
-    def list_until(self, kind: str, until: datetime, *, limit: int) -> list[Document]:
-        """Return documents whose time has come, in its order."""
-        query = f"PartitionKey eq '{kind}' and RowKey lt '{_timed_key(until)}/'"
-        with self._errors("query_entities"):
-            pages = self._client.query_entities(query, results_per_page=limit).by_page()
-            return [_unpack(entity) for entity in next(pages, ())]
-
-    def delete_timed(self, kind: str, at: datetime, name: str) -> None:
-        self._delete(kind, _timed_key(at, name))
-
-    def delete_keys(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Delete documents by kind and row key."""
-        list(self._pool.map(lambda key: self._delete(*key), dict.fromkeys(keys)))
-
-    def _delete(self, kind: str, key: str) -> None:
-        with self._errors("delete_entity"):
-            self._client.delete_entity(kind, key)  # of no effect if there is none
-
-    def _errors(self, call: str) -> AbstractContextManager[None]:
-        what = f"{call} in table {self._client.table_name}"
-        role = "the role Storage Table Data Contributor"
-        return translated_errors(what, needs=role, service="Azure Storage", keeps_records=False)
+    def _delete(self, writes: Sequence[Write]) -> None:
+        try:
+            self._service.write(writes)
+        except ConditionFailedError:  # one of them is not there
+            for each in writes if len(writes) > 1 else ():
+                self._delete([each])
 
 
 def row_key(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def _timed_key(at: datetime, name: str = "") -> str:
+def timed_key(at: datetime, name: str = "") -> str:
     """Begin a row key with a time, in the order of which the table keeps rows; `/` comes after `.` and all digits."""
     moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
     return f"{moment}.{row_key(name)}" if name else moment
 
 
-def _pack(kind: str, name: str, document: Document, columns: Sequence[str]) -> dict[str, Any]:
+def pack(name: str, document: Document, *, columns: Sequence[str] = ()) -> Entity:
+    """Make the entity of a document; `columns` are members that people and filters see as well."""
     text = json.dumps(dict(document))
-    entity = {"PartitionKey": kind, "RowKey": row_key(name), "name": name[:_IN_PROPERTY]}
+    entity = {"name": name[:_IN_PROPERTY]}
     entity |= {column: str(document.get(column, ""))[:_IN_PROPERTY] for column in columns}
     if len(text) <= _IN_PROPERTY:
         return {**entity, "document": text}
-    parts = enumerate(_chunks(zlib.compress(text.encode()), _IN_PROPERTY))
-    return {**entity, **{f"part{number}": part for number, part in parts}}
+    compressed = zlib.compress(text.encode())
+    starts = range(0, len(compressed), _IN_PROPERTY)
+    for number, start in enumerate(starts):
+        part = base64.b64encode(compressed[start : start + _IN_PROPERTY]).decode()
+        entity |= {f"part{number}": part, f"part{number}@odata.type": "Edm.Binary"}
+    return entity
 
 
-def _unpack(entity: Mapping[str, Any]) -> Document:
+def unpack(entity: Entity) -> Document:
     text = entity.get("document")
     if text is None:
-        parts = sorted((name for name in entity if name.startswith("part")), key=lambda name: int(name[4:]))
-        text = zlib.decompress(b"".join(entity[name] for name in parts)).decode()
+        numbers = sorted(int(name[4:]) for name in entity if name[:4] == "part" and name[4:].isdigit())
+        text = zlib.decompress(b"".join(base64.b64decode(entity[f"part{number}"]) for number in numbers)).decode()
     document: Document = json.loads(text)
     return document
 
 
-def _chunks(values: _Sliced, size: int) -> Iterator[_Sliced]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def _stored(entity: Entity) -> Stored:
+    return Stored(entity["RowKey"], unpack(entity), entity.get("odata.etag", ""))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
@@ -59,6 +60,14 @@ class DeadLetter:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLetters:
+    """How many dead letters of a reason are open, and when the oldest of them was stored."""
+
+    count: int
+    oldest: datetime
+
+
 class DeadLetters(Protocol):
     """The place to replay from."""
 
@@ -70,11 +79,32 @@ class DeadLetters(Protocol):
         """Return a dead letter, also one that was closed."""
         ...
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
-        """Return dead letters that no replay has closed, of any reason or of some, oldest first."""
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return dead letters that no replay has closed, of any reason or of some, oldest first, all or so many."""
+        ...
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        """Count by reason, in alphabetical order, what no replay has closed; none of it is read."""
         ...
 
     def close(self, dead_letter_id: str) -> None: ...
+
+
+def count_by_reason(letters: Iterable[tuple[str, datetime]]) -> dict[str, OpenLetters]:
+    """
+    Count dead letters, from the reason and the time of each.
+
+    >>> noon = datetime(2026, 7, 1, 12)
+    >>> count_by_reason([("AccessDenied", noon), ("AccessDenied", noon - timedelta(hours=1))])["AccessDenied"].count
+    2
+    """
+    found: dict[str, OpenLetters] = {}
+    for reason, at in letters:
+        before = found.get(reason, OpenLetters(0, at))
+        found[reason] = OpenLetters(before.count + 1, min(at, before.oldest))
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +222,8 @@ class PlaceUse:
 
     def to_json(self) -> dict[str, object]:
         """Format it as the ledger keeps it."""
-        return {**asdict(self), "data": [self.data.type_name, self.data.qualified_name]}
+        members = {name: getattr(self, name) for name in self.__slots__}
+        return {**members, "data": [self.data.type_name, self.data.qualified_name]}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
@@ -253,6 +284,17 @@ class WrittenTree:
 class Ledger(Protocol):
     """What was published, so that unchanged content costs no write and coverage can be counted."""
 
+    def together(self) -> AbstractContextManager[object]:
+        """
+        Write what is put until the end of the context together: all of it or, after an error, nothing.
+
+        It is not read back before the end. A lease that is taken or given up in it is taken or given up with the rest;
+        the end raises LeaseHeldError if another worker has taken it meanwhile, or changed what the lease is about
+        since it was read. More than one transaction takes is written in several, in the order in which it was put: a
+        lease is taken with the first and given up with the last.
+        """
+        ...
+
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]: ...
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
@@ -288,6 +330,10 @@ class Ledger(Protocol):
         """Return how places were matched, without placeholders from before a time: a scan may have come since."""
         ...
 
+    def get_matches_at_hand(self, places: Iterable[Ref], *, placeholders_since: datetime) -> Mapping[Ref, Match]:
+        """Return those of them that cost no request."""
+        ...
+
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
         """Remember matches, as of now."""
         ...
@@ -304,6 +350,12 @@ class Ledger(Protocol):
 
     def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
         """Return who wrote or read something inside a folder, in order; of more than `limit` any so many."""
+        ...
+
+    def find_uses(
+        self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
+    ) -> Sequence[PlaceUse]:
+        """Return who wrote or read any of some very places, or something inside some folders, in order."""
         ...
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
@@ -396,6 +448,14 @@ class Leases(Protocol):
 
     def release(self, name: str, *, holder: str) -> None:
         """Give our lease up; of no effect if it is not ours any more."""
+        ...
+
+    def was_wanted(self, name: str, *, holder: str) -> bool:
+        """Whether another worker asked for a lease while we had it; known once that is given up, and said once."""
+        ...
+
+    def purge(self, *, until: datetime) -> None:
+        """Delete leases that were given up before a time; if they are many, some of them."""
         ...
 
 

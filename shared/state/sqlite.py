@@ -6,7 +6,7 @@ import sqlite3
 import uuid
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from threading import RLock
@@ -23,6 +23,7 @@ from shared.state.ports import (
     Lease,
     Look,
     Message,
+    OpenLetters,
     Placeholder,
     PlaceUse,
     Row,
@@ -63,7 +64,8 @@ CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, finger
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
     kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
-CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL, wanted INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS looks (
     root TEXT NOT NULL, at TEXT NOT NULL, number INTEGER NOT NULL, digest TEXT NOT NULL, failures INTEGER NOT NULL,
@@ -96,6 +98,7 @@ class Database:
             self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "served", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "root", "TEXT NOT NULL DEFAULT ''")
+            self._add_column("leases", "wanted", "INTEGER NOT NULL DEFAULT 0")
         except sqlite3.Error as error:
             raise ConfigurationError([f"LINEAGE_STORAGE: {path} cannot be used as a SQLite file ({error})"]) from error
 
@@ -118,7 +121,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; a transaction within another is part of it."""
         with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -220,12 +227,21 @@ class SqliteDeadLetters:
         rows = self._database.select("SELECT * FROM dead_letters WHERE id = ?", (dead_letter_id,))
         return _to_letter(rows[0]) if rows else None
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         rows = self._database.select(
             "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? ORDER BY at, rowid",
             (_text(since) if since else "",),
         )
-        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons]
+        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons][:limit]
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        rows = self._database.select(
+            "SELECT reason, COUNT(*) AS number, MIN(at) AS oldest FROM dead_letters WHERE closed_at IS NULL "
+            "GROUP BY reason ORDER BY reason"
+        )
+        return {row["reason"]: OpenLetters(row["number"], datetime.fromisoformat(row["oldest"])) for row in rows}
 
     def close(self, dead_letter_id: str) -> None:
         with self._database.transaction() as connection:
@@ -239,6 +255,9 @@ class SqliteLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def together(self) -> AbstractContextManager[object]:
+        return self._database.transaction()
 
     def get_rows(self, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
         rows = self._database.select_in("SELECT * FROM rows WHERE key IN", keys)
@@ -319,6 +338,14 @@ class SqliteLedger:
         values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
         return _to_uses(self._database.select(statement, values))
 
+    def find_uses(
+        self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
+    ) -> Sequence[PlaceUse]:
+        found = set(self.find_uses_at(at, is_output=is_output))
+        for path in inside:
+            found.update(self.find_uses_below(path, is_output=is_output, limit=limit))
+        return sorted(found)
+
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
         values = [(run, digest_of(fact), fact) for fact in facts]
         self._database.write_many("INSERT OR IGNORE INTO parts (run, digest, part) VALUES (?, ?, ?)", values)
@@ -357,6 +384,8 @@ class SqliteLedger:
             if place in wanted and not stale:
                 found[place] = match
         return found
+
+    get_matches_at_hand = get_matches
 
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
         now = _text(self._database.now())
@@ -425,6 +454,7 @@ class SqliteLeases:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._wanted: set[tuple[str, str]] = set()
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         now = self._database.now()
@@ -434,6 +464,8 @@ class SqliteLeases:
             if lease:
                 values = (name, holder, _text(now + duration))
                 connection.execute("REPLACE INTO leases (name, holder, ends_at) VALUES (?, ?, ?)", values)
+            else:
+                connection.execute("UPDATE leases SET wanted = 1 WHERE name = ?", (name,))
         return lease
 
     def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
@@ -446,9 +478,21 @@ class SqliteLeases:
 
     def release(self, name: str, *, holder: str) -> None:
         now = _text(self._database.now())
-        self._database.write_many(
-            "UPDATE leases SET holder = '', ends_at = ? WHERE name = ? AND holder = ?", [(now, name, holder)]
-        )
+        with self._database.transaction() as connection:
+            released = connection.execute(
+                "UPDATE leases SET holder = '', ends_at = ? WHERE name = ? AND holder = ? RETURNING wanted",
+                (now, name, holder),
+            ).fetchone()
+        if released and released["wanted"]:
+            self._wanted.add((name, holder))
+
+    def was_wanted(self, name: str, *, holder: str) -> bool:
+        wanted = (name, holder) in self._wanted
+        self._wanted.discard((name, holder))
+        return wanted
+
+    def purge(self, *, until: datetime) -> None:
+        self._database.write_many("DELETE FROM leases WHERE holder = '' AND ends_at < ?", [(_text(until),)])
 
 
 class SqliteNotes:

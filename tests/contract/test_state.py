@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,16 +15,28 @@ from shared.catalog import qualified_names
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.catalog.serving import Serving
+from shared.errors import LeaseHeldError, RequestRefusedError, ServiceUnavailableError
 from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_ledger import key_of_path
-from shared.state.azure_storage import Storage
-from shared.state.azure_table import Document, DocumentTable
-from shared.state.ports import Lease, Look, Placeholder, PlaceUse, Queue, Row, State, digest_of, read_folder
+from shared.state.azure_table import Document, DocumentTable, row_key, timed_key
+from shared.state.ports import (
+    Lease,
+    Look,
+    OpenLetters,
+    Placeholder,
+    PlaceUse,
+    Queue,
+    Row,
+    State,
+    WrittenTree,
+    read_folder,
+)
+from shared.state.table_service import TableService, Write
 from tests.contract.stores import Clock, Open
-from tests.harness.storage import empty, no_token
+from tests.harness.storage import empty, no_token, open_table
 from tests.unit.examples import WORKSPACE_ID
 
 HIDDEN = timedelta(seconds=1)
@@ -270,6 +282,20 @@ def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_ope
     assert [letter.reason for letter in state.dead_letters.list_open()] == ["Third"]
 
 
+def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> None:
+    """Those of a closed one are not; each reason comes with the time of its oldest."""
+    assert dict(state.dead_letters.count_open()) == {}
+    begun = clock.moment
+    for reason in ("Späte Antwort", "AccessDenied", "AccessDenied", "Over"):
+        last = state.dead_letters.put(reason=reason, detail="", body="{}", attempts=1)
+        clock.advance(timedelta(seconds=1))
+    state.dead_letters.close(last.id)
+    assert list(state.dead_letters.count_open().items()) == [
+        ("AccessDenied", OpenLetters(2, begun + timedelta(seconds=1))),
+        ("Späte Antwort", OpenLetters(1, begun)),
+    ]
+
+
 def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:
     """The on-call engineer replays what one cause brought, since it began."""
     state.dead_letters.put(reason="AccessDenied", detail="", body="1", attempts=1)
@@ -281,6 +307,7 @@ def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock
     assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"])] == ["1", "2"]
     assert [letter.body for letter in letters.list_open(since=since, reasons=["AccessDenied", "Nothing"])] == ["2"]
     assert [letter.body for letter in letters.list_open(reasons=["Nothing"])] == []
+    assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"], limit=1)] == ["1"]
     assert letters.get("unknown") is None
     letters.close("unknown")
 
@@ -465,13 +492,15 @@ def test_what_was_read_a_moment_ago_is_not_asked_for_again(
     place = Ref("azure_blob_path", QualifiedName("https://a/x"))
     found = Match(Ref("azure_blob_path", QualifiedName("https://a/y")), MatchKind.EXACT)
     asked: list[str] = []
-    get = DocumentTable.get
+    get_many = DocumentTable.get_many
+    names = {row_key(name): name for name in (data, endpoint, sent, f"{place.type_name} {place.qualified_name}")}
 
-    def note_and_get(table: DocumentTable, kind: str, name: str) -> Document | None:
-        asked.append(name)
-        return get(table, kind, name)
+    def note_and_get(table: DocumentTable, rows: Iterable[str]) -> dict[str, Document]:
+        wanted = list(rows)
+        asked.extend(names[row.rpartition(".")[2]] for row in wanted)
+        return get_many(table, wanted)
 
-    monkeypatch.setattr(DocumentTable, "get", note_and_get)
+    monkeypatch.setattr(DocumentTable, "get_many", note_and_get)
 
     def read() -> list[str]:
         asked.clear()
@@ -560,11 +589,10 @@ def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_again(
             connection.commit()
         ledger = reopen().ledger
     else:
-        storage = Storage(Azurite(request.getfixturevalue("azurite_server").base_port), no_token)
-        keys = {f"{key_of_path(each.path)}!{digest_of(f'{each.path} {each.run}')[:32]}": each for each in documents}
-        kept = {key: documents[each] for key, each in keys.items()}
-        DocumentTable(storage.table()).put_many("wrote", kept, by_key=True)
-        storage.close()
+        with open_table(Azurite(request.getfixturevalue("azurite_server").base_port)) as table:
+            for each, document in documents.items():
+                keys = {"PartitionKey": "wrote", "RowKey": key_of_use(each)}
+                table.upsert_entity({**keys, "name": each.path, "document": json.dumps(document)})
     assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
     assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
     new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
@@ -582,3 +610,315 @@ def test_uses_are_kept_with_the_tree(state: State) -> None:
     assert state.ledger.get_tree(QualifiedName("root")).fingerprints == {"run": "1"}
     state.ledger.forget_tree(QualifiedName("root"))
     assert state.ledger.get_tree(QualifiedName("root")).uses == {}
+
+
+MINUTE = timedelta(minutes=1)
+ROOT = QualifiedName("azureml://subscriptions/s/resourcegroups/g/workspaces/w/runs/root")
+
+
+def test_what_is_written_together_is_written_all_or_not_at_all(state: State, reopen: Open) -> None:
+    """An error takes back what was put before it; what is put in a context within belongs to the one around."""
+
+    def write(fingerprint: str) -> None:
+        state.ledger.put_rows([Row(ROOT, "run", "published")])
+        with state.ledger.together():
+            state.ledger.add_to_tree(ROOT, fingerprints={ROOT: fingerprint})
+        state.ledger.put_fingerprints({QualifiedName("shared"): fingerprint})
+
+    def write_and_fail() -> None:
+        with state.ledger.together():
+            write("1")
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_and_fail()
+    other = reopen().ledger
+    assert (other.get_rows([ROOT]), other.get_tree(ROOT), other.get_fingerprints([QualifiedName("shared")])) == (
+        {},
+        WrittenTree(),
+        {},
+    )
+    with state.ledger.together():
+        write("2")
+        write("3")
+    assert other.get_rows([ROOT])[ROOT].outcome == "published"
+    assert other.get_tree(ROOT).fingerprints == {ROOT: "3"}
+    assert reopen().ledger.get_fingerprints([QualifiedName("shared")]) == {"shared": "3"}
+
+
+def test_more_than_one_transaction_takes_is_written_together_too(state: State) -> None:
+    """By number, and by size; texts of any script take more bytes than they have characters."""
+    fingerprints = {QualifiedName(f"azureml://run/{number}"): "\u3042" * 9_000 for number in range(450)}
+    with state.ledger.together():
+        state.ledger.add_to_tree(ROOT, fingerprints=fingerprints)
+        state.ledger.put_rows([Row(ROOT, "run", "published")])
+    assert state.ledger.get_tree(ROOT).fingerprints == fingerprints
+    assert state.ledger.get_rows([ROOT])[ROOT].kind == "run"
+
+
+def test_lease_is_taken_and_given_up_with_what_is_written(state: State, reopen: Open) -> None:
+    """One transaction takes the lease and notes what comes first, another notes the rest and ends it."""
+    state.ledger.get_tree(ROOT)
+    with state.ledger.together():
+        assert state.leases.acquire(ROOT, holder="a", duration=MINUTE) == Lease(None)
+        state.ledger.add_to_tree(ROOT, fingerprints={ROOT: "1"})
+    assert reopen().leases.acquire(ROOT, holder="b", duration=MINUTE) is None
+    with state.ledger.together():
+        state.ledger.put_rows([Row(ROOT, "run", "published")])
+        state.leases.release(ROOT, holder="a")
+    state.leases.release(ROOT, holder="a")
+    other = reopen()
+    assert other.ledger.get_rows([ROOT])[ROOT].kind == "run"
+    assert other.leases.acquire(ROOT, holder="b", duration=MINUTE)
+    assert not state.leases.renew(ROOT, holder="a", duration=MINUTE)
+
+
+def test_of_two_writers_that_read_one_tree_the_second_writes_nothing(state: State, reopen: Open) -> None:
+    """Neither its lease nor what it would have noted with it: what it read is not true any more."""
+    rival = reopen()
+    state.ledger.get_tree(ROOT)
+    rival.ledger.get_tree(ROOT)
+    with rival.ledger.together():
+        assert rival.leases.acquire(ROOT, holder="rival", duration=MINUTE)
+        rival.ledger.add_to_tree(ROOT, fingerprints={ROOT: "rival"})
+
+    def take_too() -> None:
+        with state.ledger.together():
+            if not state.leases.acquire(ROOT, holder="us", duration=MINUTE):
+                raise LeaseHeldError("held")
+            state.ledger.add_to_tree(ROOT, fingerprints={ROOT: "us"})
+
+    with pytest.raises(LeaseHeldError):
+        take_too()
+    assert state.ledger.get_tree(ROOT).fingerprints == {ROOT: "rival"}
+    assert not state.leases.acquire(ROOT, holder="us", duration=MINUTE)
+    assert rival.leases.renew(ROOT, holder="rival", duration=MINUTE)
+
+
+def test_holder_learns_that_another_asked_for_its_lease(state: State, reopen: Open) -> None:
+    """Another worker that found it taken may have left something to do; it is said once, to the holder alone."""
+    for together in (False, True):
+        assert state.leases.acquire(ROOT, holder="a", duration=MINUTE)
+        for _ in range(2):
+            assert reopen().leases.acquire(ROOT, holder="b", duration=MINUTE) is None
+        if together:
+            with state.ledger.together():
+                state.ledger.put_rows([Row(ROOT, "run", "published")])
+                state.leases.release(ROOT, holder="a")
+        else:
+            state.leases.release(ROOT, holder="a")
+        assert [state.leases.was_wanted(ROOT, holder="a") for _ in range(2)] == [True, False]
+        assert state.leases.acquire(ROOT, holder="a", duration=MINUTE)
+        state.leases.release(ROOT, holder="a")
+        assert not state.leases.was_wanted(ROOT, holder="a")
+
+
+def test_leases_that_were_given_up_long_ago_are_deleted_and_no_others(state: State, clock: Clock) -> None:
+    """A tree that is not written any more costs no lease; one that is held, or was just given up, stays."""
+    for name in ("old", "held", "new"):
+        assert state.leases.acquire(name, holder="a", duration=10 * MINUTE)
+    state.leases.release("old", holder="a")
+    clock.advance(5 * MINUTE)
+    state.leases.release("new", holder="a")
+    state.ledger.add_to_tree(ROOT, fingerprints={ROOT: "1"})
+    state.leases.purge(until=clock.moment - MINUTE)
+    assert not state.leases.acquire("held", holder="b", duration=10 * MINUTE)
+    assert state.leases.acquire("new", holder="b", duration=MINUTE) == Lease(clock.moment)
+    assert state.leases.acquire("old", holder="b", duration=MINUTE) == Lease(None)
+    assert state.ledger.get_tree(ROOT).fingerprints == {ROOT: "1"}
+
+
+def test_of_several_transactions_the_last_has_the_row_and_gives_the_lease_up(
+    azure: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first takes it. Who believes a row then finds all else that was put before it."""
+    lease, row = row_key(ROOT), f"{row_key(ROOT)}!"
+    sent: list[set[str]] = []
+    write = TableService.write
+
+    def note_and_write(service: TableService, writes: Sequence[Write]) -> list[str]:
+        sent.append({each.row for each in writes})
+        return write(service, writes)
+
+    monkeypatch.setattr(TableService, "write", note_and_write)
+    fingerprints = {QualifiedName(f"azureml://run/{number}"): str(number) for number in range(250)}
+    azure.ledger.get_tree(ROOT)
+    with azure.ledger.together():
+        assert azure.leases.acquire(ROOT, holder="a", duration=MINUTE)
+        azure.ledger.add_to_tree(ROOT, fingerprints=fingerprints)
+    assert [lease in each for each in sent] == [True, False, False]
+    sent.clear()
+    with azure.ledger.together():
+        azure.ledger.add_to_tree(ROOT, fingerprints=fingerprints)
+        azure.ledger.put_rows([Row(ROOT, "run", "published")])
+        azure.leases.release(ROOT, holder="a")
+    assert [(lease in each, row in each) for each in sent] == [(False, False), (False, False), (True, True)]
+    assert azure.leases.acquire(ROOT, holder="b", duration=MINUTE)
+    assert azure.ledger.get_tree(ROOT).fingerprints == fingerprints
+
+
+def test_row_is_not_written_by_a_worker_that_lost_its_lease_between_two_transactions(
+    azure: State, clock: Clock
+) -> None:
+    """The last of them says so, however many there were before it."""
+    azure.ledger.get_tree(ROOT)
+    assert azure.leases.acquire(ROOT, holder="us", duration=MINUTE)
+    clock.advance(2 * MINUTE)
+    assert azure.leases.acquire(ROOT, holder="rival", duration=MINUTE)
+
+    def note() -> None:
+        with azure.ledger.together():
+            azure.ledger.add_to_tree(ROOT, fingerprints={QualifiedName(str(each)): "1" for each in range(150)})
+            azure.ledger.put_rows([Row(ROOT, "run", "published")])
+            azure.leases.release(ROOT, holder="us")
+
+    with pytest.raises(LeaseHeldError):
+        note()
+    assert azure.ledger.get_rows([ROOT]) == {}
+    assert azure.leases.renew(ROOT, holder="rival", duration=MINUTE)
+
+
+def test_places_are_found_for_many_paths_and_folders_at_once(state: State) -> None:
+    """As if each were asked for; also where one folder above them all has more than is read at once."""
+    few = [
+        use("raw/a.csv", "one"),
+        use("raw/b/c.csv", "two"),
+        use("else/x", "three"),
+        use("raw", "reads", is_output=False),
+    ]
+    many = [use(f"full/{number}/x.csv", f"run-{number}") for number in range(250)]
+    state.ledger.index_uses([*few, *many])
+    for _ in range(2):
+        found = state.ledger.find_uses(
+            [f"{FILESYSTEM}{path}" for path in ("raw", "raw/a.csv", "full", "full/7/x.csv")],
+            [f"{FILESYSTEM}{path}" for path in ("raw/b", "full/8")],
+            is_output=True,
+        )
+        assert paths_of(found) == ["run-7 full/7/x.csv", "run-8 full/8/x.csv", "one raw/a.csv", "two raw/b/c.csv"]
+    assert state.ledger.find_uses([], [], is_output=True) == []
+
+
+def test_all_uses_of_a_place_are_found_and_of_those_inside_it_as_many_as_wanted(state: State) -> None:
+    """A place that every run writes is one that all of them have written."""
+    state.ledger.index_uses([use("raw", f"run-{number}") for number in range(1_100)])
+    state.ledger.index_uses([use(f"raw/{number}", "inside") for number in range(20)])
+    folder = f"{FILESYSTEM}raw"
+    assert len(state.ledger.find_uses_at([folder], is_output=True)) == 1_100
+    both = state.ledger.find_uses([folder], [folder], is_output=True, limit=10)
+    assert len([each for each in both if each.path == folder]) == 1_100
+    assert len(both) == 1_110
+
+
+@pytest.fixture
+def azure(azurite_server: AzuriteServer, clock: Clock) -> Iterable[State]:
+    """The ledger in an empty table."""
+    where = Azurite(azurite_server.base_port)
+    empty(where)
+    state = azure_storage.open_state(where, token=no_token, now=clock)
+    yield state
+    state.close()
+
+
+def test_answers_that_come_in_pages_are_read_to_the_end(azure: State) -> None:
+    """The service ends a page after a thousand entities, or when it likes."""
+    keys = [QualifiedName(f"{ROOT.removesuffix('root')}{number}") for number in range(1_150)]
+    azure.ledger.put_rows([Row(key, "run", "published") for key in keys])
+    azure.ledger.add_to_tree(ROOT, fingerprints=dict.fromkeys(keys, "1"))
+    assert len(azure.ledger.get_tree(ROOT).fingerprints) == 1_150
+    assert {row.key for row in azure.ledger.list_rows("run", limit=2_000)} == set(keys)
+
+
+def test_row_that_no_entity_can_hold_is_refused_and_takes_nothing_with_it(azure: State) -> None:
+    """An entity takes a megabyte; what would not fit even compressed cannot be written by trying again."""
+    digits = "".join(digest for number in range(60_000) for digest in [row_key(str(number))])
+
+    def write() -> None:
+        with azure.ledger.together():
+            azure.ledger.put_rows([Row(ROOT, "run", "published", matches={"a": digits})])
+            azure.ledger.add_to_tree(ROOT, fingerprints={ROOT: "1"})
+
+    with pytest.raises(RequestRefusedError):
+        write()
+    assert azure.ledger.get_rows([ROOT]) == {}
+
+
+def test_table_that_is_not_there_yet_is_waited_for(azurite_server: AzuriteServer) -> None:
+    """A deployment creates it; no message may be given up until it has."""
+    storage = azure_storage.Storage(Azurite(azurite_server.base_port), no_token)
+    service = storage.table()
+    service.name = "nosuchtable"
+    service._retrying = service._retrying.copy(sleep=lambda _: None)
+    with pytest.raises(ServiceUnavailableError, match="TableNotFound"):
+        service.get("a", "b")
+    with pytest.raises(ServiceUnavailableError, match="TableNotFound"):
+        list(service.query("a", "b", "c"))
+    storage.close()
+
+
+def test_state_of_the_version_before_is_read_and_replaced(
+    azurite_server: AzuriteServer, azure: State, clock: Clock
+) -> None:
+    """Each kind was in a partition of its own; what is written now comes first, and what is forgotten stays so."""
+    place, run, model = Ref("azure_blob_path", QualifiedName("https://a/x")), ROOT, QualifiedName("models/m/versions/1")
+    old_use, look = use("raw/a.csv", str(run)), Look(run, clock.moment, digest="d")
+    row = Row(run, "run", "published", status="Completed", updated_at=clock.moment)
+    other = replace(row, key=QualifiedName(f"{run}-2"))
+    times = {"event_time": None, "updated_at": clock.moment.isoformat()}
+    kept: list[tuple[str, str, str, Document]] = [
+        *(("row", row_key(each.key), each.key, {**asdict(each), **times, "evidence": []}) for each in (row, other)),
+        ("tree", f"{row_key(run)}.{row_key(run)}", run, {"name": run, "fingerprint": "1"}),
+        ("tree", f"{row_key(run)}.{row_key(f'{run} {model}')}", "", {"name": run, "model": model}),
+        ("tree", f"{row_key(run)}.{row_key(f'{run} uses')}", "", {"name": run, "uses": [old_use.to_json()]}),
+        ("fingerprint", row_key("shared"), "shared", {"fingerprint": "1"}),
+        (
+            "match",
+            row_key(f"{place.type_name} {place.qualified_name}"),
+            "",
+            match_document(place, clock),
+        ),
+        ("look", timed_key(look.at, look.root), look.root, {**asdict(look), "at": look.at.isoformat()}),
+        ("wrote", key_of_use(old_use), old_use.path, old_use.to_json()),
+        ("lease", row_key(run), run, {"holder": "old", "ends_at": (clock.moment + MINUTE).isoformat()}),
+        ("note", row_key("backfill"), "backfill", {"after": "x"}),
+    ]
+    with open_table(Azurite(azurite_server.base_port)) as table:
+        for partition, key, name, document in kept:
+            columns = {"kind": str(document["kind"])} if partition == "row" else {}
+            text = json.dumps(document)
+            table.upsert_entity({"PartitionKey": partition, "RowKey": key, "name": name, "document": text, **columns})
+    ledger = azure.ledger
+    assert ledger.get_rows([run]) == {run: row}
+    assert [each.key for each in ledger.list_rows("run")] == sorted([run, other.key], key=row_key)
+    assert ledger.get_tree(run) == WrittenTree({run: frozenset({model})}, {run: "1"}, {run: (old_use,)})
+    assert ledger.get_fingerprints([QualifiedName("shared")]) == {"shared": "1"}
+    assert ledger.get_matches([place], placeholders_since=clock.moment)[place].kind is MatchKind.EXACT
+    assert ledger.list_looks(until=clock.moment, limit=9) == [look]
+    assert ledger.find_uses([old_use.path], [], is_output=True) == [old_use]
+    assert azure.leases.acquire(run, holder="new", duration=MINUTE) is None, "an earlier version is writing it"
+    assert azure.notes.get("backfill") == {"after": "x"}
+    ledger.put_rows([replace(row, outcome="skipped")])
+    ledger.add_to_tree(run, fingerprints={run: "2"})
+    assert [each.outcome for each in ledger.list_rows("run") if each.key == run] == ["skipped"]
+    assert len(ledger.list_rows("run", limit=1)) == 1
+    first, second = sorted([run, other.key], key=row_key)
+    assert [each.key for each in ledger.list_rows("run", after=first)] == [second]
+    assert ledger.get_tree(run).fingerprints == {run: "2"}
+    ledger.forget_look(look)
+    ledger.forget_fingerprints([QualifiedName("shared")])
+    ledger.forget_tree(run)
+    ledger.index_uses([], forget=[old_use])
+    assert ledger.list_looks(until=clock.moment, limit=9) == []
+    assert ledger.get_fingerprints([QualifiedName("shared")]) == {}
+    assert ledger.get_tree(run) == WrittenTree({run: frozenset({model})})
+    assert ledger.find_uses([old_use.path], [], is_output=True) == []
+
+
+def match_document(place: Ref, clock: Clock) -> Document:
+    """Say that a place was found as it is named."""
+    names = {"type_name": place.type_name, "qualified_name": place.qualified_name}
+    return {**names, "kind": "exact", "rule": "", "at": clock.moment.isoformat()}
+
+
+def key_of_use(found: PlaceUse) -> str:
+    """Make the row key of a use as the version before did."""
+    return f"{key_of_path(found.path)}!{row_key(f'{found.path} {found.run}')[:32]}"

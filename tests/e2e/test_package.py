@@ -18,13 +18,13 @@ from tests.harness.function_host import ROOT
 from tools.package import Package, StrayFileError, build_package, list_files, main
 from tools.requirements import read_pins
 
-SIZE_LIMIT = 1_000_000
+SIZE_LIMIT = 1_100_000
+"""Bytes; any library that came along would take more than is left."""
 """Bytes, unpacked. It is a third of that now; what exceeds it has taken something with it."""
 IMPORTS = {
     "attr": "attrs",
     "azure.ai.ml": "azure-ai-ml",
     "azure.core": "azure-core",
-    "azure.data.tables": "azure-data-tables",
     "azure.eventgrid": "azure-eventgrid",
     "azure.functions": "azure-functions",
     "azure.identity": "azure-identity",
@@ -40,6 +40,7 @@ IMPORTS = {
     "pyapacheatlas": "pyapacheatlas",
     "requests": "requests",
     "tenacity": "tenacity",
+    "urllib3": "urllib3",
     "yaml": "pyyaml",
 }
 """Everything of others that the app imports, and the distribution it comes from."""

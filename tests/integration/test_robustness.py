@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +13,7 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.intake.envelopes import parse_envelope
 from shared.intake.event_types import parse_event
 from shared.publishing.engine import Publisher
-from shared.state.ports import Lease
-from shared.state.sqlite import Database, SqliteLeases
+from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.app import WS, App, model_registered, outcomes, run_completed
 
 Add = Callable[..., None]
@@ -57,16 +57,16 @@ def test_two_workers_that_publish_a_run_and_its_model_at_once_keep_the_edge(app:
     model = parse_event(parse_envelope(model_registered("creditrisk_model", "2")))
     other = Publisher(services.resolver, services.catalog, services.ledger, services.state.leases, now=services.now)
 
-    class Overtaken(SqliteLeases):
-        """Leases that another worker takes first, between planning and writing."""
+    class Overtaken(SqliteLedger):
+        """A ledger in which another worker writes first, between planning and writing."""
 
-        def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+        def together(self) -> AbstractContextManager[object]:
             other.publish(model)
-            return super().acquire(name, holder=holder, duration=duration)
+            return super().together()
 
     database = Database(str(services.settings.storage), now=services.now)
-    leases = Overtaken(database)
-    Publisher(services.resolver, services.catalog, services.ledger, leases, now=services.now).publish(run)
+    ledger, leases = Overtaken(database), SqliteLeases(database)
+    Publisher(services.resolver, services.catalog, ledger, leases, now=services.now).publish(run)
     database.close()
     # Lineage goes on drawing removed links, so the process itself is asked.
     step = QualifiedName(f"{WS}/runs/creditrisk_train")

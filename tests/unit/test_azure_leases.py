@@ -1,37 +1,40 @@
 """Leases in a table whose answers get lost: what was written is ours, whatever the retry receives."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from shared.state.azure_ledger import AzureLeases
-from shared.state.azure_table import DocumentTable
+from shared.state.azure_leases import AzureLeases, Seen
+from shared.state.azure_table import DocumentTable, Guard, Stored, unpack
+from shared.state.table_service import Entity
 from tests.harness.fakes import FakeClock
 
 MINUTE = timedelta(minutes=1)
 
 
 class ForgetfulTable:
-    """Writes, and says so unless it is to lose the answer to the next write: the SDK's retry then finds a tag."""
+    """Writes, and says so unless it is to lose the answer to the next write: a retry then finds another tag."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, tuple[Mapping[str, Any], str]] = {}
+        self.documents: dict[str, Stored] = {}
         self.loses_next_answer = False
 
-    def get_tagged(self, kind: str, name: str) -> tuple[Mapping[str, Any], str] | None:
-        return self.documents.get(name)
+    def get(self, row: str) -> Stored | None:
+        return self.documents.get(row)
 
-    def insert(self, kind: str, name: str, document: Mapping[str, Any]) -> str:
-        return "" if name in self.documents else self._write(name, document)
+    def insert(self, row: str, entity: Entity) -> str:
+        return "" if row in self.documents else self._write(row, entity)
 
-    def replace(self, kind: str, name: str, document: Mapping[str, Any], *, tag: str) -> str:
-        return self._write(name, document) if self.documents[name][1] == tag else ""
+    def replace(self, row: str, entity: Entity, *, tag: str) -> str:
+        return self._write(row, entity) if self.documents[row].tag == tag else ""
 
-    def _write(self, name: str, document: Mapping[str, Any]) -> str:
-        tag = f"{int(self.documents[name][1]) + 1 if name in self.documents else 1}"
-        self.documents[name] = document, tag
+    def guard(self, guard: Guard) -> bool:
+        return False
+
+    def _write(self, row: str, entity: Entity) -> str:
+        tag = f"{int(self.documents[row].tag) + 1 if row in self.documents else 1}"
+        self.documents[row] = Stored(row, unpack(entity), tag)
         lost, self.loses_next_answer = self.loses_next_answer, False
         return "" if lost else tag
 
@@ -43,7 +46,7 @@ def table() -> ForgetfulTable:
 
 @pytest.fixture
 def leases(table: ForgetfulTable) -> AzureLeases:
-    return AzureLeases(cast("DocumentTable", table), now=FakeClock())
+    return AzureLeases(cast("DocumentTable", table), Seen(), now=FakeClock())
 
 
 @pytest.mark.parametrize("held_before", [False, True])
@@ -77,7 +80,7 @@ def test_lease_that_another_has_taken_over_is_neither_renewed_nor_released(
 ) -> None:
     """The tag we remember is of what is gone."""
     leases.acquire("root", holder="us", duration=timedelta(0))
-    rival = AzureLeases(cast("DocumentTable", table), now=FakeClock())
+    rival = AzureLeases(cast("DocumentTable", table), Seen(), now=FakeClock())
     assert rival.acquire("root", holder="them", duration=MINUTE)
     assert not leases.renew("root", holder="us", duration=MINUTE)
     leases.release("root", holder="us")

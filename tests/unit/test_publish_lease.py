@@ -218,6 +218,38 @@ def test_what_a_paused_worker_overwrote_is_written_once_more(desk: Desk) -> None
     assert "models/churn/versions/1" in short(desk.catalog.entities[ROOT].outputs)
 
 
+def test_what_a_worker_overwrote_that_finds_its_lease_lost_when_it_notes_it_is_written_once_more(desk: Desk) -> None:
+    """All was written by then; of what it would have noted, nothing is, and nothing of before counts either."""
+    release = desk.leases.release
+
+    def lose(name: str, *, holder: str) -> None:
+        desk.leases.release = release  # type: ignore[method-assign]
+        raise LeaseHeldError("another worker has taken it over")
+
+    desk.publish(TRAINED)
+    desk.source.answers |= answers(tree(run("train", outputs={"out": at("new/")})))
+    desk.leases.release = lose  # type: ignore[method-assign]
+    with pytest.raises(LeaseHeldError) as lost:
+        desk.publish()
+    assert lost.value.overwrote
+    assert desk.ledger.get_tree(ROOT).fingerprints == {}
+    assert desk.publish().outcome == "published"
+
+
+def test_places_that_wait_for_a_scan_are_known_though_the_worker_died_in_between(desk: Desk) -> None:
+    """Their matches are noted as well: a later attempt asks for none of them."""
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    desk.catalog.during_write = [die]
+    with pytest.raises(KeyboardInterrupt):
+        desk.publish()
+    waiting = {each.name.rstrip("/").rpartition("/")[2] for each in desk.ledger.list_placeholders()}
+    assert waiting == {"raw", "out"}
+    assert {each.root for each in desk.ledger.list_placeholders()} == {ROOT}
+
+
 def test_writer_stops_before_a_lease_ends_that_cannot_be_renewed(desk: Desk) -> None:
     """Storage refuses, so no one can say whose it is in a moment."""
 
