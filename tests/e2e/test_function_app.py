@@ -228,7 +228,7 @@ def test_ready_needs_the_key_and_says_that_all_is_well(deployment: Deployment) -
     assert deployment.emulator.control.requests() == []
     wait_until_ready(deployment)
     answer = deployment.host.get("health/ready", **deployment.host.key)
-    names = ["settings", "bindings", "queue", "poison", "dead_letters", "ledger", "catalog", "collection"]
+    names = ["settings", "bindings", "packages", "queue", "poison", "dead_letters", "ledger", "catalog", "collection"]
     names.append(f"workspaces {WORKSPACE}")
     assert (answer.status_code, answer.json()) == (200, dict.fromkeys(names, "ok") | {"telemetry": "no one"})
 
