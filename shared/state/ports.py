@@ -363,14 +363,14 @@ class Ledger(Protocol):
         """Return who wrote or read any of these very places, in order."""
         ...
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        """Return who wrote or read something inside a folder, in order; of more than `limit` any so many."""
-        ...
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
-        """Return who wrote or read any of some very places, or something inside some folders, in order."""
+        """
+        Return who wrote or read any of some very places, or something inside some folders, in order.
+
+        Of more than `limit` inside a folder, any so many.
+        """
         ...
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:

@@ -342,17 +342,14 @@ class SqliteLedger:
         statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
         return _to_uses(self._database.select_in(statement, set(paths)))
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
-        values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
-        return _to_uses(self._database.select(statement, values))
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
         found = set(self.find_uses_at(at, is_output=is_output))
+        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
         for path in inside:
-            found.update(self.find_uses_below(path, is_output=is_output, limit=limit))
+            values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
+            found.update(_to_uses(self._database.select(statement, values)))
         return sorted(found)
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:

@@ -565,10 +565,10 @@ def test_place_is_found_by_its_path_and_by_the_folders_above(state: State) -> No
     paths = [f"{FILESYSTEM}raw", f"{FILESYSTEM}raw/a.csv", f"{FILESYSTEM}nothing"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=True)) == ["whole raw", "one raw/a.csv", "two raw/a.csv"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=False)) == ["reader raw/a.csv"]
-    below = state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9)
+    below = state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9)
     assert below == written[:3]
-    assert len(state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=2)) == 2
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw/a.csv", is_output=True, limit=9) == []
+    assert len(state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=2)) == 2
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw/a.csv"], is_output=True, limit=9) == []
 
 
 def test_place_that_is_used_no_more_is_not_found(state: State) -> None:
@@ -584,7 +584,7 @@ def test_place_of_any_name_is_found(state: State, name: str) -> None:
     found = use(f"raw/{name}", "one")
     state.ledger.index_uses([found, use("raw", "two")])
     assert state.ledger.find_uses_at([found.path], is_output=True) == [found]
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [found]
 
 
 def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: State) -> None:
@@ -620,7 +620,7 @@ def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_again(
                 keys = {"PartitionKey": "wrote", "RowKey": key_of_use(each)}
                 table.upsert_entity({**keys, "name": each.path, "document": json.dumps(document)})
     assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
-    assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
+    assert ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [old, other]
     new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
     ledger.index_uses([new])
     assert ledger.find_uses_at([old.path], is_output=True) == sorted([new, other])
