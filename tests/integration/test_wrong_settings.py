@@ -54,6 +54,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "LINEAGE_OPENLINEAGE_JOBS": ("*",),
     "LINEAGE_OPENLINEAGE_OUT": ("ftp://receiver",),
     "LINEAGE_OPENLINEAGE_SCOPE": ("api://receiver/.default",),
+    "LINEAGE_RETENTION_DAYS": ("a year",),
     "LINEAGE_TELEMETRY": ("elsewhere",),
 }
 """What the app does not start with."""
