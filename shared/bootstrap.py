@@ -18,6 +18,7 @@ from shared.intake.receive import enqueue
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
+from shared.reconciling.progress import note_unmarked
 from shared.reconciling.reconcile import Reconciler
 from shared.settings import Settings, wants_application_insights, wants_console
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
@@ -144,6 +145,7 @@ class Services:
             labels=self.labels,
             announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
             publish_again=self._publish_again,
+            mark_again=partial(note_unmarked, self.state.notes),
         )
 
     def _publish_again(self, events: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import Protocol
 
@@ -88,24 +89,34 @@ class Probes:
 
 
 _PROBES = Probes()
+PACKAGES = (
+    *("attr", "azure.ai.ml", "azure.core", "azure.eventgrid", "azure.functions", "azure.identity"),
+    *("azure.monitor.opentelemetry", "azure.storage.blob", "azure.storage.queue", "openlineage.client"),
+    *("opentelemetry", "packaging", "pyapacheatlas", "requests", "tenacity", "urllib3", "yaml"),
+)
+"""What the app imports, most of it not before a message needs it; to look for one does not load it."""
 
 
 def check_readiness(
     open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
 ) -> list[Probe]:
     """
-    Check settings and bindings, and side by side queues, dead letters, ledger and, by one look-up, the catalog.
+    Check settings, bindings, packages; side by side queues, dead letters, ledger and, by one look-up, the catalog.
 
     Who exports telemetry is named too; it is a problem only if no one does although it is wanted.
 
     Args:
         environ: the app settings, as the host has them too.
     """
-    bindings = Probe("bindings", "\n".join(find_binding_problems(environ)))
+    at_once = [
+        Probe("bindings", "\n".join(find_binding_problems(environ))),
+        Probe("packages", _name_missing_packages()),
+        _name_exporter(),
+    ]
     try:
         ports = open_ports()
     except LineageError as error:
-        return [Probe("settings", str(error)), bindings, _name_exporter()]
+        return [Probe("settings", str(error)), *at_once]
     opening = Lock()
 
     def state() -> State:
@@ -121,7 +132,19 @@ def check_readiness(
             "catalog": lambda: ports.impatient_catalog.find([_UNKNOWN]),
         }
     )
-    return [Probe("settings"), bindings, _name_exporter(), *reached]
+    return [Probe("settings"), *at_once, *reached]
+
+
+def _name_missing_packages() -> str:
+    """Name what is loaded only when a message is handled, and is not there."""
+    return ", ".join(f"{name}: is not installed" for name in PACKAGES if not _is_installed(name))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # nor is what it is part of
+        return False
 
 
 def _name_exporter() -> Probe:

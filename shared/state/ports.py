@@ -60,6 +60,14 @@ class DeadLetter:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLetters:
+    """How many dead letters of a reason are open, and when the oldest of them was stored."""
+
+    count: int
+    oldest: datetime
+
+
 class DeadLetters(Protocol):
     """The place to replay from."""
 
@@ -71,11 +79,32 @@ class DeadLetters(Protocol):
         """Return a dead letter, also one that was closed."""
         ...
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
-        """Return dead letters that no replay has closed, of any reason or of some, oldest first."""
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return dead letters that no replay has closed, of any reason or of some, oldest first, all or so many."""
+        ...
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        """Count by reason, in alphabetical order, what no replay has closed; none of it is read."""
         ...
 
     def close(self, dead_letter_id: str) -> None: ...
+
+
+def count_by_reason(letters: Iterable[tuple[str, datetime]]) -> dict[str, OpenLetters]:
+    """
+    Count dead letters, from the reason and the time of each.
+
+    >>> noon = datetime(2026, 7, 1, 12)
+    >>> count_by_reason([("AccessDenied", noon), ("AccessDenied", noon - timedelta(hours=1))])["AccessDenied"].count
+    2
+    """
+    found: dict[str, OpenLetters] = {}
+    for reason, at in letters:
+        before = found.get(reason, OpenLetters(0, at))
+        found[reason] = OpenLetters(before.count + 1, min(at, before.oldest))
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)

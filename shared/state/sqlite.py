@@ -23,6 +23,7 @@ from shared.state.ports import (
     Lease,
     Look,
     Message,
+    OpenLetters,
     Placeholder,
     PlaceUse,
     Row,
@@ -226,12 +227,21 @@ class SqliteDeadLetters:
         rows = self._database.select("SELECT * FROM dead_letters WHERE id = ?", (dead_letter_id,))
         return _to_letter(rows[0]) if rows else None
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         rows = self._database.select(
             "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? ORDER BY at, rowid",
             (_text(since) if since else "",),
         )
-        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons]
+        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons][:limit]
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        rows = self._database.select(
+            "SELECT reason, COUNT(*) AS number, MIN(at) AS oldest FROM dead_letters WHERE closed_at IS NULL "
+            "GROUP BY reason ORDER BY reason"
+        )
+        return {row["reason"]: OpenLetters(row["number"], datetime.fromisoformat(row["oldest"])) for row in rows}
 
     def close(self, dead_letter_id: str) -> None:
         with self._database.transaction() as connection:

@@ -22,7 +22,18 @@ from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_ledger import key_of_path
 from shared.state.azure_table import Document, DocumentTable, row_key, timed_key
-from shared.state.ports import Lease, Look, Placeholder, PlaceUse, Queue, Row, State, WrittenTree, read_folder
+from shared.state.ports import (
+    Lease,
+    Look,
+    OpenLetters,
+    Placeholder,
+    PlaceUse,
+    Queue,
+    Row,
+    State,
+    WrittenTree,
+    read_folder,
+)
 from shared.state.table_service import TableService, Write
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token, open_table
@@ -271,6 +282,20 @@ def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_ope
     assert [letter.reason for letter in state.dead_letters.list_open()] == ["Third"]
 
 
+def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> None:
+    """Those of a closed one are not; each reason comes with the time of its oldest."""
+    assert dict(state.dead_letters.count_open()) == {}
+    begun = clock.moment
+    for reason in ("Späte Antwort", "AccessDenied", "AccessDenied", "Over"):
+        last = state.dead_letters.put(reason=reason, detail="", body="{}", attempts=1)
+        clock.advance(timedelta(seconds=1))
+    state.dead_letters.close(last.id)
+    assert list(state.dead_letters.count_open().items()) == [
+        ("AccessDenied", OpenLetters(2, begun + timedelta(seconds=1))),
+        ("Späte Antwort", OpenLetters(1, begun)),
+    ]
+
+
 def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:
     """The on-call engineer replays what one cause brought, since it began."""
     state.dead_letters.put(reason="AccessDenied", detail="", body="1", attempts=1)
@@ -282,6 +307,7 @@ def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock
     assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"])] == ["1", "2"]
     assert [letter.body for letter in letters.list_open(since=since, reasons=["AccessDenied", "Nothing"])] == ["2"]
     assert [letter.body for letter in letters.list_open(reasons=["Nothing"])] == []
+    assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"], limit=1)] == ["1"]
     assert letters.get("unknown") is None
     letters.close("unknown")
 

@@ -13,6 +13,7 @@ from emulator.server import Emulator
 from shared import bootstrap
 from shared.bootstrap import Services
 from shared.errors import LineageError
+from shared.publishing.engine import Publisher
 from shared.purview import transport
 from shared.readiness import check_readiness
 from shared.settings import Settings
@@ -226,12 +227,13 @@ def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
     """Found out only when a message is handled: packages are loaded as late as possible."""
     deployment = deploy(rule)
 
-    def fail(_: Services) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'azure.ai.ml'")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Services, "publisher", property(fail))
+        patch.setattr(Publisher, "publish", fail)
         deployment.run(WEEK)
+        assert "collect_poison" in deployment.host.succeeded
     deployment.set(deployment.right)
     deployment.run(SOON)
     check_all_is_published(deployment, emulator, with_expected)

@@ -1,11 +1,13 @@
 """Readiness: each thing the app needs is checked by itself, and the problem is reported in words."""
 
+import ast
 import json
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import azure.functions as func
 import pytest
 
 from functions import health
-from shared import bootstrap
+from shared import bootstrap, readiness
 from shared.bootstrap import Services
 from shared.errors import (
     AccessDeniedError,
@@ -34,7 +36,7 @@ RIGHT = {
     "LineageStorage__accountName": "stlineage",
     "LINEAGE_STORAGE": "stlineage",
 }
-CHECKS = ("settings", "bindings", "telemetry", *PROBES)
+CHECKS = ("settings", "bindings", "packages", "telemetry", *PROBES)
 
 
 @pytest.fixture
@@ -90,6 +92,40 @@ def test_what_fails_is_named_and_the_others_are_still_checked(
     assert check(lambda: services) == {**dict.fromkeys(CHECKS, ""), name: problem}
 
 
+def test_package_that_is_not_installed_is_named(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it is found out when the first message needs it, and no message says so to anyone who asks."""
+    monkeypatch.setattr(readiness, "find_spec", lambda name: None if name == "azure.ai.ml" else find_spec(name))
+    assert check(lambda: services)["packages"] == "azure.ai.ml: is not installed"
+
+
+def test_package_that_is_part_of_one_that_is_not_installed_is_named(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for it is no error of ours."""
+    monkeypatch.setattr(readiness, "PACKAGES", ("nowhere.at.all", "yaml"))
+    assert check(lambda: services)["packages"] == "nowhere.at.all: is not installed"
+
+
+def test_every_package_that_the_app_imports_is_looked_for() -> None:
+    """By its own name or that of a part of it, wherever the import is."""
+    imported = {
+        name
+        for path in Path("shared").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported(node)
+        if name.partition(".")[0] not in {*sys.stdlib_module_names, "shared"}
+    }
+    assert {
+        name for name in imported if not any(f"{name}.".startswith(f"{each}.") for each in readiness.PACKAGES)
+    } == set()
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
 def test_everything_wrong_is_reported_at_once(services: Services) -> None:
     """Each with its own words."""
     for name in PROBES:
@@ -103,7 +139,7 @@ def test_bad_settings_leave_nothing_to_reach() -> None:
     """Every bad one is named, and those of the bindings too."""
     problems = ["PURVIEW_ENDPOINT: is not set", "LINEAGE_STORAGE: is not set"]
     found = check(failing(ConfigurationError(problems)), RECONCILE_SCHEDULE="")
-    assert found.keys() == {"settings", "bindings", "telemetry"}
+    assert found.keys() == {"settings", "bindings", "packages", "telemetry"}
     assert found["settings"] == "\n".join(problems)
     assert found["bindings"].startswith("RECONCILE_SCHEDULE: is not set")
 
