@@ -265,6 +265,15 @@ class Services:
         return RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default")
 
     @cached_property
+    def impatient_inventory(self) -> "Inventory":
+        """The workspaces for those who ask whether they can be read now: nothing is tried again."""
+        from shared.azure_ml.services.inventory import Inventory
+        from shared.http.rest import RestClient
+
+        rest = RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default", retries=0)
+        return Inventory(rest, arm_endpoint=self.settings.arm_endpoint, get_record=self.azure_ml.get_record)
+
+    @cached_property
     def transport(self) -> "RequestsTransport":
         """One transport for the SDK's twenty clients and for ours: they share its connections."""
         from azure.core.pipeline.transport import RequestsTransport

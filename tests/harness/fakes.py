@@ -140,6 +140,12 @@ class FakeCatalog(Script):
             for entity in here
         }
 
+    def reach(self) -> None:
+        self.called("reach")
+
+    def find_collection_problem(self) -> str:
+        return ""
+
     def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> list[Ref]:
         self.called("search")
         refs = (entity.ref for entity in self.entities.values())
