@@ -23,6 +23,7 @@ _COMMANDS = {
     "origin": "cli.lineage",
     "packages": "cli.lineage",
     "replay": "cli.replay",
+    "retire": "cli.admin.retire",
     "retire-accelerator": "cli.admin.retire",
     "setup": "cli.admin.setup",
     "show": "cli.lineage",

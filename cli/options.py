@@ -3,13 +3,15 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 FUNCTION, BY_QUEUE = "function", "queue"
 """The two ways of events into the app."""
+_LONGEST = 36_500
+"""Days that a person can mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,22 @@ def deployment_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def days(text: str) -> timedelta:
+    """
+    Read a number of days, as 90 or 90d.
+
+    Raises:
+        click.BadParameter
+
+    >>> days("90d"), days("0").days
+    (datetime.timedelta(days=90), 0)
+    """
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdecimal()) or int(number) > _LONGEST:
+        raise click.BadParameter(f"{text!r} is no number of days; give 90d")
+    return timedelta(days=int(number))
 
 
 def moment(text: str) -> datetime:

@@ -131,7 +131,7 @@ class Control:
         deployment: str | None = None,
         workspace: str | None = None,
     ) -> None:
-        """Delete a version of ``models``, or one of ``onlineEndpoints`` or ``batchEndpoints`` or its deployment."""
+        """Delete one of ``jobs``, a version of ``models``, or an endpoint (``onlineEndpoints`` …) or its deployment."""
         body = {"workspace": workspace, "kind": kind, "name": name, "version": version, "deployment": deployment}
         self._send("POST", "azure_ml/delete", body)
 

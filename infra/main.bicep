@@ -117,6 +117,10 @@ param openLineageJobs string = ''
 @description('Names or object ids under which scans of Purview write, separated by commas; empty if they are not known.')
 param scanners string = ''
 
+@minValue(0)
+@description('Days after which what is no longer needed leaves the ledger, 30 at least; 0 keeps all.')
+param ledgerRetentionDays int = 0
+
 @description('Where lineage goes as OpenLineage besides: an https URL or console; empty for nowhere.')
 param openLineageOut string = ''
 
@@ -355,6 +359,7 @@ module app 'modules/function-app.bicep' = {
     switches: switches
     openLineageJobs: openLineageJobs
     scanners: scanners
+    ledgerRetentionDays: ledgerRetentionDays
     openLineageOut: openLineageOut
     openLineageScope: openLineageScope
     workspaces: workspaces

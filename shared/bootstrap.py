@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +179,7 @@ class Services:
             self.now,
             self.labels,
             partial(self.deliveries.drain_poison, self.state.poison),
+            keep=timedelta(days=self.settings.retention_days),
         )
 
     @property
@@ -263,6 +264,15 @@ class Services:
         from shared.http.rest import RestClient
 
         return RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default")
+
+    @cached_property
+    def impatient_inventory(self) -> "Inventory":
+        """The workspaces for those who ask whether they can be read now: nothing is tried again."""
+        from shared.azure_ml.services.inventory import Inventory
+        from shared.http.rest import RestClient
+
+        rest = RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default", retries=0)
+        return Inventory(rest, arm_endpoint=self.settings.arm_endpoint, get_record=self.azure_ml.get_record)
 
     @cached_property
     def transport(self) -> "RequestsTransport":

@@ -114,9 +114,7 @@ class InventoryPage:
 class Inventory(Protocol):
     """What a workspace holds. Methods raise what those of `RunSource` raise."""
 
-    def list_workspaces(self, scope: str) -> Iterable[WorkspaceId]:
-        """Yield what can be read of a list, and raise then if something else is on it."""
-        ...
+    def list_workspaces(self, scope: str) -> Sequence[WorkspaceId]: ...
 
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""

@@ -25,6 +25,8 @@ _APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 """An app setting of the Functions host and its worker: where telemetry is sent."""
 _WORKER_EXPORTS = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
 """An app setting of the Functions worker: it sends metrics and traces to Application Insights."""
+_SHORTEST, _LONGEST = 30, 36_500
+"""Days; what is younger may be asked for again by an event that is late."""
 _TRUE = ("1", "true", "t", "yes", "y")
 """What the worker takes for yes."""
 
@@ -68,6 +70,7 @@ class Settings:
         openlineage_jobs: allow-list of namespaces of jobs that OpenLineage may report; one that ends in `*` stands
             for all that begin so. Empty: nothing is taken.
         scanners: the names or object ids under which Purview's scans write; what they wrote was scanned.
+        retention_days: what is older and no longer needed leaves the ledger; 0 keeps all.
     """
 
     purview_endpoint: str
@@ -86,6 +89,7 @@ class Settings:
     telemetry: str = WORKER
     openlineage_jobs: tuple[str, ...] = ()
     scanners: tuple[str, ...] = ()
+    retention_days: int = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, app: Path = APP) -> Self:
@@ -113,6 +117,7 @@ class Settings:
             downstream=reader.downstream("LINEAGE_DOWNSTREAM", default=app / DEFAULT_DOWNSTREAM),
             openlineage_jobs=reader.namespaces("LINEAGE_OPENLINEAGE_JOBS"),
             scanners=reader.names("LINEAGE_SCANNERS"),
+            retention_days=reader.days("LINEAGE_RETENTION_DAYS"),
             openlineage_out=reader.outlet("LINEAGE_OPENLINEAGE_OUT"),
             openlineage_scope=reader.optional("LINEAGE_OPENLINEAGE_SCOPE"),
             telemetry=reader.choice("LINEAGE_TELEMETRY", (WORKER, CONSOLE)),
@@ -170,6 +175,14 @@ class _Reader:
 
     def names(self, name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.optional(name).split(",") if part.strip())
+
+    def days(self, name: str) -> int:
+        value = self.optional(name) or "0"
+        days = int(value) if re.fullmatch(r"[0-9]{1,5}", value) else -1
+        if days and not _SHORTEST <= days <= _LONGEST:
+            self.problems.append(f"{name}: {value!r} is no number of days; give {_SHORTEST} to {_LONGEST}, or 0")
+            return 0
+        return days
 
     def namespaces(self, name: str) -> tuple[str, ...]:
         values = self.names(name)

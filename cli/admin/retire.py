@@ -1,19 +1,23 @@
-"""`lineage retire-accelerator`: removes what Microsoft's Purview ML lineage accelerator wrote into the catalog."""
+"""`lineage retire`, `retire-accelerator`: remove from the catalog what Azure ML deleted, what the accelerator wrote."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.options import days
 from shared.catalog.kinds import COLUMN, CONTAINMENTS, KINDS, SCHEMA, kind_of
 from shared.catalog.qualified_names import QualifiedName
 
 if TYPE_CHECKING:
+    from shared.bootstrap import Services
     from shared.catalog.entities import Found
     from shared.purview.catalog import PurviewCatalog
+    from shared.state.ports import Row
 
 PREFIX = "pyapacheatlas://"
 """What all its names begin with, and none of ours."""
@@ -73,6 +77,99 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
     doomed.sort(key=lambda each: (kind_of(each.ref.type_name).retired, each.ref.qualified_name))
     catalog.remove_entities([each.guid for each in doomed])
     click.echo(f"{len(doomed)} deleted.", err=True)
+
+
+@click.command(short_help="Remove what Azure ML has deleted long ago.")
+@click.option("--deleted", is_flag=True, required=True, help="Runs and model versions that Azure ML has deleted.")
+@click.option(
+    "--older-than",
+    type=days,
+    default="90d",
+    show_default=True,
+    metavar="DAYS",
+    help="Only what has been marked as deleted for so long.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be marked and removed; change nothing.")
+@click.option("--annotated", is_flag=True, help="Remove also what people have classified, labelled or described.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; it needs --dry-run or --yes.")
+def retire(*, deleted: bool, older_than: timedelta, dry_run: bool, annotated: bool, yes: bool, as_json: bool) -> None:
+    """
+    Remove runs and model versions from the catalog that Azure ML has deleted, and what the ledger knows of them.
+
+    Marks first, as deleted, what Azure ML does not have any more; what has had that mark for --older-than is removed.
+    The app itself marks models and never runs, since Azure ML says of no run that it was deleted. What people have
+    classified, labelled, described or tied to a glossary term is kept and listed.
+
+    Example: lineage retire --deleted --older-than 90d --dry-run
+    """
+    from cli.session import open_services
+    from shared.catalog.entities import DELETED as MARK
+    from shared.publishing.plan_marks import Mark
+
+    del deleted  # there is nothing else that could be retired yet
+    if as_json and not (dry_run or yes):
+        raise click.UsageError("--json needs --dry-run or --yes.")
+    services = open_services()
+    before = services.now() - older_than
+    marked = [*_find_deleted_runs(services, before)]
+    for row in () if dry_run else marked:
+        services.publisher.publish(Mark(row, MARK))
+    # Without a wait, what was marked just now is due as well.
+    due = [*_list_marked(services, before), *(marked if not older_than else ())]
+    due = list({row.key: row for row in due}.values())
+    kept = {} if annotated else _find_annotated(services, [row.key for row in due])
+    doomed = [row for row in due if row.key not in kept]
+    if as_json:
+        names = {"marked": marked, "remove": doomed}
+        document = {word: [row.key for row in rows] for word, rows in names.items()}
+        click.echo(json.dumps({**document, "keep": {name: list(words) for name, words in kept.items()}}, indent=2))
+    else:
+        words = "to be marked" if dry_run else "marked"
+        click.echo(f"{len(marked)} {words} as deleted, {len(doomed)} to be removed.")
+        for row in doomed:
+            click.echo(f"{row.kind}  {row.key}")
+        for name, written in kept.items():
+            click.echo(f"kept  {name} has {', '.join(written)}")
+    if dry_run or not doomed:
+        return
+    if not yes:
+        click.confirm(f"Remove these {len(doomed)}?", abort=True, err=True)
+    click.echo(f"{sum(services.publisher.retire(row) for row in doomed)} removed.", err=True)
+
+
+def _find_deleted_runs(services: "Services", before: datetime) -> "Iterator[Row]":
+    from shared.reconciling.archived_and_deleted import find_deleted_runs
+
+    workspaces = {each for scope in services.allowed.prefixes for each in services.inventory.list_workspaces(scope)}
+    for workspace in sorted(workspaces):
+        yield from find_deleted_runs(workspace, services.inventory, services.resolver, services.ledger, before=before)
+
+
+def _list_marked(services: "Services", before: datetime) -> "Iterator[Row]":
+    """Yield what was marked as deleted before a time."""
+    from shared.catalog.entities import DELETED
+
+    for kind in ("run", "model"):
+        after = ""
+        while rows := services.ledger.list_rows(kind, after=after):
+            after = rows[-1].key
+            yield from (
+                row for row in rows if row.status == DELETED and row.updated_at is not None and row.updated_at < before
+            )
+
+
+def _find_annotated(services: "Services", names: "Sequence[QualifiedName]") -> dict[str, tuple[str, ...]]:
+    """Return what people have written on, with what that is; labels of ours are none of that."""
+    from shared.catalog.entities import UNSCANNED
+    from shared.publishing.labels import PREFIX
+
+    found: dict[str, tuple[str, ...]] = {}
+    for entity in services.catalog.get_entities(names):
+        labels = [each for each in entity.get("labels") or [] if each != UNSCANNED and not each.startswith(PREFIX)]
+        if words := _annotations({**entity, "labels": labels}):
+            found[str(entity["attributes"]["qualifiedName"])] = words
+    return found
 
 
 def list_types() -> list[str]:

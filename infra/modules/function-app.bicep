@@ -51,6 +51,9 @@ param openLineageScope string
 @description('Names or object ids under which scans of Purview write, separated by commas; empty if they are not known.')
 param scanners string
 
+@description('Days after which what is no longer needed leaves the ledger; 0 keeps all.')
+param ledgerRetentionDays int
+
 @description('ARM ids of the workspaces that events may come from.')
 param workspaces array
 
@@ -182,6 +185,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     LINEAGE_OPENLINEAGE_OUT: openLineageOut
     LINEAGE_OPENLINEAGE_SCOPE: openLineageScope
     LINEAGE_SCANNERS: scanners
+    LINEAGE_RETENTION_DAYS: string(ledgerRetentionDays)
     LINEAGE_STORAGE: blobEndpoint
     LINEAGE_TELEMETRY: 'worker'
     LINEAGE_WORKSPACES: join(workspaces, ',')

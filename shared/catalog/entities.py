@@ -88,6 +88,7 @@ class Found:
         outputs, inputs: those of a process that it has now.
         removed: guids of what it was linked to before; an entity that was made again under its name has another.
         scanned: something on it is what a scan leaves; who wrote it last says nothing.
+        parents: what it is part of, by relationship attribute; each write of it has to say that again.
     """
 
     ref: Ref
@@ -98,6 +99,7 @@ class Found:
     scanned: bool = False
     inputs: tuple[Ref, ...] = ()
     removed: frozenset[str] = frozenset()
+    parents: tuple[tuple[str, Ref], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

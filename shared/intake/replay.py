@@ -118,11 +118,12 @@ def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
     A dead letter stays open until its message has ended well, which closes it. Until then a note says that it is on
     its way, and it is not put there again unless it was stored again or the message must be lost.
     """
-    letters = state.dead_letters.list_open(reasons=OUTAGES, limit=EVENT_LIMIT)
+    letters = state.dead_letters.name_open(OUTAGES)
     sent = {name: datetime.fromisoformat(note["at"]) for name, note in read_folder(state.notes, _ON_THEIR_WAY).items()}
-    state.notes.forget_in(_ON_THEIR_WAY, sent.keys() - {letter.id for letter in letters})
+    state.notes.forget_in(_ON_THEIR_WAY, sent.keys() - letters.keys())
     until = now() - _WAY
-    due = [each for each in letters if each.id not in sent or sent[each.id] < max(each.at, until)]
+    names = [name for name, at in letters.items() if name not in sent or sent[name] < max(at, until)]
+    due = [letter for name in names[:EVENT_LIMIT] if (letter := state.dead_letters.get(name))]
     for letter in due:
         messages = list_messages(
             letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import STATE, UNSCANNED, Entity
+from shared.catalog.entities import DELETED, STATE, UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
@@ -37,8 +37,10 @@ from shared.publishing.plan import (
     Plan,
     Planner,
     Skip,
+    begun_name,
     is_data_asset,
     is_of_tree,
+    root_of,
     row_of,
     take_away,
     used_name,
@@ -47,7 +49,7 @@ from shared.publishing.plan_azure_ml import AzureMlPlanner
 from shared.publishing.plan_marks import Mark, MarkPlanner
 from shared.publishing.plan_openlineage import JobRunPlanner
 from shared.redaction import redact_text
-from shared.state.ports import Leases, Ledger, Look, Row
+from shared.state.ports import Leases, Ledger, Look, Placeholder, Row
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,17 @@ class WriterLease:
     def was_held_since(self, moment: datetime) -> bool:
         """Whether another worker held it, or part of it, after a time."""
         return self.previous_end is not None and self.previous_end >= moment
+
+    def stop_renewing(self) -> None:
+        """
+        Renew it for the last time: it is given up soon, together with what is written then.
+
+        Where one writes at a time, as in SQLite, a thread that renews it would wait for that write, and that for it.
+        """
+        self.check()
+        self._is_over.set()
+        with self._alone:
+            pass
 
     def release(self) -> None:
         """Let others take it."""
@@ -363,6 +376,30 @@ class Publisher:
         if about and (row is None or row.outcome != PUBLISHED):
             self._ledger.put_rows([row_of(event, about.key, about.kind, DEAD_LETTERED, reason=reason)])
 
+    def retire(self, deleted: Row) -> bool:
+        """
+        Remove from the catalog what is marked as deleted, and forget it; returns whether it still was so.
+
+        The entity goes first: if we die in between, the next one finds none, and forgets the rest.
+        """
+        root = root_of(deleted)
+        with WriterLease.take(self._leases, [root], now=self._now) as lease:
+            row = self._ledger.get_rows([deleted.key]).get(deleted.key)
+            if row is None or row.status != DELETED:
+                return False  # it is back, and was published again
+            for found in self._catalog.find([row.key]).values():
+                lease.check()
+                self._catalog.remove_entity(found)
+            self._ledger.index_uses([], forget=self._ledger.get_tree(root).uses.get(row.key, ()))
+            waiting = (name for name, kind in row.matches.items() if kind == MatchKind.PLACEHOLDER.value)
+            self._ledger.forget_placeholders(Placeholder(QualifiedName(name), root, row.key) for name in waiting)
+            if is_of_tree(row.key):
+                self._ledger.forget_tree(root)
+            else:
+                self._ledger.forget_fingerprints([row.key])
+            self._ledger.forget_rows([row.key])
+        return True
+
     def _planner_of(self, event: AnyEvent | Mark) -> Planner:
         match event:
             case Event():
@@ -432,7 +469,7 @@ class Publisher:
             with self._ledger.together():
                 self._note_before(plan)
         prepared = plan
-        batches = _Batches(partial(self._note_entities, plan))
+        batches = _Batches(partial(self._note_batch, plan))
         lease.check()
         try:
             result = self._catalog.upsert_entities(
@@ -449,6 +486,9 @@ class Publisher:
                 self._mark_again(taken)
             self._publish_readers(plan)
             rejections = result.rejections
+            is_over = self._announcer is None and plan.folding is None  # else what follows is done under the lease
+            if is_over:
+                lease.stop_renewing()
             with self._ledger.together():
                 self._note_written(plan, result.guids.keys() - batches.noted)
                 self._ledger.add_to_tree(plan.root, uses=plan.uses)
@@ -456,7 +496,7 @@ class Publisher:
                     self._ledger.put_matches(plan.looked_up)
                     self._ledger.add_placeholders(plan.placeholders)
                 self._ledger.put_rows(_rows_after_refusal(plan, rejections) if rejections else _root_last(plan))
-                if self._announcer is None and plan.folding is None:  # what follows is done under the lease
+                if is_over:
                     lease.release()
         except LeaseHeldError as error:
             self._forget(plan)  # of what was noted as written, our last request may have undone some
@@ -545,6 +585,12 @@ class Publisher:
         used = {used_name(each.ref.qualified_name): str(plan.root) for each in plan.entities if is_data_asset(each.ref)}
         self._note_entities(plan, names, used)
 
+    def _note_batch(self, plan: Plan, names: Collection[QualifiedName]) -> None:
+        """Note what a part of a large plan has written, and that there is more to come."""
+        with self._ledger.together():
+            self._ledger.add_to_tree(plan.root, fingerprints={begun_name(plan.root): "1"})
+            self._note_entities(plan, names, {})
+
     def _note_entities(self, plan: Plan, names: Collection[QualifiedName], used: Mapping[QualifiedName, str]) -> None:
         """Note what entities were when they were written just now, so that they are not written again."""
         written = {
@@ -585,14 +631,14 @@ class _Batches:
     Not the last batch: it is noted when all that follows from the plan is done, and is written again until then.
     """
 
-    note: Callable[[Collection[QualifiedName], Mapping[QualifiedName, str]], None]
+    note: Callable[[Collection[QualifiedName]], None]
     last: Collection[QualifiedName] = ()
     noted: set[QualifiedName] = field(default_factory=set)
 
     def add(self, guids: Mapping[QualifiedName, str]) -> None:
         """Take the next batch, and note the one before."""
         if self.last:
-            self.note(self.last, {})
+            self.note(self.last)
             self.noted.update(self.last)
         self.last = set(guids)
 

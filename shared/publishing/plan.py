@@ -301,6 +301,16 @@ def used_name(asset: QualifiedName) -> QualifiedName:
     return QualifiedName(f"used/{asset}")
 
 
+def root_of(row: Row) -> QualifiedName:
+    """Name the run tree that a row belongs to, or what else has a lease of its own."""
+    return QualifiedName(row.root or row.key) if row.kind == "run" else row.key
+
+
+def begun_name(root: QualifiedName) -> QualifiedName:
+    """Name what the ledger keeps of a run tree that was begun: what it has of that is not asked for of a new one."""
+    return QualifiedName(f"begun/{root}")
+
+
 def is_of_tree(name: QualifiedName) -> bool:
     """Whether the ledger keeps what was written of an entity with the run tree it belongs to."""
     return qualified_names.is_of_run(name) or qualified_names.source_of_power_bi_link(name) is not None

@@ -6,7 +6,7 @@ from shared.catalog.entities import STATE, Entity
 from shared.catalog.kinds import STEP
 from shared.intake.event_types import Event
 from shared.ports import Catalog
-from shared.publishing.plan import About, Plan, Planner, Skip
+from shared.publishing.plan import About, Plan, Planner, Skip, root_of
 from shared.state.ports import Row
 
 
@@ -42,7 +42,8 @@ class MarkPlanner:
 
     def plan(self, *, force: bool = False) -> Plan | Skip:
         """Work out which entities get the state, whatever was written of them before; none that the catalog lacks."""
-        row, root, entities = self.mark.row, self.mark.row.key, tuple[Entity, ...]()
+        row, entities = self.mark.row, tuple[Entity, ...]()
+        root = root_of(row)
         if self.run:
             plan = self.run.plan(force=True)
             if isinstance(plan, Skip):
@@ -57,7 +58,7 @@ class MarkPlanner:
                 if each.ref.qualified_name in here
             )
         elif found := self.catalog.find([row.key]).get(row.key):
-            entities = (Entity(found.ref, self._attributes(found.name)),)
+            entities = (Entity(found.ref, self._attributes(found.name), parents=dict(found.parents)),)
         noted = replace(row, status=self.mark.state)
         return Plan(self.about.words, root, entities, entities, (noted,), partial=True)
 

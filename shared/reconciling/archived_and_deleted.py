@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from shared.catalog.entities import ACTIVE, ARCHIVED, DELETED
@@ -14,12 +15,12 @@ from shared.intake.synthetic_events import event_about, key_of
 from shared.model import FROM_EVENT, AssetId, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
-from shared.publishing.plan import PUBLISHED, SKIPPED
+from shared.publishing.plan import PUBLISHED, SKIPPED, root_of
 from shared.publishing.plan_marks import Mark
 from shared.reconciling.coverage import MARK, Gap
 from shared.reconciling.missed_events import PAGES
 from shared.reconciling.progress import Progress, Tick
-from shared.state.ports import Row, State, digest_of, read_folder
+from shared.state.ports import Ledger, Row, State, digest_of, read_folder
 
 MARKS = 50
 """Things in one tick that are marked as archived; a run among them is read from Azure ML again."""
@@ -308,6 +309,52 @@ class StateMarker:
         else:
             self.progress.gaps.pop(key, None)
         return not why
+
+
+def find_deleted_runs(
+    workspace: WorkspaceId, inventory: Inventory, source: RunSource, ledger: Ledger, *, before: datetime
+) -> Iterator[Row]:
+    """
+    Yield published runs that Azure ML does not have any more, of trees of which it lists no root.
+
+    Nothing else finds them: there is no event about that, and no list of what was deleted.
+
+    Args:
+        before: those that were written or marked since are left out.
+    """
+    listed = {
+        item.name for archived in (False, True) for item in _list_all(inventory.list_runs, workspace, archived=archived)
+    }
+    gone: dict[str, bool] = {}
+    after = ""
+    while rows := ledger.list_rows("run", workspace=workspace, after=after):
+        after = rows[-1].key
+        for row in rows:
+            parsed = parse(root_of(row))
+            is_old = row.updated_at is None or row.updated_at < before
+            if row.outcome != PUBLISHED or row.status == DELETED or not is_old or not parsed or not parsed.run_id:
+                continue
+            name = parsed.run_id
+            if name not in gone:
+                gone[name] = name not in listed and _is_gone(source, workspace, name)
+            if gone[name]:
+                yield row
+
+
+def _list_all(list_page: Callable[..., InventoryPage], workspace: WorkspaceId, *, archived: bool) -> Iterator[Listed]:
+    page = list_page(workspace, archived=archived)
+    yield from page.items
+    while page.next:
+        page = list_page(workspace, page=page.next, archived=archived)
+        yield from page.items
+
+
+def _is_gone(source: RunSource, workspace: WorkspaceId, run_id: str) -> bool:
+    try:
+        source.get_root_status(workspace, run_id)
+    except RecordNotFoundError:
+        return True
+    return False
 
 
 def _digest(items: Sequence[Listed]) -> str:

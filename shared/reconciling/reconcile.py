@@ -18,6 +18,7 @@ from shared.model import WorkspaceId
 from shared.ports import Catalog, Inventory, RunSource
 from shared.publishing.engine import Publisher, WriterLease
 from shared.publishing.labels import ClassificationLabels
+from shared.publishing.plan import SKIPPED
 from shared.reconciling.archived_and_deleted import StateMarker
 from shared.reconciling.changed_endpoints import ChangedEndpointFinder
 from shared.reconciling.coverage import LABEL, LOST, Coverage, Gap, TickNote, note_workspaces, read_lost
@@ -36,7 +37,9 @@ LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
 _OUTAGES_EVERY = timedelta(hours=1)
 """So seldom dead letters are listed, of which there may be many that only a person can replay."""
-_LABELS = "reconcile/labels"
+FORGOTTEN = 500
+"""Rows of runs, and as many matches, in one tick that are looked at for being too old."""
+_LABELS, _RETENTION = "reconcile/labels", "reconcile/retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Reconciler:
 
     Attributes:
         drain_poison: takes what it can from the poison queue; returns how many messages are left there.
+        keep: what is older and no longer needed leaves the ledger; 0 keeps all.
     """
 
     inventory: Inventory
@@ -60,6 +64,7 @@ class Reconciler:
     now: Callable[[], datetime]
     labels: ClassificationLabels | None = None
     drain_poison: Callable[[], int] = lambda: 0
+    keep: timedelta = timedelta(0)
 
     def tick(self) -> list[Coverage]:
         """
@@ -97,6 +102,7 @@ class Reconciler:
             "placeholders": PlaceholderReplacer(self.catalog, self.state, tick).replace,
             "labels": partial(self._refresh_labels, tick),
             "leases": self._purge_leases,
+            **({"retention": self._forget_old} if self.keep else {}),
         }
         turns, problems = Turns(tick, note.served), dict(note.problems)
         of_workspaces = {each.arm_id for each in workspaces}
@@ -153,8 +159,7 @@ class Reconciler:
         problems: dict[str, str] = {}
         for scope in self.allowed.prefixes:
             try:
-                for workspace in self.inventory.list_workspaces(scope):
-                    found.add(workspace)
+                found |= {*self.inventory.list_workspaces(scope)}
             except Exception as error:  # noqa: BLE001 - nor must one scope
                 failures.append(error)
                 problems[scope] = _log_failure(error, scope=scope)
@@ -180,6 +185,23 @@ class Reconciler:
     def _purge_leases(self) -> None:
         """Delete leases that were given up so long ago that no one who began before is still at work."""
         self.state.leases.purge(until=self.now() - _GIVEN_UP)
+
+    def _forget_old(self) -> None:
+        """
+        Go on through the ledger, and forget what is old and no longer needed.
+
+        That is how a place was found, which can be looked up again, and that something was skipped. What was published
+        stays, since what it led to may be asked for at any time.
+        """
+        note, before = dict(self.state.notes.get(_RETENTION) or {}), self.now() - self.keep
+        ledger = self.state.ledger
+        after = str(note.get("matches") or "")
+        note["matches"] = ledger.forget_old_matches(before=before, after=after, limit=FORGOTTEN)
+        rows = ledger.list_rows("run", after=str(note.get("run") or ""), limit=FORGOTTEN)
+        old = [row for row in rows if row.outcome == SKIPPED and row.updated_at and row.updated_at < before]
+        ledger.forget_rows([row.key for row in old])
+        note["run"] = rows[-1].key if len(rows) == FORGOTTEN else ""
+        self.state.notes.put(_RETENTION, note)
 
     @staticmethod
     def _refresh_each(

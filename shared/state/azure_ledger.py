@@ -17,7 +17,7 @@ from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT, folders_above
 from shared.state.azure_leases import Seen
-from shared.state.azure_table import ALL, END, Document, DocumentTable, Stored, pack, row_key, timed_key
+from shared.state.azure_table import ALL, END, PAST_HASHES, Document, DocumentTable, Stored, pack, row_key, timed_key
 from shared.state.ports import Ledger, Look, Placeholder, PlaceUse, Row, WrittenTree, digest_of
 from shared.validation import members_of
 
@@ -86,6 +86,11 @@ class AzureLedger:
             {_place_of_row(key): pack(key, document, columns=_COLUMNS) for key, document in documents.items()}
         )
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None:
+        wanted = list(keys)
+        self._table.delete(map(_place_of_row, wanted))
+        self._delete_earlier(_ROW, list(map(row_key, wanted)))
+
     def put_look(self, look: Look) -> None:
         document = {**asdict(look), "at": look.at.isoformat()}
         self._table.put({f"{_LOOK}.{timed_key(look.at, look.root)}": pack(look.root, document)})
@@ -114,12 +119,12 @@ class AzureLedger:
         own, name = where, of_workspace(workspace) if workspace else ""
         if workspace:
             own += " and workspace eq '{}'".format(name.replace("'", "''"))
-        begin = f"{row_key(after)}{_OWN}{END}" if after else "0"
-        stored = self._table.list_first(f"{prefix}{begin}", f"{prefix}g", limit, where=own)
+        begin = f"{row_key(after)}{_OWN}{END}" if after else ""
+        stored = self._table.list_first(f"{prefix}{begin}", f"{prefix}{PAST_HASHES}", limit, where=own)
         found = {row_key(row.key): row for row in (_to_row(each.document) for each in stored)}
         if self._table.holds(_ROW):
             some = 0
-            for each in self._table.list_between(begin, "g", partition=_ROW, where=where):
+            for each in self._table.list_between(begin, PAST_HASHES, partition=_ROW, where=where):
                 row = _to_row(each.document)
                 if _segment(row.key) == segment and name in ("", _workspace_of(row.key)):
                     found.setdefault(each.row, row)
@@ -206,9 +211,6 @@ class AzureLedger:
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
         return self.find_uses(paths, (), is_output=is_output)
-
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        return self.find_uses((), (path,), is_output=is_output, limit=limit)
 
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
@@ -323,6 +325,11 @@ class AzureLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         self._delete(_MATCH, map(_place_name, places))
 
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        page = self._table.list_first(after or f"{_MATCH}{_BELOW}", f"{_MATCH}{_AFTER}", limit)
+        self._table.delete(each.row for each in page if datetime.fromisoformat(each.document["at"]) < before)
+        return f"{page[-1].row}{_OWN}" if len(page) == limit else ""
+
     def _get(self, kind: str, names: Iterable[str]) -> Mapping[str, Document]:
         keys = {name: f"{kind}{_BELOW}{row_key(name)}" for name in names}
         found = self._table.get_many(keys.values())
@@ -383,13 +390,13 @@ class CachedLedger:
             Cache(size=_CACHED, seconds=_FRESH.total_seconds(), clock=lambda: now().timestamp()) for _ in range(2)
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
+        self.forget_rows, self.forget_old_matches = ledger.forget_rows, ledger.forget_old_matches
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
-        self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
+        self.index_uses, self.find_uses_at, self.find_uses = ledger.index_uses, ledger.find_uses_at, ledger.find_uses
         self.add_placeholders, self.list_placeholders = ledger.add_placeholders, ledger.list_placeholders
         self.forget_placeholders = ledger.forget_placeholders
-        self.find_uses_below, self.find_uses = ledger.find_uses_below, ledger.find_uses
         self.together = ledger.together
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:

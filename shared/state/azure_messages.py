@@ -99,6 +99,10 @@ class AzureDeadLetters:
             letters = list(pool.map(self._read, [name for _, name in wanted[:limit]]))
         return sorted((letter for letter in letters if letter), key=lambda letter: letter.at)
 
+    def name_open(self, reasons: Collection[str]) -> Mapping[str, datetime]:
+        found = sorted((at, name) for name, reason, at in self._list() if reason in reasons)
+        return {unquote(name.removeprefix(f"{_OPEN}/").removesuffix(".json")): at for at, name in found}
+
     def count_open(self) -> Mapping[str, OpenLetters]:
         return count_by_reason((reason, at) for _, reason, at in self._list())
 

@@ -85,6 +85,10 @@ class DeadLetters(Protocol):
         """Return dead letters that no replay has closed, of any reason or of some, oldest first, all or so many."""
         ...
 
+    def name_open(self, reasons: Collection[str]) -> Mapping[str, datetime]:
+        """Return the ids of those of some reasons, oldest first, and when each was stored; none of it is read."""
+        ...
+
     def count_open(self) -> Mapping[str, OpenLetters]:
         """Count by reason, in alphabetical order, what no replay has closed; none of it is read."""
         ...
@@ -299,6 +303,8 @@ class Ledger(Protocol):
 
     def put_rows(self, rows: Iterable[Row]) -> None: ...
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None: ...
+
     def get_tree(self, root: QualifiedName) -> "WrittenTree":
         """Return what was written of the runs of a tree, in one request or so, however many they are."""
         ...
@@ -340,6 +346,15 @@ class Ledger(Protocol):
 
     def forget_matches(self, places: Iterable[Ref]) -> None: ...
 
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        """
+        Forget matches from before a time, of the next few in any order that stays the same.
+
+        Returns:
+            What `after` is to be the next time; "" at the end.
+        """
+        ...
+
     def index_uses(self, uses: Iterable[PlaceUse], *, forget: Iterable[PlaceUse] = ()) -> None:
         """Let uses of places be found by their paths, and others not any more."""
         ...
@@ -348,14 +363,14 @@ class Ledger(Protocol):
         """Return who wrote or read any of these very places, in order."""
         ...
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        """Return who wrote or read something inside a folder, in order; of more than `limit` any so many."""
-        ...
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
-        """Return who wrote or read any of some very places, or something inside some folders, in order."""
+        """
+        Return who wrote or read any of some very places, or something inside some folders, in order.
+
+        Of more than `limit` inside a folder, any so many.
+        """
         ...
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:

@@ -236,6 +236,12 @@ class SqliteDeadLetters:
         )
         return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons][:limit]
 
+    def name_open(self, reasons: Collection[str]) -> Mapping[str, datetime]:
+        rows = self._database.select(
+            "SELECT id, reason, at FROM dead_letters WHERE closed_at IS NULL ORDER BY at, rowid"
+        )
+        return {row["id"]: datetime.fromisoformat(row["at"]) for row in rows if row["reason"] in reasons}
+
     def count_open(self) -> Mapping[str, OpenLetters]:
         rows = self._database.select(
             "SELECT reason, COUNT(*) AS number, MIN(at) AS oldest FROM dead_letters WHERE closed_at IS NULL "
@@ -288,6 +294,9 @@ class SqliteLedger:
             ],
         )
 
+    def forget_rows(self, keys: Iterable[QualifiedName]) -> None:
+        self._database.write_many("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
+
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         for row in self._database.select("SELECT * FROM tree_models WHERE root = ?", (root,)):
@@ -333,17 +342,14 @@ class SqliteLedger:
         statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
         return _to_uses(self._database.select_in(statement, set(paths)))
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
-        values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
-        return _to_uses(self._database.select(statement, values))
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
         found = set(self.find_uses_at(at, is_output=is_output))
+        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
         for path in inside:
-            found.update(self.find_uses_below(path, is_output=is_output, limit=limit))
+            values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
+            found.update(_to_uses(self._database.select(statement, values)))
         return sorted(found)
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:
@@ -411,6 +417,10 @@ class SqliteLedger:
     def forget_matches(self, places: Iterable[Ref]) -> None:
         values = [(place.type_name, place.qualified_name) for place in places]
         self._database.write_many("DELETE FROM matches WHERE place_type = ? AND place_name = ?", values)
+
+    def forget_old_matches(self, *, before: datetime, after: str = "", limit: int = 1_000) -> str:
+        self._database.write_many("DELETE FROM matches WHERE at < ?", [(_text(before),)])
+        return ""
 
     def put_look(self, look: Look) -> None:
         values = (look.root, _text(look.at), look.number, look.digest, look.failures)

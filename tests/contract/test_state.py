@@ -35,7 +35,7 @@ from shared.state.ports import (
     read_folder,
 )
 from shared.state.table_service import TableService, Write
-from tests.contract.stores import Clock, Open
+from tests.contract.stores import KEY, OTHER, Clock, Open
 from tests.harness.storage import empty, no_token, open_table
 from tests.unit.examples import WORKSPACE_ID
 
@@ -257,6 +257,28 @@ def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, 
     assert state.ledger.get_matches([blob], placeholders_since=clock.moment) == {}
 
 
+def test_old_matches_are_forgotten_and_younger_ones_stay(state: State, clock: Clock) -> None:
+    """A few of them at a time, until none is left."""
+    old = [Ref("azure_blob_path", QualifiedName(f"https://a.blob.core.windows.net/c/{number}")) for number in range(3)]
+    state.ledger.put_matches({place: Match(place, MatchKind.EXACT) for place in old})
+    clock.advance(timedelta(days=1) if clock.service_follows else timedelta(seconds=1))
+    young = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/young"))
+    state.ledger.put_matches({young: Match(young, MatchKind.EXACT)})
+    after = state.ledger.forget_old_matches(before=clock.moment, limit=2)
+    while after:
+        after = state.ledger.forget_old_matches(before=clock.moment, after=after, limit=2)
+    assert set(state.ledger.get_matches([*old, young], placeholders_since=clock.moment)) == {young}
+
+
+def test_rows_are_forgotten(state: State, reopen: Open) -> None:
+    """Of any kind; what is not there does not matter."""
+    run = qualified_names.of_run(WORKSPACE_ID, "run")
+    rows = [Row(run, "run", "published"), Row(KEY, "link", "published"), Row(OTHER, "link", "published")]
+    state.ledger.put_rows(rows)
+    state.ledger.forget_rows([run, KEY, QualifiedName("azureml://unknown")])
+    assert set(reopen().ledger.get_rows([run, KEY, OTHER])) == {OTHER}
+
+
 def test_placeholder_is_remembered_only_for_the_time_asked_for(state: State, clock: Clock) -> None:
     """A scan may have found the data since; what a scan found stays found."""
     place = Ref("azure_blob_path", QualifiedName("https://a.blob.core.windows.net/c/x"))
@@ -285,6 +307,7 @@ def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_ope
 def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> None:
     """Those of a closed one are not; each reason comes with the time of its oldest."""
     assert dict(state.dead_letters.count_open()) == {}
+    assert dict(state.dead_letters.name_open(["AccessDenied"])) == {}
     begun = clock.moment
     for reason in ("Späte Antwort", "AccessDenied", "AccessDenied", "Over"):
         last = state.dead_letters.put(reason=reason, detail="", body="{}", attempts=1)
@@ -294,6 +317,9 @@ def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> 
         ("AccessDenied", OpenLetters(2, begun + timedelta(seconds=1))),
         ("Späte Antwort", OpenLetters(1, begun)),
     ]
+    open_now = state.dead_letters.list_open(reasons=["AccessDenied", "Späte Antwort"])
+    named = state.dead_letters.name_open(["AccessDenied", "Späte Antwort", "Over"])
+    assert list(named.items()) == [(letter.id, letter.at) for letter in open_now]
 
 
 def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:
@@ -539,10 +565,10 @@ def test_place_is_found_by_its_path_and_by_the_folders_above(state: State) -> No
     paths = [f"{FILESYSTEM}raw", f"{FILESYSTEM}raw/a.csv", f"{FILESYSTEM}nothing"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=True)) == ["whole raw", "one raw/a.csv", "two raw/a.csv"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=False)) == ["reader raw/a.csv"]
-    below = state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9)
+    below = state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9)
     assert below == written[:3]
-    assert len(state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=2)) == 2
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw/a.csv", is_output=True, limit=9) == []
+    assert len(state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=2)) == 2
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw/a.csv"], is_output=True, limit=9) == []
 
 
 def test_place_that_is_used_no_more_is_not_found(state: State) -> None:
@@ -558,7 +584,7 @@ def test_place_of_any_name_is_found(state: State, name: str) -> None:
     found = use(f"raw/{name}", "one")
     state.ledger.index_uses([found, use("raw", "two")])
     assert state.ledger.find_uses_at([found.path], is_output=True) == [found]
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [found]
 
 
 def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: State) -> None:
@@ -594,7 +620,7 @@ def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_again(
                 keys = {"PartitionKey": "wrote", "RowKey": key_of_use(each)}
                 table.upsert_entity({**keys, "name": each.path, "document": json.dumps(document)})
     assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
-    assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
+    assert ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [old, other]
     new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
     ledger.index_uses([new])
     assert ledger.find_uses_at([old.path], is_output=True) == sorted([new, other])

@@ -140,6 +140,12 @@ class FakeCatalog(Script):
             for entity in here
         }
 
+    def reach(self) -> None:
+        self.called("reach")
+
+    def find_collection_problem(self) -> str:
+        return ""
+
     def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> list[Ref]:
         self.called("search")
         refs = (entity.ref for entity in self.entities.values())
@@ -238,6 +244,9 @@ class FakeDeadLetters(Script):
     ) -> list[DeadLetter]:
         wanted = [letter for letter in self.letters if not reasons or letter.reason in reasons]
         return [letter for letter in wanted if letter.id not in self.closed][:limit]
+
+    def name_open(self, reasons: Collection[str]) -> dict[str, datetime]:
+        return {letter.id: letter.at for letter in self.list_open(reasons=reasons)}
 
     def count_open(self) -> dict[str, OpenLetters]:
         return count_by_reason((letter.reason, letter.at) for letter in self.list_open())

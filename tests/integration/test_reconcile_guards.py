@@ -10,9 +10,11 @@ from click.testing import CliRunner, Result
 
 from cli.main import cli as lineage
 from questions.health import read_health
+from shared.catalog.entities import Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LineageError
 from shared.model import WorkspaceId
+from shared.places.matching import Match, MatchKind
 from shared.publishing.engine import LEASE
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, Gap, TickNote
@@ -684,3 +686,28 @@ def test_ledger_is_not_asked_about_what_is_archived_and_was_marked(app: App, mon
     clock.move(timedelta(days=1))
     app.tick()
     assert others[0] in asked  # once a day all of it is compared, whatever the list says
+
+
+def test_what_is_no_longer_needed_leaves_the_ledger_when_it_is_old(app: App) -> None:
+    """How a place was found, and that something was skipped; what was published stays, and so does what is young."""
+    app, clock = at_clock(app)
+    publish_all(app)
+    ledger, place = app.services.ledger, Ref("azure_datalake_gen2_path", QualifiedName(HISTORY))
+    skipped = QualifiedName(f"{WS}/runs/skipped")
+    ledger.put_rows([Row(skipped, "run", "skipped", reason="it has left nothing behind")])
+    ledger.put_matches({place: Match(place, MatchKind.EXACT)})
+
+    def is_known() -> tuple[bool, bool, bool]:
+        rows = ledger.get_rows([skipped, QualifiedName(STEP)])
+        return (
+            skipped in rows,
+            QualifiedName(STEP) in rows,
+            place in ledger.get_matches([place], placeholders_since=clock()),
+        )
+
+    for keep, by in ((0, timedelta(days=40)), (41, timedelta(0))):
+        clock.move(by)
+        replace(app.services.reconciler, keep=timedelta(days=keep)).tick()
+        assert is_known() == (True, True, True)
+    replace(app.services.reconciler, keep=timedelta(days=39)).tick()
+    assert is_known() == (False, True, False)

@@ -1,7 +1,9 @@
-"""`lineage retire-accelerator` removes what the accelerator wrote, and nothing else."""
+"""`lineage retire-accelerator` removes what the accelerator wrote, `lineage retire` what Azure ML deleted; no more."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from click.testing import CliRunner, Result
 
 from cli.admin.retire import PREFIX, list_types
 from cli.main import cli as lineage
+from shared.catalog.qualified_names import QualifiedName
 from shared.purview.catalog import PurviewCatalog
-from tests.harness.app import App
+from tests.harness.app import WORKSPACE, WS, App
 
 Run = Callable[..., Result]
 
@@ -141,3 +144,85 @@ def test_catalog_without_leftovers_is_reported(start_app: Callable[[str], App]) 
     environ = start_app("credit-risk").emulator.environment()
     result = CliRunner().invoke(lineage, ["retire-accelerator", "--yes"], env=environ)
     assert (result.exit_code, result.output) == (0, "Nothing of the accelerator is left.\n")
+
+
+TRAIN, OTHER = f"{WS}/runs/creditrisk_train", f"{WS}/runs/cccccccc-0000-4000-8000-000000000003"
+MODEL = f"{WS}/models/creditrisk_model/versions/2"
+
+
+@pytest.fixture
+def deleted(start_app: Callable[[str], App]) -> App:
+    """All of a workspace is published; then a run and a model version were deleted, and a tick has looked."""
+    app = start_app("credit-risk")
+    app.replay()
+    app.emulator.control.delete("jobs", "creditrisk_train")
+    app.emulator.control.delete("models", "creditrisk_model", "2")
+    app.tick()
+    return app
+
+
+@pytest.fixture
+def retire(deleted: App) -> Run:
+    """Run the command on its catalog and its ledger."""
+    environ = deleted.emulator.environment(f"sqlite:///{deleted.services.settings.storage}")
+    environ["LINEAGE_WORKSPACES"] = WORKSPACE
+    return lambda *arguments, input=None: CliRunner().invoke(
+        lineage, ["retire", "--deleted", *arguments], env=environ, input=input, catch_exceptions=False
+    )
+
+
+def known(app: App, name: str) -> str | None:
+    """Return the mark that the ledger has, None if it has no such row."""
+    row = app.services.ledger.get_rows([QualifiedName(name)]).get(QualifiedName(name))
+    return row.status if row else None
+
+
+def age(app: App, days: int) -> None:
+    """Let the ledger be so many days old."""
+    database = app.services.state.ledger._database  # type: ignore[attr-defined]
+    with database.transaction() as connection:
+        for key, text in connection.execute("SELECT key, updated_at FROM rows").fetchall():
+            before = datetime.fromisoformat(text) - timedelta(days=days)
+            connection.execute("UPDATE rows SET updated_at = ? WHERE key = ?", (before.isoformat(), key))
+
+
+def test_what_azure_ml_deleted_is_marked_first_and_removed_when_the_mark_is_old(deleted: App, retire: Run) -> None:
+    """The app has marked the model; of a run nothing else finds out. Everything else stays, also without a question."""
+    before = active(deleted)
+    age(deleted, 100)
+    shown = json.loads(retire("--dry-run", "--json").stdout)
+    assert shown == {"marked": [TRAIN], "remove": [MODEL], "keep": {}}
+    assert active(deleted) == before
+    result = retire(input="n\n")
+    assert (result.exit_code, "Aborted" in result.output) == (1, True), result.output
+    assert (known(deleted, TRAIN), deleted.entity(TRAIN)["attributes"]["state"]) == ("Deleted", "Deleted")
+    assert before.keys() == active(deleted).keys()
+    assert json.loads(retire("--yes", "--json").stdout)["remove"] == [MODEL]
+    assert before.keys() - active(deleted).keys() == {MODEL}
+    age(deleted, 100)
+    assert json.loads(retire("--yes", "--json").stdout)["remove"] == [TRAIN]
+    assert before.keys() - active(deleted).keys() == {MODEL, TRAIN}
+    assert (known(deleted, MODEL), known(deleted, TRAIN)) == (None, None)
+    assert known(deleted, OTHER) == "Completed"
+    deleted.tick()
+    assert before.keys() - active(deleted).keys() == {MODEL, TRAIN}
+    assert json.loads(retire("--yes", "--json").stdout) == {"marked": [], "remove": [], "keep": {}}
+
+
+def test_what_a_person_wrote_on_is_retired_only_if_asked_for(deleted: App, retire: Run) -> None:
+    """A label of ours was written by no person."""
+    client = deleted.services.catalog._client
+    client.put(f"/entity/guid/{deleted.entity(TRAIN)['guid']}/labels", ["golden"])
+    client.put(f"/entity/guid/{deleted.entity(MODEL)['guid']}/labels", ["upstream_PERSONAL"])
+    shown = json.loads(retire("--older-than", "0", "--yes", "--json").stdout)
+    assert (shown["remove"], shown["keep"]) == ([MODEL], {TRAIN: ["labels"]})
+    assert f"kept  {TRAIN} has labels" in retire("--older-than", "0").output
+    assert json.loads(retire("--older-than", "0", "--yes", "--json", "--annotated").stdout)["remove"] == [TRAIN]
+    assert TRAIN not in active(deleted)
+
+
+def test_run_that_was_published_again_meanwhile_is_not_retired(deleted: App) -> None:
+    """Its row says so, whatever was read before."""
+    row = deleted.services.ledger.get_rows([QualifiedName(OTHER)])[QualifiedName(OTHER)]
+    assert not deleted.services.publisher.retire(replace(row, status="Deleted"))
+    assert OTHER in active(deleted)

@@ -126,6 +126,17 @@ def test_deleted_model_version_is_not_found_anywhere(emulator: Emulator, get: Ge
     assert get("/jobs/creditrisk_train").status_code == 200
 
 
+def test_deleted_job_is_not_found_anywhere_nor_what_is_below_it(emulator: Emulator, get: Get) -> None:
+    """Not read and not listed, until one of that name comes again."""
+    listed = names(get, "/jobs")
+    emulator.control.delete("jobs", "creditrisk_pipeline")
+    assert get("/jobs/creditrisk_pipeline").status_code == 404
+    assert get("/jobs/cccccccc-0000-4000-8000-000000000003").status_code == 404
+    assert names(get, "/jobs") == [name for name in listed if name != "creditrisk_pipeline"]
+    emulator.control.add_to_azure_ml({"workspaces": {"ws-credit": {"runs": {"creditrisk_pipeline": {}}}}})
+    assert get("/jobs/creditrisk_pipeline").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "deployment"),
     [("onlineEndpoints", "creditrisk-endpoint", "blue"), ("batchEndpoints", "nightly", "one")],
@@ -198,7 +209,7 @@ def test_archiving_what_is_not_there_is_refused(emulator: Emulator, get: Get, ar
 @pytest.mark.parametrize(
     ("arguments", "deployment"),
     [
-        (("jobs", "job_001"), None),
+        (("jobs", "absent"), None),
         (("models", "creditrisk_model"), None),
         (("models", "creditrisk_model", "9"), None),
         (("models", "creditrisk_model", "2"), "blue"),
@@ -210,7 +221,7 @@ def test_archiving_what_is_not_there_is_refused(emulator: Emulator, get: Get, ar
 def test_deleting_what_is_not_there_is_refused(
     emulator: Emulator, get: Get, arguments: tuple[str, ...], deployment: str | None
 ) -> None:
-    """Nor can jobs be deleted, or a model as a whole."""
+    """Nor can a model be deleted as a whole."""
     assert get("").ok
     with pytest.raises(ValueError, match=r"\w"):
         emulator.control.delete(*arguments, deployment=deployment)

@@ -83,6 +83,14 @@ def test_dead_letters_of_an_outage_go_back_to_the_queue_and_no_others(desk: Desk
     assert replay_after_outage(desk.services.state, now=desk.services.now) == 0
 
 
+def test_those_that_are_on_their_way_keep_no_other_from_it(desk: Desk) -> None:
+    """There may be more than one tick puts on the queue."""
+    for number in range(EVENT_LIMIT + 2):
+        desk.fake_letters.put(reason="AccessDenied", detail="", body="{}", attempts=31, id=f"letter-{number}")
+    sent = [replay_after_outage(desk.services.state, now=desk.services.now) for _ in range(3)]
+    assert sent == [EVENT_LIMIT, 2, 0]
+
+
 def test_dead_letter_that_is_stored_again_goes_back_to_the_queue_again(desk: Desk) -> None:
     """What refuses for longer than a message waits."""
     letters_of_an_outage(desk)

@@ -68,6 +68,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         "LINEAGE_DOWNSTREAM": str(mapping(tmp_path / "bi.yaml")),
         "LINEAGE_OPENLINEAGE_JOBS": " synapse-credit , https://adb-1.azuredatabricks.net/*,",
         "LINEAGE_SCANNERS": "ServiceAdmin, 11111111-2222-3333-4444-555555555555",
+        "LINEAGE_RETENTION_DAYS": "400",
         "LINEAGE_OPENLINEAGE_OUT": "https://marquez.contoso.com/api/v1/lineage",
         "LINEAGE_OPENLINEAGE_SCOPE": "api://marquez/.default",
     }
@@ -85,9 +86,18 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         downstream=parse_downstream(DOWNSTREAM, "bi.yaml"),
         openlineage_jobs=("synapse-credit", "https://adb-1.azuredatabricks.net/*"),
         scanners=("ServiceAdmin", "11111111-2222-3333-4444-555555555555"),
+        retention_days=400,
         openlineage_out="https://marquez.contoso.com/api/v1/lineage",
         openlineage_scope="api://marquez/.default",
     )
+
+
+@pytest.mark.parametrize("value", ["29", "-1", "1.5", "a year", "99999999999"])
+def test_retention_that_is_no_number_of_days_is_refused(environ: dict[str, str], value: str) -> None:
+    """Nothing is forgotten by mistake; what is young may still be asked for."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_env({**environ, "LINEAGE_RETENTION_DAYS": value})
+    assert "LINEAGE_RETENTION_DAYS" in str(caught.value)
 
 
 def test_unknown_settings_are_ignored(environ: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ ENDPOINTS = {
     "batchEndpoints": "batch_endpoints",
     "serverlessEndpoints": "serverless_endpoints",
 }
-DELETABLE = ("models", *ENDPOINTS)
+DELETABLE = ("jobs", "models", *ENDPOINTS)
 
 Thing = TypeVar("Thing")
 
@@ -46,13 +46,21 @@ class Lifecycle:
             self.archived.discard(path)
 
     def delete(self, workspace: Workspace, kind: str, name: str, version: str | None, deployment: str | None) -> None:
-        """Delete a model version, an endpoint or one of its deployments."""
+        """
+        Delete a job with the runs below it, a model version, an endpoint or one of its deployments.
+
+        Source: "Jobs - Delete" of the REST API of Azure Machine Learning.
+        """
         if kind not in DELETABLE:
             raise ValueError(f"{kind!r} cannot be deleted, only {', '.join(DELETABLE)}")
         below: list[str] = []
         if kind == "models":
             known = version is not None and deployment is None and (name, version) in workspace.models
             path = _path(kind, name, version)
+        elif kind == "jobs":
+            known = version is None and deployment is None and name in workspace.runs
+            path = _path(kind, name)
+            below = [_path(kind, run.id) for run in workspace.family_of(name)]
         else:
             endpoint = workspace.endpoints(kind).get(name)
             known = endpoint is not None and version is None and deployment in (None, *endpoint.deployments)
@@ -67,6 +75,8 @@ class Lifecycle:
         """Forget the deletion of what a fragment of the workspace names: it was created again."""
         for label in node.get("models", {}):
             self.deleted.discard(_path("models", *split_label(label)))
+        for run_id in node.get("runs", {}):
+            self.deleted.discard(_path("jobs", run_id))
         for kind, key in ENDPOINTS.items():
             for name, endpoint in node.get(key, {}).items():
                 self.deleted.discard(f"{kind}/{name}")
@@ -76,12 +86,27 @@ class Lifecycle:
     def applied_to(self, workspace: Workspace) -> Workspace:
         """Give the workspace without what was deleted, and with what was archived marked."""
         return replace(
-            workspace,
+            self._without_jobs(workspace),
             archived=self.archived,
             models=_without(workspace.models, {key: _path("models", *key) for key in workspace.models}, self.deleted),
             online_endpoints=self._endpoints(workspace, "onlineEndpoints"),
             batch_endpoints=self._endpoints(workspace, "batchEndpoints"),
             serverless_endpoints=self._endpoints(workspace, "serverlessEndpoints"),
+        )
+
+    def _without_jobs(self, workspace: Workspace) -> Workspace:
+        """Give the runs as they are, which may be very many, unless some were deleted."""
+        gone = {path.removeprefix("jobs/") for path in self.deleted if path.startswith("jobs/")}
+        if not gone:
+            return workspace
+        return replace(
+            workspace,
+            runs={name: run for name, run in workspace.runs.items() if name not in gone},
+            newest_first=[run for run in workspace.newest_first if run.id not in gone],
+            children={
+                name: tuple(child for child in children if child not in gone)
+                for name, children in workspace.children.items()
+            },
         )
 
     def _endpoints(self, workspace: Workspace, kind: str) -> Mapping[str, Endpoint]:
