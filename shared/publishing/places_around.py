@@ -64,7 +64,7 @@ def list_collected(
 
     Args:
         past: by deployments, where they did so before.
-        before: what the ledger has of it. One that was made anew goes on with what the one before it has collected.
+        before: what the ledger has of it. A deployment made again adds to what the earlier one collected.
     """
     found = {}
     for each in endpoint.deployments:

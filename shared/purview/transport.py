@@ -383,7 +383,7 @@ def active_links(listed: object) -> list[Mapping[str, Any]]:
 
 def objects_in(body: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
     """
-    Return the objects on a list of an answer; what is none on it is as if it were not there.
+    Return the objects in a list of an answer, and nothing for any other item.
 
     >>> objects_in({"value": [{"id": "1"}, None]}, "value"), objects_in({"value": None}, "value")
     ([{'id': '1'}], [])

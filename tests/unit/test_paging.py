@@ -170,7 +170,7 @@ def test_null_among_workspaces_by_guid_costs_none_of_the_others() -> None:
 
 
 def test_null_among_children_costs_none_of_the_others() -> None:
-    """It is told apart from the end of the list."""
+    """The end of the list is another thing."""
     listed: Json = {"value": [None, *page("a")["value"]]}
     found = list(WorkspaceApi(Pages(listed), record(REGION)).list_children("pipe"))
     assert [child and child["runId"] for child in found] == [None, "a"]
