@@ -278,7 +278,7 @@ def test_catalog_that_cannot_be_reached_for_longer_than_messages_wait_leaves_not
 
 
 @pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.name)
-def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
+def test_package_that_was_missing_for_days_costs_nothing_but_time(
     with_expected: dict[str, object],
     deploy: Deploy,
     emulator: Emulator,
@@ -293,7 +293,7 @@ def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
 
     with monkeypatch.context() as patch:
         patch.setattr(Publisher, "publish", fail)
-        deployment.run(WEEK)
+        deployment.run(2 * DAY)
         assert "collect_poison" in deployment.host.succeeded
     deployment.set(deployment.right)
     deployment.run(SOON)
