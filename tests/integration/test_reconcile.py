@@ -36,6 +36,12 @@ def reasons(coverage: Coverage) -> dict[str, str]:
     return {gap.name: gap.reason for gap in coverage.gaps}
 
 
+def globs_that_wait(app: App) -> list[str]:
+    """List the globs that reconciling asks the catalog for."""
+    waiting = app.services.state.ledger.list_placeholders()
+    return [each.name.rpartition("/")[2] for each in waiting if "*" in each.name]
+
+
 def state_of(app: App, name: str) -> object:
     """Return the attribute `state` of an entity."""
     return app.entity(name)["attributes"].get("state")
@@ -250,6 +256,10 @@ def test_set_that_comes_after_another_is_read_by_the_glob_too(app: App, add: Add
     for _ in range(3):
         tick(app)
     assert inputs_of(app, "one") == [name, later]
+    assert globs_that_wait(app) == ["loans_*.csv"]
+    week = app.services.now() + timedelta(days=7)
+    App(app.emulator, replace(app.services, now=lambda: week)).services.reconciler.tick()
+    assert globs_that_wait(app) == []
 
 
 def test_glob_that_waits_is_its_folder_once_that_was_scanned(app: App, add: Add) -> None:
