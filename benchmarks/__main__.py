@@ -8,11 +8,12 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backfill, throughput
+from benchmarks import backfill, scale, throughput
 from benchmarks.backfill import measure_backfill
 from benchmarks.indexing import measure_indexing
 from benchmarks.publication import measure_publication
 from benchmarks.receiving import measure_bursts, measure_receiving
+from benchmarks.scale import measure_rematching, measure_reporting, measure_scale
 from benchmarks.table import measure_table
 from benchmarks.throughput import measure_throughput
 
@@ -26,12 +27,17 @@ def main() -> int:
         "receiving": lambda _: measure_receiving(),
         "table": lambda _: measure_table(),
         "throughput": lambda options: measure_throughput(options.events),
+        "scale": lambda options: measure_scale(options.rows),
+        "rematching": lambda _: measure_rematching(),
+        "reporting": lambda options: measure_reporting(options.reported),
         "backfill": lambda options: measure_backfill(options.runs),
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(measure)}; default: all of them")
     parser.add_argument("--runs", type=int, default=backfill.RUNS, help="runs that are backfilled")
     parser.add_argument("--events", type=int, default=throughput.EVENTS, help="events that go through the whole path")
+    parser.add_argument("--rows", type=int, nargs="+", default=scale.ROWS, help="rows of the ledger, fewest first")
+    parser.add_argument("--reported", type=int, nargs="+", default=scale.REPORTED, help="OpenLineage events of one run")
     options = parser.parse_args()
     if unknown := set(options.names) - set(measure):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")

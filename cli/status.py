@@ -69,13 +69,13 @@ def _to_text(health: "Health", waiting: int, poison: int, *, limit: int | None) 
             "  start, or its storage refused. They come back by themselves once it can; `lineage doctor` says why."
         )
     yield lines
-    count = len(health.dead_letters)
+    count = health.open
     if not count:
         yield ["Dead letters: none is open."]
         return
     lines = [f"Dead letters: {count} {'is' if count == 1 else 'are'} open."]
-    for reason, letters in health.dead_letters_by_reason():
-        lines.append(f"  {reason}: {len(letters)}, the oldest of {letters[0].at:%Y-%m-%d %H:%M:%S} UTC")
+    for reason, letters in health.dead_letters.items():
+        lines.append(f"  {reason}: {letters.count}, the oldest of {letters.oldest:%Y-%m-%d %H:%M:%S} UTC")
         lines.append(f"    {replay_command(reason)}")
     yield lines
 

@@ -77,6 +77,7 @@ class Emulator:
     control: Control
     ca_bundle: str
     url: str
+    tls: ssl.SSLContext
 
     def __init__(self, scenario: str = "empty", *, port: int = 0, latency_ms: float = 0) -> None:
         self.services = Services(Scenario.parse(scenario), latency_ms)
@@ -88,7 +89,7 @@ class Emulator:
         authority = trustme.CA(organization_name="Azure ML and Purview emulator")
         ca_bundle = Path(self._directory.name) / "ca.pem"
         authority.cert_pem.write_to_path(str(ca_bundle))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(HOST, "localhost").configure_cert(context)
 
         ready: Future[_Running] = Future()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 HITS = 20
+_LETTERS = 200
+"""Dead letters that are shown; `lineage status` has the count of all."""
 
 
 class Reading:
@@ -114,6 +116,7 @@ class Reading:
                     services.dead_letters,
                     now=services.now(),
                     scopes=services.allowed.prefixes,
+                    letters=_LETTERS,
                 ),
             )
 

@@ -1,14 +1,14 @@
 """How much of each workspace is in the catalog, what is missing and why, and which dead letters are open."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shared.reconciling.coverage import Coverage, Gap
 from shared.reconciling.progress import read_coverage
-from shared.state.ports import DeadLetter, DeadLetters, Notes
+from shared.state.ports import DeadLetter, DeadLetters, Notes, OpenLetters
 
 KIND_WORDS: Mapping[str, str] = {"run": "completed runs", "model": "model versions", "endpoint": "endpoints"}
 _FINAL = ("MalformedEvent", "OversizedEvent")
@@ -17,20 +17,27 @@ _FINAL = ("MalformedEvent", "OversizedEvent")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the last tick of `reconcile` found in each workspace, and the open dead letters, oldest first."""
+    """
+    What the last tick of `reconcile` found in each workspace, and the open dead letters.
+
+    Attributes:
+        dead_letters: how many there are, by reason, in alphabetical order.
+        oldest: some of them, oldest first.
+    """
 
     coverages: tuple[Coverage, ...]
-    dead_letters: tuple[DeadLetter, ...]
+    dead_letters: Mapping[str, OpenLetters]
+    oldest: tuple[DeadLetter, ...] = ()
 
     @property
     def is_covered(self) -> bool:
         """Whether every workspace was looked through, and everything in it has lineage."""
         return bool(self.coverages) and all(each.is_whole for each in self.coverages)
 
-    def dead_letters_by_reason(self) -> Iterator[tuple[str, tuple[DeadLetter, ...]]]:
-        """Yield each reason, in alphabetical order, with its dead letters."""
-        for reason in sorted({letter.reason for letter in self.dead_letters}):
-            yield reason, tuple(letter for letter in self.dead_letters if letter.reason == reason)
+    @property
+    def open(self) -> int:
+        """How many dead letters are open."""
+        return sum(letters.count for letters in self.dead_letters.values())
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
         return {
@@ -38,23 +45,28 @@ class Health:
             "dead_letters": [
                 {
                     "reason": reason,
-                    "count": len(letters),
-                    "oldest": letters[0].at.isoformat(),
+                    "count": letters.count,
+                    "oldest": letters.oldest.isoformat(),
                     "replay": replay_command(reason),
                 }
-                for reason, letters in self.dead_letters_by_reason()
+                for reason, letters in self.dead_letters.items()
             ],
         }
 
 
-def read_health(notes: Notes, dead_letters: DeadLetters, *, now: datetime, scopes: Sequence[str] = ()) -> Health:
+def read_health(
+    notes: Notes, dead_letters: DeadLetters, *, now: datetime, scopes: Sequence[str] = (), letters: int = 0
+) -> Health:
     """
     Read what is stored; nothing is asked of Azure ML or the catalog.
 
     Args:
         scopes: the allow-list; what is new in it has not been looked at yet.
+        letters: so many dead letters are read themselves; the others are only counted.
     """
-    return Health(tuple(read_coverage(notes, now=now, scopes=tuple(scopes))), tuple(dead_letters.list_open()))
+    coverages = tuple(read_coverage(notes, now=now, scopes=tuple(scopes)))
+    oldest = tuple(dead_letters.list_open(limit=letters)) if letters else ()
+    return Health(coverages, dead_letters.count_open(), oldest)
 
 
 def replay_command(reason: str) -> str:

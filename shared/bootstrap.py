@@ -18,6 +18,7 @@ from shared.intake.receive import enqueue
 from shared.publishing.announce import Announcer
 from shared.publishing.engine import Publisher
 from shared.publishing.labels import ClassificationLabels
+from shared.reconciling.progress import note_unmarked
 from shared.reconciling.reconcile import Reconciler
 from shared.settings import Settings, wants_application_insights, wants_console
 from shared.state.ports import DeadLetters, Ledger, Message, Queue, State
@@ -144,6 +145,7 @@ class Services:
             labels=self.labels,
             announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
             publish_again=self._publish_again,
+            mark_again=partial(note_unmarked, self.state.notes),
         )
 
     def _publish_again(self, events: Sequence[str]) -> None:
@@ -261,6 +263,15 @@ class Services:
         from shared.http.rest import RestClient
 
         return RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default")
+
+    @cached_property
+    def impatient_inventory(self) -> "Inventory":
+        """The workspaces for those who ask whether they can be read now: nothing is tried again."""
+        from shared.azure_ml.services.inventory import Inventory
+        from shared.http.rest import RestClient
+
+        rest = RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default", retries=0)
+        return Inventory(rest, arm_endpoint=self.settings.arm_endpoint, get_record=self.azure_ml.get_record)
 
     @cached_property
     def transport(self) -> "RequestsTransport":

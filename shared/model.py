@@ -437,6 +437,7 @@ class Deployment:
         field: where Azure ML says which models it serves.
         notes: why it is not known which model it serves; "" if it is.
         changed_at: when it was created or changed last, in UTC; "" if that is not said.
+        created_at: when it was created, in UTC; "" if that is not said.
         collected: the data assets that keep its requests and predictions, by the names of the collections.
     """
 
@@ -450,6 +451,7 @@ class Deployment:
     notes: str = ""
     collected: tuple[Port, ...] = ()
     changed_at: str = ""
+    created_at: str = ""
 
 
 BATCH, SERVERLESS = "Batch", "Serverless"

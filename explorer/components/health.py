@@ -19,9 +19,12 @@ def coverage_and_dead_letters(health: Health) -> list[Component]:
     return [
         html.H2("Coverage"),
         *([_workspace(coverage) for coverage in health.coverages] or [_nothing_looked_at()]),
-        html.H2(f"Dead letters ({len(health.dead_letters)})"),
+        html.H2(f"Dead letters ({health.open})"),
         *(
-            [_reason(reason, letters) for reason, letters in health.dead_letters_by_reason()]
+            [
+                _reason(reason, each.count, [letter for letter in health.oldest if letter.reason == reason])
+                for reason, each in health.dead_letters.items()
+            ]
             or [html.P("None is open: every event was understood and published.")]
         ),
     ]
@@ -74,15 +77,17 @@ def _gaps(gaps: Sequence[Gap]) -> Component:
     )
 
 
-def _reason(reason: str, letters: Sequence[DeadLetter]) -> Component:
+def _reason(reason: str, count: int, letters: Sequence[DeadLetter]) -> Component:
     command = replay_command(reason)
+    more = count - len(letters)
     return html.Article(
         [
-            html.H3(f"{reason} ({len(letters)})"),
+            html.H3(f"{reason} ({count})"),
             html.Div(
                 [html.Code(command), copy_button(command, label=f"Copy the command for {reason}")], className="command"
             ),
-            html.Ul([_letter(letter) for letter in letters[:_ROWS]], className="letters"),
+            html.Ul([_letter(letter) for letter in letters], className="letters"),
+            *([html.P(f"… and {more:,} more.")] if more else []),
         ],
         className="card",
     )

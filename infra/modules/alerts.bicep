@@ -56,6 +56,18 @@ var rules = [
     severity: 2
   }
   {
+    name: 'coming-back'
+    displayName: 'Alert: messages come back'
+    description: 'Handling a message fails again and again for a reason that is not the message. Runbook: Messages come back.'
+    query: '${outcomes} and tostring(customDimensions.outcome) == "came_back" | summarize Total = sum(valueSum)'
+    timeAggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 9
+    frequency: 'PT15M'
+    window: 'PT1H'
+    severity: 2
+  }
+  {
     name: 'coverage'
     displayName: 'Alert: coverage'
     description: 'Azure Machine Learning holds what the catalog does not show. Runbook: Coverage below target.'

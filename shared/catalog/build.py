@@ -33,7 +33,7 @@ from shared.catalog.kinds import (
     STEP,
     kind_of,
 )
-from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Run, RunTree, Workspace, WorkspaceId
+from shared.model import BATCH, SERVERLESS, Data, DataAsset, Endpoint, Port, Run, RunTree, Workspace, WorkspaceId
 from shared.places.matching import MatchKind, list_feeds, places_of_feed, registered_from
 
 
@@ -112,11 +112,7 @@ def build_endpoint(endpoint: Endpoint, *, matches: Matches) -> tuple[Entity, ...
         if deployment.collected:  # data assets are in datastores, and those in the workspace
             entities.append(build_workspace(workspace))
         entities += [entity for port in deployment.collected for entity in build_data(workspace, port.data, matches)]
-        collected = [
-            each
-            for port in deployment.collected
-            for each in evidence_of_data(workspace.id, port.data, matches, is_output=True, field=port.field)
-        ]
+        collected = list(_of_outputs(workspace.id, deployment.collected, matches))
         entities.append(
             Entity(
                 Ref(DEPLOYMENT, qualified_names.of_deployment(ref.qualified_name, deployment.name)),
@@ -148,7 +144,7 @@ def _build_run(
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches, around)
-    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run, matches)]
+    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run.outputs, matches)]
     edges = without_known(around.of_runs.get(name, ()), evidence)
     yield from around.build(edges, matches)
     evidence += edges
@@ -244,10 +240,10 @@ def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[E
         yield from evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
 
 
-def _of_outputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
-    for port in run.outputs:
+def _of_outputs(workspace: WorkspaceId, outputs: Iterable[Port], matches: Matches) -> Iterator[Evidence]:
+    for port in outputs:
         yield from evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        # A registered output at a path of its own choosing: what reads the path must find the run that wrote it.
+        # A registered output at a path of its own choosing: what reads the path must find what wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data, matches)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
             yield from evidence_of_data(workspace, location, matches, is_output=True, field=field)

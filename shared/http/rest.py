@@ -187,13 +187,13 @@ class RetryAfter(tenacity.wait.wait_base):
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
     """
-    Three retries, waiting as the service asks but never longer than LONGEST_WAIT a time: the queue waits better.
+    Some retries, waiting as the service asks but never longer than LONGEST_WAIT a time: the queue waits better.
 
     The genuine policy sleeps for any Retry-After, past the time that the message is hidden from others.
     """
 
-    def __init__(self, backoff: float = 0.8) -> None:
-        super().__init__(retry_total=3, retry_backoff_factor=backoff, retry_backoff_max=10)
+    def __init__(self, backoff: float = 0.8, retries: int = 3) -> None:
+        super().__init__(retry_total=retries, retry_backoff_factor=backoff, retry_backoff_max=10)
 
     def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
         after = super().get_retry_after(response)
@@ -221,16 +221,17 @@ class RestClient:
         needs: str = WORKSPACE_READER,
         service: str = "Azure Resource Manager",
         retry_backoff: float = 0.8,
+        retries: int = 3,
     ) -> None:
         self._needs = needs
         self._service = service
         agent = UserAgentPolicy(base_user_agent="aml-purview-lineage")
         token = BearerTokenCredentialPolicy(credential, scope)
         self._authorised: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff), token]
+            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff, retries), token]
         )
         self._anonymous: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff)]
+            base_url="", transport=transport, policies=[agent, BoundedRetryPolicy(retry_backoff, retries)]
         )
 
     def get(self, url: str, *, params: Mapping[str, str] | None = None, anonymous: bool = False) -> Json:

@@ -51,7 +51,7 @@ _POISON_AT_ONCE = 500
 """Messages of the poison queue that one call takes."""
 _POISON_HIDDEN = timedelta(minutes=10)
 _ENDED = "the process ended during the attempt: out of memory, the function's time limit, or it was stopped"
-_GIVEN_UP = "it was given up, and no attempt said why: could the app start?"
+_NO_ATTEMPT = "no attempt at it has said why: the app could not start"
 
 
 def handle_message(
@@ -127,7 +127,7 @@ class Patience:
     first: timedelta = timedelta(seconds=30)
     first_for_lease: timedelta = timedelta(seconds=2)
     longest: timedelta = timedelta(hours=1)
-    longest_for_lease: timedelta = timedelta(minutes=5)
+    longest_for_lease: timedelta = timedelta(minutes=1)
     deferrals: int = 30
     for_lease: timedelta = timedelta(days=1)
     failures: int = 5
@@ -331,20 +331,15 @@ class Deliveries:
 
     def collect_poison(self, message: Message) -> Outcome:
         """
-        Put a message of the poison queue back on the queue.
+        Put a message of the poison queue back on the queue, where it waits for longer if it was there before.
 
-        It is there because the app could not start or its storage refused; of the second a note says so. Where it is
-        there for the second time and no note says why, it is dead-lettered.
+        It got there because the app could not start or its storage refused, which is no attempt at it, however often.
         """
         body = MessageBody.parse(message.body, message_id=message.id)
         noted = self.notes.get(_note_name(body)) or {}
-        why = str(noted.get("reason") or "PoisonMessage"), str(noted.get("detail") or _GIVEN_UP)
-        if noted.get("reason") or not body.returned:
-            delay = self.patience.longest if body.returned else timedelta(0)
-            return self._put_back(body, body.taken_back(), message, why=why, delay=delay)
-        outcome = dead_letter(body, *why, attempts=0, dead_letters=self.dead_letters)
-        self.notes.forget(_note_name(body))
-        return outcome
+        why = str(noted.get("reason") or "CouldNotStart"), str(noted.get("detail") or _NO_ATTEMPT)
+        delay = self.patience.longest if body.returned else timedelta(0)
+        return self._put_back(body, body.taken_back(), message, why=why, delay=delay)
 
     def drain_poison(self, poison: Queue) -> int:
         """
@@ -359,7 +354,13 @@ class Deliveries:
             message = poison.receive(visibility=_POISON_HIDDEN)
             if message is None:
                 break
-            self.collect_poison(message)
+            try:
+                self.collect_poison(message)
+            except LineageError as error:  # hidden for now; the others are not to wait for it
+                body = MessageBody.parse(message.body, message_id=message.id)
+                reason, detail = describe_error(error)
+                log_outcome(body, CAME_BACK, reason=reason, detail=detail, attempt=message.dequeue_count)
+                continue
             poison.delete(message)
         return poison.count()
 

@@ -8,7 +8,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.errors import MalformedEventError, TerminalError
@@ -17,10 +17,14 @@ from shared.intake.envelopes import split_events
 from shared.intake.message import REPLAY, describe_error
 from shared.intake.receive import RefusedBodyError, list_messages, recorded_refusal, refuse_lost_body
 from shared.publishing.plan import Skip
-from shared.state.ports import State
+from shared.state.ports import State, read_folder
 
 OUTAGES = ("AccessDenied", "ServiceUnavailable")
 """Reasons of dead letters that say nothing about the event: a service was down, or a role or a setting was wrong."""
+_ON_THEIR_WAY = "replayed"
+"""The folder of notes on dead letters whose message is on the queue again."""
+_WAY = timedelta(days=2)
+"""Longer than a message waits for what may get better."""
 BODY_LIMIT = 1024 * 1024
 EVENT_LIMIT = 500
 
@@ -111,18 +115,23 @@ def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
     """
     Put events on the queue again that became dead letters while a service refused; returns how many.
 
-    Each dead letter is closed as soon as its message is on the queue; if that fails too, it is opened again.
+    A dead letter stays open until its message has ended well, which closes it. Until then a note says that it is on
+    its way, and it is not put there again unless it was stored again or the message must be lost.
     """
-    letters = state.dead_letters.list_open(reasons=OUTAGES)[:EVENT_LIMIT]
-    for letter in letters:
+    letters = state.dead_letters.list_open(reasons=OUTAGES, limit=EVENT_LIMIT)
+    sent = {name: datetime.fromisoformat(note["at"]) for name, note in read_folder(state.notes, _ON_THEIR_WAY).items()}
+    state.notes.forget_in(_ON_THEIR_WAY, sent.keys() - {letter.id for letter in letters})
+    until = now() - _WAY
+    due = [each for each in letters if each.id not in sent or sent[each.id] < max(each.at, until)]
+    for letter in due:
         messages = list_messages(
             letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id
         )
         for message in messages:
             state.queue.put(message)
         if messages:
-            state.dead_letters.close(letter.id)
-    return len(letters)
+            state.notes.put_in(_ON_THEIR_WAY, {letter.id: {"at": now().isoformat()}})
+    return len(due)
 
 
 class Undelivered(Protocol):

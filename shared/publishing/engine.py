@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
-from shared.catalog.entities import UNSCANNED, Entity
+from shared.catalog.entities import STATE, UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
 from shared.errors import EntityRejectedError, LeaseHeldError
@@ -193,10 +193,12 @@ class Publisher:
         labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
         publish_again: Callable[[Sequence[str]], None] = lambda _: None,
+        mark_again: Callable[[Collection[QualifiedName]], None] = lambda _: None,
     ) -> None:
         """
         Args:
             publish_again: puts synthetic events on the queue, about runs that read what was written now.
+            mark_again: takes the names of runs that have lost the mark of being archived now.
         """
         self._catalog = catalog
         self._ledger = ledger
@@ -205,6 +207,7 @@ class Publisher:
         self._labels = labels
         self._announcer = announcer
         self._publish_again = publish_again
+        self._mark_again = mark_again
         self._trees: WeakValueDictionary[QualifiedName, Any] = WeakValueDictionary()  # locks, as long as one is used
         self._trees_guard = Lock()
         self._azure_ml = partial(
@@ -442,6 +445,8 @@ class Publisher:
             self._take_away_links(plan)
             if self._labels:  # before anything is noted: if this fails, the message comes back and writes again
                 self._labels.refresh(list_labelled(plan.entities))
+            if taken := [entity.ref.qualified_name for entity in plan.changed if entity.attributes.get(STATE) == ""]:
+                self._mark_again(taken)
             self._publish_readers(plan)
             rejections = result.rejections
             with self._ledger.together():

@@ -10,8 +10,8 @@ from shared.catalog import qualified_names
 from shared.catalog.assets import Around, Matches, ref_of_asset
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.kinds import MODEL
-from shared.catalog.qualified_names import QualifiedName, parse
-from shared.model import Data, DataAsset, Location, Run, RunTree, moment
+from shared.catalog.qualified_names import QualifiedName, is_of_run, parse
+from shared.model import Data, DataAsset, Endpoint, Location, RunTree, WorkspaceId, moment
 from shared.places.matching import registered_from
 from shared.places.place import BELOW_ROOT, Place, carries, folders_above, leads_to, run_of_path
 from shared.places.platforms import place_named, place_of
@@ -44,16 +44,38 @@ def list_uses(tree: RunTree) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
             PlaceUse(place.path, key, is_output, place.is_folder, data, *times, glob=place.glob)
             for is_output, ports in ((False, run.inputs), (True, run.outputs))
             for port in ports
-            for place, data, times in _places_of(tree, run, port.data, is_output=is_output)
+            for place, data, times in _places_of(
+                tree.workspace.id, port.data, (run.ended_at, run.started_at), is_output=is_output
+            )
             if place.path
         }
         found[key] = tuple(sorted(uses))
     return found
 
 
-def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Iterator[tuple[Place, Ref, tuple[str, str]]]:
+def list_collected(endpoint: Endpoint) -> dict[QualifiedName, tuple[PlaceUse, ...]]:
+    """Return which places the deployments of an endpoint keep requests and predictions in, as the ledger has it."""
+    key = qualified_names.of_endpoint(endpoint.workspace.id, endpoint.name)
+    found = {}
+    for each in endpoint.deployments:
+        name = qualified_names.of_deployment(key, each.name)
+        uses = {
+            PlaceUse(place.path, name, True, place.is_folder, data, *times)
+            for port in each.collected
+            for place, data, times in _places_of(
+                endpoint.workspace.id, port.data, ("", each.created_at), is_output=True
+            )
+            if place.path
+        }
+        if uses:
+            found[name] = tuple(sorted(uses))
+    return found
+
+
+def _places_of(
+    workspace: WorkspaceId, data: Data, times: tuple[str, str], *, is_output: bool
+) -> Iterator[tuple[Place, Ref, tuple[str, str]]]:
     """Yield where some data lies, what of it the graph shows there, and the times of a use of it."""
-    times = (run.ended_at, run.started_at)
     match data:
         case Location():
             place = place_of(data)
@@ -62,9 +84,9 @@ def _places_of(tree: RunTree, run: Run, data: Data, *, is_output: bool) -> Itera
             place = place_of(location)
             source = registered_from(data)
             if is_output:
-                yield place, place.ref if source else ref_of_asset(tree.workspace.id, data), times
+                yield place, place.ref if source else ref_of_asset(workspace, data), times
             elif source:
-                yield place, ref_of_asset(tree.workspace.id, data), (data.created_at, "")
+                yield place, ref_of_asset(workspace, data), (data.created_at, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +398,8 @@ def _by_data(uses: Iterable[PlaceUse]) -> dict[Ref, tuple[PlaceUse, ...]]:
 def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
     runs = sorted({_name_of(use.run) for use in writers})
     more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    who = f"run{'s' if len(runs) > 1 else ''} {', '.join(runs[:_NAMED])}{more}"
+    kind = ("runs " if len(runs) > 1 else "run ") if all(is_of_run(use.run) for use in writers) else ""
+    who = f"{kind}{', '.join(runs[:_NAMED])}{more}"
     below = "/".join(filter(None, (read.path.partition(BELOW_ROOT)[2], read.glob)))
     written = min(use.path for use in writers)
     if written == read.path and not read.glob:
@@ -387,5 +410,8 @@ def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
 
 
 def _name_of(run: QualifiedName) -> str:
+    """Return the id of a run, or the words for a deployment, which writes what it collects."""
     parsed = parse(run)
-    return parsed.run_id if parsed else str(run)
+    if parsed is None:
+        return str(run)
+    return parsed.run_id or f"deployment {parsed.name} of {parsed.endpoint}"

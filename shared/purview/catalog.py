@@ -211,6 +211,7 @@ class PurviewCatalog:
         Raises:
             ServiceUnavailableError: also if it does not know our types though they are installed; a part of it may lag
                 behind another. Nothing can be said of the entities not yet written.
+                So it is if the collection of new entities is not there: that is a setting, and no fault of theirs.
             AccessDeniedError: nothing may be written, which most often means that a role has not arrived yet.
         """
         wanted = tuple(entities)
@@ -219,6 +220,24 @@ class PurviewCatalog:
         except _UnknownTypeError:
             self.install_types()
             return _Upsert(self, self._client, known, before_each, after_each, installed=True).run(wanted)
+
+    def reach(self) -> None:
+        """Ask whether it is Purview, and whether the identity may read; 2 requests."""
+        self._client.reach()
+        self.find([QualifiedName("azureml://readiness")])
+
+    def find_collection_problem(self) -> str:
+        """Say what is wrong with the collection of new entities; "" if it is there, or if the account does not say."""
+        name = self._client.collection
+        try:
+            seen = self._client.list_collections() if name else {}
+        except LineageError as error:
+            logger.info("the account does not list its collections", extra={"detail": str(error)})
+            return ""
+        if not seen or name.casefold() in map(str.casefold, seen):
+            return ""
+        called_so = "".join(f"; one that is called so has the name {each}" for each in seen if seen[each] == name)
+        return f"PURVIEW_COLLECTION: no collection with the name {name} is visible{called_so}"
 
     def plan_types(self) -> TypePlan:
         """Compare our types with the catalog's (1 request)."""
@@ -291,6 +310,7 @@ class _Upsert:
     installed: bool = False
     result: Upserted = field(default_factory=Upserted)
     denials: int = 0
+    collection_is_there: bool = False
     denied: dict[QualifiedName, AccessDeniedError] = field(default_factory=dict)
 
     def run(self, entities: Sequence[Entity]) -> Upserted:
@@ -328,7 +348,7 @@ class _Upsert:
         try:
             answer = self.client.write_entities(written, collection=collection)
         except (RequestRefusedError, RecordNotFoundError, AccessDeniedError) as error:
-            self._look_into(error)
+            self._look_into(error, collection)
             if len(batch) == 1:
                 name = batch[0].ref.qualified_name
                 self.result.rejections[name] = str(error)
@@ -348,7 +368,7 @@ class _Upsert:
             self._write(lost, self.client.collection)  # a person had deleted what we knew, and it is in the root now
         self.after_each(guids)
 
-    def _look_into(self, error: LineageError) -> None:
+    def _look_into(self, error: LineageError, collection: str) -> None:
         """Raise what is not about single entities."""
         if isinstance(error, AccessDeniedError):
             self.denials += 1
@@ -359,6 +379,11 @@ class _Upsert:
                 raise _UnknownTypeError from error
             if any(each.type_name in str(error) for each in list_ours()):
                 raise ServiceUnavailableError(f"{error} (types were installed just now)") from error
+        if collection and not self.collection_is_there:
+            # No public source says how an unknown one is refused, so not the answer is read: the account is asked.
+            if problem := self.catalog.find_collection_problem():
+                raise ServiceUnavailableError(f"{problem} ({error})") from error
+            self.collection_is_there = True
 
 
 def _referenced_first(entities: Iterable[Entity]) -> list[Entity]:

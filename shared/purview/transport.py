@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 import tenacity
@@ -26,6 +26,8 @@ from shared.redaction import redact_text
 API_PATH = "/datamap/api/atlas/v2"
 SEARCH_PATH = "/datamap/api/search/query"
 API_VERSION = "2023-09-01"
+COLLECTIONS_PATH = "/account/collections"
+COLLECTIONS_VERSION = "2019-11-01-preview"
 
 ATTEMPTS = 4
 LONGEST_WAIT = 30.0
@@ -55,7 +57,9 @@ class _Answer(AtlasResponse):
         try:
             self.body: Any = response.json() if response.content else None
         except ValueError as error:
-            raise ServiceUnavailableError(f"the catalog's answer is not JSON: {response.text[:200]}") from error
+            raise _not_of_purview("the answer is not JSON", response.text) from error
+        if not isinstance(self.body, dict | None):
+            raise _not_of_purview("the answer is no JSON object", response.text)
 
 
 class Throttle:
@@ -142,6 +146,7 @@ class PurviewClient(AtlasClient):
     ) -> None:
         super().__init__(f"{endpoint.rstrip('/')}{API_PATH}", authentication=_Token(credential, scope))  # type: ignore[no-untyped-call]
         self._search_url = f"{endpoint.rstrip('/')}{SEARCH_PATH}"
+        self._collections_url = f"{endpoint.rstrip('/')}{COLLECTIONS_PATH}"
         self._session = session
         self.collection = collection
         self._retrying = tenacity.Retrying(
@@ -156,8 +161,17 @@ class PurviewClient(AtlasClient):
         self._throttle = Throttle(clock=clock, sleep=lambda seconds: self._retrying.sleep(seconds))
 
     def get(self, path: str) -> dict[str, Any]:
-        """Read what is at a path of the API; {} if the answer is empty."""
-        return self._send("GET", f"{self.endpoint_url}{path}", None).body or {}
+        """Read entities at a path of the API; {} if the answer is empty."""
+        answer: dict[str, Any] = self._send("GET", f"{self.endpoint_url}{path}", None).body or {}
+        if answer and answer.keys().isdisjoint(_OF_ENTITIES):
+            raise _not_of_purview(f"GET {path.partition('?')[0]}: the answer has no entities", str(answer))
+        return answer
+
+    def reach(self) -> None:
+        """Ask for a type that every catalog has, and no other host knows."""
+        answer = self._send("GET", f"{self.endpoint_url}/types/entitydef/name/DataSet", None).body or {}
+        if answer.get("name") != "DataSet":
+            raise _not_of_purview("the answer is not the type that was asked for", str(answer))
 
     def put(self, path: str, body: object) -> None:
         self._send("PUT", f"{self.endpoint_url}{path}", None, body)
@@ -167,12 +181,17 @@ class PurviewClient(AtlasClient):
 
     def write_entities(self, entities: list[AtlasEntity], *, collection: str = "") -> dict[str, Any]:
         """Create or update entities in one request; with a collection, all of them are moved there."""
-        answer = self._post_http(
-            f"{self.endpoint_url}/entity/bulk",
-            {"collectionId": collection} if collection else None,
-            self._prepare_entity_upload(entities),
+        answer: dict[str, Any] = (
+            self._post_http(
+                f"{self.endpoint_url}/entity/bulk",
+                {"collectionId": collection} if collection else None,
+                self._prepare_entity_upload(entities),
+            ).body
+            or {}
         )
-        return answer.body or {}
+        if "guidAssignments" not in answer:  # Atlas names every entity of the request: nothing may have been written
+            raise _not_of_purview("POST /entity/bulk: the answer names no entity", str(answer))
+        return answer
 
     def search(self, query: Mapping[str, object], *, pages: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the hits of a search, which is an API of its own beside Atlas's; those of some pages at most."""
@@ -185,6 +204,22 @@ class PurviewClient(AtlasClient):
             token = str((answer or {}).get("continuationToken") or "")
             if not token:
                 return
+
+    def list_collections(self) -> dict[str, str]:
+        """
+        Return the collections that the identity sees: by their names what people call them.
+
+        Wire shape: azure-rest-api-specs, Azure.Analytics.Purview.Account, Collections - List Collections.
+        """
+        found: dict[str, str] = {}
+        params: dict[str, Any] = {"api-version": COLLECTIONS_VERSION}
+        while True:
+            page = self._send("GET", self._collections_url, params).body or {}
+            found |= {str(each["name"]): str(each.get("friendlyName") or "") for each in page.get("value") or []}
+            token = parse_qs(urlsplit(str(page.get("nextLink") or "")).query).get("$skipToken")
+            if not token or token == params.get("$skipToken"):
+                return found
+            params["$skipToken"] = token
 
     def _get_http(self, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> AtlasResponse:
         return self._send("GET", url, params)
@@ -216,7 +251,7 @@ class PurviewClient(AtlasClient):
             response = self._session.request(
                 method,
                 url,
-                params={**(params or {}), "api-version": API_VERSION},
+                params={"api-version": API_VERSION, **(params or {})},
                 json=json,
                 headers=self.generate_request_headers(),
                 timeout=_TIMEOUTS,
@@ -254,20 +289,42 @@ def _may_be_over_soon(error: BaseException) -> bool:
 
 
 def _to_error(what: str, response: requests.Response) -> LineageError:
+    """
+    Say what a refusal means; one that is not in the words of Purview says nothing of the request.
+
+    Atlas's own answers are AtlasErrorResponse, {requestId, errorCode, errorMessage}, as the specification of the Data
+    Map has it (azure-rest-api-specs, Azure.Analytics.Purview.DataMap); the gateway before it answers {error: {code,
+    message}}, or a page where a request is too large. It knows every path and method that we use: a 404 or 405 without
+    a code of Atlas is of another host, or of a gateway whose service is not there now.
+    """
     code, words = _error_of(response)
     status = response.status_code
-    is_of_gateway = status == HTTPStatus.NOT_FOUND and not code.startswith("ATLAS-")
+    is_of_purview = code.startswith("ATLAS-") or (bool(code) and status not in _OF_PATHS) or status in _TOO_LARGE
+    if not is_of_purview and status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _WAITS:
+        words = f"{words} {_ADVICE}".strip()
     return to_error(
         status,
         f"{what}: HTTP {status}: {words}",
         denied="The identity needs Data Curator on the collection.",
         retry_after=response.headers.get("Retry-After", ""),
         is_absence=code in _ABSENT,
-        passes=is_of_gateway or (status in _CONFLICTS and code not in _ABOUT_TYPES),
+        passes=not is_of_purview or (status in _CONFLICTS and code not in _ABOUT_TYPES),
         code=code,
     )
 
 
+def _not_of_purview(what: str, words: str) -> ServiceUnavailableError:
+    """Make the error of an answer that only another host gives, or a page before the catalog."""
+    return ServiceUnavailableError(f"{what}: {redact_text(words[:200])} {_ADVICE}")
+
+
+_ADVICE = "Does PURVIEW_ENDPOINT name a Microsoft Purview account?"
+_OF_ENTITIES = frozenset({"entities", "referredEntities", "entity"})
+"""Members of AtlasEntitiesWithExtInfo and AtlasEntityWithExtInfo, the answers to reads of entities."""
+_OF_PATHS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_WAITS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_TOO_LARGE = frozenset({413, 414, 431})
+"""Statuses that are about this one request, also where a gateway answers them."""
 _ABSENT = frozenset({"ATLAS-404-00-001", "ATLAS-404-00-005", "ATLAS-404-00-009"})
 """Codes that mean "no such type, guid or unique attribute"; Atlas answers 404 to invalid writes too."""
 _CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.LOCKED})

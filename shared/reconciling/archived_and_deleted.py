@@ -1,6 +1,7 @@
 """Marks in the catalog what Azure ML has archived or deleted: lineage stays, and says that it is history."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,7 +11,7 @@ from shared.catalog.serving import close
 from shared.errors import RecordNotFoundError
 from shared.intake.event_types import Event
 from shared.intake.synthetic_events import event_about, key_of
-from shared.model import FROM_EVENT, WorkspaceId, to_utc_text
+from shared.model import FROM_EVENT, AssetId, WorkspaceId, to_utc_text
 from shared.ports import Inventory, InventoryPage, Listed, RunSource
 from shared.publishing.engine import Publisher
 from shared.publishing.plan import PUBLISHED, SKIPPED
@@ -18,7 +19,7 @@ from shared.publishing.plan_marks import Mark
 from shared.reconciling.coverage import MARK, Gap
 from shared.reconciling.missed_events import PAGES
 from shared.reconciling.progress import Progress, Tick
-from shared.state.ports import Row, State, read_folder
+from shared.state.ports import Row, State, digest_of, read_folder
 
 MARKS = 50
 """Things in one tick that are marked as archived; a run among them is read from Azure ML again."""
@@ -49,32 +50,41 @@ class StateMarker:
     """What is there again; it is published again, since it may have changed meanwhile."""
     _archived_models: set[QualifiedName] | None = None
 
-    @property
-    def _folder(self) -> str:
-        return f"archived/{self.workspace.arm_id}"
-
     def mark_archived_runs(self) -> None:
         """Walk on through the archived runs and mark what the ledger knows of them; take the mark from others."""
-        for page in self._walk("archived runs", self.inventory.list_runs):
-            self._mark(page.items)
-            if self.marks <= 0 or self.tick.is_over:
-                return  # the next tick looks at this page again
-            self.progress.pages["archived runs"] = page.next
-            if not page.next:
-                self._mark_restored_runs()
+        if self.progress.unmarked:
+            self._compare_again("archived runs")
+            self.progress.unmarked = False
+        for _ in self._mark_archived("archived runs", self.inventory.list_runs):
+            pass
 
     def mark_archived_models(self) -> None:
-        """Walk on through the archived model versions and mark what the ledger knows of them."""
-        listed = None if self.progress.pages.get("archived models") else set[QualifiedName]()
-        for page in self._walk("archived models", self.inventory.list_models):
-            self._mark(page.items)
-            if listed is not None:
-                listed |= {key_of(self.workspace, item) for item in page.items}
-            if self.marks <= 0 or self.tick.is_over:
-                return
-            self.progress.pages["archived models"] = page.next
-            if not page.next:
+        """Walk on through the archived model versions and mark what the ledger knows of them, likewise."""
+        is_whole = not self.progress.pages.get("archived models")
+        listed = set[QualifiedName]()
+        for page in self._mark_archived("archived models", self.inventory.list_models):
+            listed |= {key_of(self.workspace, item) for item in page.items}
+            if not page.next and is_whole:
                 self._archived_models = listed
+
+    def _mark_archived(self, walk: str, list_page: Callable[..., InventoryPage]) -> Iterator[InventoryPage]:
+        """Walk on through a list of what is archived, and yield the pages that are done with."""
+        pages, counting = self.progress.pages, self.progress.counting
+        if f"{walk} page" not in counting:
+            pages[walk] = ""  # an earlier version did not count them
+        for page in self._walk(walk, list_page):
+            number = counting.get(f"{walk} page", 0)
+            if not self._says_the_same(walk, number, page.items):
+                is_marked = self._mark(walk, number, page.items)
+                if self.marks <= 0 or self.tick.is_over:
+                    return  # the next tick looks at this page again
+                self._note_page(walk, number, page.items, is_marked=is_marked)
+            pages[walk] = page.next
+            counting[f"{walk} page"] = number + 1
+            yield page
+            if not page.next:
+                del counting[f"{walk} page"]
+                self._mark_restored(walk, number + 1)
 
     def mark_restored(self, rows: Iterable[Row]) -> None:
         """Take the mark from what is listed as active again."""
@@ -132,27 +142,88 @@ class StateMarker:
                 self._close_history(row)
 
     def _walk(self, name: str, list_page: Callable[..., InventoryPage]) -> Iterator[InventoryPage]:
-        pages = self.progress.pages
+        pages, counting = self.progress.pages, self.progress.counting
+
+        def begin_again() -> None:
+            pages[name], counting[f"{name} page"] = "", 0
+
         return self.tick.walk(
             lambda page: list_page(self.workspace, page=page, archived=True),
             pages.get(name, ""),
             limit=PAGES,
-            begin_again=lambda: pages.update({name: ""}),
+            begin_again=begin_again,
         )
 
-    def _mark_restored_runs(self) -> None:
-        """Take the mark from runs that a whole walk through the archived ones has not met; it comes after the walk."""
-        walk = self.progress.archived_walks
-        met = read_folder(self.state.notes, self._folder)
-        for name in [name for name, note in met.items() if note["walk"] < walk]:
-            if self.marks <= 0 or self.tick.is_over:
-                break  # those that are left have not been met at the end of the next walk either
-            key = key_of(self.workspace, Listed("run", name))
-            row = self.state.ledger.get_rows([key]).get(key)
-            if row is None or self._attempt(row, partial(self._restore_run, name, row)):
+    def _folder(self, walk: str) -> str:
+        """Name the folder of notes that say in which walk, and on which page, each archived thing was met last."""
+        return f"{'archived' if walk == 'archived runs' else walk}/{self.workspace.arm_id}"
+
+    def _says_the_same(self, walk: str, number: int, items: Sequence[Listed]) -> bool:
+        """Whether a page was compared with the ledger in the last day, and all on it was marked then."""
+        said = self.progress.unchanged.get(f"{walk} {number}", "")
+        return said.partition(" ")[2] == f"{_digest(items)} {self._today}"
+
+    def _note_page(self, walk: str, number: int, items: Sequence[Listed], *, is_marked: bool) -> None:
+        """Note that a page was compared with the ledger in this walk, and what it says if all on it is marked."""
+        said = f"{_digest(items)} {self._today}" if is_marked else ""
+        self.progress.unchanged[f"{walk} {number}"] = f"{self._number_of(walk)} {said}"
+        self.progress.counting[f"{walk} changed"] = 1
+
+    def _compare_again(self, walk: str) -> None:
+        """Have every page compared with the ledger the next time; it still says in which walk that was done last."""
+        for name, said in self.progress.unchanged.items():
+            if name.startswith(f"{walk} "):
+                self.progress.unchanged[name] = f"{said.partition(' ')[0]} "
+
+    @property
+    def _today(self) -> str:
+        return self.tick.now().date().isoformat()
+
+    def _number_of(self, walk: str) -> int:
+        return self.progress.counting.get(f"{walk} number", 0)
+
+    def _mark_restored(self, walk: str, count: int) -> None:
+        """
+        Take the mark from what a whole walk through a list of archived things has not met; it comes after the walk.
+
+        Args:
+            count: how many pages the list has.
+        """
+        unchanged, counting = self.progress.unchanged, self.progress.counting
+        pages = {name: said for name, said in unchanged.items() if name.startswith(f"{walk} ")}
+        gone = [name for name in pages if int(name.rpartition(" ")[2]) >= count]
+        for name in gone:
+            del unchanged[name], pages[name]
+        if counting.pop(f"{walk} changed", 0) or gone:
+            walks = {int(name.rpartition(" ")[2]): int(said.partition(" ")[0]) for name, said in pages.items()}
+            for name, note in read_folder(self.state.notes, self._folder(walk)).items():
+                if walks.get(note.get("page", -1)) == note["walk"]:
+                    continue
+                if self.marks <= 0 or self.tick.is_over or not self._restore(walk, name):
+                    counting[f"{walk} changed"] = 1  # it has not been met at the end of the next walk either
+                    continue
                 self.marks -= 1
-                self.state.notes.forget_in(self._folder, [name])
-        self.progress.archived_walks += 1
+                self.state.notes.forget_in(self._folder(walk), [name])
+        counting[f"{walk} number"] = self._number_of(walk) + 1
+
+    def _restore(self, walk: str, name: str) -> bool:
+        """Take the mark from something that is archived no more; returns whether there is nothing left to do."""
+        is_run = walk == "archived runs"
+        model, _, version = name.rpartition(" ")
+        key = key_of(self.workspace, Listed("run", name) if is_run else Listed("model", model, version))
+        row = self.state.ledger.get_rows([key]).get(key)
+        if row is None or row.status == ACTIVE:
+            return True
+        return self._attempt(row, partial(self._restore_run if is_run else self._restore_model, name, row))
+
+    def _restore_model(self, name: str, row: Row) -> None:
+        model, _, version = name.rpartition(" ")
+        try:
+            self.source.get_model(self.workspace, AssetId("models", model, version))
+        except RecordNotFoundError:
+            return  # not restored but gone
+        self.publisher.publish(Mark(row, ACTIVE))
+        self.restored.append(Listed("model", model, version))
 
     def _restore_run(self, name: str, row: Row) -> None:
         try:
@@ -198,24 +269,28 @@ class StateMarker:
                 return
             after = rows[-1].key
 
-    def _mark(self, items: Collection[Listed]) -> None:
-        """Mark what is published of a page of archived things, and remember which runs were met."""
+    def _mark(self, walk: str, number: int, items: Collection[Listed]) -> bool:
+        """Mark what is published of a page of archived things, and note what was met; returns whether all is marked."""
         by_key = {key_of(self.workspace, item): item for item in items if not item.problem}
         met: list[str] = []
+        is_marked = True
         for key, row in self.state.ledger.get_rows(by_key).items():
             item = by_key[key]
             if row.outcome != PUBLISHED:
                 continue
-            if item.kind == "run":
-                met.append(item.name)
-            if row.status == ARCHIVED or self.marks <= 0 or self.tick.is_over:
+            met.append(f"{item.name} {item.version}".rstrip())
+            if row.status == ARCHIVED:
                 continue
             now = item.created_at or row.event_time
-            if item.kind != "run":
-                self.marks -= self._mark_row(row, ARCHIVED)
-            elif now:
-                self.marks -= self._mark_row(row, ARCHIVED, event=event_about(self.workspace, item, now=now))
-        self.state.notes.put_in(self._folder, {name: {"walk": self.progress.archived_walks} for name in met})
+            if self.marks <= 0 or self.tick.is_over or (item.kind == "run" and not now):
+                continue
+            event = event_about(self.workspace, item, now=now) if item.kind == "run" and now else ""
+            is_done = self._mark_row(row, ARCHIVED, event=event)
+            self.marks -= is_done
+            is_marked = is_marked and is_done
+        note = {"walk": self._number_of(walk), "page": number}
+        self.state.notes.put_in(self._folder(walk), dict.fromkeys(met, note))
+        return is_marked
 
     def _mark_row(self, row: Row, state: str, *, event: str = "") -> bool:
         """Set or take a mark; returns whether the catalog has it."""
@@ -233,3 +308,7 @@ class StateMarker:
         else:
             self.progress.gaps.pop(key, None)
         return not why
+
+
+def _digest(items: Sequence[Listed]) -> str:
+    return digest_of(json.dumps([[each.name, each.version, each.problem] for each in items]))[:16]

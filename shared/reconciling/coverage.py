@@ -158,12 +158,14 @@ class TickNote:
         ended: when the last one ended that did.
         served: the last part of a tick that had its turn; the next tick begins after it.
         problems: why parts that belong to no workspace failed when they had their turn last.
+        no_outage: when there was no dead letter of an outage.
     """
 
     begun: tuple[str, ...] = ()
     ended: str = ""
     served: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
+    no_outage: str = ""
 
     @classmethod
     def load(cls, notes: Notes) -> Self:

@@ -1,11 +1,12 @@
 """What reconciling knows of a workspace between two ticks, and what bounds and guards the work of one tick."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from shared.catalog.qualified_names import QualifiedName, parse
 from shared.errors import LineageError, TerminalError
 from shared.intake.message import describe_error
 from shared.model import WorkspaceId
@@ -198,8 +199,8 @@ class Progress:
         complete: the kinds that were looked through from end to end at least once.
         counting: for each kind, the count of the walk that is under way.
         pages: for each walk by name, where it goes on.
-        unchanged: by list and number of the page, a hash of a page of which all is linked.
-        archived_walks: how many walks through what is archived there were.
+        unmarked: runs have lost the mark of being archived since it was looked at.
+        unchanged: by list and number of the page, a hash of a page of which all is linked, or marked as archived.
         endpoints: by the ledger's name.
         served: the last part of a look that had its turn; the next look begins after it.
         at: when a look at it ended.
@@ -216,7 +217,7 @@ class Progress:
     unchanged: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, KnownEndpoint] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
-    archived_walks: int = 0
+    unmarked: bool = False
     served: str = ""
     at: str = ""
     problem: str = ""
@@ -251,6 +252,7 @@ class Progress:
                 "endpoints": {
                     key: KnownEndpoint(**members_of(KnownEndpoint, row)) for key, row in rows[_ENDPOINT].items()
                 },
+                "unmarked": bool(rows[_UNMARKED]),
                 "_stored": stored,
             }
         )
@@ -262,13 +264,14 @@ class Progress:
             **{f"{_ENDPOINT} {key}": asdict(known) for key, known in self.endpoints.items()},
             **{f"{_RECENT} {name}": {"at": at} for name, at in self.runs.recent.items()},
             **{f"{_WAITING} {name}": {"at": at} for name, at in self.runs.waiting.items()},
+            **({f"{_UNMARKED} runs": {}} if self.unmarked else {}),
         }
         folder = _name(WorkspaceId.parse(self.workspace))
         notes.put_in(folder, {name: row for name, row in rows.items() if self._stored.get(name) != row})
         notes.forget_in(folder, self._stored.keys() - rows.keys())
         self._stored = rows
         note = asdict(self)
-        for name in ("gaps", "endpoints", "_stored"):
+        for name in ("gaps", "endpoints", "unmarked", "_stored"):
             del note[name]
         for name in ("recent", "waiting"):
             del note["runs"][name]
@@ -346,7 +349,13 @@ def read_looked_at(notes: Notes, workspace: WorkspaceId) -> str:
     return str((notes.get(_name(workspace)) or {}).get("at") or "")
 
 
-_GAP, _ENDPOINT, _RECENT, _WAITING = _ROWS = ("gap", "endpoint", "recent", "waiting")
+def note_unmarked(notes: Notes, runs: Iterable[QualifiedName]) -> None:
+    """Note that runs have lost the mark of being archived, so that the next walk sets it again."""
+    for workspace in {parsed.workspace for name in runs if (parsed := parse(name)) and parsed.workspace}:
+        notes.put_in(_name(workspace), {f"{_UNMARKED} runs": {}})
+
+
+_GAP, _ENDPOINT, _RECENT, _WAITING, _UNMARKED = _ROWS = ("gap", "endpoint", "recent", "waiting", "unmarked")
 
 
 def _name(workspace: WorkspaceId) -> str:

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 _GIVEN_UP = timedelta(hours=1)
 LABELLED = 50
 """Models, and as many endpoints, in one tick whose labels are compared with the classifications upstream."""
+_OUTAGES_EVERY = timedelta(hours=1)
+"""So seldom dead letters are listed, of which there may be many that only a person can replay."""
 _LABELS = "reconcile/labels"
 
 
@@ -108,8 +110,8 @@ class Reconciler:
                 words = _log_failure(error, part=name)
                 if name not in of_workspaces:  # a workspace says so itself
                     problems[name] = words
-        if not failures:  # all services that were asked answer again
-            self._replay_after_outage(failures)
+        # Without a failure all services that were asked answer again.
+        note = replace(note, no_outage="") if failures else self._replay_after_outage(note, failures)
         known = {name: problem for name, problem in problems.items() if name in parts}
         note = replace(note, ended=self.now().isoformat(timespec="seconds"), served=turns.served, problems=known)
         note.save(notes)
@@ -120,13 +122,19 @@ class Reconciler:
             raise failures[0]
         return sorted(coverages, key=lambda coverage: coverage.workspace)
 
-    def _replay_after_outage(self, failures: list[Exception]) -> None:
+    def _replay_after_outage(self, note: TickNote, failures: list[Exception]) -> TickNote:
+        """Replay what an outage made dead letters; where there was none, they are listed again in an hour."""
+        if note.no_outage and self.now() - datetime.fromisoformat(note.no_outage) < _OUTAGES_EVERY:
+            return note
         try:
-            if count := replay_after_outage(self.state, now=self.now):
-                logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
+            count = replay_after_outage(self.state, now=self.now)
         except LineageError as error:
             failures.append(error)
             _log_failure(error)
+            return note
+        if count:
+            logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
+        return replace(note, no_outage="" if count else _text(self.now()))
 
     def _drain_poison(self, failures: list[Exception]) -> int:
         """Drain the poison queue and report what is left there."""

@@ -7,7 +7,7 @@ from threading import local
 from typing import Any
 
 from shared.errors import LeaseHeldError
-from shared.state.azure_table import ALL, END, DocumentTable, Guard, Stored, pack, row_key
+from shared.state.azure_table import ALL, END, PAST_HASHES, DocumentTable, Guard, Stored, pack, row_key
 from shared.state.ports import Lease, next_lease
 from shared.state.table_service import Entity, Write
 
@@ -111,9 +111,9 @@ class AzureLeases:
         return wanted
 
     def purge(self, *, until: datetime) -> None:
-        found = self._table.list_first("0", "g", _PURGED)
+        found = self._table.list_first("", PAST_HASHES, _PURGED)
         if len(found) == _PURGED:  # keys are hashes, so any place is as good as another, and none has to be noted
-            found = self._table.list_first(uuid.uuid4().hex, "g", _PURGED)
+            found = self._table.list_first(uuid.uuid4().hex, PAST_HASHES, _PURGED)
         released = [
             each
             for each in found

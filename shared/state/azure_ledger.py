@@ -17,7 +17,7 @@ from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.places.place import BELOW_ROOT, folders_above
 from shared.state.azure_leases import Seen
-from shared.state.azure_table import ALL, END, Document, DocumentTable, Stored, pack, row_key, timed_key
+from shared.state.azure_table import ALL, END, PAST_HASHES, Document, DocumentTable, Stored, pack, row_key, timed_key
 from shared.state.ports import Ledger, Look, Placeholder, PlaceUse, Row, WrittenTree, digest_of
 from shared.validation import members_of
 
@@ -114,12 +114,12 @@ class AzureLedger:
         own, name = where, of_workspace(workspace) if workspace else ""
         if workspace:
             own += " and workspace eq '{}'".format(name.replace("'", "''"))
-        begin = f"{row_key(after)}{_OWN}{END}" if after else "0"
-        stored = self._table.list_first(f"{prefix}{begin}", f"{prefix}g", limit, where=own)
+        begin = f"{row_key(after)}{_OWN}{END}" if after else ""
+        stored = self._table.list_first(f"{prefix}{begin}", f"{prefix}{PAST_HASHES}", limit, where=own)
         found = {row_key(row.key): row for row in (_to_row(each.document) for each in stored)}
         if self._table.holds(_ROW):
             some = 0
-            for each in self._table.list_between(begin, "g", partition=_ROW, where=where):
+            for each in self._table.list_between(begin, PAST_HASHES, partition=_ROW, where=where):
                 row = _to_row(each.document)
                 if _segment(row.key) == segment and name in ("", _workspace_of(row.key)):
                     found.setdefault(each.row, row)
@@ -206,9 +206,6 @@ class AzureLedger:
 
     def find_uses_at(self, paths: Iterable[str], *, is_output: bool) -> Sequence[PlaceUse]:
         return self.find_uses(paths, (), is_output=is_output)
-
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        return self.find_uses((), (path,), is_output=is_output, limit=limit)
 
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
@@ -388,10 +385,9 @@ class CachedLedger:
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look
-        self.index_uses, self.find_uses_at = ledger.index_uses, ledger.find_uses_at
+        self.index_uses, self.find_uses_at, self.find_uses = ledger.index_uses, ledger.find_uses_at, ledger.find_uses
         self.add_placeholders, self.list_placeholders = ledger.add_placeholders, ledger.list_placeholders
         self.forget_placeholders = ledger.forget_placeholders
-        self.find_uses_below, self.find_uses = ledger.find_uses_below, ledger.find_uses
         self.together = ledger.together
 
     def get_fingerprints(self, names: Iterable[QualifiedName]) -> Mapping[QualifiedName, str]:

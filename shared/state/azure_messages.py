@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from azure.storage.queue import QueueClient
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.state.azure_table import PARALLEL
-from shared.state.ports import DeadLetter, Message
+from shared.state.ports import DeadLetter, Message, OpenLetters, count_by_reason
 from shared.validation import members_of
 
 _FOREVER = -1
@@ -87,18 +87,28 @@ class AzureDeadLetters:
     def get(self, dead_letter_id: str) -> DeadLetter | None:
         return self._read(_name(_OPEN, dead_letter_id)) or self._read(_name(_CLOSED, dead_letter_id))
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
-        with _blob_errors(self._container, "list"):
-            blobs = list(self._container.list_blobs(name_starts_with=f"{_OPEN}/", include=["metadata"]))
-        wanted = [
-            blob.name
-            for blob in blobs
-            if (not reasons or unquote((blob.metadata or {}).get("reason", "")) in reasons)
-            and _is_since(blob.metadata or {}, since)
-        ]
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
+        wanted = sorted(
+            (at, name)
+            for name, reason, at in self._list()
+            if (not reasons or reason in reasons) and (since is None or at >= since)
+        )
         with ThreadPoolExecutor(PARALLEL) as pool:
-            letters = list(pool.map(self._read, wanted))
+            letters = list(pool.map(self._read, [name for _, name in wanted[:limit]]))
         return sorted((letter for letter in letters if letter), key=lambda letter: letter.at)
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        return count_by_reason((reason, at) for _, reason, at in self._list())
+
+    def _list(self) -> Iterator[tuple[str, str, datetime]]:
+        """Yield the name, the reason and the time of each that is open, 5,000 to a request."""
+        with _blob_errors(self._container, "list"):
+            for blob in self._container.list_blobs(name_starts_with=f"{_OPEN}/", include=["metadata"]):
+                metadata = blob.metadata or {}
+                at = datetime.fromisoformat(metadata["at"]) if "at" in metadata else blob.last_modified
+                yield blob.name, unquote(metadata.get("reason", "")), at
 
     def close(self, dead_letter_id: str) -> None:
         letter = self._read(_name(_OPEN, dead_letter_id))
@@ -165,10 +175,6 @@ def _blob_errors(container: ContainerClient, call: str) -> AbstractContextManage
 
 def _name(folder: str, dead_letter_id: str) -> str:
     return f"{folder}/{quote(dead_letter_id, safe='')}.json"
-
-
-def _is_since(metadata: dict[str, str], since: datetime | None) -> bool:
-    return since is None or datetime.fromisoformat(metadata.get("at", "9999-12-31T00:00:00+00:00")) >= since
 
 
 @contextmanager

@@ -29,6 +29,8 @@ the other's leases.
 """
 END = "~"
 """Comes after every character of a key."""
+PAST_HASHES = "fg"
+"""Comes after the hash of every name, and before all other words that keys begin with."""
 _IN_PROPERTY = 30_000
 """Characters or bytes; a property takes 64 KiB, and a character two bytes of it."""
 _TRIES = 5

@@ -60,6 +60,14 @@ class DeadLetter:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLetters:
+    """How many dead letters of a reason are open, and when the oldest of them was stored."""
+
+    count: int
+    oldest: datetime
+
+
 class DeadLetters(Protocol):
     """The place to replay from."""
 
@@ -71,11 +79,32 @@ class DeadLetters(Protocol):
         """Return a dead letter, also one that was closed."""
         ...
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
-        """Return dead letters that no replay has closed, of any reason or of some, oldest first."""
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
+        """Return dead letters that no replay has closed, of any reason or of some, oldest first, all or so many."""
+        ...
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        """Count by reason, in alphabetical order, what no replay has closed; none of it is read."""
         ...
 
     def close(self, dead_letter_id: str) -> None: ...
+
+
+def count_by_reason(letters: Iterable[tuple[str, datetime]]) -> dict[str, OpenLetters]:
+    """
+    Count dead letters, from the reason and the time of each.
+
+    >>> noon = datetime(2026, 7, 1, 12)
+    >>> count_by_reason([("AccessDenied", noon), ("AccessDenied", noon - timedelta(hours=1))])["AccessDenied"].count
+    2
+    """
+    found: dict[str, OpenLetters] = {}
+    for reason, at in letters:
+        before = found.get(reason, OpenLetters(0, at))
+        found[reason] = OpenLetters(before.count + 1, min(at, before.oldest))
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,14 +354,14 @@ class Ledger(Protocol):
         """Return who wrote or read any of these very places, in order."""
         ...
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        """Return who wrote or read something inside a folder, in order; of more than `limit` any so many."""
-        ...
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
-        """Return who wrote or read any of some very places, or something inside some folders, in order."""
+        """
+        Return who wrote or read any of some very places, or something inside some folders, in order.
+
+        Of more than `limit` inside a folder, any so many.
+        """
         ...
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:

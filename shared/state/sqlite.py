@@ -23,6 +23,7 @@ from shared.state.ports import (
     Lease,
     Look,
     Message,
+    OpenLetters,
     Placeholder,
     PlaceUse,
     Row,
@@ -228,12 +229,21 @@ class SqliteDeadLetters:
         rows = self._database.select("SELECT * FROM dead_letters WHERE id = ?", (dead_letter_id,))
         return _to_letter(rows[0]) if rows else None
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> Sequence[DeadLetter]:
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> Sequence[DeadLetter]:
         rows = self._database.select(
             "SELECT * FROM dead_letters WHERE closed_at IS NULL AND at >= ? ORDER BY at, rowid",
             (_text(since) if since else "",),
         )
-        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons]
+        return [_to_letter(row) for row in rows if not reasons or row["reason"] in reasons][:limit]
+
+    def count_open(self) -> Mapping[str, OpenLetters]:
+        rows = self._database.select(
+            "SELECT reason, COUNT(*) AS number, MIN(at) AS oldest FROM dead_letters WHERE closed_at IS NULL "
+            "GROUP BY reason ORDER BY reason"
+        )
+        return {row["reason"]: OpenLetters(row["number"], datetime.fromisoformat(row["oldest"])) for row in rows}
 
     def close(self, dead_letter_id: str) -> None:
         with self._database.transaction() as connection:
@@ -325,17 +335,14 @@ class SqliteLedger:
         statement = f"SELECT * FROM place_uses WHERE is_output = {is_output:d} AND path IN"  # noqa: S608 - 0 or 1
         return _to_uses(self._database.select_in(statement, set(paths)))
 
-    def find_uses_below(self, path: str, *, is_output: bool, limit: int) -> Sequence[PlaceUse]:
-        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
-        values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
-        return _to_uses(self._database.select(statement, values))
-
     def find_uses(
         self, at: Iterable[str], inside: Iterable[str], *, is_output: bool, limit: int = 1_000
     ) -> Sequence[PlaceUse]:
         found = set(self.find_uses_at(at, is_output=is_output))
+        statement = "SELECT * FROM place_uses WHERE path > ? AND path < ? AND is_output = ? LIMIT ?"
         for path in inside:
-            found.update(self.find_uses_below(path, is_output=is_output, limit=limit))
+            values = (f"{path}/", f"{path}0", is_output, limit)  # a zero comes next after a slash
+            found.update(_to_uses(self._database.select(statement, values)))
         return sorted(found)
 
     def add_facts(self, run: QualifiedName, facts: Iterable[str]) -> None:

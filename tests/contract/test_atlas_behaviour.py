@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from emulator.server import Emulator
-from tests.contract.atlas import FILE, Atlas, dataset, entity_type, process
+from tests.contract.atlas import FILE, TIMEOUT, Atlas, dataset, entity_type, process
 
 
 def test_current_base_path_wants_an_api_version(atlas: Atlas, emulator: Emulator) -> None:
@@ -212,13 +212,30 @@ def test_deleting_a_dataset_leaves_its_process_with_a_deleted_link(atlas: Atlas)
     assert drawn["guidEntityMap"][guids["-1"]]["status"] == "DELETED"
 
 
-def test_collection_comes_with_the_request(atlas: Atlas) -> None:
+def test_collection_comes_with_the_request(atlas: Atlas, emulator: Emulator) -> None:
     """New entities go to the root unless the query says otherwise; naming another moves them."""
+    add_collection(atlas, emulator, "lineage")
     guid = atlas.write({**dataset(1), "collectionId": "ignored"})["guidAssignments"]["-1"]
     assert atlas.entity(guid)["collectionId"] == "purview-emulator"
     assert "UPDATE" in atlas.write(dataset(1), collectionId="lineage")["mutatedEntities"]
     assert (atlas.entity(guid)["collectionId"], atlas.entity(guid)["lastModifiedTS"]) == ("lineage", "2")
     assert "mutatedEntities" not in atlas.write(dataset(1))
+
+
+def test_unknown_collection_is_refused(atlas: Atlas, emulator: Emulator) -> None:
+    """Also the name that people see; nothing is written."""
+    add_collection(atlas, emulator, "x7d0aq")
+    for name in ("unknown", "People call it so"):
+        status, code, _ = atlas.refused("POST", "/entity/bulk", {"entities": [dataset(1)]}, collectionId=name)
+        assert (status, code) == (400, "ATLAS-400-00-029")
+    assert "CREATE" in atlas.write(dataset(1), collectionId="X7D0AQ")["mutatedEntities"]
+
+
+def add_collection(atlas: Atlas, emulator: Emulator, name: str) -> None:
+    """Create a collection below the root."""
+    body = {"friendlyName": "People call it so", "parentCollection": {"referenceName": "purview-emulator"}}
+    url, version = f"{emulator.url}/account/collections/{name}", {"api-version": "2019-11-01-preview"}
+    assert atlas.session.put(url, json=body, params=version, timeout=TIMEOUT).ok
 
 
 def test_search_is_one_write_behind(atlas: Atlas) -> None:

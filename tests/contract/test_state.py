@@ -22,7 +22,18 @@ from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
 from shared.state.azure_ledger import key_of_path
 from shared.state.azure_table import Document, DocumentTable, row_key, timed_key
-from shared.state.ports import Lease, Look, Placeholder, PlaceUse, Queue, Row, State, WrittenTree, read_folder
+from shared.state.ports import (
+    Lease,
+    Look,
+    OpenLetters,
+    Placeholder,
+    PlaceUse,
+    Queue,
+    Row,
+    State,
+    WrittenTree,
+    read_folder,
+)
 from shared.state.table_service import TableService, Write
 from tests.contract.stores import Clock, Open
 from tests.harness.storage import empty, no_token, open_table
@@ -275,6 +286,20 @@ def test_dead_letter_of_the_same_id_takes_the_place_of_the_one_before_and_is_ope
     assert [letter.reason for letter in state.dead_letters.list_open()] == ["Third"]
 
 
+def test_open_dead_letters_are_counted_by_reason(state: State, clock: Clock) -> None:
+    """Those of a closed one are not; each reason comes with the time of its oldest."""
+    assert dict(state.dead_letters.count_open()) == {}
+    begun = clock.moment
+    for reason in ("Späte Antwort", "AccessDenied", "AccessDenied", "Over"):
+        last = state.dead_letters.put(reason=reason, detail="", body="{}", attempts=1)
+        clock.advance(timedelta(seconds=1))
+    state.dead_letters.close(last.id)
+    assert list(state.dead_letters.count_open().items()) == [
+        ("AccessDenied", OpenLetters(2, begun + timedelta(seconds=1))),
+        ("Späte Antwort", OpenLetters(1, begun)),
+    ]
+
+
 def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock) -> None:
     """The on-call engineer replays what one cause brought, since it began."""
     state.dead_letters.put(reason="AccessDenied", detail="", body="1", attempts=1)
@@ -286,6 +311,7 @@ def test_dead_letters_are_found_by_reason_and_by_time(state: State, clock: Clock
     assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"])] == ["1", "2"]
     assert [letter.body for letter in letters.list_open(since=since, reasons=["AccessDenied", "Nothing"])] == ["2"]
     assert [letter.body for letter in letters.list_open(reasons=["Nothing"])] == []
+    assert [letter.body for letter in letters.list_open(reasons=["AccessDenied"], limit=1)] == ["1"]
     assert letters.get("unknown") is None
     letters.close("unknown")
 
@@ -517,10 +543,10 @@ def test_place_is_found_by_its_path_and_by_the_folders_above(state: State) -> No
     paths = [f"{FILESYSTEM}raw", f"{FILESYSTEM}raw/a.csv", f"{FILESYSTEM}nothing"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=True)) == ["whole raw", "one raw/a.csv", "two raw/a.csv"]
     assert paths_of(state.ledger.find_uses_at(paths, is_output=False)) == ["reader raw/a.csv"]
-    below = state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9)
+    below = state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9)
     assert below == written[:3]
-    assert len(state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=2)) == 2
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw/a.csv", is_output=True, limit=9) == []
+    assert len(state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=2)) == 2
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw/a.csv"], is_output=True, limit=9) == []
 
 
 def test_place_that_is_used_no_more_is_not_found(state: State) -> None:
@@ -536,7 +562,7 @@ def test_place_of_any_name_is_found(state: State, name: str) -> None:
     found = use(f"raw/{name}", "one")
     state.ledger.index_uses([found, use("raw", "two")])
     assert state.ledger.find_uses_at([found.path], is_output=True) == [found]
-    assert state.ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [found]
+    assert state.ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [found]
 
 
 def test_run_that_reads_one_place_in_several_ways_is_found_with_each(state: State) -> None:
@@ -572,7 +598,7 @@ def test_use_that_an_earlier_version_kept_counts_until_it_is_kept_again(
                 keys = {"PartitionKey": "wrote", "RowKey": key_of_use(each)}
                 table.upsert_entity({**keys, "name": each.path, "document": json.dumps(document)})
     assert ledger.find_uses_at([old.path], is_output=True) == [old, other]
-    assert ledger.find_uses_below(f"{FILESYSTEM}raw", is_output=True, limit=9) == [old, other]
+    assert ledger.find_uses([], [f"{FILESYSTEM}raw"], is_output=True, limit=9) == [old, other]
     new = replace(old, begun="2026-07-01", data=Ref("custom_ml_dataset", QualifiedName("churn:1")))
     ledger.index_uses([new])
     assert ledger.find_uses_at([old.path], is_output=True) == sorted([new, other])

@@ -20,7 +20,7 @@ from shared.model import (
     Workspace,
     WorkspaceId,
 )
-from shared.state.ports import DeadLetter, Lease, Message
+from shared.state.ports import DeadLetter, Lease, Message, OpenLetters, count_by_reason
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -140,6 +140,12 @@ class FakeCatalog(Script):
             for entity in here
         }
 
+    def reach(self) -> None:
+        self.called("reach")
+
+    def find_collection_problem(self) -> str:
+        return ""
+
     def list_resource_sets(self, prefixes: Collection[str], *, fresh: bool = False) -> list[Ref]:
         self.called("search")
         refs = (entity.ref for entity in self.entities.values())
@@ -233,9 +239,14 @@ class FakeDeadLetters(Script):
     def get(self, dead_letter_id: str) -> DeadLetter | None:
         return next((letter for letter in self.letters if letter.id == dead_letter_id), None)
 
-    def list_open(self, *, reasons: Collection[str] = (), since: datetime | None = None) -> list[DeadLetter]:
+    def list_open(
+        self, *, reasons: Collection[str] = (), since: datetime | None = None, limit: int | None = None
+    ) -> list[DeadLetter]:
         wanted = [letter for letter in self.letters if not reasons or letter.reason in reasons]
-        return [letter for letter in wanted if letter.id not in self.closed]
+        return [letter for letter in wanted if letter.id not in self.closed][:limit]
+
+    def count_open(self) -> dict[str, OpenLetters]:
+        return count_by_reason((letter.reason, letter.at) for letter in self.list_open())
 
     def close(self, dead_letter_id: str) -> None:
         self.closed.add(dead_letter_id)

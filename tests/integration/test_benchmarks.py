@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import indexing
+from benchmarks import indexing, scale
 from benchmarks.backfill import run_backfill
 from benchmarks.receiving import burst
 
@@ -37,6 +37,17 @@ def test_burst_of_a_pipelines_events_costs_the_catalog_less_than_a_request_an_ev
     assert events == 21
     assert 0 < catalog < events
     assert azure_ml > 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("azurite_installed")
+def test_tick_and_status_ask_for_no_more_with_more_in_the_ledger() -> None:
+    """What was published long ago costs nothing while nothing changes, whatever it was."""
+    few, many = scale.costs_at("Azurite", [40, 4_000], workspaces=2)
+    assert (few.rows, many.rows) == (40, 4_000)
+    for before, after in ((few.tick, many.tick), (few.status, many.status), (few.event, many.event)):
+        assert after.stored <= before.stored + 1
+        assert after.asked <= before.asked + 1
 
 
 def test_benchmarks_can_be_run_by_name() -> None:

@@ -348,6 +348,7 @@ CASES = (
         {
             "catalog: collection": ("called so has the name lineage", "Set PURVIEW_COLLECTION=lineage."),
             "catalog: role": ("has the name lineage", "Set PURVIEW_COLLECTION=lineage."),
+            "catalog: round trip": ("PURVIEW_COLLECTION: no collection with the name Machine learning lineage", ""),
         },
     ),
     Case(
@@ -355,6 +356,7 @@ CASES = (
         {
             "catalog: collection": ("no collection ml is visible", "Set PURVIEW_COLLECTION to the name"),
             "catalog: role": ("no collection ml is visible", "Set PURVIEW_COLLECTION to the name"),
+            "catalog: round trip": ("PURVIEW_COLLECTION: no collection with the name ml is visible", ""),
         },
     ),
     Case(

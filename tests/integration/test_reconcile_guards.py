@@ -1,7 +1,7 @@
 """One item that fails stops no other, a tick ends in time, and status says what is not known."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,8 @@ from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, Gap, TickNote
 from shared.reconciling.placeholders import PlaceholderReplacer
 from shared.reconciling.progress import TICK, Progress, Tick, read_coverage
-from shared.state.ports import read_folder
+from shared.state.ports import Row, read_folder
+from shared.state.sqlite import SqliteLedger
 from tests.harness.app import WORKSPACE, WS, App, model_registered, run_completed
 from tests.harness.callers import Caller
 from tests.harness.clock import MovedClock
@@ -631,3 +632,55 @@ def test_tick_over_unchanged_models_does_not_ask_the_ledger_for_them(
     app.tick()
     app.tick()
     assert app.entity(f"{WS}/models/many_0/versions/2")
+
+
+def test_dead_letters_are_not_listed_with_each_tick(app: App) -> None:
+    """There may be very many that only a person can replay; those of an outage that no tick met wait for an hour."""
+    app, clock = at_clock(app)
+    publish_all(app)
+    app.tick()
+    event, letters = run_completed("creditrisk_train"), app.services.dead_letters
+    letters.put(reason="ServiceUnavailable", detail="", body=event, attempts=31, id="letter")
+    app.tick()
+    assert [letter.id for letter in letters.list_open()] == ["letter"]
+    clock.move(timedelta(hours=1))
+    app.tick()
+    assert not letters.list_open()
+
+
+def test_ledger_is_not_asked_about_what_is_archived_and_was_marked(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be very many; what is archived or restored changes its page of the list, and that is compared."""
+    app, clock = at_clock(app)
+    publish_all(app)
+    archive = app.emulator.control.archive
+    archive("jobs", "creditrisk_train")
+    archive("models", "creditrisk_model", "1")
+    app.tick()
+    app.tick()
+    asked = list[QualifiedName]()
+    ask = SqliteLedger.get_rows
+
+    def get_rows(ledger: SqliteLedger, keys: Iterable[QualifiedName]) -> Mapping[QualifiedName, Row]:
+        wanted = list(keys)
+        asked.extend(wanted)
+        return ask(ledger, wanted)
+
+    monkeypatch.setattr(SqliteLedger, "get_rows", get_rows)
+    app.tick()
+    assert not {MODEL, STEP}.intersection(asked)
+    archive("jobs", "creditrisk_pipeline")
+    archive("models", "creditrisk_model", "2")
+    app.tick()
+    assert {MODEL, STEP} <= set(asked)
+    others = (f"{WS}/models/creditrisk_model/versions/2", f"{WS}/runs/cccccccc-0000-4000-8000-000000000003")
+    assert {state_of(app, name) for name in (MODEL, STEP, *others)} == {"Archived"}
+    archive("jobs", "creditrisk_train", archived=False)
+    archive("models", "creditrisk_model", "1", archived=False)
+    app.tick()
+    assert [state_of(app, name) for name in (MODEL, STEP)] == ["Active", "Active"]
+    app.tick()  # what was restored may have published others again, which took their marks
+    assert {state_of(app, name) for name in others} == {"Archived"}
+    asked.clear()
+    clock.move(timedelta(days=1))
+    app.tick()
+    assert others[0] in asked  # once a day all of it is compared, whatever the list says

@@ -1,30 +1,42 @@
 """A setting that is wrong for a week loses nothing and leaves nothing to be done by hand, once it is right again."""
 
-from collections.abc import Callable, Iterator, Mapping
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
+from emulator.other_host import ANSWERS, other_host
 from emulator.server import Emulator
 from shared import bootstrap
 from shared.bootstrap import Services
-from shared.errors import LineageError
+from shared.catalog.entities import Entity, Ref, attributes
+from shared.catalog.qualified_names import QualifiedName
+from shared.errors import LineageError, ServiceUnavailableError
+from shared.model import WorkspaceId
+from shared.publishing.engine import Publisher
 from shared.purview import transport
-from shared.readiness import check_readiness
+from shared.readiness import Probes, check_readiness
 from shared.settings import Settings
 from tests.harness.app import WS, App
 from tests.harness.fakes import FakeClock
-from tests.harness.host_by_rule import HostByRule, Rule
+from tests.harness.host_by_rule import OWN_LIMIT, HostByRule, Rule
 
 UNREACHABLE = "https://127.0.0.1:9"
 """The port `discard`, where nothing listens."""
-WEEK, DAY = timedelta(days=7), timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WEEK = timedelta(days=7, hours=1)
+"""Longer than a message lives that the host has put somewhere once."""
 SOON = timedelta(hours=7)
 """One tick, which comes every six hours here; a message that waits comes within an hour."""
+IN_TIME = 5.0
+"""Seconds within which readiness answers."""
 EVENTS = ("02-run-completed-train", "03-model-registered-2", "05-model-deployed", "13-run-completed-pipeline")
 MODEL = f"{WS}/models/creditrisk_model/versions/2"
 
@@ -46,10 +58,15 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
 }
 """What the app does not start with."""
 ACCEPTED: Mapping[str, tuple[str, ...]] = {
-    "LINEAGE_ARM_ENDPOINT": (UNREACHABLE,),
+    "LINEAGE_ARM_ENDPOINT": (UNREACHABLE, "{azure-api}"),
     "LINEAGE_STORAGE": ("sqlite:///{folder}/no-database",),
 }
-"""What it starts with, and cannot work with."""
+"""What it starts with, and cannot work with; in braces another host that lives."""
+WITHOUT_CATALOG: Mapping[str, tuple[str, ...]] = {
+    "PURVIEW_ENDPOINT": (UNREACHABLE, "{azure-api}", "{blob-storage}", "{api-that-takes-all}"),
+    "PURVIEW_COLLECTION": ("unknown",),
+}
+"""What it starts with, and reads Azure ML in vain: that takes the time of a test, so it lasts two days."""
 UNBOUND: Mapping[str, tuple[str, ...]] = {
     "LineageStorage": ("",),
     "RECONCILE_SCHEDULE": ("", "every hour"),
@@ -57,7 +74,6 @@ UNBOUND: Mapping[str, tuple[str, ...]] = {
 """What the host switches functions off for."""
 NEVER_WRONG = {
     "LINEAGE_SCANNERS": "any text may be the name of an identity that scans",
-    "PURVIEW_COLLECTION": "any text may be the name of a collection",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "the worker's own, and anything but yes means no",
 }
 
@@ -73,7 +89,7 @@ def cases(settings: Mapping[str, tuple[str, ...]]) -> list[Any]:
 class Deployment:
     """The app under a simulated host, with its services made again whenever its settings change."""
 
-    def __init__(self, emulator: Emulator, folder: Path, rule: Rule) -> None:
+    def __init__(self, emulator: Emulator, folder: Path, rule: Rule, limit: int) -> None:
         emulator.control.use("credit-risk")
         (folder / "no-database").write_text("This is no file of SQLite, and it is too long for an empty one. " * 20)
         self.right = {
@@ -82,12 +98,12 @@ class Deployment:
             "RECONCILE_SCHEDULE": "0 0 */6 * * *",
         }
         self.clock = FakeClock()
-        self.host = HostByRule(rule, self.right, self.clock)
+        self.host = HostByRule(rule, self.right, self.clock, limit)
         self._made: Services | LineageError | None = None
         bodies = [body for name, body in emulator.control.events() if Path(name).stem in EVENTS]
         events = [event for body in bodies for event in (body if isinstance(body, list) else [body])]
         for number, event in enumerate(events):
-            self.host.send(event, at=self.clock() + number * WEEK / len(events))
+            self.host.send(event, at=self.clock() + number * WEEK / (len(events) - 1) + HOUR * (event is events[-1]))
 
     def services(self) -> Services:
         """Do as `bootstrap.services`: the queues are the host's, the clock is moved, and a failure is remembered."""
@@ -113,16 +129,27 @@ class Deployment:
 
 
 @pytest.fixture
-def deploy(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[Rule], Deployment]]:
+def hosts(emulator: Emulator) -> Iterator[Mapping[str, str]]:
+    """Hosts that live and are no service of ours, by kind."""
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(other_host(kind, emulator.tls)) for kind in ANSWERS}
+
+
+class Deploy(Protocol):
+    """Deploys the app."""
+
+    def __call__(self, rule: Rule, limit: int = HostByRule.limit) -> Deployment: ...
+
+
+@pytest.fixture
+def deploy(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
     """Deploy the app; it makes one attempt at a request, and real time does not pass between two."""
     deployed: list[Deployment] = []
     monkeypatch.setattr(transport, "ATTEMPTS", 1)
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
 
-    def deploy(rule: Rule) -> Deployment:
-        deployed.append(Deployment(emulator, tmp_path, rule))
+    def deploy(rule: Rule, limit: int = HostByRule.limit) -> Deployment:
+        deployed.append(Deployment(emulator, tmp_path, rule, limit))
         monkeypatch.setattr(bootstrap, "services", deployed[-1].services)
         return deployed[-1]
 
@@ -150,9 +177,7 @@ def check_all_is_published(deployment: Deployment, emulator: Emulator, expected:
 
 
 @pytest.fixture
-def with_expected(
-    expected: dict[str, object], deploy: Callable[[Rule], Deployment], emulator: Emulator
-) -> dict[str, object]:
+def with_expected(expected: dict[str, object], deploy: Deploy, emulator: Emulator) -> dict[str, object]:
     """Let the same week pass with the right settings, unless it has."""
     if not expected:
         deployment = deploy(Rule.FROM_5_3_8)
@@ -168,29 +193,55 @@ def with_expected(
 @pytest.mark.parametrize(("name", "value"), [*cases(REFUSED), *cases(ACCEPTED), *cases(UNBOUND)])
 def test_setting_that_was_wrong_for_a_week_costs_nothing_but_time(
     with_expected: dict[str, object],
-    deploy: Callable[[Rule], Deployment],
+    deploy: Deploy,
     emulator: Emulator,
+    hosts: Mapping[str, str],
     tmp_path: Path,
     rule: Rule,
     name: str,
     value: str,
 ) -> None:
-    """Events come all the while; hours after it is right, everything is published and no dead letter is open."""
+    """Events come all the while; readiness names it; once it is right, all is published and every function runs."""
     deployment = deploy(rule)
-    deployment.set({**deployment.right, name: value.format(folder=tmp_path)})
+    usual = find_problems(deployment)
+    deployment.set({**deployment.right, name: value.format(folder=tmp_path, **hosts)})
     deployment.run(WEEK)
+    assert any(name in problem for problem in find_problems(deployment) if problem not in usual)
+    host = deployment.host
+    recovering = {"receive_event", "publish_lineage", "reconcile", *(["collect_poison"] if host.poison.count() else [])}
     deployment.set(deployment.right)
-    deployment.host.failed.clear()
-    deployment.host.succeeded.clear()
+    host.failed.clear()
+    host.succeeded.clear()
     deployment.run(SOON)
-    assert deployment.host.failed == {}
-    assert deployment.host.succeeded.keys() >= {"reconcile"}
+    assert host.failed == {}
+    assert host.succeeded.keys() >= recovering
     check_all_is_published(deployment, emulator, with_expected)
+    assert find_problems(deployment) == usual
+
+
+def find_problems(deployment: Deployment) -> list[str]:
+    """Ask for readiness, which answers in time."""
+    started = time.monotonic()
+    found = check_readiness(deployment.services, deployment.host.settings, probes=Probes())
+    assert time.monotonic() - started < IN_TIME
+    return [probe.problem for probe in found if probe.problem]
+
+
+@pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.name)
+def test_limit_of_the_host_within_reach_loses_messages_with_the_older_extension(
+    deploy: Deploy, emulator: Emulator, rule: Rule
+) -> None:
+    """Why host.json has it out of reach: a message over it is never given to the app again, and expires."""
+    deployment = deploy(rule, OWN_LIMIT)
+    deployment.set({**deployment.right, "LINEAGE_WORKSPACES": "junk"})
+    deployment.run(WEEK)
+    is_older = rule is Rule.BEFORE_5_3_8
+    assert (deployment.host.withheld > 0, bool(deployment.host.poison.lost)) == (is_older, is_older)
 
 
 @pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.name)
 def test_setting_that_was_wrong_for_a_month_costs_nothing_but_time(
-    with_expected: dict[str, object], deploy: Callable[[Rule], Deployment], emulator: Emulator, rule: Rule
+    with_expected: dict[str, object], deploy: Deploy, emulator: Emulator, rule: Rule
 ) -> None:
     """A message lives for seven days, and for seven more each time that it changes its queue."""
     deployment = deploy(rule)
@@ -201,12 +252,22 @@ def test_setting_that_was_wrong_for_a_month_costs_nothing_but_time(
     check_all_is_published(deployment, emulator, with_expected)
 
 
+@pytest.mark.parametrize(("name", "value"), cases(WITHOUT_CATALOG))
 def test_catalog_that_cannot_be_reached_for_longer_than_messages_wait_leaves_nothing_to_do(
-    with_expected: dict[str, object], deploy: Callable[[Rule], Deployment], emulator: Emulator
+    with_expected: dict[str, object],
+    deploy: Deploy,
+    emulator: Emulator,
+    hosts: Mapping[str, str],
+    name: str,
+    value: str,
 ) -> None:
     """What has become a dead letter meanwhile is replayed by the first tick in which every service answers."""
     deployment = deploy(Rule.FROM_5_3_8)
-    deployment.set({**deployment.right, "PURVIEW_ENDPOINT": UNREACHABLE, "RECONCILE_SCHEDULE": ""})
+    deployment.set({**deployment.right, name: value.format(**hosts), "RECONCILE_SCHEDULE": ""})
+    deployment.run(HOUR)
+    assert deployment.services().state.queue.count()
+    assert not deployment.services().state.dead_letters.list_open()
+    assert any(name in problem for problem in find_problems(deployment))
     deployment.run(2 * DAY)
     reasons = {letter.reason for letter in deployment.services().state.dead_letters.list_open()}
     assert reasons == {"ServiceUnavailable"}
@@ -218,7 +279,7 @@ def test_catalog_that_cannot_be_reached_for_longer_than_messages_wait_leaves_not
 @pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.name)
 def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
     with_expected: dict[str, object],
-    deploy: Callable[[Rule], Deployment],
+    deploy: Deploy,
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
     rule: Rule,
@@ -226,24 +287,51 @@ def test_package_that_was_missing_for_a_week_costs_nothing_but_time(
     """Found out only when a message is handled: packages are loaded as late as possible."""
     deployment = deploy(rule)
 
-    def fail(_: Services) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'azure.ai.ml'")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Services, "publisher", property(fail))
+        patch.setattr(Publisher, "publish", fail)
         deployment.run(WEEK)
+        assert "collect_poison" in deployment.host.succeeded
     deployment.set(deployment.right)
     deployment.run(SOON)
     check_all_is_published(deployment, emulator, with_expected)
 
 
-@pytest.mark.parametrize(("name", "value"), [*cases(REFUSED), *cases(UNBOUND)])
-def test_readiness_names_the_setting(deploy: Callable[[Rule], Deployment], name: str, value: str) -> None:
-    """With what is wrong in it."""
+def test_readiness_names_in_time_what_hangs(deploy: Deploy) -> None:
+    """Hosts that take a connection and never say a word."""
     deployment = deploy(Rule.FROM_5_3_8)
-    deployment.set({**deployment.right, name: value})
-    probes = {probe.name: probe.problem for probe in check_readiness(deployment.services, deployment.host.settings)}
-    assert name in probes["bindings" if name in UNBOUND else "settings"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        deployment.set({**deployment.right, "PURVIEW_ENDPOINT": endpoint, "LINEAGE_ARM_ENDPOINT": endpoint})
+        problems = find_problems(deployment)
+    for name in ("PURVIEW_ENDPOINT", "LINEAGE_ARM_ENDPOINT"):
+        assert any(problem.startswith("no answer within") and name in problem for problem in problems)
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_answer_of_another_host_is_none_of_the_catalog(deploy: Deploy, hosts: Mapping[str, str], kind: str) -> None:
+    """Neither to a write nor to readiness: the event waits, and the setting is named."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    deployment.set({**deployment.right, "PURVIEW_ENDPOINT": hosts[kind]})
+    entity = Entity(Ref("custom_dataset", QualifiedName("azureml://a")), attributes("a"))
+    with pytest.raises(ServiceUnavailableError, match="Does PURVIEW_ENDPOINT name a Microsoft Purview account"):
+        deployment.services().catalog.upsert_entities([entity])
+    assert [problem for problem in find_problems(deployment) if "PURVIEW_ENDPOINT" in problem]
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_answer_of_another_host_is_none_of_azure_resource_manager(
+    deploy: Deploy, hosts: Mapping[str, str], kind: str
+) -> None:
+    """No workspace is gone for it."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    deployment.set({**deployment.right, "LINEAGE_ARM_ENDPOINT": hosts[kind]})
+    workspace = WorkspaceId.parse(deployment.services().settings.workspaces[0])
+    with pytest.raises(ServiceUnavailableError):
+        deployment.services().azure_ml.get_workspace(workspace)
+    assert [problem for problem in find_problems(deployment) if "LINEAGE_ARM_ENDPOINT" in problem]
 
 
 def test_every_setting_that_the_app_reads_is_tried() -> None:
@@ -257,4 +345,4 @@ def test_every_setting_that_the_app_reads_is_tried() -> None:
 
     with pytest.raises(LineageError):
         Settings.from_env(Noted({"LINEAGE_TELEMETRY": "console"}))
-    assert read == {*REFUSED, *NEVER_WRONG}
+    assert read == {*REFUSED, *WITHOUT_CATALOG, *NEVER_WRONG}

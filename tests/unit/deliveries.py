@@ -52,6 +52,7 @@ class Desk:
     """The use case with everything it works on."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.source = FakeRunSource(answers(tree(TRAIN)))
         self.catalog = FakeCatalog()
         self.queue, self.dead_letters, self.notes = Copies(), FakeDeadLetters(), Notes(database)

@@ -20,7 +20,7 @@ from shared.errors import (
 from shared.intake.deliver import Patience
 from shared.intake.message import REPLAY, MessageBody
 from shared.state.ports import Message
-from shared.state.sqlite import Database
+from shared.state.sqlite import Database, SqliteQueue
 from tests.harness.fakes import NOON, FakeClock, FakeQueue
 from tests.unit.deliveries import COMPLETED, PLAIN, Desk
 from tests.unit.examples import event_grid, ws
@@ -72,7 +72,7 @@ def test_copy_waits_twice_as_long_each_time(desk: Desk, error: TransientError, s
     [
         (BUSY, 7, 3_600),
         (BUSY, 10_000, 3_600),
-        (LeaseHeldError("held"), 29, 300),
+        (LeaseHeldError("held"), 29, 60),
         (ServiceUnavailableError("busy", retry_after=31.5), 0, 31.5),
         (ServiceUnavailableError("busy", retry_after=29), 0, 30),
         (ServiceUnavailableError("busy", retry_after=86_400), 0, 3_600),
@@ -238,19 +238,19 @@ def test_copy_that_the_queue_never_takes_is_a_dead_letter(desk: Desk) -> None:
     assert desk.letters() == [("op-1", "ServiceUnavailable", "busy; nor could it wait: HTTP 413", 1)]
 
 
-def test_poison_goes_back_to_the_queue_once_and_is_then_dead_lettered(desk: Desk) -> None:
-    """It is there because the app could not start; that is not its fault."""
-    assert desk.collect().outcome == "deferred"
-    [back] = desk.queue.bodies
-    assert (back, desk.queue.delays, desk.letters()) == (PLAIN.taken_back(), [timedelta(0)], [])
-    assert desk.collect(back).outcome == "dead_lettered"
-    (letter,) = desk.dead_letters.letters
-    assert (letter.id, letter.reason, letter.attempts) == ("op-1", "PoisonMessage", 0)
-    assert json.loads(letter.body) == json.loads(COMPLETED)
+def test_poison_goes_back_to_the_queue_however_often(desk: Desk) -> None:
+    """It is there because the app could not start; that is not its fault. From the second time it waits longer."""
+    body = PLAIN
+    for _ in range(3):
+        assert desk.collect(body).reason.startswith("CouldNotStart: ")
+        body = desk.queue.bodies[-1]
+    assert body == PLAIN.taken_back()
+    assert [delay.total_seconds() for delay in desk.queue.delays] == [0, 3_600, 3_600]
+    assert desk.letters() == []
 
 
 def test_poison_of_a_storage_that_refused_goes_back_each_time(desk: Desk) -> None:
-    """A note says that it did, so no attempt at the message failed; the second time it waits for longer."""
+    """The outcome says what the storage said."""
     for _ in range(2):
         desk.source.failures, desk.queue.failures = [BUSY], [AccessDeniedError("no role on the queue")]
         with pytest.raises(AccessDeniedError):
@@ -262,23 +262,33 @@ def test_poison_of_a_storage_that_refused_goes_back_each_time(desk: Desk) -> Non
     assert desk.notes.get("failure/op-1") is None
 
 
-@pytest.mark.parametrize("failing", ["queue", "notes"])
-def test_poison_that_cannot_be_put_back_stays(desk: Desk, failing: str) -> None:
+def test_poison_that_cannot_be_put_back_stays(desk: Desk) -> None:
     """The host brings it again."""
-    part = desk.queue if failing == "queue" else desk.dead_letters
-    part.failures = [BUSY]
+    desk.queue.failures = [BUSY]
     with pytest.raises(ServiceUnavailableError):
-        desk.collect(PLAIN if failing == "queue" else PLAIN.taken_back())
+        desk.collect()
     assert (desk.queue.messages, desk.letters()) == ([], [])
 
 
 def test_poison_queue_is_drained_without_the_host(desk: Desk) -> None:
-    """Where its trigger does not run, nothing else would."""
-    poison = FakeQueue(PLAIN.to_json(), replace(PLAIN, operation_id="op-2", returned=True).to_json())
+    """Where its trigger does not run, nothing else would; also what is no message of ours."""
+    poison = FakeQueue(PLAIN.to_json(), "{this is no JSON")
     assert desk.deliveries.drain_poison(poison) == 0
-    assert poison.messages == []
-    assert desk.queue.bodies == [PLAIN.taken_back()]
-    assert [letter[0] for letter in desk.letters()] == ["op-2"]
+    assert (poison.messages, desk.letters()) == ([], [])
+    assert [(body.event, body.returned) for body in desk.queue.bodies] == [
+        (PLAIN.event, True),
+        ("{this is no JSON", True),
+    ]
+
+
+def test_message_that_cannot_be_taken_back_costs_the_others_nothing(desk: Desk) -> None:
+    """It stays on the poison queue, hidden for a while."""
+    poison = SqliteQueue(desk.database)
+    for body in (PLAIN, replace(PLAIN, operation_id="op-2")):
+        poison.put(body.to_json())
+    desk.queue.failures = [BUSY]
+    assert desk.deliveries.drain_poison(poison) == 1
+    assert [body.operation_id for body in desk.queue.bodies] == ["op-2"]
 
 
 def test_empty_poison_queue_costs_one_request(desk: Desk) -> None:
@@ -341,7 +351,7 @@ def test_event_after_the_last_reading_is_read(desk: Desk) -> None:
 def test_lease_is_waited_for_a_day_by_the_clock(desk: Desk) -> None:
     """However often that is: a tree of ten thousand entities is written for longer than a few waits take."""
     waiting = []
-    desk.source.failures = [HELD for _ in range(1_000)]
+    desk.source.failures = [HELD for _ in range(2_000)]
     while desk.publish(desk.queue.bodies[-1] if desk.queue.bodies else PLAIN).outcome == "deferred":
         waiting.append(desk.queue.delays[-1])
         desk.clock.time += desk.queue.delays[-1]
@@ -357,7 +367,7 @@ def test_waits_for_a_lease_do_not_count_for_an_outage_nor_the_other_way_round(de
         assert desk.publish(body).outcome == "deferred"
         body = desk.queue.bodies[-1]
         delays.append(desk.queue.delays[-1].total_seconds())
-    assert delays[-3:] == [300, 30, 2]
+    assert delays[-3:] == [60, 30, 2]
     assert (body.deferrals, body.lease_waits, body.lease_since) == (1, 1, NOON.isoformat(timespec="seconds"))
     desk.clock.time += timedelta(days=2)
     desk.source.failures = [BUSY, HELD]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from explorer.components.health import coverage_and_dead_letters
 from questions.health import Health
 from shared.reconciling.coverage import Coverage, Gap
-from shared.state.ports import DeadLetter
+from shared.state.ports import DeadLetter, count_by_reason
 from tests.unit.page_words import words
 
 
@@ -20,7 +20,9 @@ def letter(reason: str, body: str = "{}") -> DeadLetter:
 
 
 def show(coverages: Sequence[Coverage], letters: Sequence[DeadLetter]) -> str:
-    return words(coverage_and_dead_letters(Health(tuple(coverages), tuple(letters))))
+    counted = count_by_reason((each.reason, each.at) for each in letters)
+    health = Health(tuple(coverages), counted, tuple(letters))
+    return words(coverage_and_dead_letters(health))
 
 
 def test_gap_has_its_reason_and_says_what_happens_to_it() -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from shared.intake.message import MESSAGE_LIMIT, REPLAY, MessageBody
 from shared.intake.receive import RefusedBodyError
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_after_outage, replay_events
 from shared.settings import Settings
-from shared.state.ports import State
+from shared.state.ports import State, read_folder
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger, SqliteNotes
 from tests.harness.fakes import NOON, FakeClock, FakeDeadLetters, FakeQueue
 from tests.unit.examples import ARM_ID, cloud_event, event_grid
@@ -66,15 +67,46 @@ def completed(run_id: str = "train", **members: Any) -> dict[str, Any]:
     return event_grid("RunCompleted", f"experiments/e/runs/{run_id}", {"runId": run_id}, **members)
 
 
-def test_dead_letters_of_an_outage_go_back_to_the_queue_and_no_others(desk: Desk) -> None:
-    """Each is closed as soon as its message is on the queue, which opens it again if it has to."""
+def letters_of_an_outage(desk: Desk) -> None:
+    """Store one of each of four reasons."""
     for number, reason in enumerate(("AccessDenied", "MalformedEvent", "ServiceUnavailable", "LeaseHeld")):
         event = json.dumps(completed(id=f"e-{number}"))
         desk.fake_letters.put(reason=reason, detail="", body=event, attempts=1, id=f"letter-{number}")
+
+
+def test_dead_letters_of_an_outage_go_back_to_the_queue_and_no_others(desk: Desk) -> None:
+    """Once, and each is open until its message has ended well."""
+    letters_of_an_outage(desk)
     assert replay_after_outage(desk.services.state, now=desk.services.now) == 2
     assert [(body.closes, body.source) for body in desk.queued] == [("letter-0", REPLAY), ("letter-2", REPLAY)]
-    assert desk.fake_letters.closed == {"letter-0", "letter-2"}
+    assert desk.fake_letters.closed == set()
     assert replay_after_outage(desk.services.state, now=desk.services.now) == 0
+
+
+def test_dead_letter_that_is_stored_again_goes_back_to_the_queue_again(desk: Desk) -> None:
+    """What refuses for longer than a message waits."""
+    letters_of_an_outage(desk)
+    replay_after_outage(desk.services.state, now=desk.services.now)
+    later = desk.services.now() + timedelta(days=1)
+    desk.fake_letters.letters[0] = replace(desk.fake_letters.letters[0], at=later)
+    assert replay_after_outage(desk.services.state, now=lambda: later + timedelta(hours=1)) == 1
+    assert [body.closes for body in desk.queued] == ["letter-0", "letter-2", "letter-0"]
+
+
+def test_dead_letter_whose_message_was_lost_goes_back_to_the_queue_after_two_days(desk: Desk) -> None:
+    """Where the queue was cleared, say."""
+    letters_of_an_outage(desk)
+    replay_after_outage(desk.services.state, now=desk.services.now)
+    assert replay_after_outage(desk.services.state, now=lambda: desk.services.now() + timedelta(hours=49)) == 2
+
+
+def test_what_is_noted_of_a_dead_letter_goes_with_it(desk: Desk) -> None:
+    """Nothing grows with the outages that were."""
+    letters_of_an_outage(desk)
+    replay_after_outage(desk.services.state, now=desk.services.now)
+    desk.fake_letters.close("letter-0")
+    replay_after_outage(desk.services.state, now=desk.services.now)
+    assert set(read_folder(desk.services.state.notes, "replayed")) == {"letter-2"}
 
 
 def test_dead_letter_of_an_outage_stays_open_when_it_cannot_be_put_on_the_queue(desk: Desk) -> None:

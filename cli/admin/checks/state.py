@@ -108,11 +108,10 @@ def _probe_coverage(services: Services) -> Callable[[], str]:
 
 def _probe_open_letters(services: Services) -> Callable[[], str]:
     def probe() -> str:
-        letters = services.dead_letters.list_open()
+        letters = services.dead_letters.count_open()
         if letters:
-            reasons = ", ".join(sorted({letter.reason for letter in letters}))
             raise ProblemError(
-                f"{len(letters)} open: {reasons}",
+                f"{sum(each.count for each in letters.values())} open: {', '.join(letters)}",
                 "docs/runbook.md says what each reason means; `lineage status` has the command for each.",
             )
         return "none is open"

@@ -98,6 +98,7 @@ def endpoint(
             call = Call(purview.catalog, request.method, route, request.match_info, request.query, body)
             if purview.switches.enforce_permissions:
                 check(purview.policies, principal_of(request), call)
+            _check_collection(call, purview)
             principal = principal_of(request)
             purview.catalog.store.user = USER if principal == DEFAULT_PRINCIPAL else principal
             answer = handle(call)
@@ -137,6 +138,18 @@ def _check_gateway(request: web.Request, purview: Purview) -> None:
     for name, value in request.query.items():
         if len(value) > LONGEST_PARAMETER:
             raise AtlasError(Code.QUERY_TOO_LONG, name)
+
+
+def _check_collection(call: Call, purview: Purview) -> None:
+    """
+    Refuse to write into a collection that the account does not have; friendly names are none.
+
+    The specification (Entity - Bulk Create Or Update) says that errors are AtlasErrorResponse, and no code; 400 and
+    this code are a guess.
+    """
+    name = call.query.get("collectionId")
+    if call.method == "POST" and name and purview.account.find(name) is None:
+        raise AtlasError(Code.BAD_REQUEST, f"Collection {name} does not exist")
 
 
 def _parsed(text: str) -> object:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import quote
 
-from shared.azure_ml.services.models import changed_at, object_in, text_in
+from shared.azure_ml.services.models import changed_at, creation, object_in, text_in
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, readable_items
 from shared.model import BATCH, SERVERLESS, Data, Deployment, Endpoint, ModelVersion, Port, Workspace
@@ -164,13 +164,22 @@ def _read_deployment(body: Json, shares: Mapping[str, object] | None, assets: As
         notes=notes,
         collected=_read_collected(properties, assets),
         changed_at=changed_at(body),
+        created_at=creation(body, owners=False)[1],
     )
 
 
 def _read_collected(properties: Mapping[str, object], assets: Assets) -> tuple[Port, ...]:
-    """Read where the data collector of an online deployment keeps requests and predictions."""
+    """
+    Read where the data collector of an online deployment keeps requests and predictions.
+
+    azure-rest-api-specs, machinelearningservices: of a `Collection`, `dataCollectionMode` is `Enabled` or `Disabled`.
+    """
     collections = object_in(object_in(properties, "dataCollector"), "collections")
-    ids = {name: text_in(object_in(collections, name), "dataId") for name in sorted(collections)}
+    ids = {
+        name: text_in(collection, "dataId")
+        for name, collection in ((name, object_in(collections, name)) for name in sorted(collections))
+        if text_in(collection, "dataCollectionMode").casefold() != "disabled"
+    }
     found = assets.find_data({name: asset_id for name, asset_id in ids.items() if asset_id})
     field = "properties.dataCollector.collections.{}.dataId of the deployment"
     return tuple(Port(name, data, field.format(name)) for name, data in found.items())

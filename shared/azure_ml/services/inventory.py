@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from shared.azure_ml.services.endpoints import ENDPOINT_KINDS, ENDPOINTS_VERSION, has_deployments
 from shared.azure_ml.services.models import MODEL_VERSION, object_in, text_in
-from shared.azure_ml.services.workspace_api import WorkspaceRecord
+from shared.azure_ml.services.workspace_api import WorkspaceRecord, ask_arm
 from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, link_at, next_page, readable_items
 from shared.model import AssetId, WorkspaceId
@@ -21,6 +21,7 @@ MODELS = 250
 _JOBS = "2024-01-01-preview"
 DATA_VERSION = "2023-08-01-preview"
 _WORKSPACES = "2024-10-01-preview"
+_BELOW = "/providers/Microsoft.MachineLearningServices/workspaces"
 
 
 class Inventory:
@@ -43,9 +44,17 @@ class Inventory:
         try:
             return [WorkspaceId.parse(scope)]
         except ValueError:
-            path = f"{scope.rstrip('/')}/providers/Microsoft.MachineLearningServices/workspaces"
+            path = f"{scope.rstrip('/')}{_BELOW}"
         found = self._rest.get_all(f"{self._arm_endpoint}{path}", params={"api-version": _WORKSPACES})
         return sorted(WorkspaceId.parse(_text(body, "id")) for body in found)
+
+    def reach(self, scope: str) -> None:
+        """Read the workspace that an ARM id names, or the first page of those below it; 1 request."""
+        try:
+            path = WorkspaceId.parse(scope).arm_id
+        except ValueError:
+            path = f"{scope.rstrip('/')}{_BELOW}"
+        ask_arm(self._rest, f"{self._arm_endpoint}{path}", version=_WORKSPACES)
 
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""

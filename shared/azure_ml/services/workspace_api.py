@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from shared.clouds import PUBLIC
-from shared.errors import RecordNotFoundError, RequestRefusedError, UnreadableAnswerError
+from shared.errors import RecordNotFoundError, RequestRefusedError, ServiceUnavailableError, UnreadableAnswerError
 from shared.http.rest import Json, RestClient, link_at
 from shared.model import Workspace, WorkspaceId
 from shared.validation import Shape, checked
@@ -80,8 +80,11 @@ def get_workspace(
     Read the workspace and ask its discovery address for the host of its services (2 requests).
 
     The host is discovered, not built from the region: a private-link workspace has one of its own.
+
+    Raises:
+        ServiceUnavailableError: also if the answer is none of Azure Resource Manager.
     """
-    body = rest.get(f"{arm_endpoint}{workspace.arm_id}", params={"api-version": _ARM_VERSION})
+    body = ask_arm(rest, f"{arm_endpoint}{workspace.arm_id}", version=_ARM_VERSION)
     check_answer(body, {"name!": str, "properties!": {"discoveryUrl!": str}})
     properties = body["properties"]
     discovery = str(properties["discoveryUrl"])
@@ -101,6 +104,28 @@ def get_workspace(
         hierarchical_accounts=frozenset({account} if properties.get("storageHnsEnabled") else ()),
         arm_endpoint=arm_endpoint,
     )
+
+
+def ask_arm(rest: RestClient, url: str, *, version: str) -> Json:
+    """
+    Read a resource or a list of them; an answer that is not in the words of Azure Resource Manager is no answer.
+
+    Each of its errors has {error: {code, message}} (Azure/azure-resource-manager-rpc, common-api-details.md), a
+    resource has an `id`, a list a `value`. Another host that the setting names by mistake must not make a workspace
+    seem gone.
+    """
+    advice = "Is LINEAGE_ARM_ENDPOINT the address of Azure Resource Manager?"
+    try:
+        body = rest.get(url, params={"api-version": version})
+    except (RecordNotFoundError, RequestRefusedError) as error:
+        said = getattr(error.__cause__, "error", None)  # azure-core's, of the envelope
+        code = str(getattr(said, "code", None) or "")
+        if code and not code.isdecimal():
+            raise
+        raise ServiceUnavailableError(f"{error} {advice}") from error
+    if not isinstance(body, dict) or body.keys().isdisjoint({"id", "value"}):
+        raise ServiceUnavailableError(f"{url}: the answer is neither a resource nor a list. {advice}")
+    return body
 
 
 def list_guids(rest: RestClient, arm_endpoint: str, scope: str) -> dict[str, WorkspaceId]:
