@@ -196,12 +196,16 @@ def _alternatives(glob: str) -> list[str]:
 def _is_led_to(
     patterns: Sequence[str], segments: Sequence[str], is_folder: bool, fits: Callable[[str, str], bool]
 ) -> bool:
-    if not patterns or not segments:
-        return not patterns or is_folder
-    (pattern, *others), (segment, *rest) = patterns, segments
-    if pattern == "**":
-        return _is_led_to(others, segments, is_folder, fits) or _is_led_to(patterns, rest, is_folder, fits)
-    return fits(segment, pattern) and _is_led_to(others, rest, is_folder, fits)
+    reached = {0}
+    for segment in segments:
+        for index, pattern in enumerate(patterns):
+            if pattern == "**" and index in reached:
+                reached.add(index + 1)
+        if len(patterns) in reached:
+            return True
+        found = (index for index in reached if patterns[index] == "**" or fits(segment, patterns[index]))
+        reached = {index + (patterns[index] != "**") for index in found}
+    return len(patterns) in reached or (is_folder and bool(reached))
 
 
 def _is_name_of(segment: str, pattern: str) -> bool:

@@ -4,7 +4,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 
 from shared.catalog.kinds import (
@@ -275,7 +275,7 @@ def _may_lead_to(glob: str, pattern: Sequence[str]) -> bool:
     return leads_to(glob, pattern, is_folder=False, fits=_share_a_name)
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def _share_a_name(of_set: str, of_glob: str) -> bool:
     """
     Whether there is a name of a file or a folder that a set stands for and that a glob leads to.

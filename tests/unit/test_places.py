@@ -342,6 +342,7 @@ def test_folder_that_is_a_part_of_two_sets_is_neither() -> None:
         ("out/part-0*", ["out/{SparkPartitions}"]),
         ("out/data*.parquet", []),
         ("*.csv", []),
+        ("**/" * 40 + "x.csv", []),
     ],
 )
 def test_glob_is_the_sets_to_which_it_may_lead(glob: str, found: list[str]) -> None:
