@@ -37,6 +37,7 @@ from shared.publishing.plan import (
     Plan,
     Planner,
     Skip,
+    begun_name,
     is_data_asset,
     is_of_tree,
     row_of,
@@ -128,6 +129,17 @@ class WriterLease:
     def was_held_since(self, moment: datetime) -> bool:
         """Whether another worker held it, or part of it, after a time."""
         return self.previous_end is not None and self.previous_end >= moment
+
+    def stop_renewing(self) -> None:
+        """
+        Renew it for the last time: it is given up soon, together with what is written then.
+
+        Where one writes at a time, as in SQLite, a thread that renews it would wait for that write, and that for it.
+        """
+        self.check()
+        self._is_over.set()
+        with self._alone:
+            pass
 
     def release(self) -> None:
         """Let others take it."""
@@ -432,7 +444,7 @@ class Publisher:
             with self._ledger.together():
                 self._note_before(plan)
         prepared = plan
-        batches = _Batches(partial(self._note_entities, plan))
+        batches = _Batches(partial(self._note_batch, plan))
         lease.check()
         try:
             result = self._catalog.upsert_entities(
@@ -449,6 +461,9 @@ class Publisher:
                 self._mark_again(taken)
             self._publish_readers(plan)
             rejections = result.rejections
+            is_over = self._announcer is None and plan.folding is None  # else what follows is done under the lease
+            if is_over:
+                lease.stop_renewing()
             with self._ledger.together():
                 self._note_written(plan, result.guids.keys() - batches.noted)
                 self._ledger.add_to_tree(plan.root, uses=plan.uses)
@@ -456,7 +471,7 @@ class Publisher:
                     self._ledger.put_matches(plan.looked_up)
                     self._ledger.add_placeholders(plan.placeholders)
                 self._ledger.put_rows(_rows_after_refusal(plan, rejections) if rejections else _root_last(plan))
-                if self._announcer is None and plan.folding is None:  # what follows is done under the lease
+                if is_over:
                     lease.release()
         except LeaseHeldError as error:
             self._forget(plan)  # of what was noted as written, our last request may have undone some
@@ -545,6 +560,12 @@ class Publisher:
         used = {used_name(each.ref.qualified_name): str(plan.root) for each in plan.entities if is_data_asset(each.ref)}
         self._note_entities(plan, names, used)
 
+    def _note_batch(self, plan: Plan, names: Collection[QualifiedName]) -> None:
+        """Note what a part of a large plan has written, and that there is more to come."""
+        with self._ledger.together():
+            self._ledger.add_to_tree(plan.root, fingerprints={begun_name(plan.root): "1"})
+            self._note_entities(plan, names, {})
+
     def _note_entities(self, plan: Plan, names: Collection[QualifiedName], used: Mapping[QualifiedName, str]) -> None:
         """Note what entities were when they were written just now, so that they are not written again."""
         written = {
@@ -585,14 +606,14 @@ class _Batches:
     Not the last batch: it is noted when all that follows from the plan is done, and is written again until then.
     """
 
-    note: Callable[[Collection[QualifiedName], Mapping[QualifiedName, str]], None]
+    note: Callable[[Collection[QualifiedName]], None]
     last: Collection[QualifiedName] = ()
     noted: set[QualifiedName] = field(default_factory=set)
 
     def add(self, guids: Mapping[QualifiedName, str]) -> None:
         """Take the next batch, and note the one before."""
         if self.last:
-            self.note(self.last, {})
+            self.note(self.last)
             self.noted.update(self.last)
         self.last = set(guids)
 

@@ -307,6 +307,11 @@ def used_name(asset: QualifiedName) -> QualifiedName:
     return QualifiedName(f"used/{asset}")
 
 
+def begun_name(root: QualifiedName) -> QualifiedName:
+    """Name what the ledger keeps of a run tree that was begun: what it has of that is not asked for of a new one."""
+    return QualifiedName(f"begun/{root}")
+
+
 def is_of_tree(name: QualifiedName) -> bool:
     """Whether the ledger keeps what was written of an entity with the run tree it belongs to."""
     return qualified_names.is_of_run(name) or qualified_names.source_of_power_bi_link(name) is not None

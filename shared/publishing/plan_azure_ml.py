@@ -49,6 +49,7 @@ from shared.publishing.plan import (
     Made,
     Plan,
     Skip,
+    begun_name,
     explain,
     find_changed,
     row_of,
@@ -285,7 +286,8 @@ class AzureMlPlanner:
         written = noted.written
         # A run we never published may have been published from elsewhere: the models it made must not be lost.
         unpublished = [keys[run.id] for run in runs if keys[run.id] not in written.fingerprints]
-        new = frozenset(run.id for run in runs if keys[run.id] in unpublished)
+        is_begun = begun_name(root) in written.fingerprints
+        new = frozenset[str]() if is_begun else frozenset(run.id for run in runs if keys[run.id] in unpublished)
         known = without_foreign_sets(places, self._get_matches(places, new, is_new=len(unpublished) == len(runs)))
         unknown = [place for place in places if place.ref not in known]
         experiments = {qualified_names.of_experiment(tree.workspace.id, run.experiment) for run in runs}

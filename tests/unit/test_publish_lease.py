@@ -13,9 +13,10 @@ from shared.catalog.qualified_names import QualifiedName
 from shared.errors import LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
+from shared.publishing import engine
 from shared.publishing.engine import LEASE, Publisher, WriterLease
 from shared.publishing.plan import Outcome
-from shared.state.ports import Lease
+from shared.state.ports import Lease, Row
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
 from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
@@ -184,6 +185,23 @@ def test_lease_is_renewed_while_one_request_takes_longer_than_it(desk: Desk) -> 
             renewed.clear()
             assert renewed.wait(10)  # the one before may have begun before the time passed
             assert desk.rivals.acquire(ROOT, holder="rival", duration=LEASE) is None
+
+
+def test_lease_is_not_renewed_while_it_is_given_up_with_what_is_noted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread would wait for the file that we write, and we for the thread."""
+    renewed, put_rows = Flag(), desk.ledger.put_rows
+
+    def put_slowly(rows: Iterable[Row]) -> None:
+        renewed.clear()
+        assert not renewed.wait(SHORT.total_seconds())
+        put_rows(rows)
+
+    monkeypatch.setattr(engine, "LEASE", SHORT)
+    monkeypatch.setattr(desk.ledger, "put_rows", put_slowly)
+    desk.leases.on_renew = [renewed.set]
+    assert desk.publish().outcome == "published"
 
 
 def test_lease_that_was_found_lost_stops_the_next_write(desk: Desk) -> None:
