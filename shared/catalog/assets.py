@@ -79,29 +79,32 @@ def without_known(edges: Iterable[Evidence], known: Iterable[Evidence]) -> list[
     return [edge for edge in edges if edge.end not in known_ends]
 
 
-def ref_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> Ref:
-    """Return the entity of some data in the graph."""
-    place = _place_of_data(workspace, data)
-    if place:
-        return matches[place].ref
-    match data:
-        case DataAsset():
-            return ref_of_asset(workspace, data)
-        case ModelVersion():
-            return ref_of_model(data.workspace.id if data.workspace else workspace, data.id)
-    raise AssertionError("a place was looked up for everything else")
-
-
 def ref_of_asset(workspace: WorkspaceId, asset: DataAsset) -> Ref:
     """Name a data asset, which is of the workspace that names it unless it says otherwise."""
     owner = asset.workspace.id if asset.workspace else workspace
     return Ref(DATA_ASSET if asset.datastore else OTHER_DATA, qualified_names.of_asset(owner, asset.id))
 
 
-def evidence_of_data(workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str) -> Evidence:
-    """Return what an edge to or from some data is based on."""
+def refs_of_data(workspace: WorkspaceId, data: Data, matches: Matches) -> tuple[Ref, ...]:
+    """Return the entities of some data in the graph: of a glob, each resource set that it may lead to."""
     place = _place_of_data(workspace, data)
-    return Evidence(ref_of_data(workspace, data, matches), is_output=is_output, field=field, place=place)
+    if place:
+        return matches[place].refs
+    match data:
+        case DataAsset():
+            return (ref_of_asset(workspace, data),)
+        case ModelVersion():
+            return (ref_of_model(data.workspace.id if data.workspace else workspace, data.id),)
+    raise AssertionError("a place was looked up for everything else")
+
+
+def evidence_of_data(
+    workspace: WorkspaceId, data: Data, matches: Matches, *, is_output: bool, field: str
+) -> Iterator[Evidence]:
+    """Yield what each edge to or from some data is based on."""
+    place = _place_of_data(workspace, data)
+    for ref in refs_of_data(workspace, data, matches):
+        yield Evidence(ref, is_output=is_output, field=field, place=place)
 
 
 def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
@@ -281,7 +284,7 @@ def _unresolved(workspace: Workspace, data: DataAsset | Unresolved, matches: Mat
 
 
 def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches, around: Around) -> Iterator[Entity]:
-    ref = ref_of_data(workspace.id, asset, matches)
+    ref = ref_of_asset(workspace.id, asset)
     if asset.datastore:
         store = _datastore(workspace, asset.datastore)
         yield store
@@ -313,22 +316,18 @@ def _data_asset(workspace: Workspace, asset: DataAsset, matches: Matches, around
     yield from _schema(ref, asset)
     if location := registered_from(asset, matches):
         yield from build_placeholder(place_of(location), matches)
-        source = evidence_of_data(
-            workspace.id,
-            location,
-            matches,
-            is_output=False,
-            field=f"properties.dataUri of the data asset {asset.id.label}",
-        )
-        edges = tuple(edge for edge in around.of_assets.get(ref, ()) if edge.end not in (source.end, ref))
+        field = f"properties.dataUri of the data asset {asset.id.label}"
+        sources = tuple(evidence_of_data(workspace.id, location, matches, is_output=False, field=field))
+        known = {ref, *(source.end for source in sources)}
+        edges = tuple(edge for edge in around.of_assets.get(ref, ()) if edge.end not in known)
         yield from around.build(edges, matches)
         yield Entity(
             Ref(REGISTRATION, qualified_names.of_registration(ref.qualified_name)),
             attributes(f"register {asset.id.label}"),
-            inputs=ends([source.end, *(edge.end for edge in edges)]),
+            inputs=ends(edge.end for edge in (*sources, *edges)),
             outputs=(ref,),
             evidence=(
-                source,
+                *sources,
                 *edges,
                 Evidence(ref, is_output=True, field="the data asset version that was registered"),
             ),

@@ -109,7 +109,9 @@ def build_endpoint(
         served: list[Data] = [model.stands_for or model for model in deployment.models]
         entities += [entity for data in served for entity in build_data(workspace, data, matches)]
         models = [
-            evidence_of_data(workspace.id, data, matches, is_output=False, field=deployment.field) for data in served
+            each
+            for data in served
+            for each in evidence_of_data(workspace.id, data, matches, is_output=False, field=deployment.field)
         ]
         if deployment.collected:  # data assets are in datastores, and those in the workspace
             entities.append(build_workspace(workspace))
@@ -209,20 +211,22 @@ def _build_run(
 def _build_power_bi(workspace: WorkspaceId, data: Data, matches: Matches, downstream: Downstream) -> Iterator[Entity]:
     """Chain some data to the Power BI datasets that its tags or the mapping name, and those to the reports."""
     for source, feeds in list_feeds(workspace, data, downstream):
-        yield from _links(evidence_of_data(workspace, source, matches, is_output=False, field=""), feeds, matches)
+        sources = tuple(evidence_of_data(workspace, source, matches, is_output=False, field=""))
+        yield from _links(sources, feeds, matches)
 
 
-def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterator[Entity]:
+def _links(sources: Sequence[Evidence], feeds: Iterable[Feed], matches: Matches) -> Iterator[Entity]:
     """Yield each dataset and each report once, fed from all that lead to it, with the field of the first."""
     upstream: dict[Ref, dict[Ref, Evidence]] = {}
     for feed in feeds:
         dataset, *report = (place.ref for place in places_of_feed(feed))
-        upstream.setdefault(dataset, {}).setdefault(source.end, replace(source, field=feed.dataset_field))
+        for source in sources:
+            upstream.setdefault(dataset, {}).setdefault(source.end, replace(source, field=feed.dataset_field))
         for target in report:
             fed = Evidence(matches[dataset].ref, is_output=False, field=feed.report_field)
             upstream.setdefault(target, {}).setdefault(fed.end, fed)
     # The place and not the entity matched now: the name must stay the same after a scan.
-    name = (source.place or source.end).qualified_name
+    name = (sources[0].place or sources[0].end).qualified_name
     for target, inputs in upstream.items():
         match = matches[target]
         if match.kind is MatchKind.PLACEHOLDER:
@@ -240,17 +244,17 @@ def _links(source: Evidence, feeds: Iterable[Feed], matches: Matches) -> Iterato
 
 def _of_inputs(workspace: WorkspaceId, run: Run, matches: Matches) -> Iterator[Evidence]:
     for port in run.inputs:
-        yield evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
+        yield from evidence_of_data(workspace, port.data, matches, is_output=False, field=port.field)
 
 
 def _of_outputs(workspace: WorkspaceId, outputs: Iterable[Port], matches: Matches) -> Iterator[Evidence]:
     for port in outputs:
-        found = evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field)
-        yield replace(found, inferred=port.inferred)
-        # A registered output at a path of its own choosing: what reads the path must find who wrote it.
+        for found in evidence_of_data(workspace, port.data, matches, is_output=True, field=port.field):
+            yield replace(found, inferred=port.inferred)
+        # A registered output at a path of its own choosing: what reads the path must find what wrote it.
         if isinstance(port.data, DataAsset) and (location := registered_from(port.data, matches)):
             field = f"{port.field} and properties.dataUri of {port.data.id.label}"
-            yield evidence_of_data(workspace, location, matches, is_output=True, field=field)
+            yield from evidence_of_data(workspace, location, matches, is_output=True, field=field)
 
 
 def _config_attributes(run: Run) -> dict[str, str | bool]:

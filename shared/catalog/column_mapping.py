@@ -1,10 +1,10 @@
 """What became of the columns of a run's inputs: as it declares, or inferred from schemas with equal column names."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shared.catalog.assets import Matches, ref_of_data
+from shared.catalog.assets import Matches, refs_of_data
 from shared.catalog.entities import VALUE_LIMIT, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import ColumnMapping, Data, DataAsset, Location, Port, Run, RunTree, WorkspaceId
@@ -54,7 +54,8 @@ def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: S
     for source in run.inputs:
         for sink in run.outputs:
             pair = (sources[source.name], sinks[sink.name])
-            if pair not in mapped and (mapping := _infer(source, sink, matches, scanned)):
+            is_one = len(pair[0]) == len(pair[1]) == 1  # of several resource sets, each has a schema of its own
+            if is_one and pair not in mapped and (mapping := _infer(source, sink, matches, scanned)):
                 mapped.add(pair)
                 inferred.append(mapping)
     return replace(run, column_mappings=(*run.column_mappings, *inferred))
@@ -72,7 +73,7 @@ def column_mapping_attributes(workspace: WorkspaceId, run: Run, matches: Matches
 
 
 def format_column_mappings(
-    mappings: tuple[ColumnMapping, ...], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]
+    mappings: tuple[ColumnMapping, ...], sources: Mapping[str, Sequence[Ref]], sinks: Mapping[str, Sequence[Ref]]
 ) -> tuple[dict[str, str], str]:
     """Format mappings in Purview's form, with what the catalog has for each input and output; returns as above."""
     problem = ""
@@ -90,16 +91,20 @@ def format_column_mappings(
     return {"columnMapping": text, "column_mapping_source": sources_of_mappings}, problem
 
 
-def _format(mappings: Iterable[ColumnMapping], sources: Mapping[str, Ref], sinks: Mapping[str, Ref]) -> str:
+def _format(
+    mappings: Iterable[ColumnMapping], sources: Mapping[str, Sequence[Ref]], sinks: Mapping[str, Sequence[Ref]]
+) -> str:
     formatted = [
         {
             "DatasetMapping": {
-                "Source": sources[mapping.input].qualified_name,
-                "Sink": sinks[mapping.output].qualified_name,
+                "Source": source.qualified_name,
+                "Sink": sink.qualified_name,
             },
-            "ColumnMapping": [{"Source": source, "Sink": sink} for source, sink in mapping.columns],
+            "ColumnMapping": [{"Source": column, "Sink": written} for column, written in mapping.columns],
         }
         for mapping in mappings
+        for source in sources[mapping.input]
+        for sink in sinks[mapping.output]
     ]
     return json.dumps(formatted, ensure_ascii=False) if formatted else ""
 
@@ -138,5 +143,5 @@ def _locations(data: Data) -> Iterator[Location]:
         yield location
 
 
-def _refs(workspace: WorkspaceId, ports: Iterable[Port], matches: Matches) -> dict[str, Ref]:
-    return {port.name: ref_of_data(workspace, port.data, matches) for port in ports}
+def _refs(workspace: WorkspaceId, ports: Iterable[Port], matches: Matches) -> dict[str, tuple[Ref, ...]]:
+    return {port.name: refs_of_data(workspace, port.data, matches) for port in ports}

@@ -51,17 +51,18 @@ def build_job_run(
     experiment = Ref(EXPERIMENT, qualified_names.of_job(run.id.namespace, run.job))
     evidence = [
         Evidence(
-            matches[places[dataset].ref].ref,
+            ref,
             is_output=is_output,
             field=f"{'outputs' if is_output else 'inputs'} in OpenLineage: {dataset.label}",
             place=places[dataset].ref,
         )
         for is_output, side in ((False, run.inputs), (True, run.outputs))
         for dataset in side
+        for ref in matches[places[dataset].ref].refs
     ]
     edges = without_known(around.of_runs.get(key, ()), evidence)
     evidence += edges
-    mapping, problem = _column_mapping(run, {dataset: matches[place.ref].ref for dataset, place in places.items()})
+    mapping, problem = _column_mapping(run, {dataset: matches[place.ref].refs for dataset, place in places.items()})
     entities = [
         *(entity for dataset, place in places.items() for entity in _placeholder(dataset, place, matches)),
         *around.build(edges, matches),
@@ -108,7 +109,7 @@ def _placeholder(dataset: DatasetName, place: Place, matches: Matches) -> Iterat
     yield Entity(match.ref, attributes(name, description=description), labels=(UNSCANNED if is_ours else UNRESOLVED,))
 
 
-def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Ref]) -> tuple[dict[str, str], str]:
+def _column_mapping(run: JobRun, refs: Mapping[DatasetName, Sequence[Ref]]) -> tuple[dict[str, str], str]:
     pairs: dict[tuple[DatasetName, DatasetName], set[tuple[str, str]]] = {}
     unread: set[str] = set()
     by_name = _by_any_name(run)

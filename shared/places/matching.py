@@ -15,10 +15,13 @@ from shared.places import platforms
 from shared.places.datasets import DatasetName
 from shared.places.place import Place, decode_braces
 from shared.places.platforms import place_of
-from shared.places.storage import find_set
+from shared.places.storage import find_sets
 
 POWER_BI_DATASET_TAG, POWER_BI_REPORT_TAG = POWER_BI_DATASET, POWER_BI_REPORT
 """Tags of a data asset that have the URL of the Power BI dataset fed from it, and of the report on that."""
+
+SETS = 20
+"""Resource sets that a glob is shown as; where it may lead to more, it is the folder it is in."""
 
 
 class NameLookup(Protocol):
@@ -43,12 +46,19 @@ class Match:
     The catalog's entity for a place: one a scan made, or a placeholder of ours under the name a scan would give.
 
     `rule` explains it to people: which naming rule led there, or why none did. Two matches that lead to one entity
-    are the same, however they are explained; "" for one that was remembered before rules were.
+    are the same, however they are explained; "" for one that was remembered before rules were. `others` are further
+    resource sets that a glob may lead to.
     """
 
     ref: Ref
     kind: MatchKind
     rule: str = field(default="", compare=False)
+    others: tuple[Ref, ...] = ()
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """All that the catalog has for the place."""
+        return (self.ref, *self.others)
 
 
 def place_of_unresolved(workspace: WorkspaceId, data: DataAsset | Unresolved) -> Place:
@@ -91,7 +101,7 @@ def place_of_dataset(dataset: DatasetName, job_namespace: str) -> Place:
 
 def _or_set(place: Place) -> Place:
     """Let a name with braces also be that of a resource set, as we give it to others."""
-    decoded = (QualifiedName(decode_braces(name)) for name in (place.ref.qualified_name, *place.resource_sets))
+    decoded = (QualifiedName(decode_braces(name)) for name in (place.own.qualified_name, *place.resource_sets))
     named = {name: "the set of this name" for name in decoded if name not in (*place.exact, *place.resource_sets)}
     return replace(place, resource_sets=(*named, *place.resource_sets), rules={**named, **place.rules})
 
@@ -232,7 +242,11 @@ def is_scanned(found: Found) -> bool:
 
 
 def match_places(places: Iterable[Place], scanned: Mapping[QualifiedName, Ref]) -> dict[Ref, Match]:
-    """Choose for each place the entity that is it in the graph: exact, else resource set, else a placeholder."""
+    """
+    Choose for each place the entity that is it in the graph: exact, else resource set, else a placeholder.
+
+    Of a glob a resource set comes first: the folder that it is in holds more.
+    """
     return {place.ref: _match(place, scanned) for place in places}
 
 
@@ -244,17 +258,37 @@ def match_sets(
 
     Their names cannot be guessed: a scan replaces numbers, ids and dates anywhere in a path. Costs a search for places
     that are not matched, and none where the catalog remembers it; with `fresh` it searches again.
+
+    A glob is the sets it may lead to, if there are not too many, also where the catalog has the folder it is in: that
+    holds more.
     """
     found = dict(matches)
-    left = [place for place in places if place.set_roots and matches[place.ref].kind is MatchKind.PLACEHOLDER]
+    left = [
+        place
+        for place in places
+        if place.set_roots and (place.glob or matches[place.ref].kind is MatchKind.PLACEHOLDER)
+    ]
     roots = sorted({root for place in left for root in place.set_roots})
     sets = catalog.list_resource_sets(roots, fresh=fresh) if roots else ()
     for place in left:
         by_name = {each.qualified_name: each for root in place.set_roots for each in _below(root, sets)}
-        if name := find_set(place, sorted(by_name)):
-            rule = f"resource set {name.removeprefix(next(filter(name.startswith, place.set_roots)))}"
-            found[place.ref] = Match(by_name[name], MatchKind.RESOURCE_SET, rule)
+        names = find_sets(place, sorted(by_name))
+        refs = [by_name[name] for name in names]
+        if place.glob and (known := found[place.ref]).kind is MatchKind.RESOURCE_SET:
+            refs = sorted({*refs, known.ref})
+        if len(refs) > SETS:
+            why = f"it may lead to {len(refs)} resource sets, more than {SETS}"
+            found[place.ref] = replace(found[place.ref], rule=f"{found[place.ref].rule}; {why}")
+        elif refs:
+            found[place.ref] = Match(refs[0], MatchKind.RESOURCE_SET, _name_sets(place, refs), tuple(refs[1:]))
     return found
+
+
+def _name_sets(place: Place, refs: Sequence[Ref]) -> str:
+    names = [ref.qualified_name for ref in refs]
+    below = (name.removeprefix(next(filter(name.startswith, place.set_roots))) for name in names)
+    rule = f"resource set{'s' if len(names) > 1 else ''} {', '.join(below)}"
+    return f"{rule}, to which the glob {place.glob} may lead" if place.glob else rule
 
 
 def _below(root: str, sets: Iterable[Ref]) -> Iterator[Ref]:
@@ -267,16 +301,18 @@ def without_foreign_sets(places: Iterable[Place], matches: Mapping[Ref, Match]) 
     return {
         ref: match
         for ref, match in matches.items()
-        if match.kind is not MatchKind.RESOURCE_SET or by_ref[ref].may_be_in(match.ref.qualified_name)
+        if match.kind is not MatchKind.RESOURCE_SET
+        or all(by_ref[ref].may_be_in(each.qualified_name) for each in match.refs)
     }
 
 
 def _match(place: Place, scanned: Mapping[QualifiedName, Ref]) -> Match:
-    for names, kind in ((place.exact, MatchKind.EXACT), (place.resource_sets, MatchKind.RESOURCE_SET)):
+    candidates = ((place.exact, MatchKind.EXACT), (place.resource_sets, MatchKind.RESOURCE_SET))
+    for names, kind in reversed(candidates) if place.glob else candidates:
         for name in names:
             if name in scanned and (kind is MatchKind.EXACT or place.may_be_in(name)):
                 return Match(scanned[name], kind, place.rules.get(name, ""))
-    return Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
+    return Match(place.own, MatchKind.PLACEHOLDER, place.unfound)
 
 
 def _of(workspace: WorkspaceId, data: Data, own_runs: Collection[str], downstream: Downstream) -> Iterator[Place]:

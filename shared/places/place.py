@@ -2,9 +2,11 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain, product
+from math import prod
 from typing import Self
 from urllib.parse import unquote
 
@@ -25,6 +27,8 @@ _QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
 GLOB = re.compile(r"[*?]")
 _BRACES = re.compile(r"\{[^{}]*\}")
 """Alternatives in a glob; any of them may have led somewhere."""
+_MANY = 50
+"""Of more combinations of alternatives than that, any may lead anywhere."""
 _EXTENSION = re.compile(r"\.[^./]*$")
 """What the path of a file has in lower case."""
 _DEFAULT_PORTS = {"https": ":443", "http": ":80", "abfss": ":443", "abfs": ":443"}
@@ -158,11 +162,14 @@ def carries(path: str, run_id: str) -> bool:
     return run_id in path.split("/") or (_GUID.fullmatch(run_id) is not None and run_id in path)
 
 
-def leads_to(glob: str, below: Sequence[str], *, is_folder: bool) -> bool:
+def leads_to(
+    glob: str, below: Sequence[str], *, is_folder: bool, fits: Callable[[str, str], bool] | None = None
+) -> bool:
     """
     Whether a glob may lead to a path below its folder, into it if that is a folder, or to a folder that it is in.
 
-    Alternatives in braces may lead anywhere; brackets are what they are.
+    Of alternatives in braces each counts; brackets are what they are. `fits` says whether a segment may be what a
+    pattern of one means, where segments are no names themselves.
     Source: azure-ai-docs, "Access data in a job" (patterns have `*` and `**`).
 
     >>> leads_to("*.csv", ["2026", "x.csv"], is_folder=False), leads_to("**/*.csv", ["2026"], is_folder=True)
@@ -170,17 +177,39 @@ def leads_to(glob: str, below: Sequence[str], *, is_folder: bool) -> bool:
     >>> leads_to("data[1]*.CSV", ["data[1].csv"], is_folder=False)
     True
     """
-    patterns = _EXTENSION.sub(lambda extension: extension[0].lower(), _BRACES.sub("*", glob)).replace("[", "[[]")
-    return _is_led_to(patterns.split("/"), below, is_folder=is_folder)
+    patterns = (_EXTENSION.sub(lambda extension: extension[0].lower(), each) for each in _alternatives(glob))
+    return any(_is_led_to(each.split("/"), below, is_folder, fits or _is_name_of) for each in patterns)
 
 
-def _is_led_to(patterns: Sequence[str], segments: Sequence[str], *, is_folder: bool) -> bool:
-    if not patterns or not segments:
-        return not patterns or is_folder
-    (pattern, *others), (segment, *rest) = patterns, segments
-    if pattern == "**":
-        return _is_led_to(others, segments, is_folder=is_folder) or _is_led_to(patterns, rest, is_folder=is_folder)
-    return fnmatchcase(segment, pattern) and _is_led_to(others, rest, is_folder=is_folder)
+def _alternatives(glob: str) -> list[str]:
+    """
+    >>> _alternatives("{a,b}/*.csv"), _alternatives("a_{N}.csv")
+    (['a/*.csv', 'b/*.csv'], ['a_*.csv'])
+    """
+    choices = [found[0].strip("{}").split(",") if "," in found[0] else ["*"] for found in _BRACES.finditer(glob)]
+    if prod(map(len, choices)) > _MANY:
+        choices = [["*"]] * len(choices)
+    texts = _BRACES.split(glob)
+    return ["".join(chain(*zip(texts, (*chosen, ""), strict=True))) for chosen in product(*choices)]
+
+
+def _is_led_to(
+    patterns: Sequence[str], segments: Sequence[str], is_folder: bool, fits: Callable[[str, str], bool]
+) -> bool:
+    reached = {0}
+    for segment in segments:
+        for index, pattern in enumerate(patterns):
+            if pattern == "**" and index in reached:
+                reached.add(index + 1)
+        if len(patterns) in reached:
+            return True
+        found = (index for index in reached if patterns[index] == "**" or fits(segment, patterns[index]))
+        reached = {index + (patterns[index] != "**") for index in found}
+    return len(patterns) in reached or (is_folder and bool(reached))
+
+
+def _is_name_of(segment: str, pattern: str) -> bool:
+    return fnmatchcase(segment, pattern.replace("[", "[[]"))
 
 
 def is_run_log(path: str) -> bool:
@@ -245,7 +274,7 @@ NOT_SCANNED = "placeholder: Purview scans no such place"
 @dataclass(frozen=True, slots=True)
 class Place:
     """
-    Something to look up. `ref` is what we would create; the candidates are names, likeliest first.
+    Something to look up. `ref` is what it is known by, with its glob; the candidates are names, likeliest first.
 
     A place without candidates is not looked up: no one but us can have put it into the catalog.
 
@@ -277,9 +306,15 @@ class Place:
     run_ids: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
+    def own(self) -> Ref:
+        """What we would create: of a glob, the folder it is in."""
+        name = self.ref.qualified_name.removesuffix(f"/{self.glob}") if self.glob else self.ref.qualified_name
+        return Ref(self.ref.type_name, QualifiedName(name))
+
+    @property
     def names(self) -> frozenset[str]:
         """Every name that a catalog may have for this very thing, without a slash at the end."""
-        return frozenset(name.rstrip("/") for name in (*self.exact, self.ref.qualified_name))
+        return frozenset(name.rstrip("/") for name in (*self.exact, self.own.qualified_name))
 
     def may_be_in(self, resource_set: QualifiedName) -> bool:
         """Whether a set keeps the ids of runs apart that the path carries; else it is of what every run wrote there."""
@@ -349,7 +384,8 @@ class Platform(ABC):
             set_roots: how the names of sets begin that a scan may have folded it into.
             exact, resource_sets: names under which a scan may hold the data, likeliest first, and why each is tried.
         """
-        ref = Ref(types[0] if types and stands_alone else OTHER_DATA, QualifiedName(name))
+        known_by = f"{name}/{url.glob}" if url.glob else name
+        ref = Ref(types[0] if types and stands_alone else OTHER_DATA, QualifiedName(known_by))
         very, sets = ({QualifiedName(each): rule for each, rule in names} for names in (exact, resource_sets))
         unfound = f"placeholder: nothing scanned under {name}" if very else NOT_SCANNED
         if very and types and not stands_alone:

@@ -129,7 +129,7 @@ def segments_of(location: Location) -> tuple[str, ...]:
     ('a.core.windows.net', 'c', '', 'x', 'A.CSV')
     """
     inside = place_of(Location(f"{location.url.rstrip('/')}/_"))  # what holds all folders has no path itself
-    path = inside.path or inside.ref.qualified_name
+    path = inside.path or inside.own.qualified_name
     return tuple("/".join(filter(None, (path, inside.glob))).split("/")[:-1])
 
 

@@ -1,9 +1,10 @@
 """Azure Storage: files and folders in ADLS Gen2, Blob, Files, and ADLS Gen1."""
 
 import re
-from collections.abc import Iterable, Iterator
+import string
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 
 from shared.catalog.kinds import (
@@ -29,6 +30,7 @@ from shared.places.place import (
     Url,
     by_extension,
     decode_braces,
+    leads_to,
     path_variants,
     without_query,
 )
@@ -58,6 +60,18 @@ _REPLACED = {
 }
 """What a replacer in the name of a set stands for. Of dates, which forms there are is not documented."""
 _REPLACERS = re.compile(rf"\{{(?:{'|'.join(_REPLACED)})\}}")
+_Characters = tuple[frozenset[str] | None, bool]
+"""One of some characters, or any; or else any number of them."""
+_DIGITS, _HEX, _WORDS = ("0123456789", string.hexdigits, f"{string.ascii_letters}{string.digits}-_")
+_SHAPES: dict[str, tuple[_Characters, ...]] = {
+    "SparkPartitions": (*((frozenset(each), False) for each in ("p", "a", "r", "t", "-", _DIGITS)), (None, True)),
+    "GUID": tuple((frozenset("-" if index in (8, 13, 18, 23) else _HEX), False) for index in range(36)),
+    "Year": ((frozenset(_DIGITS), False),) * 4,
+    "HEX": ((frozenset(_HEX), False),) * 4,
+    "LOC": (*((frozenset(string.ascii_letters), False),) * 2, (frozenset(_WORDS), True)),
+}
+"""Where it takes more than a number to say which names a replacer stands for; no name is left out."""
+_NUMBER_SHAPE: tuple[_Characters, ...] = ((frozenset(_DIGITS), False), (frozenset(_DIGITS), True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,9 @@ class AzureStorage(Platform):
             root=(url.host.replace(f".{self.service}.", ".", 1) if self.other else url.host, 1),
             exact=self._exact(url, depth),
             resource_sets=self._resource_sets(url),
-            set_roots=(f"{_url(host, url.segments[0])}/" for host, _ in self._hosts(url, "")) if depth == 2 else (),
+            set_roots=(f"{_url(host, url.segments[0])}/" for host, _ in self._hosts(url, ""))
+            if depth == 2 or (depth and url.glob)
+            else (),
         )
 
     def origin(self, url: Url) -> Location | None:
@@ -149,7 +165,8 @@ class AzureStorage(Platform):
                 parts = f"/{SPARK_PARTITIONS}" if url.is_folder else ""
                 yield _url(host, f"{written}{parts}"), f"resource set by its name{end}"
             if url.is_folder:
-                yield _url(host, f"{url.path}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
+                if not url.glob or _may_lead_to(url.glob, [SPARK_PARTITIONS]):
+                    yield _url(host, f"{url.path}/{SPARK_PARTITIONS}"), f"Spark partitions{end}"
                 continue
             folder, _, file = url.path.rpartition("/")
             if _PART_FILE.match(file) and "/" in folder:
@@ -217,29 +234,90 @@ def _to_replacer(segment: str) -> str:
     return "{N}" if _NUMBER.match(segment) else "{GUID}" if _GUID.match(segment) else segment
 
 
-def find_set(place: Place, sets: Iterable[QualifiedName]) -> QualifiedName | None:
+def find_sets(place: Place, sets: Iterable[QualifiedName]) -> tuple[QualifiedName, ...]:
     """
-    Return the set, of those that the catalog has, that a scan has folded a file or a part of a folder into.
+    Return the sets, of those that the catalog has, that a scan has folded a file or a part of a folder into.
 
     Of several that a file fits, the one that replaces least. A folder is a set only if there is no other in it: it is
-    both, and the length of a name says nothing.
+    both, and the length of a name says nothing. A glob is every set of which some name may be one that it leads to.
     Source: Purview, "Understanding resource sets", built-in patterns: in the name of a folder or as a part of one.
     """
-    segments = place.path.partition(BELOW_ROOT)[2].split("/")
+    segments = place.path.partition(BELOW_ROOT)[2].split("/") if place.path else []
     part_of, inside = list[QualifiedName](), list[QualifiedName]()
     for name in sets:
         pattern = name.removeprefix("https://").split("/")[2:]
         shared = pattern[: len(segments)] if place.is_folder else pattern
         if len(shared) != len(segments) or not place.may_be_in(name):
             continue
+        if place.glob and not _may_lead_to(place.glob, pattern[len(segments) :]):
+            continue
         if shared == segments:
             inside.append(name)
         elif all(_compile(one).fullmatch(other) for one, other in zip(shared, segments, strict=True)):
             part_of.append(name)
+    if place.glob:
+        return tuple(sorted([*part_of, *inside]))
     if part_of and not place.is_folder:
-        return max(part_of, key=lambda name: (len(_REPLACERS.sub("", name)), name))
+        return (max(part_of, key=lambda name: (len(_REPLACERS.sub("", name)), name)),)
     within = part_of or inside
-    return within[0] if len(within) == 1 else None
+    return tuple(within) if len(within) == 1 else ()
+
+
+def _may_lead_to(glob: str, pattern: Sequence[str]) -> bool:
+    """
+    Whether a glob may lead to some name that a set stands for, below the folder that the glob is in.
+
+    >>> _may_lead_to("sales_2*.csv", ["sales_{N}.csv"]), _may_lead_to("other_*.csv", ["sales_{N}.csv"])
+    (True, False)
+    >>> _may_lead_to("**/*.csv", ["{Year}", "{Month}", "a.csv"]), _may_lead_to("*/b.csv", ["{Year}", "a.csv"])
+    (True, False)
+    """
+    return leads_to(glob, pattern, is_folder=False, fits=_share_a_name)
+
+
+@lru_cache(maxsize=10_000)
+def _share_a_name(of_set: str, of_glob: str) -> bool:
+    """
+    Whether there is a name of a file or a folder that a set stands for and that a glob leads to.
+
+    >>> _share_a_name("part_{GUID}.csv", "part_*-*.csv"), _share_a_name("{Year}", "20?"), _share_a_name("a{N}", "a?x*")
+    (True, False, False)
+    """
+    one, other = list(_characters_of_set(of_set)), list(_characters_of_glob(of_glob))
+    left, seen = [(0, 0)], set[tuple[int, int]]()
+    while left:
+        if (at := left.pop()) in seen:
+            continue
+        seen.add(at)
+        here, there = at
+        if here == len(one) and there == len(other):
+            return True
+        repeats, too = here < len(one) and one[here][1], there < len(other) and other[there][1]
+        if repeats:
+            left.append((here + 1, there))
+        if too:
+            left.append((here, there + 1))
+        if here < len(one) and there < len(other) and _have_in_common(one[here][0], other[there][0]):
+            left.append((here + (not repeats), there + (not too)))
+    return False
+
+
+def _have_in_common(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:
+    return one is None or other is None or not one.isdisjoint(other)
+
+
+def _characters_of_set(segment: str) -> Iterator[_Characters]:
+    start = 0
+    for replacer in _REPLACERS.finditer(segment):
+        yield from ((frozenset(each), False) for each in segment[start : replacer.start()])
+        yield from _SHAPES.get(replacer[0].strip("{}"), _NUMBER_SHAPE)
+        start = replacer.end()
+    yield from ((frozenset(each), False) for each in segment[start:])
+
+
+def _characters_of_glob(pattern: str) -> Iterator[_Characters]:
+    for each in pattern:
+        yield (None, each == "*") if each in "*?" else (frozenset(each), False)
 
 
 @cache

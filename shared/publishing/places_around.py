@@ -192,7 +192,7 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
 
     A place that another run wrote itself is what it is, and no folder above it is looked for, if it can have been read.
     Of the folders above, the innermost counts. What a run wrote itself it has not read, nor what was written too late.
-    Of a glob, only what it matches is read.
+    Of a glob, only what it matches is read, and its folder is the first of those above.
     """
     wrote = sorted(use for use in uses if use.is_output)
     reads = sorted(use for use in uses if not use.is_output)
@@ -200,7 +200,7 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     asked = {
         path
         for read in reads
-        if not _others(read, at_hand.get(read.path, ()))
+        if read.glob or not _others(read, at_hand.get(read.path, ()))
         for path in (read.path, *folders_above(read.path))
     }
     folders = {read.path for read in reads if read.is_folder and not _is_of_one_run(read.path)}
@@ -211,9 +211,10 @@ def find_around(ledger: Ledger, uses: Collection[PlaceUse]) -> PlacesAround:
     not_asked = set()
     for read in reads:
         around: dict[Ref, tuple[PlaceUse, ...]] = {}
-        exact = _others(read, writers.get(read.path, ()))
+        exact = () if read.glob else _others(read, writers.get(read.path, ()))
         if not exact:
-            above = (_possible(read, writers.get(path, ())) for path in folders_above(read.path))
+            folders_around = (*((read.path,) if read.glob else ()), *folders_above(read.path))
+            above = (_possible(read, writers.get(path, ())) for path in folders_around)
             around |= _by_data(next(filter(None, above), ()))
         elif read.is_of_asset:  # of what a run registered itself, the graph shows the data asset instead of the place
             around |= _by_data(use for use in _possible(read, exact) if use.is_of_asset)
@@ -279,7 +280,7 @@ def find_readers(ledger: Ledger, written: Iterable[PlaceUse]) -> tuple[Qualified
             if each.data.type_name == MODEL:
                 if f"{each.path}/".startswith(f"{use.path}/") and _may_have_made(use, each):
                     found.setdefault(each.data, each.run)
-            elif each.path != use.path:
+            elif each.path != use.path or each.glob:
                 if _was_there(use, each):
                     found.setdefault(_end_of(each), each.run)
             elif (use.is_of_asset and each.data != use.data) or _carried_id(use):
@@ -412,9 +413,9 @@ def _sentence(read: PlaceUse, writers: Collection[PlaceUse]) -> str:
     kinds = {"deployment": (use.run for use in writers if is_of_endpoint(use.run))}
     kinds = {"run": (use.run for use in writers if not is_of_endpoint(use.run)), **kinds}
     who = " and ".join(filter(None, (_listed(word, set(map(_name_of, keys))) for word, keys in kinds.items())))
-    below = read.path.partition(BELOW_ROOT)[2]
+    below = "/".join(filter(None, (read.path.partition(BELOW_ROOT)[2], read.glob)))
     written = min(use.path for use in writers)
-    if written == read.path:
+    if written == read.path and not read.glob:
         return f"{who} wrote {below}, and registered it"
     if written.startswith(f"{read.path}/"):
         return f"{who} wrote {written.partition(BELOW_ROOT)[2]}, which is inside {below}"

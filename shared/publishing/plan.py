@@ -13,7 +13,7 @@ from shared.intake.event_types import Event
 from shared.model import SETTLED
 from shared.openlineage.incoming_events import RunEvent
 from shared.places.matching import Match, MatchKind
-from shared.places.place import Place
+from shared.places.place import GLOB, Place
 from shared.state.ports import Ledger, Placeholder, PlaceUse, Row, WrittenTree
 
 PUBLISHED, SKIPPED, DEAD_LETTERED = "published", "skipped", "dead_lettered"
@@ -157,14 +157,20 @@ class Plan:
 
     @property
     def placeholders(self) -> tuple[Placeholder, ...]:
-        """Return the places to look up again once a scan may have come, each once for a root."""
+        """Return the places to look up again once a scan may have come, each once for a root; globs, if found too."""
         found: dict[str, Placeholder] = {}
         for row in self.rows_with_root:
             matches = self.explained if row.kind == "endpoint" else row.matches
             for name, kind in matches.items():
-                if kind == MatchKind.PLACEHOLDER.value:
+                is_found = kind != MatchKind.PLACEHOLDER.value
+                if not is_found or GLOB.search(name):
                     own = Placeholder(
-                        QualifiedName(name), QualifiedName(row.root), row.key, name in row.files, row.event_time
+                        QualifiedName(name),
+                        QualifiedName(row.root),
+                        row.key,
+                        is_file=name in row.files,
+                        at=row.event_time,
+                        exact=is_found,
                     )
                     if own.key not in found or own.run_id:
                         found[own.key] = own

@@ -430,7 +430,7 @@ def _links_gone(
     """
     built = {entity.ref.qualified_name for entity in entities}
     unread = {entity.ref.qualified_name for entity in entities if entity.named_only}
-    places = {ref.qualified_name for place, match in matches.items() for ref in (place, match.ref)}
+    places = {ref.qualified_name for place, match in matches.items() for ref in (place, *match.refs)}
     return tuple(
         sorted(
             name

@@ -1,12 +1,12 @@
 """Plans what a run that OpenLineage reports would write: each event adds a fact, and all facts make one step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.catalog import qualified_names
 from shared.catalog.assets import without_known
-from shared.catalog.entities import Entity, Evidence, ends
+from shared.catalog.entities import Entity, Evidence, Ref, ends
 from shared.catalog.qualified_names import QualifiedName
 from shared.openlineage.incoming_entities import build_job_run, choose, list_places_of, places_of_data
 from shared.openlineage.incoming_events import RunEvent
@@ -114,7 +114,7 @@ class JobRunPlanner:
         looked_up = match_sets(self.catalog, unknown, match_places(unknown, scanned))
         kinds = noted.matches if noted else {}
         matches = {
-            **{each.place: _noted_match(each, kinds) for each in before.values() if each.place},
+            **_noted_matches(shown, kinds),
             **remembered,
             **looked_up,
         }
@@ -161,10 +161,17 @@ def _uses_of(run: JobRun, key: QualifiedName, data: Mapping[DatasetName, Sequenc
     }
 
 
-def _noted_match(edge: Evidence, kinds: Mapping[str, str]) -> Match:
-    """Return what an edge was matched with when it was noted."""
-    kind = kinds.get(str(edge.place.qualified_name), "") if edge.place else ""
-    return Match(edge.end, MatchKind(kind) if kind in set(MatchKind) else MatchKind.EXACT)
+def _noted_matches(edges: Iterable[Evidence], kinds: Mapping[str, str]) -> dict[Ref, Match]:
+    """Return what the places that edges lead to were matched with when they were noted."""
+    by_place: dict[Ref, dict[Ref, None]] = {}
+    for edge in edges:
+        if edge.place:
+            by_place.setdefault(edge.place, {})[edge.end] = None
+    noted = {}
+    for place, (ref, *others) in by_place.items():
+        kind = kinds.get(str(place.qualified_name), "")
+        noted[place] = Match(ref, MatchKind(kind) if kind in set(MatchKind) else MatchKind.EXACT, others=tuple(others))
+    return noted
 
 
 def _with_edges(entities: Sequence[Entity], step: QualifiedName, edges: Sequence[Evidence]) -> tuple[Entity, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from shared.catalog.entities import UNSCANNED, Found, Ref
@@ -26,6 +26,8 @@ AT_ONCE = 500
 """Placeholders that the catalog is asked for together."""
 IN_TICK = 1_000
 """Placeholders that are looked at in one tick, in turn; and runs of a ledger from before it kept placeholders."""
+GLOBS_WAIT = timedelta(days=7)
+"""For so long a glob, for which something was found, waits for further resource sets."""
 ORPHANS = 100
 """Placeholders in one tick that are checked for being unused."""
 _NOTE, _ORPHANS = "reconcile/placeholders", "reconcile/orphans"
@@ -41,7 +43,7 @@ class PlaceholderReplacer:
     A scan either finds the data under another name (a resource set, the other host, a trailing slash): what touches it
     is then published again, once for each root, and our placeholder is an orphan; or it writes the very entity we made,
     which is no placeholder from then on. Where nothing on that entity is from a scan, it is looked at again in turn:
-    a person may have taken the label away.
+    a person may have taken the label away. So is a glob, since a scan may make another set to which it leads.
     """
 
     catalog: Catalog
@@ -85,26 +87,30 @@ class PlaceholderReplacer:
 
     def _replace(self, page: Sequence[Placeholder]) -> None:
         found, places, matches = self._match(page)
-        asked = [each for each in page if each.exact or matches[places[each.key]].kind is not MatchKind.PLACEHOLDER]
-        refs = {places[each.key] for each in asked}
+        asked = [each for each in page if each.exact or matches[places[each.key].ref].kind is not MatchKind.PLACEHOLDER]
+        refs = {places[each.key].ref for each in asked}
         known = self.state.ledger.get_matches(refs, placeholders_since=_SINCE_EVER) if refs else {}
         new = {ref: matches[ref] for ref in refs if known.get(ref) != matches[ref]}
         self.state.ledger.put_matches(new)
-        self._publish_again(each for each in asked if places[each.key] in new or not each.exact)
+        self._publish_again(each for each in asked if places[each.key].ref in new or not each.exact)
         over, kept = list[Placeholder](), list[Placeholder]()
         for each in asked:
-            ref = places[each.key]
-            match, ours = matches[ref], found.get(ref.qualified_name)
-            is_exact = match.ref == ref and match.kind is not MatchKind.PLACEHOLDER
+            place, match = places[each.key], matches[places[each.key].ref]
+            own, ours = place.own, found.get(place.own.qualified_name)
+            is_found = match.kind is not MatchKind.PLACEHOLDER
+            is_exact = match.ref == own and is_found
             if ours and is_exact and UNSCANNED in ours.labels:
                 self._attempt(each.name, each.root, partial(self.catalog.remove_label, ours, UNSCANNED))
-            if ours and match.ref != ref:
-                self.state.notes.put_in(_ORPHANS, {ref.qualified_name: {"type": ref.type_name}})
-            if match.ref != ref or (is_exact and ours and ours.scanned):
+            if ours and match.ref != own and (place.ref in new or not (place.glob and each.exact)):
+                self.state.notes.put_in(_ORPHANS, {own.qualified_name: {"type": own.type_name}})
+            since = (each.since or self.tick.now()) if place.glob and is_found else None
+            if since and since > self.tick.now() - GLOBS_WAIT:
+                kept.append(replace(each, exact=True, since=since))
+            elif match.ref != own or (is_exact and ours and ours.scanned):
                 over.append(each)
-            elif each.exact != is_exact:
-                kept.append(replace(each, exact=is_exact))
-        self.state.ledger.add_placeholders(kept)
+            elif each.exact != is_found:
+                kept.append(replace(each, exact=is_found))
+        self.state.ledger.add_placeholders(set(kept).difference(page))
         self.state.ledger.forget_placeholders([*over, *self._remove_placed(page)])
 
     def _remove_placed(self, waiting: Iterable[Placeholder]) -> list[Placeholder]:
@@ -135,14 +141,14 @@ class PlaceholderReplacer:
 
     def _match(
         self, page: Sequence[Placeholder]
-    ) -> tuple[Mapping[QualifiedName, Found], dict[str, Ref], Mapping[Ref, Match]]:
+    ) -> tuple[Mapping[QualifiedName, Found], dict[str, Place], Mapping[Ref, Match]]:
         """Match places with what a scan knows now, under any of the names it may use; return what each is to us."""
         by_key = {each.key: _place_of(each) for each in page}
         found, scanned = find_scanned(self.catalog, dict.fromkeys(by_key.values()))
         # What we made has the type that the ledger knows the place by, a Power BI dataset for instance.
         own = {
-            key: replace(place, ref=found[name].ref)
-            if (name := place.ref.qualified_name) in found and not place.hidden_types
+            key: replace(place, ref=replace(place.ref, type_name=found[name].ref.type_name))
+            if (name := place.own.qualified_name) in found and not place.hidden_types
             else place
             for key, place in by_key.items()
         }
@@ -153,15 +159,15 @@ class PlaceholderReplacer:
         matches = match_sets(self.catalog, some, {**dict(each), **found_now}, fresh=True)
         for place in some:
             if matches[place.ref].kind is MatchKind.RESOURCE_SET and self._is_foreign(place, matches[place.ref]):
-                matches[place.ref] = Match(place.ref, MatchKind.PLACEHOLDER, place.unfound)
-        return found, {key: place.ref for key, place in own.items()}, matches
+                matches[place.ref] = Match(place.own, MatchKind.PLACEHOLDER, place.unfound)
+        return found, own, matches
 
     def _is_foreign(self, place: Place, match: Match) -> bool:
         """Whether a set has not kept apart the id of a run that wrote the place, which another run may have read."""
         writers = self.state.ledger.find_uses_at([place.path], is_output=True) if place.path else ()
         ids = {parsed.run_id for use in writers if (parsed := parse(use.run)) and parsed.run_id}
         own = place.run_ids | {each for each in ids if carries(place.ref.qualified_name, each)}
-        return not replace(place, run_ids=own).may_be_in(match.ref.qualified_name)
+        return not all(replace(place, run_ids=own).may_be_in(each.qualified_name) for each in match.refs)
 
     def _publish_again(self, placeholders: Iterable[Placeholder]) -> None:
         """Put one event for each root on the queue."""

@@ -299,7 +299,8 @@ class AzureLedger:
             ref = Ref(document["type_name"], QualifiedName(document["qualified_name"]))
             if document["kind"] not in set(MatchKind):
                 continue  # a newer version found it, in a way that is not known here
-            match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "")
+            others = tuple(Ref(type_name, QualifiedName(each)) for type_name, each in document.get("others") or ())
+            match = Match(ref, MatchKind(document["kind"]), document.get("rule") or "", others)
             stale = datetime.fromisoformat(document["at"]) < placeholders_since
             if not (match.kind is MatchKind.PLACEHOLDER and stale):
                 found[wanted[name]] = match
@@ -316,6 +317,7 @@ class AzureLedger:
                 "qualified_name": match.ref.qualified_name,
                 "kind": match.kind.value,
                 "rule": match.rule,
+                "others": [[each.type_name, each.qualified_name] for each in match.others],
                 "at": now,
             }
             for place, match in matches.items()

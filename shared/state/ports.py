@@ -152,7 +152,9 @@ class Placeholder:
         run: a run or an endpoint that touches it.
         is_file: it is no folder, which its name does not say.
         at: when that run ended; None if it is not known.
-        exact: the catalog's entity of this name was taken for scanned, though nothing on it is from a scan.
+        exact: the catalog's entity of this name was taken for scanned, though nothing on it is from a scan; or it is a
+            glob, for which something was found, and may lead to more.
+        since: from when on a glob waits for more; None before reconciling has seen that.
     """
 
     name: QualifiedName
@@ -161,6 +163,7 @@ class Placeholder:
     is_file: bool = False
     at: datetime | None = None
     exact: bool = False
+    since: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -174,17 +177,20 @@ class Placeholder:
 
     def to_json(self) -> dict[str, object]:
         """Format it as the ledger keeps it."""
-        return {**asdict(self), "at": self.at.isoformat() if self.at else None}
+        times = {"at": self.at, "since": self.since}
+        return {**asdict(self), **{name: time and time.isoformat() for name, time in times.items()}}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
         """
-        >>> waiting = Placeholder(QualifiedName("n"), QualifiedName("root"), QualifiedName("run"), exact=True)
+        >>> names = map(QualifiedName, ("n", "root", "run"))
+        >>> waiting = Placeholder(*names, exact=True, since=datetime(2026, 7, 1))
         >>> Placeholder.from_json(waiting.to_json()) == waiting
         True
         """
         known = members_of(cls, body)
-        return cls(**{**known, "at": datetime.fromisoformat(body["at"]) if body["at"] else None})
+        times = {name: datetime.fromisoformat(time) for name in ("at", "since") if (time := body.get(name))}
+        return cls(**{**known, **times})
 
 
 @dataclass(frozen=True, slots=True, order=True)

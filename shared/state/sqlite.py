@@ -63,7 +63,8 @@ CREATE TABLE IF NOT EXISTS place_uses (
 CREATE TABLE IF NOT EXISTS fingerprints (qualified_name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS matches (
     place_type TEXT NOT NULL, place_name TEXT NOT NULL, type_name TEXT NOT NULL, qualified_name TEXT NOT NULL,
-    kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', PRIMARY KEY (place_type, place_name));
+    kind TEXT NOT NULL, at TEXT NOT NULL, rule TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (place_type, place_name));
 CREATE TABLE IF NOT EXISTS leases (
     name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL, wanted INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL);
@@ -94,6 +95,7 @@ class Database:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")  # each statement would be synced
             self._bring_uses()
             self._add_column("matches", "rule", "TEXT NOT NULL DEFAULT ''")
+            self._add_column("matches", "others", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "evidence", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "files", "TEXT NOT NULL DEFAULT '[]'")
             self._add_column("rows", "served", "TEXT NOT NULL DEFAULT '[]'")
@@ -385,7 +387,8 @@ class SqliteLedger:
             ref = Ref(row["type_name"], QualifiedName(row["qualified_name"]))
             if row["kind"] not in set(MatchKind):
                 continue  # a newer version found it, in a way that is not known here
-            match = Match(ref, MatchKind(row["kind"]), row["rule"])
+            others = tuple(Ref(type_name, QualifiedName(each)) for type_name, each in json.loads(row["others"]))
+            match = Match(ref, MatchKind(row["kind"]), row["rule"], others)
             stale = match.kind is MatchKind.PLACEHOLDER and datetime.fromisoformat(row["at"]) < placeholders_since
             if place in wanted and not stale:
                 found[place] = match
@@ -396,10 +399,10 @@ class SqliteLedger:
     def put_matches(self, matches: Mapping[Ref, Match]) -> None:
         now = _text(self._database.now())
         self._database.write_many(
-            "INSERT INTO matches (place_type, place_name, type_name, qualified_name, kind, at, rule) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
+            "INSERT INTO matches (place_type, place_name, type_name, qualified_name, kind, at, rule, others) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place_type, place_name) DO UPDATE SET "
             "type_name = excluded.type_name, qualified_name = excluded.qualified_name, kind = excluded.kind, "
-            "at = excluded.at, rule = excluded.rule",
+            "at = excluded.at, rule = excluded.rule, others = excluded.others",
             [
                 (
                     place.type_name,
@@ -409,6 +412,7 @@ class SqliteLedger:
                     match.kind.value,
                     now,
                     match.rule,
+                    json.dumps([[each.type_name, each.qualified_name] for each in match.others]),
                 )
                 for place, match in matches.items()
             ],

@@ -251,6 +251,10 @@ def test_matches_are_remembered_by_place_until_they_are_forgotten(state: State, 
     remembered = reopen().ledger.get_matches([blob, scanned], placeholders_since=clock.moment)
     assert remembered == {blob: match}
     assert remembered[blob].rule == match.rule
+    sets = [Ref("azure_blob_resource_set", QualifiedName(f"https://a.blob.core.windows.net/c/{each}")) for each in "ab"]
+    of_glob = Match(sets[0], MatchKind.RESOURCE_SET, others=(sets[1],))
+    state.ledger.put_matches({sets[0]: of_glob})
+    assert reopen().ledger.get_matches([sets[0]], placeholders_since=clock.moment) == {sets[0]: of_glob}
     other = Ref("azure_file", blob.qualified_name)
     assert state.ledger.get_matches([other], placeholders_since=clock.moment) == {}
     state.ledger.forget_matches([blob])

@@ -36,6 +36,12 @@ def reasons(coverage: Coverage) -> dict[str, str]:
     return {gap.name: gap.reason for gap in coverage.gaps}
 
 
+def globs_that_wait(app: App) -> list[str]:
+    """List the globs that reconciling asks the catalog for."""
+    waiting = app.services.state.ledger.list_placeholders()
+    return [each.name.rpartition("/")[2] for each in waiting if "*" in each.name]
+
+
 def state_of(app: App, name: str) -> object:
     """Return the attribute `state` of an entity."""
     return app.entity(name)["attributes"].get("state")
@@ -212,6 +218,62 @@ def test_set_whose_name_cannot_be_guessed_is_found_once_the_index_has_it(app: Ap
     assert inputs_of(app, "one") == [f"{HISTORY}/loans_2024-01.csv"]
     tick(app)
     assert inputs_of(app, "one") == [name]
+
+
+def test_glob_that_waits_is_replaced_by_every_set_to_which_it_may_lead(app: App, add: Add) -> None:
+    """And not by a set beside those; two globs on one folder wait each for itself."""
+    globs = {"one": "loans_*.csv", "two": "other_*.json"}
+    for run, glob in globs.items():
+        read = {"h": {"uri": f"azureml://datastores/lake/paths/history/{glob}", "type": "uri_file"}}
+        add(runs={run: {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one"), run_completed("two")])
+    assert [inputs_of(app, run) for run in globs] == [[HISTORY], [HISTORY]]
+    names = [f"{HISTORY}/loans_{{N}}.csv", f"{HISTORY}/loans_{{Year}}-{{Month}}.csv"]
+    for name in names:
+        app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": name})
+    for _ in range(3):
+        tick(app)
+    assert [inputs_of(app, run) for run in globs] == [names, [HISTORY]]
+    assert app.entity(HISTORY)["labels"] == ["unscanned"]
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert app.writes() == 0
+
+
+def test_set_that_comes_after_another_is_read_by_the_glob_too(app: App, add: Add) -> None:
+    """The index of the search is late, and a scan goes on for hours."""
+    name = f"{HISTORY}/loans_{{N}}.csv"
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": name})
+    tick(app)
+    read = {"h": {"uri": "azureml://datastores/lake/paths/history/loans_*.csv", "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one")])
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert (inputs_of(app, "one"), app.writes()) == ([name], 0)
+    later = f"{HISTORY}/loans_{{Year}}-{{Month}}.csv"
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": later})
+    for _ in range(3):
+        tick(app)
+    assert inputs_of(app, "one") == [name, later]
+    assert globs_that_wait(app) == ["loans_*.csv"]
+    week = app.services.now() + timedelta(days=7)
+    App(app.emulator, replace(app.services, now=lambda: week)).services.reconciler.tick()
+    assert globs_that_wait(app) == []
+
+
+def test_glob_that_waits_is_its_folder_once_that_was_scanned(app: App, add: Add) -> None:
+    """The placeholder is the folder, and a scan writes that in place."""
+    read = {"h": {"uri": "azureml://datastores/lake/paths/history/*.csv", "type": "uri_file"}}
+    add(runs={"one": {"kind": "command", "experiment": "e", "command": "python x.py", "inputs": read}})
+    app.replay([run_completed("one")])
+    app.emulator.control.scan({"typeName": "azure_datalake_gen2_path", "qualifiedName": HISTORY})
+    tick(app)
+    assert inputs_of(app, "one") == [HISTORY]
+    assert app.entity(HISTORY).get("labels", []) == []
+    app.emulator.control.clear_requests()
+    tick(app)
+    assert app.writes() == 0
 
 
 def test_output_of_a_run_that_was_scanned_later_is_the_same_for_writer_and_reader(app: App, add: Add) -> None:

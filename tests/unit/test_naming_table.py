@@ -157,7 +157,7 @@ def test_place_has_the_type_and_the_name_that_a_scanner_gives_it(row: Row) -> No
     located = place(row.uri)
     assert located is not None
     found = place_of(located)
-    assert ((*found.scanned_types, OTHER_DATA)[0], found.ref.qualified_name) == (row.type_name, row.name)
+    assert ((*found.scanned_types, OTHER_DATA)[0], found.own.qualified_name) == (row.type_name, row.name)
 
 
 @each(PLACES)

@@ -7,6 +7,7 @@ from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
 from shared.places.matching import (
+    SETS,
     Match,
     MatchKind,
     list_feeds,
@@ -17,8 +18,8 @@ from shared.places.matching import (
     registered_from,
 )
 from shared.places.place import Place
-from shared.places.platforms import place_of
-from shared.places.storage import find_set
+from shared.places.platforms import place_named, place_of
+from shared.places.storage import find_sets
 from tests.harness.fakes import FakeCatalog
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, WS, at, data_asset, model, run, tree
 
@@ -291,22 +292,136 @@ def test_file_or_folder_is_in_the_set_whose_name_fits(path: str, found: str) -> 
         "x/{Year}-{Month}-{Day}/{N}-{N}-{N}-{N}/{GUID}", "log/{Hour}-{Minute}-{Second}.txt", "numbers/{N}",
         "a%7BN%7D/{N}.csv", "two/{N}.csv", "two/{Year}/{N}.csv",
     ]  # fmt: skip
-    name = find_set(place_of(at(path)), [QualifiedName(f"{DFS}/{each}") for each in sets])
-    assert name == (f"{DFS}/{found}" if found else None)
+    names = find_sets(place_of(at(path)), [QualifiedName(f"{DFS}/{each}") for each in sets])
+    assert names == ((f"{DFS}/{found}",) if found else ())
 
 
 def test_of_several_sets_the_one_that_replaces_least_is_taken() -> None:
     """It says most of the file."""
     sets = [QualifiedName(f"{DFS}/{each}") for each in ("{N}/{N}.csv", "2024/{N}.csv", "{Year}/{N}.csv")]
-    assert find_set(place_of(at("2024/1.csv")), sets) == f"{DFS}/2024/{{N}}.csv"
+    assert find_sets(place_of(at("2024/1.csv")), sets) == (f"{DFS}/2024/{{N}}.csv",)
 
 
 def test_folder_that_is_a_part_of_two_sets_is_neither() -> None:
     """Whichever was chosen, the other would be missing from what the run read."""
     sets = [QualifiedName(f"{DFS}/two/{{N}}/{each}.csv") for each in ("accounts", "payroll")]
-    assert find_set(place_of(at("two/7/")), sets) is None
-    assert find_set(place_of(at("two/7/")), sets[:1]) == sets[0]
-    assert find_set(place_of(at("two/7/payroll.csv")), sets) == sets[1]
+    assert find_sets(place_of(at("two/7/")), sets) == ()
+    assert find_sets(place_of(at("two/7/")), sets[:1]) == (sets[0],)
+    assert find_sets(place_of(at("two/7/payroll.csv")), sets) == (sets[1],)
+
+
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("one/sales_*.csv", ["one/sales_{N}.csv"]),
+        ("one/sales_2024*.CSV", ["one/sales_{N}.csv"]),
+        ("one/*", ["one/returns_{N}.csv", "one/sales_{N}.csv"]),
+        ("one/other_*.json", []),
+        ("one/sales_*", ["one/sales_{N}.csv"]),
+        ("one/sales_*_eu.csv", []),
+        ("one/sales_?.csv", ["one/sales_{N}.csv"]),
+        ("one/sales_[1]*.csv", []),
+        ("one/{sales,other}_*.csv", ["one/sales_{N}.csv"]),
+        ("one/{sales}_*.csv", ["one/returns_{N}.csv", "one/sales_{N}.csv"]),
+        ("**/sales*.csv", ["by/{Year}/{Month}/sales.csv", "one/sales_{N}.csv"]),
+        ("by/*/sales.csv", []),
+        ("by/*/*/sales.csv", ["by/{Year}/{Month}/sales.csv"]),
+        ("by/2024/*/s*", ["by/{Year}/{Month}/sales.csv"]),
+        ("by/202?/", ["by/{Year}/{Month}/sales.csv"]),
+        ("by/24*/", ["by/{Year}/{Month}/sales.csv"]),
+        ("by/20245*/", []),
+        ("by/x*/", []),
+        ("logs/e?-*/*.json", ["logs/{LOC}/{N}.json"]),
+        ("logs/english/*.json", []),
+        ("logs/*/a*.json", []),
+        ("ids/11*.bin", ["ids/{GUID}.bin"]),
+        ("ids/g*.bin", []),
+        ("hex/ff??.bin", ["hex/{HEX}.bin"]),
+        ("hex/fff??.bin", []),
+        ("out/*.parquet", ["out/{SparkPartitions}"]),
+        ("out/part-0*", ["out/{SparkPartitions}"]),
+        ("out/data*.parquet", []),
+        ("*.csv", []),
+        ("**/" * 40 + "x.csv", []),
+    ],
+)
+def test_glob_is_the_sets_to_which_it_may_lead(glob: str, found: list[str]) -> None:
+    """Some name that the set stands for is one that the glob means; a set beside it was not read."""
+    sets = [
+        "one/sales_{N}.csv", "one/returns_{N}.csv", "by/{Year}/{Month}/sales.csv", "logs/{LOC}/{N}.json",
+        "ids/{GUID}.bin", "hex/{HEX}.bin", "out/{SparkPartitions}",
+    ]  # fmt: skip
+    names = find_sets(place_of(at(glob)), [QualifiedName(f"{DFS}/{each}") for each in sets])
+    assert names == tuple(f"{DFS}/{each}" for each in found)
+
+
+def in_catalog(*paths: str) -> FakeCatalog:
+    """Return a catalog that has some resource sets."""
+    catalog = FakeCatalog()
+    for path in paths:
+        ref = Ref("azure_datalake_gen2_resource_set", QualifiedName(f"{DFS}/{path}"))
+        catalog.entities[ref.qualified_name] = Entity(ref, {"name": path})
+    return catalog
+
+
+def test_globs_on_one_folder_keep_their_own_matches() -> None:
+    """They are looked up by the folder and the glob; without a set, what is shown is the folder."""
+    sales, other = place_of(at("one/sales_*.csv")), place_of(at("one/other_*.json"))
+    found = match_sets(in_catalog("one/sales_{N}.csv"), [sales, other], match_places([sales, other], {}))
+    assert (found[sales.ref].ref.qualified_name, found[sales.ref].kind) == (
+        f"{DFS}/one/sales_{{N}}.csv", MatchKind.RESOURCE_SET,
+    )  # fmt: skip
+    assert found[sales.ref].rule == "resource set one/sales_{N}.csv, to which the glob sales_*.csv may lead"
+    assert found[other.ref] == Match(place_of(at("one/")).ref, MatchKind.PLACEHOLDER)
+
+
+def test_glob_is_every_set_to_which_it_may_lead_before_the_folder_it_is_in() -> None:
+    """A run that reads `one/*.csv` has read both, and of the folder not all."""
+    place = place_of(at("one/*.csv"))
+    catalog = in_catalog("one/a_{N}.csv", "one/b_{N}.csv", "one/c_{N}.json")
+    match = match_sets(catalog, [place], match_places([place], scanned(f"{DFS}/one/")))[place.ref]
+    assert [ref.qualified_name for ref in match.refs] == [f"{DFS}/one/a_{{N}}.csv", f"{DFS}/one/b_{{N}}.csv"]
+    assert match.rule == "resource sets one/a_{N}.csv, one/b_{N}.csv, to which the glob *.csv may lead"
+
+
+def test_glob_that_may_lead_to_part_files_is_their_set() -> None:
+    """Also where the index of the search does not have it yet."""
+    names = (f"{DFS}/raw/", f"{DFS}/raw/{PART_FILES}")
+    assert match(at("raw/*.csv"), *names) == (names[1], MatchKind.RESOURCE_SET)
+    assert match(at("raw/sales_*.csv"), *names) == (names[0], MatchKind.EXACT)
+
+
+def test_glob_in_the_root_of_a_container_is_the_sets_there() -> None:
+    """A container is no folder, and has sets of its own."""
+    place = place_of(at("s*.csv"))
+    match = match_sets(in_catalog("sales_{N}.csv", "deep/s{N}.csv"), [place], match_places([place], {}))[place.ref]
+    assert [ref.qualified_name for ref in match.refs] == [f"{DFS}/sales_{{N}}.csv"]
+
+
+def test_glob_over_very_many_sets_is_the_folder_it_is_in() -> None:
+    """A step with a hundred inputs that it may not have read says little; the rule says how many there are."""
+    place = place_of(at("lake/**/*.csv"))
+    catalog = in_catalog(*(f"lake/{number}/{{N}}.csv" for number in range(SETS + 1)))
+    match = match_sets(catalog, [place], match_places([place], {}))[place.ref]
+    assert match == Match(place_of(at("lake/")).ref, MatchKind.PLACEHOLDER)
+    assert match.rule.endswith("; it may lead to 21 resource sets, more than 20")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{DFS}/raw/*.csv",
+        f"{DFS}/raw/a{{1}}/*/sales_{{N}}_??.csv",
+        "https://onelake.dfs.fabric.microsoft.com/ws/item.Lakehouse/Files/raw/**/*.csv",
+        "https://acct.file.core.windows.net/share/raw/*",
+    ],
+)
+def test_name_of_a_glob_leads_back_to_it(url: str) -> None:
+    """Placeholders are looked up again by the name that the ledger has."""
+    place = place_of(Location(url))
+    assert place.glob
+    again = place_named(place.ref.qualified_name, is_folder=True)
+    assert (again, again.glob, again.path) == (place, place.glob, place.path)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +441,7 @@ def test_set_that_has_replaced_the_id_of_a_run_is_not_of_that_run(
 ) -> None:
     """It holds what every run wrote there; which ids are those of runs, Azure ML's own places say, and the ledger."""
     place = place_of(at(path), own_runs=run_ids)
-    assert (find_set(place, [QualifiedName(f"{DFS}/{name}")]) is not None) == fits
+    assert bool(find_sets(place, [QualifiedName(f"{DFS}/{name}")])) == fits
 
 
 def test_catalog_is_searched_only_for_what_was_found_under_no_name() -> None:

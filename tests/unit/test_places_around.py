@@ -32,7 +32,7 @@ def use(
 ) -> PlaceUse:
     """Let a run touch a path of the lake; a slash at its end marks a folder, and days are those of July."""
     bare = path.rstrip("/")
-    place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/{bare}".rstrip("/")))
+    place = Ref("azure_datalake_gen2_path", QualifiedName(f"{LAKE_URL}/{bare}/{glob}".rstrip("/")))
     at, start = (f"2026-07-{number:02}T10:00:00.1234567Z" if number else "" for number in (day, began))
     in_tree = f"contosolake.core.windows.net/fs//{bare}"
     return PlaceUse(in_tree, ws(f"runs/{run_id}"), is_output, path.endswith("/"), data or place, at, start, glob)
@@ -215,9 +215,20 @@ def test_glob_reads_only_what_it_matches(ledger: SqliteLedger, glob: str, inside
 
 
 def test_glob_in_a_folder_that_another_run_wrote_is_joined_with_it(ledger: SqliteLedger) -> None:
-    """Whatever it matches is in that folder."""
+    """Whatever it matches is in that folder; and the innermost folder says most."""
     ledger.index_uses([wrote("a", "raw/")])
     assert found(find_around(ledger, [read("r", "raw/feat/", glob="*.csv")])) == ["raw/feat < raw"]
+    ledger.index_uses([wrote("b", "raw/feat/")])
+    around = find_around(ledger, [read("r", "raw/feat/", glob="*.csv")])
+    assert found(around) == ["raw/feat < raw/feat"]
+    [edge] = around.explain(match_places(around.places.values(), {}), ()).of_runs[ws("runs/r")]
+    assert edge.field == "raw/feat/*.csv is inside raw/feat, which run b wrote"
+
+
+def test_reader_by_a_glob_is_published_again_when_its_folder_was_written(ledger: SqliteLedger) -> None:
+    """What stands for it may be a resource set in that folder, so that the folder is joined by an edge of its own."""
+    ledger.index_uses([read("r", "raw/", 9, glob="*.csv"), read("whole", "raw/", 9)])
+    assert find_readers(ledger, [wrote("a", "raw/", 8)]) == (ws("runs/r"),)
 
 
 def test_of_many_places_inside_the_last_are_shown_and_the_rest_is_counted(ledger: SqliteLedger) -> None:
