@@ -119,7 +119,8 @@ def _place_of_data(workspace: WorkspaceId, data: Data) -> Ref | None:
 
 def refs_written(workspace: WorkspaceId, data: Data) -> Iterator[Ref]:
     """Yield what edges to some data that was written lead to, places as they are looked up."""
-    yield _place_of_data(workspace, data) or ref_of_data(workspace, data, {})
+    place = _place_of_data(workspace, data)
+    yield from (place,) if place else refs_of_data(workspace, data, {})
     if isinstance(data, DataAsset) and data.location:
         yield place_of(data.location).ref
 

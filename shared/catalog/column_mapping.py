@@ -54,8 +54,7 @@ def with_inferred(workspace: WorkspaceId, run: Run, matches: Matches, scanned: S
     for source in run.inputs:
         for sink in run.outputs:
             pair = (sources[source.name], sinks[sink.name])
-            is_one = len(pair[0]) == len(pair[1]) == 1  # of several resource sets, each has a schema of its own
-            if is_one and pair not in mapped and (mapping := _infer(source, sink, matches, scanned)):
+            if pair not in mapped and (mapping := _infer(source, sink, matches, scanned)):
                 mapped.add(pair)
                 inferred.append(mapping)
     return replace(run, column_mappings=(*run.column_mappings, *inferred))
@@ -125,9 +124,9 @@ def _schema_of(data: Data, matches: Matches, scanned: Scanned) -> _Schema | None
     if isinstance(data, DataAsset) and data.columns:
         return _Schema(frozenset(column.name for column in data.columns), f"the schema of {data.id.label}")
     for location in _locations(data):
-        ref: Ref = matches[place_of(location).ref].ref
-        if columns := scanned.get(ref.qualified_name):
-            return _Schema(frozenset(columns), f"Purview's schema of {ref.qualified_name}")
+        name, *others = (ref.qualified_name for ref in matches[place_of(location).ref].refs)
+        if not others and (columns := scanned.get(name)):  # of several resource sets, each has a schema of its own
+            return _Schema(frozenset(columns), f"Purview's schema of {name}")
     return None
 
 

@@ -11,7 +11,8 @@ from shared.catalog.column_mapping import column_mapping_attributes, scanned_dat
 from shared.catalog.entities import Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Column, ColumnMapping, Data, Run
-from shared.places.matching import list_places, match_places
+from shared.places.matching import Match, MatchKind, list_places, match_places
+from shared.places.platforms import place_of
 from tests.unit.examples import LAKE_URL, WORKSPACE_ID, at, data_asset, run, tree, unscanned
 
 DECLARED = "declared: tag lineage.column_mapping"
@@ -111,6 +112,21 @@ def test_catalog_is_asked_only_for_scanned_data_that_declares_no_schema() -> Non
     scanned = {name: Ref("azure_datalake_gen2_path", name) for name in (RAW, QualifiedName(f"{LAKE_URL}/loan.csv"))}
     assert scanned_data(found, match_places(list_places(found), scanned)) == (RAW,)
     assert scanned_data(found, unscanned(found)) == ()
+
+
+def test_glob_of_several_sets_has_no_schema_and_each_declared_mapping_for_each_set() -> None:
+    """Which columns are in which set is not known; what a person declares is about all that the run reads there."""
+    declared = ColumnMapping("raw", "out", (("a", "z"),), DECLARED)
+    registered = data_asset("registered", at("raw/*.csv"))
+    found = run("prep", inputs={"raw": at("raw/*.csv"), "same": registered}, outputs={"out": asset("out", "a")})
+    sets = [Ref("azure_datalake_gen2_resource_set", QualifiedName(f"{LAKE_URL}/raw/{each}_{{N}}.csv")) for each in "ab"]
+    glob = place_of(at("raw/*.csv")).ref
+    matches = {**unscanned(tree(found)), glob: Match(sets[0], MatchKind.RESOURCE_SET, others=(sets[1],))}
+    columns = {each.qualified_name: ("a",) for each in sets}
+    assert with_inferred(WORKSPACE_ID, found, matches, columns).column_mappings == ()
+    written, _ = column_mapping_attributes(WORKSPACE_ID, replace(found, column_mappings=(declared,)), matches)
+    mapped = json.loads(written["columnMapping"])
+    assert [each["DatasetMapping"]["Source"] for each in mapped] == [each.qualified_name for each in sets]
 
 
 def test_source_of_every_mapping_is_named_once() -> None:
