@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from shared.purview.reader import LineageReader
     from shared.purview.transport import PurviewClient
 
+_ASKED_AT_ONCE = 16
+"""Workspaces that readiness reaches side by side."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -267,11 +270,23 @@ class Services:
 
     @cached_property
     def impatient_inventory(self) -> "Inventory":
-        """The workspaces for those who ask whether they can be read now: nothing is tried again."""
-        from shared.azure_ml.services.inventory import Inventory
-        from shared.http.rest import RestClient
+        """
+        The workspaces for those who ask whether they can be read now: once, and all side by side.
 
-        rest = RestClient(self.credential, self.transport, scope=f"{self.settings.arm_endpoint}/.default", retries=0)
+        Over connections of their own, which no message holds.
+        """
+        from azure.core.pipeline.transport import RequestsTransport
+
+        from shared.azure_ml.services.inventory import Inventory
+        from shared.http.rest import RestClient, build_session
+
+        session = build_session(
+            self.settings.ca_bundle,
+            size=min(len(self.settings.workspaces), _ASKED_AT_ONCE) or 1,
+            observe=partial(record_request, AZURE_ML),
+        )
+        transport = RequestsTransport(session=session, session_owner=False)
+        rest = RestClient(self.credential, transport, scope=f"{self.settings.arm_endpoint}/.default", retries=0)
         return Inventory(rest, arm_endpoint=self.settings.arm_endpoint, get_record=self.azure_ml.get_record)
 
     @cached_property

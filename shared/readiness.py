@@ -93,12 +93,16 @@ class Probes:
         self._asked: dict[str, _Asked] = {}
         self._lock = Lock()
 
-    def run(self, calls: Mapping[str, Call]) -> list[Probe]:
+    def begin(self) -> float:
+        """Return when the time for all checks begins."""
+        return self._clock()
+
+    def run(self, calls: Mapping[str, Call], *, begun: float) -> list[Probe]:
         """Return a probe for each call, in order. An earlier call that still hangs is not waited for again."""
         asked = {name: self._ask(name, call) for name, call in calls.items()}
         now = self._clock()
         in_time = [each for each in asked.values() if now - each.at < self._deadline]
-        wait([each.answer for each in in_time], timeout=self._deadline)
+        wait([each.answer for each in in_time], timeout=max(begun + self._deadline - now, 0))
         return [Probe(name, self._read(each, calls[name].settings)) for name, each in asked.items()]
 
     def _ask(self, name: str, call: Call) -> _Asked:
@@ -138,16 +142,15 @@ def check_readiness(
     Args:
         environ: the app settings, as the host has them too.
     """
+    begun = probes.begin()
+    opened: list[Ports] = []
     at_once = [
+        Probe("settings", _describe(Call(lambda: opened.append(open_ports())))),
         Probe("bindings", _describe(Call(lambda: "\n".join(find_binding_problems(environ))))),
         Probe("packages", _describe(Call(_name_missing_packages))),
-        _name_exporter(),
+        _name_exporter(),  # exporting begins when the ports are opened
     ]
-    opened: list[Ports] = []
-    settings = Probe("settings", _describe(Call(lambda: opened.append(open_ports()))))
-    if not opened:
-        return [settings, *at_once]
-    return [settings, *at_once, *probes.run(_list_calls(opened[0]))]
+    return [*at_once, *(probes.run(_list_calls(opened[0]), begun=begun) if opened else ())]
 
 
 def _list_calls(ports: Ports) -> dict[str, Call]:

@@ -102,13 +102,17 @@ def no_token(scope: str, error: AzureError) -> str:
 def _from_response(what: str, error: HttpResponseError, needs: str, *, keeps_records: bool) -> LineageError:
     status = error.status_code or 0
     broke_off = status < HTTPStatus.BAD_REQUEST  # an answer that came in part
+    headers = getattr(error.response, "headers", {})
+    # No Azure service says in HTML what is wrong with a request: that is a gateway before it, or another host.
+    is_page = "text/html" in str(headers.get("Content-Type") or "")
     return to_error(
         HTTPStatus.BAD_GATEWAY if broke_off else status,
         f"{what}: HTTP {status}: {_words(error)}",
         denied=f"The identity needs {needs}.",
-        retry_after=str(getattr(error.response, "headers", {}).get("Retry-After") or ""),
+        retry_after=str(headers.get("Retry-After") or ""),
         is_absence=keeps_records,
-        passes=(status == HTTPStatus.NOT_FOUND and not keeps_records)
+        passes=is_page
+        or (status == HTTPStatus.NOT_FOUND and not keeps_records)
         or (status == HTTPStatus.CONFLICT and _is_read(error)),
     )
 

@@ -96,8 +96,8 @@ class MessageBody:
         return {"operation_id": self.operation_id, "source": self.source, **counts}
 
     def deferred(self) -> Self:
-        """Return the same message, put back again."""
-        return self._copy(deferrals=self.deferrals + 1, lease_waits=0, lease_since="", returned=False)
+        """Return the same message, put back again; this attempt did not end unexpectedly."""
+        return self._copy(deferrals=self.deferrals + 1, lease_waits=0, lease_since="", failures=0, returned=False)
 
     def waiting_for_lease(self, now: datetime) -> Self:
         """Return the same message, put back until another worker is done."""

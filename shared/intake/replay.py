@@ -17,14 +17,20 @@ from shared.intake.envelopes import split_events
 from shared.intake.message import REPLAY, describe_error
 from shared.intake.receive import RefusedBodyError, list_messages, recorded_refusal, refuse_lost_body
 from shared.publishing.plan import Skip
-from shared.state.ports import State, read_folder
+from shared.state.ports import DeadLetter, State, digest_of, read_folder
 
 OUTAGES = ("AccessDenied", "ServiceUnavailable")
 """Reasons of dead letters that say nothing about the event: a service was down, or a role or a setting was wrong."""
+FOREIGN = ("ForeignWorkspace", "ForeignJob")
+"""Reasons of dead letters that say that the allow-list did not take the event."""
+_TAKEN = "allow-list"
+"""The note on the allow-list with which what was foreign was looked through last."""
 _ON_THEIR_WAY = "replayed"
 """The folder of notes on dead letters whose message is on the queue again."""
 _WAY = timedelta(days=2)
 """Longer than a message waits for what may get better."""
+_ROUNDS = 10
+"""Times that one dead letter is put on the queue again, each for about a day."""
 BODY_LIMIT = 1024 * 1024
 EVENT_LIMIT = 500
 
@@ -111,28 +117,49 @@ def _enqueue(event: str, event_id: str, state: State, *, now: Callable[[], datet
     return {"result": "enqueued", "event_id": event_id, "operation_id": operation_id}
 
 
-def replay_after_outage(state: State, *, now: Callable[[], datetime]) -> int:
+def replay_after_outage(state: State, allowed: AllowList, *, now: Callable[[], datetime]) -> int:
     """
-    Put events on the queue again that became dead letters while a service refused; returns how many.
+    Put events on the queue again that became dead letters while a service refused, or that the allow-list takes by now;
+    returns how many.
 
     A dead letter stays open until its message has ended well, which closes it. Until then a note says that it is on
-    its way, and it is not put there again unless it was stored again or the message must be lost.
+    its way, and it is not put there again unless it was stored again or the message must be lost. After `_ROUNDS` of
+    that it is left to people.
     """
     letters = state.dead_letters.name_open(OUTAGES)
-    sent = {name: datetime.fromisoformat(note["at"]) for name, note in read_folder(state.notes, _ON_THEIR_WAY).items()}
+    sent = read_folder(state.notes, _ON_THEIR_WAY)
     state.notes.forget_in(_ON_THEIR_WAY, sent.keys() - letters.keys())
     until = now() - _WAY
-    names = [name for name, at in letters.items() if name not in sent or sent[name] < max(at, until)]
+    names = [
+        name
+        for name, at in letters.items()
+        if name not in sent
+        or (int(sent[name].get("times", 1)) < _ROUNDS and datetime.fromisoformat(sent[name]["at"]) < max(at, until))
+    ]
     due = [letter for name in names[:EVENT_LIMIT] if (letter := state.dead_letters.get(name))]
+    digest = digest_of(json.dumps([sorted(allowed.prefixes), sorted(allowed.jobs)]))
+    foreign = _read_foreign(state, digest)
+    due += (letter for letter in foreign if not _read(letter.body, allowed)[1])
     for letter in due:
         messages = list_messages(
             letter.body, source=REPLAY, now=now, open_dead_letters=lambda: state.dead_letters, closes=letter.id
         )
         for message in messages:
             state.queue.put(message)
-        if messages:
-            state.notes.put_in(_ON_THEIR_WAY, {letter.id: {"at": now().isoformat()}})
+        if messages and letter.id in letters:
+            times = int(sent.get(letter.id, {}).get("times", 0)) + 1
+            state.notes.put_in(_ON_THEIR_WAY, {letter.id: {"at": now().isoformat(), "times": times}})
+    if foreign:
+        state.notes.put(_TAKEN, {"digest": digest})
     return len(due)
+
+
+def _read_foreign(state: State, digest: str) -> list[DeadLetter]:
+    """Read what was refused as foreign, the youngest of it, if the allow-list was another when that was done last."""
+    names = list(state.dead_letters.name_open(FOREIGN))[-EVENT_LIMIT:]
+    if not names or (state.notes.get(_TAKEN) or {}).get("digest") == digest:
+        return []
+    return [letter for name in names if (letter := state.dead_letters.get(name))]
 
 
 class Undelivered(Protocol):

@@ -142,7 +142,15 @@ def _may_pass_soon(error: BaseException) -> bool:
 
 
 def _check(response: requests.Response, target: str) -> None:
-    """Say what an answer means for the message that led to the event."""
+    """
+    Say what an answer means for the message that led to the event.
+
+    A receiver takes events at its address and has no page there: what answers so is another host.
+    """
+    is_other = response.status_code in (404, 405) or "text/html" in response.headers.get("Content-Type", "")
+    if is_other and response.status_code not in (401, 403):
+        advice = "Is LINEAGE_OPENLINEAGE_OUT the address of a receiver?"
+        raise ServiceUnavailableError(f"OpenLineage to {target}: HTTP {response.status_code}. {advice}")
     if response.status_code >= 300:
         raise to_error(
             response.status_code,

@@ -228,10 +228,17 @@ class PurviewCatalog:
         self.find([QualifiedName("azureml://readiness")])
 
     def find_collection_problem(self) -> str:
-        """Say what is wrong with the collection of new entities; "" if it is there, or if the account does not say."""
+        """
+        Say what is wrong with the collection of new entities; "" if it is there, or if the account does not say.
+
+        Raises:
+            ServiceUnavailableError: the account does not answer.
+        """
         name = self._client.collection
         try:
             seen = self._client.list_collections() if name else {}
+        except ServiceUnavailableError:
+            raise
         except LineageError as error:
             logger.info("the account does not list its collections", extra={"detail": str(error)})
             return ""

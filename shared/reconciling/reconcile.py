@@ -104,7 +104,7 @@ class Reconciler:
             "leases": self._purge_leases,
             **({"retention": self._forget_old} if self.keep else {}),
         }
-        turns, problems = Turns(tick, note.served), dict(note.problems)
+        turns, problems, is_down = Turns(tick, note.served), dict(note.problems), False
         of_workspaces = {each.arm_id for each in workspaces}
         for name in turns.take(parts):
             lease.check()  # another tick has begun if this one was held up for long
@@ -115,9 +115,12 @@ class Reconciler:
                 failures.append(error)
                 words = _log_failure(error, part=name)
                 if name not in of_workspaces:  # a workspace says so itself
-                    problems[name] = words
-        # Without a failure all services that were asked answer again.
-        note = replace(note, no_outage="") if failures else self._replay_after_outage(note, failures)
+                    problems[name], is_down = words, True
+        # The catalog and some workspace answer. One that is gone must not keep the events of the others.
+        if is_down or (failures and not coverages):
+            note = replace(note, no_outage="")
+        else:
+            note = self._replay_after_outage(note, failures)
         known = {name: problem for name, problem in problems.items() if name in parts}
         note = replace(note, ended=self.now().isoformat(timespec="seconds"), served=turns.served, problems=known)
         note.save(notes)
@@ -133,7 +136,7 @@ class Reconciler:
         if note.no_outage and self.now() - datetime.fromisoformat(note.no_outage) < _OUTAGES_EVERY:
             return note
         try:
-            count = replay_after_outage(self.state, now=self.now)
+            count = replay_after_outage(self.state, self.allowed, now=self.now)
         except LineageError as error:
             failures.append(error)
             _log_failure(error)

@@ -96,7 +96,8 @@ def test_address_with_a_path_is_taken_as_it_is(receiver: Receiver, sessions: lis
         (429, ServiceUnavailableError),
         (500, ServiceUnavailableError),
         (400, RequestRefusedError),
-        (404, RequestRefusedError),
+        (404, ServiceUnavailableError),
+        (405, ServiceUnavailableError),
         (422, RequestRefusedError),
         (401, AccessDeniedError),
         (403, AccessDeniedError),
@@ -108,6 +109,13 @@ def test_answer_says_whether_a_retry_may_help(
     """The message comes back, or is dead-lettered with words that name the receiver."""
     receiver.answers(*[status] * outgoing.ATTEMPTS)
     with pytest.raises(error, match=f"{receiver.url}.*HTTP {status}"):
+        outlet.send(ANNOUNCED)
+
+
+def test_page_of_another_host_is_no_receipt(receiver: Receiver, outlet: OpenLineageOutlet) -> None:
+    """A web server takes whatever it is sent, and nothing of it would arrive where it should."""
+    receiver.answers(*[200] * outgoing.ATTEMPTS, Content_Type="text/html; charset=utf-8")
+    with pytest.raises(ServiceUnavailableError, match="Is LINEAGE_OPENLINEAGE_OUT the address of a receiver"):
         outlet.send(ANNOUNCED)
 
 

@@ -499,6 +499,23 @@ def test_scope_that_is_gone_keeps_no_other_from_being_looked_at_and_shows(start_
     assert not read_health(services.state.notes, services.dead_letters, now=services.now()).is_covered
 
 
+@pytest.mark.parametrize("status", [404, 403])
+def test_scope_that_is_gone_keeps_no_event_of_an_outage_from_being_replayed(start_app: Start, status: int) -> None:
+    """Each tick fails because of it, and the other workspaces answer all the same."""
+    app = start_app("credit-risk")
+    gone = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-gone"
+    services = replace(app.services, settings=replace(app.services.settings, workspaces=(gone, WORKSPACE)))
+    app.emulator.control.faults({"service": "azure_ml", "path": "rg-gone/", "statuses": [status] * 9})
+    event = run_completed("creditrisk_train")
+    services.dead_letters.put(reason="ServiceUnavailable", detail="", body=event, attempts=31, id="letter")
+    with pytest.raises(LineageError):
+        services.reconciler.tick()
+    bodies = []
+    while message := services.queue.receive(visibility=timedelta(minutes=10)):
+        bodies.append(MessageBody.parse(message.body, message_id=message.id))
+    assert "letter" in {body.closes for body in bodies}
+
+
 def test_tick_that_failed_or_is_late_is_no_hundred_percent(app: App) -> None:
     """What was true once may not be any more."""
     app.replay()

@@ -23,7 +23,7 @@ _FUNCTIONS = frozenset(
     """
     cidrSubnet concat contains empty environment fail filter format guid items join last length loadJsonContent
     loadTextContent map range replace resourceGroup resourceId skip split startsWith subscription subscriptionResourceId
-    tenant toLower union uniqueString
+    string tenant toLower union uniqueString
     """.split()  # noqa: SIM905
 )
 """The functions of the language that these templates use; another is added here after a look at its documentation."""

@@ -97,7 +97,7 @@ def test_what_is_no_count_starts_again(name: str, value: object, expected: int) 
 def test_message_that_is_put_back_differs_only_in_its_counts() -> None:
     """It is the same acceptance of the same event; once an attempt has ended, it is not from the poison queue."""
     body = MessageBody("e", "op", REPLAY, NOON.isoformat(), "trace", 4, "letter", failures=1, returned=True)
-    assert body.deferred() == replace(body, deferrals=5, returned=False)
+    assert body.deferred() == replace(body, deferrals=5, failures=0, returned=False)
     assert body.failed() == replace(body, failures=2, returned=False)
     assert body.taken_back() == body
     assert body.facts == {"operation_id": "op", "source": REPLAY, "deferrals": 4, "lease_waits": 0, "failures": 1}

@@ -12,6 +12,7 @@ import pytest
 
 from shared.bootstrap import Services
 from shared.errors import ServiceUnavailableError
+from shared.intake.allow_list import AllowList
 from shared.intake.message import MESSAGE_LIMIT, REPLAY, MessageBody
 from shared.intake.receive import RefusedBodyError
 from shared.intake.replay import BODY_LIMIT, EVENT_LIMIT, replay_after_outage, replay_events
@@ -67,6 +68,9 @@ def completed(run_id: str = "train", **members: Any) -> dict[str, Any]:
     return event_grid("RunCompleted", f"experiments/e/runs/{run_id}", {"runId": run_id}, **members)
 
 
+ALLOWED = AllowList((ARM_ID,))
+
+
 def letters_of_an_outage(desk: Desk) -> None:
     """Store one of each of four reasons."""
     for number, reason in enumerate(("AccessDenied", "MalformedEvent", "ServiceUnavailable", "LeaseHeld")):
@@ -77,43 +81,68 @@ def letters_of_an_outage(desk: Desk) -> None:
 def test_dead_letters_of_an_outage_go_back_to_the_queue_and_no_others(desk: Desk) -> None:
     """Once, and each is open until its message has ended well."""
     letters_of_an_outage(desk)
-    assert replay_after_outage(desk.services.state, now=desk.services.now) == 2
+    assert replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now) == 2
     assert [(body.closes, body.source) for body in desk.queued] == [("letter-0", REPLAY), ("letter-2", REPLAY)]
     assert desk.fake_letters.closed == set()
-    assert replay_after_outage(desk.services.state, now=desk.services.now) == 0
+    assert replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now) == 0
 
 
 def test_those_that_are_on_their_way_keep_no_other_from_it(desk: Desk) -> None:
     """There may be more than one tick puts on the queue."""
     for number in range(EVENT_LIMIT + 2):
         desk.fake_letters.put(reason="AccessDenied", detail="", body="{}", attempts=31, id=f"letter-{number}")
-    sent = [replay_after_outage(desk.services.state, now=desk.services.now) for _ in range(3)]
+    sent = [replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now) for _ in range(3)]
     assert sent == [EVENT_LIMIT, 2, 0]
 
 
 def test_dead_letter_that_is_stored_again_goes_back_to_the_queue_again(desk: Desk) -> None:
     """What refuses for longer than a message waits."""
     letters_of_an_outage(desk)
-    replay_after_outage(desk.services.state, now=desk.services.now)
+    replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now)
     later = desk.services.now() + timedelta(days=1)
     desk.fake_letters.letters[0] = replace(desk.fake_letters.letters[0], at=later)
-    assert replay_after_outage(desk.services.state, now=lambda: later + timedelta(hours=1)) == 1
+    assert replay_after_outage(desk.services.state, ALLOWED, now=lambda: later + timedelta(hours=1)) == 1
     assert [body.closes for body in desk.queued] == ["letter-0", "letter-2", "letter-0"]
 
 
 def test_dead_letter_whose_message_was_lost_goes_back_to_the_queue_after_two_days(desk: Desk) -> None:
     """Where the queue was cleared, say."""
     letters_of_an_outage(desk)
-    replay_after_outage(desk.services.state, now=desk.services.now)
-    assert replay_after_outage(desk.services.state, now=lambda: desk.services.now() + timedelta(hours=49)) == 2
+    replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now)
+    assert replay_after_outage(desk.services.state, ALLOWED, now=lambda: desk.services.now() + timedelta(hours=49)) == 2
+
+
+def test_dead_letter_that_came_back_ten_times_is_left_to_people(desk: Desk) -> None:
+    """What refuses one event for good, and no other."""
+    clock = FakeClock()
+    for _ in range(12):
+        desk.fake_letters.put(
+            reason="ServiceUnavailable", detail="", body=json.dumps(completed()), attempts=31, id="letter"
+        )
+        desk.fake_letters.letters[0] = replace(desk.fake_letters.letters[0], at=clock())
+        clock.time += timedelta(days=1)
+        replay_after_outage(desk.services.state, ALLOWED, now=clock)
+        clock.time += timedelta(hours=1)
+    assert [body.closes for body in desk.queued] == ["letter"] * 10
+    assert desk.fake_letters.closed == set()
+
+
+def test_foreign_event_goes_back_to_the_queue_once_its_workspace_is_on_the_allow_list(desk: Desk) -> None:
+    """A name with a typing error in it costs time and nothing else; the letters are read when the list has changed."""
+    desk.fake_letters.put(reason="ForeignWorkspace", detail="", body=json.dumps(FOREIGN), attempts=1, id="letter")
+    assert replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now) == 0
+    allowed = AllowList((ARM_ID, ARM_ID.replace("ws-ml", "ws-other")))
+    assert replay_after_outage(desk.services.state, allowed, now=desk.services.now) == 1
+    assert [(body.closes, body.source) for body in desk.queued] == [("letter", REPLAY)]
+    assert replay_after_outage(desk.services.state, allowed, now=desk.services.now) == 0
 
 
 def test_what_is_noted_of_a_dead_letter_goes_with_it(desk: Desk) -> None:
     """Nothing grows with the outages that were."""
     letters_of_an_outage(desk)
-    replay_after_outage(desk.services.state, now=desk.services.now)
+    replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now)
     desk.fake_letters.close("letter-0")
-    replay_after_outage(desk.services.state, now=desk.services.now)
+    replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now)
     assert set(read_folder(desk.services.state.notes, "replayed")) == {"letter-2"}
 
 
@@ -126,7 +155,7 @@ def test_dead_letter_of_an_outage_stays_open_when_it_cannot_be_put_on_the_queue(
 
     desk.fake_queue.put = refuse  # type: ignore[method-assign]
     with pytest.raises(ServiceUnavailableError):
-        replay_after_outage(desk.services.state, now=desk.services.now)
+        replay_after_outage(desk.services.state, ALLOWED, now=desk.services.now)
     assert desk.fake_letters.closed == set()
 
 

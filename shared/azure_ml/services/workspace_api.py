@@ -88,7 +88,10 @@ def get_workspace(
     check_answer(body, {"name!": str, "properties!": {"discoveryUrl!": str}})
     properties = body["properties"]
     discovery = str(properties["discoveryUrl"])
-    api = str(rest.get(discovery, anonymous=True)["api"])
+    found = rest.get(discovery, anonymous=True)
+    if not isinstance(found.get("api"), str):
+        raise ServiceUnavailableError(f"{discovery}: the answer does not say where the workspace's services are")
+    api = str(found["api"])
     if urlsplit(api).scheme != "https":
         raise RequestRefusedError(f"{discovery} names as api {api}, which is not https", status=0)
     account = str(properties.get("storageAccount") or "").rpartition("/")[2]
