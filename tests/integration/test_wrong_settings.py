@@ -24,7 +24,7 @@ from shared.publishing.engine import Publisher
 from shared.purview import transport
 from shared.readiness import Probes, check_readiness
 from shared.settings import Settings
-from tests.harness.app import WS, App
+from tests.harness.app import WORKSPACE, WS, App
 from tests.harness.fakes import FakeClock
 from tests.harness.host_by_rule import OWN_LIMIT, HostByRule, Rule
 
@@ -61,6 +61,7 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
 ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "LINEAGE_ARM_ENDPOINT": (UNREACHABLE, "{azure-api}"),
     "LINEAGE_STORAGE": ("sqlite:///{folder}/no-database",),
+    "LINEAGE_WORKSPACES": (f"{WORKSPACE}-of-another-name",),
 }
 """What it starts with, and cannot work with; in braces another host that lives."""
 WITHOUT_CATALOG: Mapping[str, tuple[str, ...]] = {
