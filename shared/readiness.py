@@ -17,7 +17,7 @@ from shared.redaction import redact_text
 from shared.state.ports import State
 from shared.telemetry import who_exports
 
-DEADLINE = 4.5
+DEADLINE = 4.0
 """Seconds for all checks together: the answer is to be there within 5."""
 logger = logging.getLogger(__name__)
 _UNKNOWN = QualifiedName("azureml://readiness")

@@ -256,11 +256,11 @@ def test_ready_answers_in_time_while_the_catalog_hangs_and_live_at_once(deployme
     wait_until_ready(deployment)
     deployment.emulator.control.faults({"service": "purview", "delay_ms": 12_000})
     found, seconds = ask("health/ready")
-    assert found.pop("catalog").startswith("no answer within 4.5 s")
+    assert found.pop("catalog").startswith("no answer within 4 s")
     assert set(found.values()) == {"ok", "no one"}
     assert 4 < seconds < 11
     again, seconds = ask("health/ready")
-    assert again["catalog"].startswith("no answer within 4.5 s")
+    assert again["catalog"].startswith("no answer within 4 s")
     assert seconds < 4
     assert ask("health/live")[1] < 2
     deployment.emulator.control.faults()
