@@ -277,8 +277,10 @@ def match_sets(
         if place.glob and (known := found[place.ref]).kind is MatchKind.RESOURCE_SET:
             refs = sorted({*refs, known.ref})
         if len(refs) > SETS:
+            folder = replace(place, resource_sets=())
+            match = _match(folder, find_scanned(catalog, [folder])[1])
             why = f"it may lead to {len(refs)} resource sets, more than {SETS}"
-            found[place.ref] = replace(found[place.ref], rule=f"{found[place.ref].rule}; {why}")
+            found[place.ref] = replace(match, rule=f"{match.rule}; {why}")
         elif refs:
             found[place.ref] = Match(refs[0], MatchKind.RESOURCE_SET, _name_sets(place, refs), tuple(refs[1:]))
     return found

@@ -174,10 +174,15 @@ def leads_to(
 
     >>> leads_to("*.csv", ["2026", "x.csv"], is_folder=False), leads_to("**/*.csv", ["2026"], is_folder=True)
     (False, True)
-    >>> leads_to("data[1]*.CSV", ["data[1].csv"], is_folder=False)
-    True
+    >>> leads_to("data[1]*.CSV", ["data[1].csv"], is_folder=False), leads_to("*.Parquet", ["a.Parquet"], is_folder=True)
+    (True, True)
     """
-    patterns = (_EXTENSION.sub(lambda extension: extension[0].lower(), each) for each in _alternatives(glob))
+    # As it is written for folders, and as the paths of files are kept.
+    patterns = (
+        pattern
+        for each in _alternatives(glob)
+        for pattern in {each, _EXTENSION.sub(lambda extension: extension[0].lower(), each)}
+    )
     return any(_is_led_to(each.split("/"), below, is_folder, fits or _is_name_of) for each in patterns)
 
 
@@ -246,9 +251,10 @@ def without_query(path: str) -> str:
 
     >>> without_query("raw/a.csv?sv=1&sig=x"), without_query("raw/part-??.csv")
     ('raw/a.csv', 'raw/part-??.csv')
+    >>> without_query("raw/year=202?/month=1/x.csv")
+    'raw/year=202?/month=1/x.csv'
     """
-    head, _, query = path.partition("?")
-    return head if "=" in query else path
+    return _QUERY.sub("", path)
 
 
 def read_url(url: str) -> Location:

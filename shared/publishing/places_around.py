@@ -69,12 +69,15 @@ def list_collected(
     found = {}
     for each in endpoint.deployments:
         name = qualified_names.of_deployment(key, each.name)
-        begun = min(filter(None, (each.created_at, *(use.begun for use in before.get(name, ())))), default="")
+        begun = {use.path: use.begun for use in before.get(name, ())}
         places = [(place, place.ref) for place in past.get(each.name, ())]
         for port in each.collected:
-            lies = _places_of(endpoint.workspace.id, port.data, ("", begun), is_output=True)
+            lies = _places_of(endpoint.workspace.id, port.data, ("", ""), is_output=True)
             places += ((place, data) for place, data, _ in lies)
-        uses = {PlaceUse(place.path, name, True, place.is_folder, data, "", begun) for place, data in places}
+        uses = {
+            PlaceUse(place.path, name, True, place.is_folder, data, "", begun.get(place.path, each.created_at))
+            for place, data in places
+        }
         if uses or name in before:
             found[name] = tuple(sorted(use for use in uses if use.path))
     return found

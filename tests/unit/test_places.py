@@ -407,6 +407,23 @@ def test_glob_over_very_many_sets_is_the_folder_it_is_in() -> None:
     assert match.rule.endswith("; it may lead to 21 resource sets, more than 20")
 
 
+def test_glob_over_very_many_sets_is_none_of_them_that_was_guessed() -> None:
+    """Its folder, also where the name of one set follows from the glob."""
+    place = place_of(at("lake/**"))
+    guessed = next(iter(place.resource_sets))
+    names = [f"lake/{number}/{{N}}.csv" for number in range(SETS + 1)]
+    known = match_places([place], {guessed: Ref("azure_datalake_gen2_resource_set", guessed)})
+    assert known[place.ref].kind is MatchKind.RESOURCE_SET
+    match = match_sets(in_catalog(*names), [place], known)[place.ref]
+    assert match == Match(place_of(at("lake/")).ref, MatchKind.PLACEHOLDER)
+
+
+def test_question_mark_in_a_glob_before_a_hive_partition_is_no_query() -> None:
+    """A later segment has the equals sign."""
+    place = place_of(at("raw/year=202?/month=*/x.csv"))
+    assert (place.own.qualified_name, place.glob) == (f"{LAKE_URL}/raw", "year=202?/month=*/x.csv")
+
+
 @pytest.mark.parametrize(
     "url",
     [

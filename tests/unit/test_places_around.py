@@ -1,21 +1,33 @@
 """A folder and what is in it: which edges follow from what runs wrote and read, and which do not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.catalog import qualified_names
 from shared.catalog.entities import Ref
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName
+from shared.model import Deployment, Endpoint, Port
 from shared.places.matching import match_places
+from shared.places.place import Place
+from shared.places.platforms import place_of
 from shared.publishing import places_around
-from shared.publishing.places_around import INSIDE, READERS, PlacesAround, find_around, find_readers, list_uses
+from shared.publishing.places_around import (
+    INSIDE,
+    READERS,
+    PlacesAround,
+    find_around,
+    find_readers,
+    list_collected,
+    list_uses,
+)
 from shared.state.ports import PlaceUse
 from shared.state.sqlite import Database, SqliteLedger
 from tests.harness.fakes import FakeClock
-from tests.unit.examples import LAKE_URL, at, data_asset, run, tree, ws
+from tests.unit.examples import LAKE_URL, WORKSPACE, WORKSPACE_ID, at, data_asset, run, tree, ws
 
 DATASET = Ref("custom_ml_dataset", ws("data/churn/versions/1"))
 
@@ -372,4 +384,22 @@ def test_uses_of_a_run_are_its_places_and_what_stands_for_them() -> None:
         ("out", True, False, ended, ""),
         ("azureml/r/o", True, True, ended, ""),
         ("e", True, False, ended, ""),
+    }
+
+
+def test_deployment_made_again_collects_at_its_new_path_from_then_on() -> None:
+    """And has done so at the earlier one since it was made first."""
+    key = qualified_names.of_endpoint(WORKSPACE_ID, "ep")
+    name = qualified_names.of_deployment(key, "green")
+
+    def collect(path: str, created_at: str, past: Sequence[Place], before: Sequence[PlaceUse]) -> tuple[PlaceUse, ...]:
+        green = Deployment("green", (), collected=(Port("model_inputs", at(path)),), created_at=created_at)
+        endpoint = Endpoint(WORKSPACE, "ep", "Managed", deployments=(green,))
+        return list_collected(endpoint, key, {"green": past}, {name: tuple(before)})[name]
+
+    first = collect("mdc/old/", "2026-07-01T00:00:00Z", (), ())
+    again = collect("mdc/new/", "2026-08-01T00:00:00Z", [place_of(at("mdc/old/"))], first)
+    assert {use.path.rpartition("/")[2]: use.begun for use in again} == {
+        "old": "2026-07-01T00:00:00Z",
+        "new": "2026-08-01T00:00:00Z",
     }
