@@ -263,7 +263,7 @@ def test_catalog_that_cannot_be_reached_for_longer_than_messages_wait_leaves_not
     name: str,
     value: str,
 ) -> None:
-    """What has become a dead letter meanwhile is replayed by the first tick in which every service answers."""
+    """What has become a dead letter meanwhile is replayed by the first tick in which the catalog answers again."""
     deployment = deploy(Rule.FROM_5_3_8)
     deployment.set({**deployment.right, name: value.format(**hosts), "RECONCILE_SCHEDULE": ""})
     deployment.run(HOUR)
