@@ -6,6 +6,7 @@ LineageError
     AccessDeniedError         401, 403: most often a role that has not propagated yet
     RunNotSettledError        the event arrived before the record it is about
     LeaseHeldError            another worker is publishing the same, or took over from us
+      ClaimHeldError            another worker is creating the same entity
   TerminalError             a retry cannot help: the message is dead-lettered
     MalformedEventError       a field is missing or wrong
     ForeignWorkspaceError     a workspace outside LINEAGE_WORKSPACES
@@ -58,6 +59,10 @@ class LeaseHeldError(TransientError):
     """
 
     overwrote = False
+
+
+class ClaimHeldError(LeaseHeldError):
+    """Another worker is creating an entity that we were to create; it will be there in a moment."""
 
 
 class TerminalError(LineageError):

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,12 +12,14 @@ from threading import Lock, RLock, Thread
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
 from shared.catalog.entities import DELETED, STATE, UNSCANNED, Entity
 from shared.catalog.kinds import MODEL
 from shared.catalog.qualified_names import QualifiedName, is_of_run
-from shared.errors import EntityRejectedError, LeaseHeldError
+from shared.errors import ClaimHeldError, EntityRejectedError, LeaseHeldError
 from shared.intake.event_types import Event, RunSubject
 from shared.intake.synthetic_events import event_about_key
 from shared.model import SETTLED
@@ -61,6 +63,8 @@ LEASE = timedelta(minutes=1)
 """How long a worker that died keeps the others waiting; one that lives renews it."""
 _RENEWALS = 3
 """In the time of one lease; an attempt that is over by the first of them pays for none."""
+_CLAIM_WAIT, _CLAIM_TRIES = wait_random(0.05, 0.25), stop_after_attempt(12)
+"""How a worker waits for what another creates, which takes a request or two; later its message comes back."""
 _LONGEST = 30 * 60.0
 """Seconds for which a lease is renewed: as long as a function may run, should one hang for ever."""
 
@@ -127,6 +131,18 @@ class WriterLease:
             if not timedelta(0) <= age < self.duration / _RENEWALS:
                 self._renew()
 
+    def claim(self, names: Iterable[str]) -> None:
+        """
+        Take a lease on names too, which most likely no one has, with what is written together with it.
+
+        Raises:
+            ClaimHeldError: another worker has one of them.
+        """
+        new = sorted({*names} - {*self.names})
+        if new:
+            self.leases.claim(new, holder=self.holder, duration=self.duration)
+            self.names = [*self.names, *new]  # no lock: where one writes at a time, who renews would wait for us
+
     def was_held_since(self, moment: datetime) -> bool:
         """Whether another worker held it, or part of it, after a time."""
         return self.previous_end is not None and self.previous_end >= moment
@@ -146,8 +162,7 @@ class WriterLease:
         """Let others take it."""
         self._is_over.set()
         with self._alone:
-            for name in self.names:
-                self.leases.release(name, holder=self.holder)
+            self.leases.release(self.names, holder=self.holder)
 
     def _keep(self) -> None:
         """Renew it in time, until it is released or lost."""
@@ -170,9 +185,8 @@ class WriterLease:
 
     def _renew(self) -> None:
         now, self._renewed_at = self.now(), None
-        for name in self.names:
-            if not self.leases.renew(name, holder=self.holder, duration=self.duration):
-                raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
+        if not self.leases.renew(self.names, holder=self.holder, duration=self.duration):
+            raise LeaseHeldError(f"a lease on {', '.join(self.names)} was lost: another worker has taken it over")
         self._renewed_at = now
 
     def _add(self, name: str) -> None:
@@ -287,7 +301,9 @@ class Publisher:
             self._fold(plan)
             return _outcome_of(planner, plan), None
         try:
-            lease, is_prepared = self._take(plan, started, force=force)
+            lease, prepared = self._take(plan, started, force=force)
+        except ClaimHeldError:
+            raise  # what it creates may be what we would leave
         except LeaseHeldError:
             if isinstance(plan, Skip):  # all facts together show nothing yet, and the other worker notes that
                 return _outcome_of(planner, plan), None
@@ -296,35 +312,58 @@ class Publisher:
         with lease:
             if force and isinstance(plan, Plan):
                 self._forget(plan)
-            if not is_prepared:
-                # What we read may be older than what the other worker wrote.
-                plan = _taking_away(planner.plan(force=force), plan)
+            # If it is not good any more, what we read may be older than what the other worker wrote.
+            plan = prepared or _taking_away(planner.plan(force=force), plan)
             if isinstance(plan, Skip) or not plan.changes_something:
                 self._note(plan)
             else:
-                plan = self._write(planner, plan, lease, is_prepared=is_prepared)
+                plan = self._write(planner, plan, lease, is_prepared=plan is prepared)
             if isinstance(plan, Plan) and self._announcer:  # under the lease: in the order of what was written
                 self._announcer.send(self._announcer.list_unsent(plan, force=force), before_some=lease.check)
             self._fold(plan)
         was_wanted = [self._leases.was_wanted(name, holder=lease.holder) for name in lease.names]
         return _outcome_of(planner, plan), plan if isinstance(plan, Plan) and any(was_wanted) else None
 
-    def _take(self, plan: Plan | Skip, started: datetime, *, force: bool) -> tuple[WriterLease, bool]:
+    def _take(self, plan: Plan | Skip, started: datetime, *, force: bool) -> tuple[WriterLease, Plan | Skip | None]:
         """
         Take the lease, and note along with it what is noted before the catalog is written.
 
+        Who finds that another creates what it would create waits for that, holding nothing, and leaves out what is
+        written by then.
+
         Returns:
-            The lease, and whether the plan is still good; otherwise nothing was noted.
+            The lease, and the plan if it is still good; otherwise nothing was noted.
         """
-        with suppress(LeaseHeldError), ExitStack() as stack:
-            with self._ledger.together():
-                lease = stack.enter_context(WriterLease.take(self._leases, plan.roots, now=self._now))
-                is_good = not (force or plan.from_facts or lease.was_held_since(started))
-                if is_good and isinstance(plan, Plan) and plan.changes_something:
-                    self._note_before(plan)
-            stack.pop_all()
-            return lease, is_good
-        return WriterLease.take(self._leases, plan.roots, now=self._now), False
+        for attempt in Retrying(
+            retry=retry_if_exception_type(ClaimHeldError), wait=_CLAIM_WAIT, stop=_CLAIM_TRIES, reraise=True
+        ):
+            with attempt:
+                again = attempt.retry_state.attempt_number > 1
+                return self._take_now(self._without_created(plan) if again else plan, started, force=force)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _take_now(self, plan: Plan | Skip, started: datetime, *, force: bool) -> tuple[WriterLease, Plan | Skip | None]:
+        try:
+            with ExitStack() as stack:
+                with self._ledger.together():
+                    lease = stack.enter_context(WriterLease.take(self._leases, plan.roots, now=self._now))
+                    is_good = not (force or plan.from_facts or lease.was_held_since(started))
+                    if is_good and isinstance(plan, Plan) and plan.changes_something:
+                        self._note_before(plan, lease)
+                stack.pop_all()
+                return lease, plan if is_good else None
+        except ClaimHeldError:
+            raise
+        except LeaseHeldError:  # or what was read of the tree has changed
+            return WriterLease.take(self._leases, plan.roots, now=self._now), None
+
+    def _without_created(self, plan: Plan | Skip) -> Plan | Skip:
+        """Leave out of a plan what another worker has created since, and has noted."""
+        if isinstance(plan, Skip):
+            return plan
+        known = self._ledger.get_fingerprints(_list_created(plan))
+        left = (each for each in plan.changed if not each.is_as(known.get(each.ref.qualified_name, "")))
+        return replace(plan, changed=take_away(left, known), before={**plan.before, **known})
 
     def _fold(self, plan: Plan | Skip) -> None:
         """Note facts as one, once what they make together was noted."""
@@ -342,10 +381,12 @@ class Publisher:
         name = plan.made.model.ref.qualified_name
         own = [entity for entity in plan.changed if entity.ref.qualified_name == name]
         if own:
-            written = self._catalog.upsert_entities(own, known=plan.before)
-            if name not in written.guids:
-                return  # it comes back, and is refused with all that belongs to it
-            self._ledger.put_fingerprints({name: plan.made.model.note(plan.before.get(name, ""))})
+            with WriterLease.take(self._leases, [], now=self._now) as lease:
+                lease.claim([name])
+                written = self._catalog.upsert_entities(own, known=plan.before, before_each=lease.check)
+                if name not in written.guids:
+                    return  # it comes back, and is refused with all that belongs to it
+                self._ledger.put_fingerprints({name: plan.made.model.note(plan.before.get(name, ""))})
         owner = plan.owners.get(plan.made.run, plan.root)
         self._ledger.add_to_tree(owner, models={plan.made.run: [name]})
 
@@ -443,15 +484,16 @@ class Publisher:
             self._ledger.put_rows(_root_last(plan))
         self._publish_others(plan)
 
-    def _note_before(self, plan: Plan) -> None:
+    def _note_before(self, plan: Plan, lease: WriterLease) -> None:
         """
-        Note what must be known before the catalog is written.
+        Note what must be known before the catalog is written, and claim what is created there.
 
         If we die in between, the next worker knows of the models; and what is written and then interrupted comes back
         as unchanged, so the look and the places that wait for a scan are noted, too.
         """
         if plan.partial:
             return
+        lease.claim(_list_created(plan))
         self._note_models(plan)
         written = [entity.ref.qualified_name for entity in plan.changed]
         if plan.digest is not None and any(is_of_run(name) or name == plan.root for name in written):
@@ -476,7 +518,7 @@ class Publisher:
             return self._write_partial(plan, lease)
         if not is_prepared:
             with self._ledger.together():
-                self._note_before(plan)
+                self._note_before(plan, lease)
         prepared = plan
         batches = _Batches(partial(self._note_batch, plan))
         lease.check()
@@ -587,6 +629,8 @@ class Publisher:
         if isinstance(again, Skip):
             return plan, refused
         entities = take_away(self._without_deleted_models(again.entities), plan.before)
+        created = _list_created(replace(again, changed=entities))
+        lease.claim({*created} - {*self._catalog.find(created)} if created else ())
         written = self._catalog.upsert_entities(entities, before_each=lease.check)
         return replace(again, entities=entities, changed=entities, before=plan.before, gone=plan.gone), written
 
@@ -650,6 +694,22 @@ class _Batches:
             self.note(self.last)
             self.noted.update(self.last)
         self.last = set(guids)
+
+
+def _list_created(plan: Plan) -> list[QualifiedName]:
+    """
+    Name what a plan may create that another may create, too: of two requests at once, each would make one of its own.
+
+    What belongs to the root is written under its lease.
+    """
+    names = (each.ref.qualified_name for each in plan.changed)
+    return sorted(
+        name
+        for name in names
+        if name not in plan.before
+        and not is_of_run(name)
+        and not any(name == root or name.startswith(f"{root}/") for root in plan.roots)
+    )
 
 
 def _root_last(plan: Plan) -> list[Row]:

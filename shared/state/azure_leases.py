@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from threading import local
 from typing import Any
 
-from shared.errors import LeaseHeldError
+from shared.errors import ClaimHeldError, LeaseHeldError
 from shared.state.azure_table import ALL, END, PAST_HASHES, DocumentTable, Guard, Stored, pack, row_key
 from shared.state.ports import Lease, next_lease
 from shared.state.table_service import Entity, Write
@@ -54,6 +55,8 @@ class AzureLeases:
         self._now = now
         self._tags: dict[tuple[str, str], str] = {}  # of the leases we hold, so that renewing need not ask first
         self._released: set[tuple[str, str]] = set()
+        self._inserted: set[tuple[str, str]] = set()
+        """Claims that left nothing of another behind: they are deleted in the end."""
         self._wanted: set[tuple[str, str]] = set()
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
@@ -82,28 +85,39 @@ class AzureLeases:
             current, is_known = self._table.get(row), True
         return None
 
-    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        tag = self._replace_own(name, holder, self._entity(name, holder, duration))
-        if tag:
-            self._tags[name, holder] = tag
-        return bool(tag)
+    def claim(self, names: Sequence[str], *, holder: str, duration: timedelta) -> None:
+        with self._table.together():
+            for name in names:
+                self._inserted.add((name, holder))
+                write = Write(ALL, row_key(name), self._entity(name, holder, duration), None)
+                resolve = partial(self._claimed, name, holder, duration)
+                self._table.guard(Guard(write, self._keep(name, holder), resolve))
 
-    def release(self, name: str, *, holder: str) -> None:
-        if (name, holder) in self._released:
+    def renew(self, names: Sequence[str], *, holder: str, duration: timedelta) -> bool:
+        def renewed(name: str, tag: str) -> Write:
+            return Write(ALL, row_key(name), self._entity(name, holder, duration), tag)
+
+        tags = self._write_own(names, holder, renewed)
+        self._tags |= {(name, holder): tag for name, tag in zip(names, tags, strict=True) if tag}
+        return all(tags)
+
+    def release(self, names: Sequence[str], *, holder: str) -> None:
+        left = []
+        for name in names:
+            is_done = (name, holder) in self._released
             self._released.discard((name, holder))
-            return
-        row, entity = row_key(name), self._released_entity(name, holder)
+            if not is_done and not self._release_with_the_rest(name, holder):
+                left.append(name)
+        # A claim that has no tag was never ours; if the answer that it is was lost, it ends by itself.
+        known = [name for name in left if (name, holder) in self._tags or (name, holder) not in self._inserted]
+        self._write_own(known, holder, partial(self._end, holder))
+        self._inserted.difference_update((name, holder) for name in left)
+
+    def _release_with_the_rest(self, name: str, holder: str) -> bool:
         tag = self._tags.get((name, holder), "")
-        if tag and self._table.guard(
-            Guard(
-                Write(ALL, row, entity, tag),
-                self._let_go(name, holder),
-                lambda: self._to_release(name, holder),
-                is_last=True,
-            )
-        ):
-            return
-        self._replace_own(name, holder, entity)
+        resolve = partial(self._to_release, name, holder)
+        done = self._let_go(name, holder)
+        return bool(tag) and self._table.guard(Guard(self._end(holder, name, tag), done, resolve, is_last=True))
 
     def was_wanted(self, name: str, *, holder: str) -> bool:
         wanted = (name, holder) in self._wanted
@@ -121,13 +135,25 @@ class AzureLeases:
         ]
         self._table.delete_unchanged(released)
 
-    def _replace_own(self, name: str, holder: str, entity: Entity) -> str:
-        tag = self._tags.pop((name, holder), "")
-        written = self._table.replace(row_key(name), entity, tag=tag) if tag else ""
-        if written:
+    def _write_own(self, names: Sequence[str], holder: str, make: Callable[[str, str], Write]) -> list[str]:
+        """
+        Write leases that are ours, by one request or so.
+
+        Args:
+            make: makes what to write of a name and the tag that it has now.
+
+        Returns:
+            Their new tags, "" for what is deleted, and for what is not ours any more.
+        """
+        tags = [self._tags.pop((name, holder), "") for name in names]
+        writes = [make(name, tag) for name, tag in zip(names, tags, strict=True)]
+        if all(tags) and (written := self._table.write_if(writes)):
             return written
-        own = self._own(name, holder)  # it was lost, or the answer to an earlier write was
-        return self._table.replace(row_key(name), entity, tag=own.tag) if own else ""
+        written = []
+        for name in names:  # one was lost, or the answer to an earlier write was
+            own = self._own(name, holder)
+            written += self._table.write_if([make(name, own.tag)]) or [""] if own else [""]
+        return written
 
     def _taken(self, name: str, holder: str) -> Write | None:
         """Find out whether the lease that could not be taken is ours already: the answer may have been lost."""
@@ -136,14 +162,26 @@ class AzureLeases:
             return None
         raise LeaseHeldError(f"{name} was published by another worker meanwhile")
 
+    def _claimed(self, name: str, holder: str, duration: timedelta) -> Write | None:
+        """Find out why a claim could not be written: it is ours already, it can be taken over, or it is held."""
+        row = row_key(name)
+        current = self._table.get(row)
+        if current and current.document["holder"] == holder:
+            self._tags[name, holder] = current.tag
+            return None
+        if self._next(current, holder, duration) is None:
+            raise ClaimHeldError(f"another worker is creating {name}")
+        if current:
+            self._inserted.discard((name, holder))
+        return Write(ALL, row, self._entity(name, holder, duration), current.tag if current else None)
+
     def _to_release(self, name: str, holder: str) -> Write | None:
         """Find out why the lease could not be given up: someone asked for it, we have done so, or it was lost."""
-        row = row_key(name)
-        found = self._table.get(row)
+        found = self._table.get(row_key(name))
         if found and found.document["holder"] == holder:
             self._note_wanted(name, holder, found)
-            return Write(ALL, row, self._released_entity(name, holder), found.tag)
-        if found and found.document.get("by") == holder:
+            return self._end(holder, name, found.tag)
+        if found.document.get("by") == holder if found else (name, holder) in self._inserted:
             self._let_go(name, holder)("")
             return None
         raise LeaseHeldError(f"the lease on {name} was lost: another worker has taken it over")
@@ -157,6 +195,7 @@ class AzureLeases:
     def _let_go(self, name: str, holder: str) -> Callable[[str], None]:
         def done(_: str) -> None:
             self._tags.pop((name, holder), None)
+            self._inserted.discard((name, holder))
             self._released.add((name, holder))
 
         return done
@@ -180,12 +219,16 @@ class AzureLeases:
     def _note_wanted(self, name: str, holder: str, found: Stored) -> None:
         if found.document.get("wanted"):
             self._wanted.add((name, holder))
+            self._inserted.discard((name, holder))  # who asked is to see when we gave it up
 
     def _entity(self, name: str, holder: str, duration: timedelta) -> Entity:
         return pack(name, {"holder": holder, "ends_at": (self._now() + duration).isoformat()})
 
-    def _released_entity(self, name: str, holder: str) -> Entity:
-        return pack(name, {"holder": "", "ends_at": self._now().isoformat(), "by": holder})
+    def _end(self, holder: str, name: str, tag: str) -> Write:
+        if (name, holder) in self._inserted:
+            return Write(ALL, row_key(name), None, tag)
+        ended = {"holder": "", "ends_at": self._now().isoformat(), "by": holder}
+        return Write(ALL, row_key(name), pack(name, ended), tag)
 
 
 class AzureNotes:

@@ -34,6 +34,8 @@ PAST_HASHES = "fg"
 _IN_PROPERTY = 30_000
 """Characters or bytes; a property takes 64 KiB, and a character two bytes of it."""
 _TRIES = 5
+_GUARDS = 90
+"""In one transaction; more are in several, and the first of them is in the first or the last of all."""
 _ASK_AGAIN = 3_600.0
 """Seconds after which a partition that was empty is looked at again: an earlier version may run beside us."""
 
@@ -55,7 +57,7 @@ class Guard:
         done: called with the new tag.
         resolve: called when the condition failed; returns the write to try instead, None if ours was done already.
             Raises LeaseHeldError if it cannot be done.
-        is_last: of several transactions it goes with the last one and not with the first.
+        is_last: of several transactions it goes with the last one and not with the first. So do all of a batch.
     """
 
     write: Write
@@ -142,11 +144,22 @@ class DocumentTable:
 
     def insert(self, row: str, entity: Entity) -> str:
         """Write an entity unless there is one; returns its tag, or "" if there is one."""
-        return self._write_if(Write(ALL, row, entity, None))
+        return "".join(self.write_if([Write(ALL, row, entity, None)]))
 
     def replace(self, row: str, entity: Entity, *, tag: str) -> str:
         """Write an entity over the one with a tag; returns the new tag, or "" if that one is not there any more."""
-        return self._write_if(Write(ALL, row, entity, tag))
+        return "".join(self.write_if([Write(ALL, row, entity, tag)]))
+
+    def write_if(self, writes: Sequence[Write]) -> list[str]:
+        """
+        Write at once, of few enough all or nothing; returns the new tags, "" for what is deleted.
+
+        If one of them is not as it was expected to be, nothing is returned.
+        """
+        try:
+            return [tag for chunk in split(writes) for tag in self._service.write(chunk)]
+        except ConditionFailedError:
+            return []
 
     def delete(self, rows: Iterable[str], *, partition: str = ALL) -> None:
         """Delete documents at once; absent ones do not matter."""
@@ -188,43 +201,52 @@ class DocumentTable:
         return getattr(self._local, "batch", None)
 
     def _flush(self, batch: _Batch) -> None:
-        guards = dict(batch.guards)
+        """Write what the first guard goes with in one transaction with it: the first of all, or the last."""
+        guards = list(batch.guards.values())
         others = [each for row, each in batch.writes.items() if row not in batch.guards]
-        is_last = any(each.is_last for each in guards.values())
+        is_last = any(each.is_last for each in guards)
         if is_last:
-            others.reverse()  # so that what goes with the guards is what was put last
-        first, *rest = [*split([*(each.write for each in guards.values()), *others])] or [[]]
-        others = first[len(guards) :]
+            guards.reverse()
+            others.reverse()
+        *earlier, last = [guards[start : start + _GUARDS] for start in range(0, len(guards), _GUARDS)] or [[]]
+        first, *rest = [*split([*(each.write for each in last), *others])] or [[]]
+        with_guards = first[len(last) :]
         if is_last:
             self._write([write for chunk in reversed(rest) for write in reversed(chunk)])
-        for _ in range(_TRIES):
-            try:
-                tags = self._service.write([*(each.write for each in guards.values()), *others])
-                break
-            except ConditionFailedError as error:
-                if not guards:
-                    raise LeaseHeldError("another worker has changed what we were to write") from error
-                resolved = {row: (guard, guard.resolve()) for row, guard in guards.items()}
-                guards = {row: replace(guard, write=write) for row, (guard, write) in resolved.items() if write}
-                if not guards:  # the answer to an earlier request was lost: all of its transaction was written
-                    tags = []
-                    break
-        else:
-            raise LeaseHeldError("other workers changed again and again what we were to write")
-        for guard, tag in zip(guards.values(), tags, strict=False):
-            guard.done(tag)
+        for some in earlier:
+            self._write_guarded(some, [])
+        self._write_guarded(last, with_guards)
         if not is_last:
             self._write([write for chunk in rest for write in chunk])
+
+    def _write_guarded(self, guards: Sequence[Guard], others: Sequence[Write]) -> None:
+        """
+        Write all of it or nothing.
+
+        Raises:
+            LeaseHeldError: a guard raises it, or another worker changed what we were to write again and again.
+        """
+        for _ in range(_TRIES):
+            try:
+                tags = self._service.write([*(each.write for each in guards), *others])
+            except ConditionFailedError as error:
+                held, asked = guards[: error.position], guards[error.position :]  # the first were as expected
+                if not asked:
+                    raise LeaseHeldError("another worker has changed what we were to write") from error
+                writes = [each.resolve() for each in asked]
+                if not held and not any(writes):
+                    return  # the answer to an earlier request was lost: all of its transaction was written
+                new = [replace(each, write=write) for each, write in zip(asked, writes, strict=True) if write]
+                guards = [*held, *new]
+            else:
+                for guard, tag in zip(guards, tags, strict=False):
+                    guard.done(tag)
+                return
+        raise LeaseHeldError("other workers changed again and again what we were to write")
 
     def _write(self, writes: Sequence[Write]) -> None:
         for chunk in split(writes):
             self._service.write(chunk)
-
-    def _write_if(self, write: Write) -> str:
-        try:
-            return self._service.write([write])[0]
-        except ConditionFailedError:
-            return ""
 
     def _delete(self, writes: Sequence[Write]) -> None:
         try:

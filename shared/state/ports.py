@@ -467,12 +467,24 @@ class Leases(Protocol):
         """
         ...
 
-    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
-        """Make our lease last `duration` from now; False if it is not ours any more."""
+    def claim(self, names: Sequence[str], *, holder: str, duration: timedelta) -> None:
+        """
+        Take the leases of names that most likely no one has: all of them or none, by as few requests as hold them.
+
+        Within `Ledger.together` they are taken with what is written there. Of more than one transaction takes, those
+        that were taken before another was found held are to be released.
+
+        Raises:
+            ClaimHeldError: another has one of them; within `Ledger.together` at its end.
+        """
         ...
 
-    def release(self, name: str, *, holder: str) -> None:
-        """Give our lease up; of no effect if it is not ours any more."""
+    def renew(self, names: Sequence[str], *, holder: str, duration: timedelta) -> bool:
+        """Make our leases last `duration` from now; False if one of them is not ours any more."""
+        ...
+
+    def release(self, names: Sequence[str], *, holder: str) -> None:
+        """Give our leases up; of no effect on what is not ours any more."""
         ...
 
     def was_wanted(self, name: str, *, holder: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName, of_workspace
 from shared.catalog.serving import Serving
-from shared.errors import ConfigurationError
+from shared.errors import ClaimHeldError, ConfigurationError
 from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.state.ports import (
@@ -474,6 +474,9 @@ class SqliteLeases:
         self._wanted: set[tuple[str, str]] = set()
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
+        return self._acquire(name, holder, duration)
+
+    def _acquire(self, name: str, holder: str, duration: timedelta) -> Lease | None:
         now = self._database.now()
         with self._database.transaction() as connection:
             row = connection.execute("SELECT * FROM leases WHERE name = ?", (name,)).fetchone()
@@ -485,23 +488,33 @@ class SqliteLeases:
                 connection.execute("UPDATE leases SET wanted = 1 WHERE name = ?", (name,))
         return lease
 
-    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+    def claim(self, names: Sequence[str], *, holder: str, duration: timedelta) -> None:
+        with self._database.transaction():
+            for name in names:
+                if self._acquire(name, holder, duration) is None:
+                    raise ClaimHeldError(f"another worker is creating {name}")
+
+    def renew(self, names: Sequence[str], *, holder: str, duration: timedelta) -> bool:
         ends_at = _text(self._database.now() + duration)
         with self._database.transaction() as connection:
-            renewed = connection.execute(
-                "UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
-            )
-            return renewed.rowcount == 1
+            renewed = [
+                connection.execute(
+                    "UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
+                ).rowcount
+                for name in names
+            ]
+            return all(renewed)
 
-    def release(self, name: str, *, holder: str) -> None:
+    def release(self, names: Sequence[str], *, holder: str) -> None:
         now = _text(self._database.now())
         with self._database.transaction() as connection:
-            released = connection.execute(
-                "UPDATE leases SET holder = '', ends_at = ? WHERE name = ? AND holder = ? RETURNING wanted",
-                (now, name, holder),
-            ).fetchone()
-        if released and released["wanted"]:
-            self._wanted.add((name, holder))
+            for name in names:
+                released = connection.execute(
+                    "UPDATE leases SET holder = '', ends_at = ? WHERE name = ? AND holder = ? RETURNING wanted",
+                    (now, name, holder),
+                ).fetchone()
+                if released and released["wanted"]:
+                    self._wanted.add((name, holder))
 
     def was_wanted(self, name: str, *, holder: str) -> bool:
         wanted = (name, holder) in self._wanted

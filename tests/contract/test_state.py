@@ -15,7 +15,7 @@ from shared.catalog import qualified_names
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.catalog.serving import Serving
-from shared.errors import LeaseHeldError, RequestRefusedError, ServiceUnavailableError
+from shared.errors import ClaimHeldError, LeaseHeldError, RequestRefusedError, ServiceUnavailableError
 from shared.model import AssetId, WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.settings import Azurite
@@ -413,9 +413,9 @@ def test_lease_is_held_by_one_until_it_is_released(state: State, reopen: Open) -
     assert not reopen().leases.acquire("run", holder="b", duration=minute)
     assert state.leases.acquire("run", holder="a", duration=minute)
     assert state.leases.acquire("other run", holder="b", duration=minute)
-    state.leases.release("run", holder="b")
+    state.leases.release(["run"], holder="b")
     assert not state.leases.acquire("run", holder="b", duration=minute)
-    state.leases.release("run", holder="a")
+    state.leases.release(["run"], holder="a")
     assert state.leases.acquire("run", holder="b", duration=minute)
 
 
@@ -425,7 +425,7 @@ def test_lease_tells_when_the_turn_before_ended(state: State, clock: Clock) -> N
     assert state.leases.acquire("run", holder="a", duration=minute) == Lease(None)
     clock.advance(timedelta(seconds=5))
     released_at = clock.moment
-    state.leases.release("run", holder="a")
+    state.leases.release(["run"], holder="a")
     clock.advance(timedelta(seconds=5))
     assert state.leases.acquire("run", holder="b", duration=minute) == Lease(released_at)
     clock.advance(2 * minute)
@@ -438,10 +438,10 @@ def test_lease_of_a_holder_that_died_is_taken_over_and_lost_to_him(state: State,
     assert state.leases.acquire("run", holder="dead", duration=minute)
     clock.advance(minute)
     assert state.leases.acquire("run", holder="alive", duration=minute)
-    assert not state.leases.renew("run", holder="dead", duration=minute)
-    state.leases.release("run", holder="dead")
-    assert state.leases.renew("run", holder="alive", duration=minute)
-    assert not state.leases.renew("never taken", holder="alive", duration=minute)
+    assert not state.leases.renew(["run"], holder="dead", duration=minute)
+    state.leases.release(["run"], holder="dead")
+    assert state.leases.renew(["run"], holder="alive", duration=minute)
+    assert not state.leases.renew(["never taken"], holder="alive", duration=minute)
 
 
 def test_renewed_lease_lasts_from_now(state: State, clock: Clock) -> None:
@@ -449,7 +449,7 @@ def test_renewed_lease_lasts_from_now(state: State, clock: Clock) -> None:
     minute = timedelta(minutes=1)
     assert state.leases.acquire("run", holder="a", duration=minute)
     clock.advance(minute / 2)
-    assert state.leases.renew("run", holder="a", duration=minute)
+    assert state.leases.renew(["run"], holder="a", duration=minute)
     clock.advance(minute / 2)
     assert not state.leases.acquire("run", holder="b", duration=minute)
 
@@ -461,7 +461,7 @@ def test_lease_taken_by_a_clock_that_was_ahead_is_over(state: State, clock: Cloc
     assert state.leases.acquire("run", holder="ahead", duration=minute)
     clock.advance(-timedelta(days=1))
     assert state.leases.acquire("run", holder="b", duration=minute)
-    assert not state.leases.renew("run", holder="ahead", duration=minute)
+    assert not state.leases.renew(["run"], holder="ahead", duration=minute)
 
 
 def test_note_is_read_back_until_it_is_forgotten(state: State, reopen: Open) -> None:
@@ -695,12 +695,12 @@ def test_lease_is_taken_and_given_up_with_what_is_written(state: State, reopen: 
     assert reopen().leases.acquire(ROOT, holder="b", duration=MINUTE) is None
     with state.ledger.together():
         state.ledger.put_rows([Row(ROOT, "run", "published")])
-        state.leases.release(ROOT, holder="a")
-    state.leases.release(ROOT, holder="a")
+        state.leases.release([ROOT], holder="a")
+    state.leases.release([ROOT], holder="a")
     other = reopen()
     assert other.ledger.get_rows([ROOT])[ROOT].kind == "run"
     assert other.leases.acquire(ROOT, holder="b", duration=MINUTE)
-    assert not state.leases.renew(ROOT, holder="a", duration=MINUTE)
+    assert not state.leases.renew([ROOT], holder="a", duration=MINUTE)
 
 
 def test_of_two_writers_that_read_one_tree_the_second_writes_nothing(state: State, reopen: Open) -> None:
@@ -722,7 +722,7 @@ def test_of_two_writers_that_read_one_tree_the_second_writes_nothing(state: Stat
         take_too()
     assert state.ledger.get_tree(ROOT).fingerprints == {ROOT: "rival"}
     assert not state.leases.acquire(ROOT, holder="us", duration=MINUTE)
-    assert rival.leases.renew(ROOT, holder="rival", duration=MINUTE)
+    assert rival.leases.renew([ROOT], holder="rival", duration=MINUTE)
 
 
 def test_holder_learns_that_another_asked_for_its_lease(state: State, reopen: Open) -> None:
@@ -734,22 +734,84 @@ def test_holder_learns_that_another_asked_for_its_lease(state: State, reopen: Op
         if together:
             with state.ledger.together():
                 state.ledger.put_rows([Row(ROOT, "run", "published")])
-                state.leases.release(ROOT, holder="a")
+                state.leases.release([ROOT], holder="a")
         else:
-            state.leases.release(ROOT, holder="a")
+            state.leases.release([ROOT], holder="a")
         assert [state.leases.was_wanted(ROOT, holder="a") for _ in range(2)] == [True, False]
         assert state.leases.acquire(ROOT, holder="a", duration=MINUTE)
-        state.leases.release(ROOT, holder="a")
+        state.leases.release([ROOT], holder="a")
         assert not state.leases.was_wanted(ROOT, holder="a")
+
+
+def test_of_two_that_claim_names_one_has_all_of_its_own_and_the_other_none(state: State, reopen: Open) -> None:
+    """They share one name; what the second would have noted along with its claim is not noted either."""
+    other = reopen()
+    state.leases.claim(["x", "y"], holder="a", duration=MINUTE)
+
+    def claim_and_note() -> None:
+        with other.ledger.together():
+            other.leases.claim(["y", "z"], holder="b", duration=MINUTE)
+            other.ledger.put_rows([Row(ROOT, "run", "published")])
+
+    with pytest.raises(ClaimHeldError, match="y"):
+        claim_and_note()
+    assert other.ledger.get_rows([ROOT]) == {}
+    other.leases.release(["y", "z"], holder="b")
+    assert state.leases.acquire("z", holder="c", duration=MINUTE)
+    assert state.leases.renew(["x", "y"], holder="a", duration=MINUTE)
+
+
+def test_claims_are_free_once_they_are_given_up_with_what_is_written(state: State, reopen: Open) -> None:
+    """With the lease of a root, as publishing takes and ends them; a second release does no harm."""
+    names = [f"name {number}" for number in range(130)]
+    state.ledger.get_tree(ROOT)
+    with state.ledger.together():
+        assert state.leases.acquire(ROOT, holder="a", duration=MINUTE)
+        state.leases.claim(names, holder="a", duration=MINUTE)
+        state.ledger.put_rows([Row(ROOT, "run", "published")])
+    for taken in (names[0], names[-1]):
+        with pytest.raises(ClaimHeldError, match=taken):
+            reopen().leases.claim([taken], holder="b", duration=MINUTE)
+    assert state.leases.renew([ROOT, *names], holder="a", duration=MINUTE)
+    with state.ledger.together():
+        state.ledger.put_rows([Row(ROOT, "run", "skipped")])
+        state.leases.release([ROOT, *names], holder="a")
+    state.leases.release([ROOT, *names], holder="a")
+    assert reopen().ledger.get_rows([ROOT])[ROOT].outcome == "skipped"
+    reopen().leases.claim(names, holder="b", duration=MINUTE)
+    assert not state.leases.renew(names, holder="a", duration=MINUTE)
+
+
+def test_claim_of_a_worker_that_died_is_taken_over_when_it_is_over(state: State, reopen: Open, clock: Clock) -> None:
+    """So is what is left of a lease that someone gave up; what is alive is not."""
+    state.leases.claim(["x"], holder="dead", duration=MINUTE)
+    assert state.leases.acquire("root", holder="gone", duration=MINUTE)
+    state.leases.release(["root"], holder="gone")
+    clock.advance(2 * MINUTE)
+    reopen().leases.claim(["new", "root", "x"], holder="alive", duration=MINUTE)
+    assert not state.leases.renew(["x"], holder="dead", duration=MINUTE)
+    state.leases.release(["x"], holder="dead")
+    with pytest.raises(ClaimHeldError):
+        state.leases.claim(["x"], holder="third", duration=MINUTE)
+
+
+def test_claim_and_lease_of_one_name_exclude_each_other(state: State, reopen: Open) -> None:
+    """A model version is a root of its own, and an entity that a run creates."""
+    state.leases.claim(["model"], holder="a", duration=MINUTE)
+    assert reopen().leases.acquire("model", holder="b", duration=MINUTE) is None
+    state.leases.release(["model"], holder="a")
+    assert reopen().leases.acquire("model", holder="b", duration=MINUTE)
+    with pytest.raises(ClaimHeldError):
+        state.leases.claim(["model"], holder="a", duration=MINUTE)
 
 
 def test_leases_that_were_given_up_long_ago_are_deleted_and_no_others(state: State, clock: Clock) -> None:
     """A tree that is not written any more costs no lease; one that is held, or was just given up, stays."""
     for name in ("old", "held", "new"):
         assert state.leases.acquire(name, holder="a", duration=10 * MINUTE)
-    state.leases.release("old", holder="a")
+    state.leases.release(["old"], holder="a")
     clock.advance(5 * MINUTE)
-    state.leases.release("new", holder="a")
+    state.leases.release(["new"], holder="a")
     state.ledger.add_to_tree(ROOT, fingerprints={ROOT: "1"})
     state.leases.purge(until=clock.moment - MINUTE)
     assert not state.leases.acquire("held", holder="b", duration=10 * MINUTE)
@@ -781,7 +843,7 @@ def test_of_several_transactions_the_last_has_the_row_and_gives_the_lease_up(
     with azure.ledger.together():
         azure.ledger.add_to_tree(ROOT, fingerprints=fingerprints)
         azure.ledger.put_rows([Row(ROOT, "run", "published")])
-        azure.leases.release(ROOT, holder="a")
+        azure.leases.release([ROOT], holder="a")
     assert [(lease in each, row in each) for each in sent] == [(False, False), (False, False), (True, True)]
     assert azure.leases.acquire(ROOT, holder="b", duration=MINUTE)
     assert azure.ledger.get_tree(ROOT).fingerprints == fingerprints
@@ -800,12 +862,12 @@ def test_row_is_not_written_by_a_worker_that_lost_its_lease_between_two_transact
         with azure.ledger.together():
             azure.ledger.add_to_tree(ROOT, fingerprints={QualifiedName(str(each)): "1" for each in range(150)})
             azure.ledger.put_rows([Row(ROOT, "run", "published")])
-            azure.leases.release(ROOT, holder="us")
+            azure.leases.release([ROOT], holder="us")
 
     with pytest.raises(LeaseHeldError):
         note()
     assert azure.ledger.get_rows([ROOT]) == {}
-    assert azure.leases.renew(ROOT, holder="rival", duration=MINUTE)
+    assert azure.leases.renew([ROOT], holder="rival", duration=MINUTE)
 
 
 def test_places_are_found_for_many_paths_and_folders_at_once(state: State) -> None:

@@ -288,10 +288,13 @@ class FreeLeases:
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         return Lease()
 
-    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+    def claim(self, names: Sequence[str], *, holder: str, duration: timedelta) -> None:
+        """No one else has them."""
+
+    def renew(self, names: Sequence[str], *, holder: str, duration: timedelta) -> bool:
         return True
 
-    def release(self, name: str, *, holder: str) -> None:
+    def release(self, names: Sequence[str], *, holder: str) -> None:
         """Nothing to do."""
 
     def was_wanted(self, name: str, *, holder: str) -> bool:

@@ -50,10 +50,10 @@ class Watched(SqliteLeases):
             step()
         return lease
 
-    def renew(self, name: str, *, holder: str, duration: timedelta) -> bool:
+    def renew(self, names: Sequence[str], *, holder: str, duration: timedelta) -> bool:
         for step in self.on_renew:
             step()
-        return super().renew(name, holder=holder, duration=duration)
+        return super().renew(names, holder=holder, duration=duration)
 
 
 class SlowCatalog(FakeCatalog):
@@ -91,7 +91,7 @@ class Desk:
         return self.rivals.acquire(ROOT, holder="rival", duration=LEASE) is not None
 
     def rival_has(self) -> bool:
-        return self.rivals.renew(ROOT, holder="rival", duration=LEASE)
+        return self.rivals.renew([ROOT], holder="rival", duration=LEASE)
 
     def rival_publishes(self, subject: Subject) -> None:
         publisher = Publisher(FakeRunSource(ANSWERS), self.catalog, self.ledger, self.rivals, now=self.clock)
@@ -240,7 +240,7 @@ def test_what_a_worker_overwrote_that_finds_its_lease_lost_when_it_notes_it_is_w
     """All was written by then; of what it would have noted, nothing is, and nothing of before counts either."""
     release = desk.leases.release
 
-    def lose(name: str, *, holder: str) -> None:
+    def lose(names: Sequence[str], *, holder: str) -> None:
         desk.leases.release = release  # type: ignore[method-assign]
         raise LeaseHeldError("another worker has taken it over")
 
@@ -310,7 +310,7 @@ def test_turn_of_a_worker_that_died_is_taken_over_with_a_new_plan(desk: Desk) ->
 def test_turn_that_ended_before_we_started_costs_nothing(desk: Desk) -> None:
     """What we read is newer than what was written."""
     desk.rival_takes()
-    desk.rivals.release(ROOT, holder="rival")
+    desk.rivals.release([ROOT], holder="rival")
     desk.passes(timedelta(microseconds=1))
     assert (desk.publish().outcome, desk.source.calls) == ("published", ["run train"])
 
@@ -378,11 +378,11 @@ def test_model_that_was_left_as_the_lease_ended_is_not_lost(desk: Desk) -> None:
     desk.source.answers |= {"model churn:2": model("churn", "2"), "producer churn:2": "train"}
     release = desk.leases.release
 
-    def left_then_released(name: str, *, holder: str) -> None:
+    def left_then_released(names: Sequence[str], *, holder: str) -> None:
         desk.leases.release = release  # type: ignore[method-assign]
         with pytest.raises(LeaseHeldError):
             desk.publish(ModelSubject(second))
-        release(name, holder=holder)
+        release(names, holder=holder)
 
     desk.leases.release = left_then_released  # type: ignore[method-assign]
     desk.publish(REGISTERED)
