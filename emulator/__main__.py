@@ -21,13 +21,18 @@ def main() -> int:
         help=f"{', '.join(scenario_names())}; chain:100 has 100 steps, fleet:100 has 100 runs; default: empty",
     )
     parser.add_argument("--latency-ms", type=float, default=0, help="wait this long before every answer of a service")
+    parser.add_argument(
+        "--commit-ms", type=float, default=0, help="a write to the catalog commits so long after its check"
+    )
     options = parser.parse_args()
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        server = Emulator(options.scenario, port=options.port, latency_ms=options.latency_ms)
+        server = Emulator(
+            options.scenario, port=options.port, latency_ms=options.latency_ms, commit_ms=options.commit_ms
+        )
     except UnknownScenarioError as problem:
         parser.error(str(problem))
     with ExitStack() as stack:

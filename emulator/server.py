@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +20,7 @@ from emulator.client import Control
 from emulator.control import admin_control_routes, bad_input, control_routes
 from emulator.faults.answers import error_response
 from emulator.purview import purview_routes
+from emulator.purview.pauses import HeldWrites
 from emulator.scenarios import Scenario
 from emulator.services import Services
 from emulator.tokens import require_token
@@ -79,8 +82,8 @@ class Emulator:
     url: str
     tls: ssl.SSLContext
 
-    def __init__(self, scenario: str = "empty", *, port: int = 0, latency_ms: float = 0) -> None:
-        self.services = Services(Scenario.parse(scenario), latency_ms)
+    def __init__(self, scenario: str = "empty", *, port: int = 0, latency_ms: float = 0, commit_ms: float = 0) -> None:
+        self.services = Services(Scenario.parse(scenario), latency_ms, commit_ms)
         self._port = port
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="emulator")
 
@@ -136,6 +139,21 @@ class Emulator:
                     connection.transport.abort()
         finally:
             await runner.cleanup()
+
+    @contextmanager
+    def held_writes(self) -> Iterator[HeldWrites]:
+        """
+        Let every write to the catalog wait between its check and its commit, until it is committed by the test.
+
+        What still waits at the end of the block is committed, in the order in which it was checked. A reset keeps it.
+        """
+        held = HeldWrites(self._running.loop)
+        self.services.pauses.held = held
+        try:
+            yield held
+        finally:
+            self.services.pauses.held = None
+            held.end()
 
     def environment(self, storage: str | None = None) -> dict[str, str]:
         """Give the app settings that point the app at this emulator; state goes to a file that ends with it."""

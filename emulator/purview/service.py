@@ -9,6 +9,7 @@ from emulator.purview.catalog.documents import entity_document, relationship_doc
 from emulator.purview.catalog.store import Store
 from emulator.purview.catalog.upsert import upsert
 from emulator.purview.identity import Source
+from emulator.purview.pauses import Pauses
 from emulator.purview.policies.policies import Policies
 from emulator.purview.scanning.scanned_assets import scan
 from emulator.purview.scanning.scans import Scanning
@@ -33,12 +34,13 @@ class Purview:
     negative guid may be referred to by any later entity of the seed.
     """
 
-    def __init__(self, seed: Mapping[str, object]) -> None:
+    def __init__(self, seed: Mapping[str, object], pauses: Pauses | None = None) -> None:
         unknown = seed.keys() - _KEYS
         if unknown:
             raise ValueError(f"unknown keys in the Purview seed: {', '.join(sorted(unknown))}")
         self.switches = Switches()
         self.switches.update(as_object(seed.get("switches") or {}, "switches"))
+        self.pauses = pauses or Pauses()
         self.request_ids = Source("request")
         store, source = Store(), Source()
         collections = as_object(seed.get("collections") or {}, "collections")
@@ -53,7 +55,7 @@ class Purview:
         assigned: dict[str, str] = {}
         for item in as_list(seed.get("entities"), "entities"):
             bodies = [_with_guids(body, assigned) for body in (item if isinstance(item, list) else [item])]
-            assigned.update(upsert(self.catalog, bodies, {}).assignments or {})
+            assigned.update(upsert(self.catalog, bodies, {})().assignments or {})
 
     def scan(self, paths: object, *, is_indexed: bool = False) -> list[dict[str, str]]:
         """

@@ -19,6 +19,8 @@ class Switches:
         refuse: qualifiedNames that are refused, and with them the whole request.
         enforce_permissions: look at the metadata policies before answering; otherwise everybody may do everything.
         scan_error: why runs of scans fail; empty if they do not.
+        commit_ms: how long a write takes from its check to its commit; others go on meanwhile, also with 0.
+        lock_rate: how many writes are answered 500 if another one touched one of their entities meanwhile, of 1.
     """
 
     require_api_version: bool = True
@@ -30,6 +32,8 @@ class Switches:
     refuse: tuple[str, ...] = ()
     enforce_permissions: bool = False
     scan_error: str = ""
+    commit_ms: float = 0.0
+    lock_rate: float = 0.0
 
     def update(self, changes: Mapping[str, object]) -> None:
         """Set switches by name; an unknown name or a value of the wrong type is refused, and nothing is set."""
@@ -40,6 +44,7 @@ class Switches:
                 raise ValueError(f"unknown switch {name!r}; known are {', '.join(sorted(known))}")
             wanted = type(known[name])
             given = tuple(str(item) for item in value) if wanted is tuple and isinstance(value, list | tuple) else value
+            given = float(given) if wanted is float and type(given) is int else given
             if type(given) is not wanted:
                 raise ValueError(f"switch {name!r} takes a {wanted.__name__}, not {value!r}")
             accepted[name] = given

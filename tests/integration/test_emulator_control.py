@@ -166,6 +166,25 @@ def test_unknown_switch_is_refused(emulator: Emulator) -> None:
         emulator.control.switches(no_such_switch=True)
 
 
+@pytest.mark.parametrize("value", ["40", True, None])
+def test_switch_of_another_type_is_refused(emulator: Emulator, value: object) -> None:
+    """Milliseconds are a number, whole or not."""
+    emulator.control.switches(commit_ms=40)
+    emulator.control.switches(commit_ms=0.5)
+    with pytest.raises(ValueError, match="takes a float"):
+        emulator.control.switches(commit_ms=value)
+
+
+def test_latencies_of_the_start_are_there_after_a_reset() -> None:
+    """What was switched since is gone."""
+    with Emulator("empty", latency_ms=1, commit_ms=2) as emulator:
+        emulator.control.latency(0)
+        emulator.control.switches(commit_ms=0)
+        emulator.control.reset()
+        services = emulator.services
+        assert (services.faults.latency_ms, services.purview.switches.commit_ms) == (1, 2)
+
+
 def test_unknown_scenario_is_refused(emulator: Emulator) -> None:
     """A scenario that does not exist is refused, and the current one goes on."""
     with pytest.raises(ValueError, match="credit-risk"):

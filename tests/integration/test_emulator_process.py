@@ -35,7 +35,7 @@ class Process:
 @pytest.fixture
 def process() -> Iterator[Process]:
     """A process with scenario credit-risk and some latency."""
-    running = Process("--scenario", "credit-risk", "--latency-ms", "5")
+    running = Process("--scenario", "credit-risk", "--latency-ms", "5", "--commit-ms", "1")
     yield running
     if running.popen.poll() is None:
         running.stop()

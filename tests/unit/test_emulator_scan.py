@@ -37,7 +37,7 @@ def placeholder(purview: Purview) -> str:
         "guid": "-2",
         "attributes": {"qualifiedName": "p", "name": "p", "inputs": [{"guid": "-1"}]},
     }
-    assignments = upsert(purview.catalog, [folder, process], {}).assignments or {}
+    assignments = upsert(purview.catalog, [folder, process], {})().assignments or {}
     replace_labels(purview.catalog, purview.catalog.by_guid(assignments["-1"]), ["placeholder"])
     return assignments["-1"]
 
@@ -82,7 +82,9 @@ def test_write_through_the_api_after_a_scan_keeps_who_created_it() -> None:
     """Only ``updatedBy`` is the client's then."""
     purview = Purview({})
     purview.scan([PATH])
-    upsert(purview.catalog, [{"typeName": PATH["typeName"], "attributes": {"qualifiedName": FOLDER, "name": "n"}}], {})
+    upsert(
+        purview.catalog, [{"typeName": PATH["typeName"], "attributes": {"qualifiedName": FOLDER, "name": "n"}}], {}
+    )()
     (folder,) = entities(purview)
     assert (folder["createdBy"], folder["updatedBy"]) == (SCANNER, "emulator")
 

@@ -27,6 +27,15 @@ from emulator.purview.wire import Json, as_object
 from emulator.tokens import DEFAULT_PRINCIPAL, principal_of
 
 Answer: TypeAlias = Json | list[Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a request that was checked writes when it commits, and answers then."""
+
+    write: Callable[[], Answer]
+
+
 LONGEST_PARAMETER = 4096
 NUMBERED = re.compile(r"attr_(\d+):(.+)")
 PLAIN = re.compile(r"attr:(.+)")
@@ -80,7 +89,7 @@ class Call:
         return [numbered[number] for number in sorted(numbered)]
 
 
-Handle: TypeAlias = Callable[[Call], Answer]
+Handle: TypeAlias = Callable[[Call], Answer | Commit]
 Check: TypeAlias = Callable[[Policies, str, Call], None]
 
 
@@ -99,9 +108,7 @@ def endpoint(
             if purview.switches.enforce_permissions:
                 check(purview.policies, principal_of(request), call)
             _check_collection(call, purview)
-            principal = principal_of(request)
-            purview.catalog.store.user = USER if principal == DEFAULT_PRINCIPAL else principal
-            answer = handle(call)
+            answer = await _answer(request, call, purview, handle)
         except AtlasError as error:
             return _json(
                 {
@@ -127,6 +134,18 @@ def endpoint(
         return web.Response(status=HTTPStatus.NO_CONTENT) if answer is None else _json(answer, HTTPStatus.OK)
 
     return respond
+
+
+async def _answer(request: web.Request, call: Call, purview: Purview, handle: Handle) -> Answer:
+    """Check a request, let others go on until it is to commit, and let it write then."""
+    principal = principal_of(request)
+    purview.catalog.store.user = user = USER if principal == DEFAULT_PRINCIPAL else principal
+    checked = handle(call)
+    if not isinstance(checked, Commit):
+        return checked
+    async with purview.pauses.before_commit(request.method, request.path, call.body, purview.switches.commit_ms):
+        purview.catalog.store.user = user
+        return checked.write()
 
 
 def _check_gateway(request: web.Request, purview: Purview) -> None:

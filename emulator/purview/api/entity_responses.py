@@ -1,8 +1,10 @@
 """The entity endpoints."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
-from emulator.purview.api.call import Answer, Call
+from emulator.purview.api.call import Answer, Call, Commit
+from emulator.purview.catalog.catalog import Catalog
 from emulator.purview.catalog.classifications import (
     add_classifications,
     classification_documents,
@@ -17,14 +19,12 @@ from emulator.purview.errors import AtlasError, Code, GatewayError, UncaughtErro
 from emulator.purview.wire import Json, as_list, as_object
 
 
-def post_entity(call: Call) -> Answer:
+def post_entity(call: Call) -> Commit:
     """Create or update one entity."""
-    if call.document.get("entity") is None:
-        raise UncaughtError("body without entity")
-    return _written(call, [call.document["entity"]])
+    return _written(call, [call.document.get("entity")])
 
 
-def post_bulk(call: Call) -> Answer:
+def post_bulk(call: Call) -> Commit:
     """Create or update entities, all or none."""
     body = call.document
     if "entities" not in body:
@@ -65,23 +65,23 @@ def get_bulk_unique(call: Call) -> Answer:
     return _entities(call, entities) if entities else {}
 
 
-def put_entity(call: Call) -> Answer:
+def put_entity(call: Call) -> Commit:
     """Update the attributes given, and no others, of the entity with these unique attributes."""
     entity = call.entity()
     given = call.document.get("entity")
     if given is None:
-        raise UncaughtError("body without entity")
+        raise AtlasError(Code.INVALID_PARAMETERS, "no entity to update.")
     body = {**as_object(given, "entity"), "guid": entity.guid}
     referred = as_object(call.document.get("referredEntities") or {}, "referredEntities")
-    return _answer(call, upsert(call.catalog, [body], referred, partial=True))
+    return _commit(call, upsert(call.catalog, [body], referred, partial=True))
 
 
-def put_attribute(call: Call) -> Answer:
+def put_attribute(call: Call) -> Commit:
     """Update a single attribute."""
-    return _answer(call, set_attribute(call.catalog, call.entity(), call.query.get("name"), call.body))
+    return _commit(call, set_attribute(call.catalog, call.entity(), call.query.get("name"), call.body))
 
 
-def delete_entity(call: Call) -> Answer:
+def delete_entity(call: Call) -> Commit:
     """Delete one entity; deleting nothing is no error."""
     if "guid" in call.path:
         return _deleted(call, [call.path["guid"]])
@@ -90,7 +90,7 @@ def delete_entity(call: Call) -> Answer:
     return _deleted(call, [found.guid] if found else [])
 
 
-def delete_bulk(call: Call) -> Answer:
+def delete_bulk(call: Call) -> Commit:
     """Delete entities by guid; unknown ones are skipped."""
     guids = call.query.getall("guid", [])
     if not guids:
@@ -98,19 +98,19 @@ def delete_bulk(call: Call) -> Answer:
     return _deleted(call, guids)
 
 
-def post_labels(call: Call) -> None:
+def post_labels(call: Call) -> Commit:
     """Replace the labels of an entity."""
-    replace_labels(call.catalog, call.entity(), call.body)
+    return _decorated(call, replace_labels)
 
 
-def put_labels(call: Call) -> None:
+def put_labels(call: Call) -> Commit:
     """Add labels to an entity."""
-    add_labels(call.catalog, call.entity(), call.body)
+    return _decorated(call, add_labels)
 
 
-def delete_labels(call: Call) -> None:
+def delete_labels(call: Call) -> Commit:
     """Remove labels from an entity."""
-    remove_labels(call.catalog, call.entity(), call.body)
+    return _decorated(call, remove_labels)
 
 
 def get_classifications(call: Call) -> Answer:
@@ -118,32 +118,42 @@ def get_classifications(call: Call) -> Answer:
     return {"list": classification_documents(call.entity()), "startIndex": 0, "pageSize": 0, "totalCount": 0}
 
 
-def post_classifications(call: Call) -> None:
+def post_classifications(call: Call) -> Commit:
     """Add classifications to an entity."""
-    add_classifications(call.catalog, call.entity(), call.body)
+    return _decorated(call, add_classifications)
 
 
-def delete_classification(call: Call) -> None:
+def delete_classification(call: Call) -> Commit:
     """Remove a classification from an entity."""
-    remove_classification(call.catalog, call.entity(), call.path["name"])
+    name = call.path["name"]
+    return _decorated(call, lambda catalog, entity, _: remove_classification(catalog, entity, name))
 
 
-def _written(call: Call, bodies: list[object]) -> Json:
+def _written(call: Call, bodies: list[object]) -> Commit:
     referred = as_object(call.document.get("referredEntities") or {}, "referredEntities")
-    return _answer(call, upsert(call.catalog, bodies, referred, collection=call.query.get("collectionId")))
+    return _commit(call, upsert(call.catalog, bodies, referred, collection=call.query.get("collectionId")))
 
 
-def _deleted(call: Call, guids: list[str]) -> Json:
-    entities = call.catalog.store.entities
-    mutations = Mutations()
-    with call.catalog.store.transaction():
-        links = Links(call.catalog, mutations, call.catalog.source.tick())
-        links.delete(entities[guid] for guid in guids if guid in entities)
-    return _answer(call, mutations)
+def _deleted(call: Call, guids: list[str]) -> Commit:
+    known = call.catalog.store.entities
+    entities = [known[guid] for guid in guids if guid in known]
+
+    def delete() -> Mutations:
+        mutations = Mutations()
+        Links(call.catalog, mutations, call.catalog.source.tick()).delete(entities)
+        return mutations
+
+    return _commit(call, call.catalog.writing(delete))
 
 
-def _answer(call: Call, mutations: Mutations) -> Json:
-    return mutations.to_json(lambda entity: header(call.catalog, entity))
+def _commit(call: Call, write: Callable[[], Mutations]) -> Commit:
+    return Commit(lambda: write().to_json(lambda entity: header(call.catalog, entity)))
+
+
+def _decorated(call: Call, change: Callable[[Catalog, Entity, object], None]) -> Commit:
+    """Change what describes an entity, which is looked for now, and what the body says of it."""
+    entity = call.entity()
+    return Commit(call.catalog.writing(lambda: change(call.catalog, entity, call.body)))
 
 
 def _entities(call: Call, entities: list[Entity]) -> Json:

@@ -1,6 +1,6 @@
 """The lineage, relationship and search endpoints."""
 
-from emulator.purview.api.call import Answer, Call
+from emulator.purview.api.call import Answer, Call, Commit
 from emulator.purview.catalog import relationships
 from emulator.purview.catalog.documents import header, relationship_document
 from emulator.purview.catalog.lineage import BOTH, DIRECTIONS, lineage, next_lineage
@@ -36,14 +36,16 @@ def get_next_lineage(call: Call) -> Answer:
     )
 
 
-def post_relationship(call: Call) -> Answer:
+def post_relationship(call: Call) -> Commit:
     """Make a relationship."""
-    return relationship_document(call.catalog, relationships.create(call.catalog, call.document))
+    make = relationships.create(call.catalog, call.document)
+    return Commit(lambda: relationship_document(call.catalog, make()))
 
 
-def put_relationship(call: Call) -> Answer:
+def put_relationship(call: Call) -> Commit:
     """Change a relationship."""
-    return relationship_document(call.catalog, relationships.update(call.catalog, call.document))
+    change = relationships.update(call.catalog, call.document)
+    return Commit(lambda: relationship_document(call.catalog, change()))
 
 
 def get_relationship(call: Call) -> Answer:
@@ -56,9 +58,9 @@ def get_relationship(call: Call) -> Answer:
     return body
 
 
-def delete_relationship(call: Call) -> None:
+def delete_relationship(call: Call) -> Commit:
     """Remove a relationship."""
-    relationships.delete(call.catalog, call.path["guid"])
+    return Commit(relationships.delete(call.catalog, call.path["guid"]))
 
 
 def post_search(call: Call) -> Answer:

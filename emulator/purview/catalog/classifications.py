@@ -56,7 +56,6 @@ def classification_documents(entity: Entity) -> list[Json]:
 
 
 def _set(catalog: Catalog, entity: Entity, names: Iterable[str]) -> None:
-    with catalog.store.transaction():
-        moment = catalog.source.tick()
-        catalog.store.set_field(entity, "classifications", tuple(names))
-        catalog.store.touch(entity, moment)
+    moment = catalog.source.tick()
+    catalog.store.set_field(entity, "classifications", tuple(names))
+    catalog.store.touch(entity, moment)

@@ -30,7 +30,6 @@ def _some(body: object) -> tuple[str, ...]:
 
 
 def _set(catalog: Catalog, entity: Entity, labels: tuple[str, ...]) -> None:
-    with catalog.store.transaction():
-        moment = catalog.source.tick()
-        catalog.store.set_field(entity, "labels", tuple(dict.fromkeys(labels)))
-        catalog.store.touch(entity, moment)
+    moment = catalog.source.tick()
+    catalog.store.set_field(entity, "labels", tuple(dict.fromkeys(labels)))
+    catalog.store.touch(entity, moment)

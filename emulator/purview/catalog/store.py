@@ -75,16 +75,19 @@ class Store:
         self.writes = 0
         self.user = USER  # whose request is being answered
         self.indexed = 0  # how many of the writes search knows of
-        self._by_unique: dict[tuple[str, str], list[str]] = {}
+        self.is_contended = False  # whether this write touches what another one wrote after it was checked
+        self._since = 0  # how many writes there were when this one was checked
+        self._by_unique: dict[tuple[str, str], dict[str, str]] = {}
         self._links: dict[tuple[str, str], list[Relationship]] = {}
         self._active: dict[tuple[str, str, str], Relationship] = {}
         self._instances: dict[str, int] = {}
         self._undo: list[Callable[[], object]] = []
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Keep all the writes of the block, or none if it raises."""
+    def transaction(self, since: int) -> Iterator[None]:
+        """Keep all the writes of the block, or none if it raises; ``since`` is ``writes`` when it was checked."""
         self._undo.clear()
+        self.is_contended, self._since = False, since
         self.writes += 1
         try:
             yield
@@ -101,11 +104,15 @@ class Store:
 
     def find(self, entity_type: EntityType, attribute: str, value: object) -> Entity | None:
         """Return the active entity with this unique value: of the type itself first, then of a descendant."""
-        guids = self._by_unique.get((attribute, java_text(value)), ())
-        found = [self.entities[guid] for guid in guids]
-        exact = (entity for entity in found if entity.type_name == entity_type.name)
-        below = (entity for entity in found if entity.type_name in entity_type.sub_types)
-        return next(exact, None) or next(below, None)
+        guids = self._by_unique.get((attribute, java_text(value)), {})
+        below = (guid for name, guid in guids.items() if name in entity_type.sub_types)
+        guid = guids.get(entity_type.name) or next(below, None)
+        return self.entities[guid] if guid else None
+
+    def holder(self, type_name: str, attribute: str, value: object) -> Entity | None:
+        """Return the entity of exactly this type that the index has under a unique value."""
+        guid = self._by_unique.get((attribute, java_text(value)), {}).get(type_name)
+        return self.entities[guid] if guid else None
 
     def links(self, guid: str, attribute: str) -> list[Relationship]:
         """Return the relationships of an entity under one of its attributes, deleted ones included, oldest first."""
@@ -122,7 +129,7 @@ class Store:
         self._add_instance(entity.type_name)
         for name in unique:
             if entity.attributes.get(name) is not None:
-                self._index(name, entity.attributes[name], entity.guid)
+                self._index(name, entity.attributes[name], entity)
 
     def set_attribute(self, entity: Entity, name: str, value: object, *, unique: bool) -> None:
         """Set one attribute of an entity."""
@@ -133,9 +140,9 @@ class Store:
         )
         if unique and before != value and entity.status is Status.ACTIVE:
             if before is not None:
-                self._unindex(name, before, entity.guid)
+                self._unindex(name, before, entity)
             if value is not None:
-                self._index(name, value, entity.guid)
+                self._index(name, value, entity)
 
     def set_field(self, record: Entity | Relationship, name: str, value: object) -> None:
         """Set a field of a record that no index knows."""
@@ -146,6 +153,7 @@ class Store:
     def touch(self, entity: Entity, moment: int) -> None:
         """Note that an entity was written and by whom, once a request; a link at one of its ends counts as well."""
         if entity.written != self.writes:
+            self.is_contended |= entity.written > self._since
             stamps = {"updated": moment, "revision": entity.revision + 1, "written": self.writes}
             for name, value in (stamps | {"updated_by": self.user}).items():
                 self.set_field(entity, name, value)
@@ -155,7 +163,7 @@ class Store:
         self.set_field(entity, "status", Status.DELETED)
         for name in unique:
             if entity.attributes.get(name) is not None:
-                self._unindex(name, entity.attributes[name], entity.guid)
+                self._unindex(name, entity.attributes[name], entity)
 
     def add_relationship(self, relationship: Relationship, name1: str, name2: str) -> None:
         """Store a new relationship, listed at both ends under the names of its ends."""
@@ -205,16 +213,26 @@ class Store:
         self._instances[type_name] = self.count(type_name) + 1
         self._undo.append(lambda: self._instances.__setitem__(type_name, self.count(type_name) - 1))
 
-    def _index(self, name: str, value: object, guid: str) -> None:
-        guids = self._by_unique.setdefault((name, java_text(value)), [])
-        guids.append(guid)
-        self._undo.append(lambda: guids.remove(guid))
+    def _index(self, name: str, value: object, entity: Entity) -> None:
+        """
+        Let a unique value lead to an entity.
 
-    def _unindex(self, name: str, value: object, guid: str) -> None:
-        guids = self._by_unique[name, java_text(value)]
-        position = guids.index(guid)
-        guids.pop(position)
-        self._undo.append(lambda: guids.insert(position, guid))
+        As JanusGraph's unique index over type name and property (GraphBackedSearchIndexer of Atlas, PER_TYPE_UNIQUE),
+        it has one place for each type and value: of two entities that got in, whichever was written last has it.
+        """
+        key = name, java_text(value)
+        self._replace(key, {**self._by_unique.get(key, {}), entity.type_name: entity.guid})
+
+    def _unindex(self, name: str, value: object, entity: Entity) -> None:
+        """Empty the place of a value, whichever entity has it: a twin that is left is found by guid and search only."""
+        key = name, java_text(value)
+        others = {type_name: guid for type_name, guid in self._by_unique[key].items() if type_name != entity.type_name}
+        self._replace(key, others)
+
+    def _replace(self, key: tuple[str, str], guids: dict[str, str]) -> None:
+        before = self._by_unique.get(key, {})
+        self._by_unique[key] = guids
+        self._undo.append(lambda: self._by_unique.__setitem__(key, before))
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
-"""Creating and updating entities: one request, one transaction."""
+"""Creating and updating entities: checked when a request begins, written in one transaction when it ends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emulator.purview.catalog.catalog import Catalog
@@ -9,18 +10,23 @@ from emulator.purview.catalog.links import Links, Target
 from emulator.purview.catalog.references import References
 from emulator.purview.catalog.store import Entity, Mutations
 from emulator.purview.catalog.validation import validate, validate_custom_attributes, validate_labels
-from emulator.purview.errors import AtlasError, Code
+from emulator.purview.errors import AtlasError, Code, UncaughtError
 from emulator.purview.types.registry import RelationshipAttribute
-from emulator.purview.wire import Json
+from emulator.purview.wire import Json, java_text
 
 
 def upsert(
     catalog: Catalog, bodies: list[object], referred: Json, *, collection: str | None = None, partial: bool = False
-) -> Mutations:
-    """Write entities; ``partial`` asks for no mandatory attributes and the entities must exist."""
-    with catalog.store.transaction():
-        drafts = parse_drafts(bodies, referred, catalog.registry, catalog.source)
-        return _Upsert(catalog, drafts, collection, partial).run()
+) -> Callable[[], Mutations]:
+    """
+    Check entities, and return what writes them as they were found now.
+
+    ``partial`` asks for no mandatory attributes and the entities must exist.
+    """
+    drafts = parse_drafts(bodies, referred, catalog.registry, catalog.source)
+    checked = _Upsert(catalog, drafts, collection, partial)
+    checked.check()
+    return catalog.writing(checked.write)
 
 
 @dataclass(slots=True)
@@ -32,13 +38,16 @@ class _Upsert:
     mutations: Mutations = field(default_factory=Mutations)
     references: References = field(init=False)
     links: Links = field(init=False)
+    since: int = field(init=False)
+    _made: dict[tuple[str, str], list[Entity]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.since = self.catalog.store.writes
         self.references = References(self.catalog)
         self.links = Links(self.catalog, self.mutations, self.catalog.source.tick())
 
-    def run(self) -> Mutations:
-        """Resolve, validate, write, in the order the service does."""
+    def check(self) -> None:
+        """Resolve and validate, in the order the service does."""
         known = self.references.known
         for draft in self.drafts:
             found = self._stored(draft)
@@ -50,6 +59,13 @@ class _Upsert:
                 known[draft.guid] = self._created(draft)
         for draft in self.drafts:
             validate(self.catalog, draft, self.references.stored, partial=self.partial)
+
+    def write(self) -> Mutations:
+        """Write what was checked."""
+        known, store = self.references.known, self.catalog.store
+        for entity in self.mutations.created.values():
+            entity.written = entity.created_by_write = store.writes
+            store.add_entity(entity, self.catalog.type_of(entity).unique)
         changed = [draft for draft in self.drafts if self._changes(draft)]
         for draft in changed:
             self._write_attributes(draft, known[draft.guid])
@@ -78,10 +94,12 @@ class _Upsert:
         return found
 
     def _created(self, draft: Draft) -> Entity:
-        """Make room for a new entity; a draft with the same unique attributes came first, perhaps."""
-        twin = self.catalog.find(draft.entity_type, draft.attributes)
-        if twin is not None:
-            return twin
+        """Make a new entity; a draft with the same unique attributes came first, perhaps."""
+        unique = [name for name in draft.entity_type.unique if draft.attributes.get(name) is not None]
+        places = [self._made.setdefault((name, java_text(draft.attributes[name])), []) for name in unique]
+        for made in (each for place in places for each in place):
+            if made.type_name == draft.entity_type.name or made.type_name in draft.entity_type.sub_types:
+                return made
         moment = self.links.moment
         store = self.catalog.store
         entity = Entity(
@@ -91,8 +109,6 @@ class _Upsert:
             updated=moment,
             attributes=dict(draft.entity_type.blank),
             collection=self.collection or self.catalog.root_collection,
-            written=store.writes,
-            created_by_write=store.writes,
             created_by=store.user,
             updated_by=store.user,
             labels=validate_labels(draft.body.get("labels")),
@@ -100,7 +116,8 @@ class _Upsert:
         )
         for name in draft.entity_type.unique:
             entity.attributes[name] = draft.attributes.get(name)
-        store.add_entity(entity, draft.entity_type.unique)
+        for place in places:
+            place.append(entity)
         self.mutations.created[entity.guid] = entity
         return entity
 
@@ -122,7 +139,10 @@ class _Upsert:
         store = self.catalog.store
         for name, value in draft.values.items():
             if entity.attributes.get(name) != value:
-                store.set_attribute(entity, name, value, unique=name in draft.entity_type.unique)
+                is_unique = name in draft.entity_type.unique
+                if is_unique and value is not None:
+                    self._refuse_taken(entity, name, value)
+                store.set_attribute(entity, name, value, unique=is_unique)
         if draft.body.get("customAttributes") is not None:
             custom = validate_custom_attributes(draft.body["customAttributes"])
             store.set_field(entity, "custom_attributes", custom)
@@ -133,14 +153,22 @@ class _Upsert:
             self.mutations.partial.add(entity.guid)
         store.touch(entity, self.links.moment)
 
+    def _refuse_taken(self, entity: Entity, name: str, value: object) -> None:
+        """Refuse to rename an entity onto another one that was there when the request began, or is part of it."""
+        holder = self.catalog.store.holder(entity.type_name, name, value)
+        if holder is None or holder is entity:
+            return
+        if holder.created_by_write <= self.since or holder.guid in self.mutations.created:
+            raise UncaughtError(f"the unique index has {name} {value}")
+
     def _targets(self, value: object) -> list[Target]:
         """Return what a relationship attribute asks for; null and an empty list both clear it."""
         items = value if isinstance(value, list) else [value]
         return [Target(self.references.entity(item), _link_attributes(item)) for item in items if item is not None]
 
 
-def set_attribute(catalog: Catalog, entity: Entity, name: str | None, value: object) -> Mutations:
-    """Set a single attribute; only plain values and single references can be set this way."""
+def set_attribute(catalog: Catalog, entity: Entity, name: str | None, value: object) -> Callable[[], Mutations]:
+    """Check, and return what sets, a single attribute; only plain values and single references can be set this way."""
     entity_type = catalog.type_of(entity)
     relationship: RelationshipAttribute | None = entity_type.relationship_attribute(name or "")
     attribute = entity_type.attributes.get(name or "")

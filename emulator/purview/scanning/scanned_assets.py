@@ -56,7 +56,7 @@ def scan(catalog: Catalog, paths: object, collection: str | None = None) -> list
         before = {name: _find(catalog, *name) for name in names}
         for body, name in zip(bodies, names, strict=True):
             _add_time(catalog, body, before[name])
-        mutations = upsert(catalog, list(bodies), {})
+        mutations = upsert(catalog, list(bodies), {})()
     except AtlasError as error:
         raise ValueError(str(error)) from error
     finally:
