@@ -1,6 +1,8 @@
 """Publishes what planners plan and notes it in the ledger, always in the same order, one worker a tree."""
 
 import logging
+import random
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,8 +13,6 @@ from threading import Event as Flag
 from threading import Lock, RLock, Thread
 from typing import Any, Self
 from weakref import WeakValueDictionary
-
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from shared.catalog import qualified_names
 from shared.catalog.downstream import NOTHING, Downstream
@@ -63,8 +63,8 @@ LEASE = timedelta(minutes=1)
 """How long a worker that died keeps the others waiting; one that lives renews it."""
 _RENEWALS = 3
 """In the time of one lease; an attempt that is over by the first of them pays for none."""
-_CLAIM_WAIT, _CLAIM_TRIES = wait_random(0.05, 0.25), stop_after_attempt(12)
-"""How a worker waits for what another creates, which takes a request or two; later its message comes back."""
+_CLAIM_WAIT, _CLAIM_TRIES = (0.05, 0.25), 12
+"""Seconds that a worker waits for what another creates, which takes a request or two, and how often."""
 _LONGEST = 30 * 60.0
 """Seconds for which a lease is renewed: as long as a function may run, should one hang for ever."""
 
@@ -334,13 +334,13 @@ class Publisher:
         Returns:
             The lease, and the plan if it is still good; otherwise nothing was noted.
         """
-        for attempt in Retrying(
-            retry=retry_if_exception_type(ClaimHeldError), wait=_CLAIM_WAIT, stop=_CLAIM_TRIES, reraise=True
-        ):
-            with attempt:
-                again = attempt.retry_state.attempt_number > 1
-                return self._take_now(self._without_created(plan) if again else plan, started, force=force)
-        raise AssertionError("the last attempt returns or raises")
+        for _ in range(_CLAIM_TRIES):
+            try:
+                return self._take_now(plan, started, force=force)
+            except ClaimHeldError:
+                time.sleep(random.uniform(*_CLAIM_WAIT))  # noqa: S311 - no secret: two that wait do not meet again
+                plan = self._without_created(plan)
+        return self._take_now(plan, started, force=force)
 
     def _take_now(self, plan: Plan | Skip, started: datetime, *, force: bool) -> tuple[WriterLease, Plan | Skip | None]:
         try:

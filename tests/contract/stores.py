@@ -58,7 +58,7 @@ def fill(state: State) -> None:
     state.dead_letters.put(reason="r", detail="d", body="{}", attempts=1, id="letter")
     lease = state.leases.acquire("lease", holder="me", duration=timedelta(minutes=1))
     assert lease
-    assert state.leases.renew("lease", holder="me", duration=timedelta(minutes=1))
+    assert state.leases.renew(["lease"], holder="me", duration=timedelta(minutes=1))
 
 
 def read_all(state: State) -> dict[str, object]:

@@ -2,9 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,8 +72,6 @@ def test_first_burst_with_eight_publishers_leaves_what_one_publisher_does(
     wanted = publish_all(emulator, f"sqlite:///{tmp_path / 'one.sqlite'}", instances=1, publishers=1)
     emulator.control.use("fleet", runs=40, seed=seed)
     emulator.control.switches(commit_ms=COMMIT_MS)
-    found = publish_all(
-        emulator, f"sqlite:///{tmp_path / 'many.sqlite'}", instances=INSTANCES, publishers=PUBLISHERS
-    )
+    found = publish_all(emulator, f"sqlite:///{tmp_path / 'many.sqlite'}", instances=INSTANCES, publishers=PUBLISHERS)
     assert twins(emulator) == {}
     assert found == wanted
