@@ -1,6 +1,6 @@
 """A clock that tests move on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.bootstrap import utc_now
@@ -17,3 +17,13 @@ class MovedClock:
 
     def move(self, by: timedelta) -> None:
         self.by += by
+
+
+@dataclass
+class StillClock(MovedClock):
+    """A clock that only tests move, so that the same steps are taken each time."""
+
+    start: datetime = field(default_factory=utc_now)
+
+    def __call__(self) -> datetime:
+        return self.start + self.by
