@@ -334,7 +334,7 @@ class Publisher:
         Returns:
             The lease, and the plan if it is still good; otherwise nothing was noted.
         """
-        for _ in range(_CLAIM_TRIES):
+        for _ in range(self.claim_tries):
             try:
                 return self._take_now(plan, started, force=force)
             except ClaimHeldError:
