@@ -64,7 +64,7 @@ LEASE = timedelta(minutes=1)
 _RENEWALS = 3
 """In the time of one lease; an attempt that is over by the first of them pays for none."""
 _CLAIM_WAIT, _CLAIM_TRIES = (0.05, 0.25), 12
-"""Seconds that a worker waits for what another creates, which takes a request or two, and how often."""
+"""Seconds to wait for what another worker creates, which takes a request or two, and how often."""
 _LONGEST = 30 * 60.0
 """Seconds for which a lease is renewed: as long as a function may run, should one hang for ever."""
 
@@ -205,6 +205,9 @@ class Publisher:
     written, if the catalog refused some entity, and LeaseHeldError: one worker at a time writes a run tree. What
     the catalog has is sent to others last; if that fails, what is written stays written, and publishing again sends
     the rest. AnnouncementRefusedError: the receiver refused an event.
+
+    Attributes:
+        claim_tries: how often one waits, for a moment, for what another worker creates, before its message comes back.
     """
 
     def __init__(
@@ -235,6 +238,7 @@ class Publisher:
         self._announcer = announcer
         self._publish_again = publish_again
         self._mark_again = mark_again
+        self.claim_tries = _CLAIM_TRIES
         self._trees: WeakValueDictionary[QualifiedName, Any] = WeakValueDictionary()  # locks, as long as one is used
         self._trees_guard = Lock()
         self._azure_ml = partial(

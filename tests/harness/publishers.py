@@ -75,6 +75,8 @@ class Publishers:
             StuckError: one waits for another, other than by putting its message back.
         """
         emulator = self.apps[0].emulator
+        for app in self.apps:
+            app.services.publisher.claim_tries = 0  # who holds the claim does not go on meanwhile
         attempts: dict[int, Attempt] = {}
         with ThreadPoolExecutor(len(self.apps)) as threads, emulator.held_writes() as held:
             while ready := self._ready(attempts):
