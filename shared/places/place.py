@@ -27,7 +27,7 @@ _PARAMETER = re.compile(
     r"(?:share)?snapshot|versionid|comp|restype|timeout|api-version)=",
     re.IGNORECASE,
 )
-"""What a query of Azure Storage begins with (Create a service SAS; Create a user delegation SAS; Get Blob; Get File)."""
+"""What a query of Azure Storage begins with (Create a service SAS; Create a user delegation SAS; Get Blob)."""
 GLOB = re.compile(r"[*?]|\{[^}]*,[^}]*\}")
 """A wildcard, or alternatives in braces (Hadoop, FileSystem.globStatus); braces without a comma are a name."""
 _BRACES = re.compile(r"\{[^{}]*\}")
