@@ -336,6 +336,26 @@ def test_answer_of_another_host_is_none_of_azure_resource_manager(
     assert [problem for problem in find_problems(deployment) if "LINEAGE_ARM_ENDPOINT" in problem]
 
 
+@pytest.mark.parametrize("kind", ["api-with-an-empty-page", "api-with-pages", "api-with-items"])
+@pytest.mark.parametrize("group", ["", "/resourceGroups/another"])
+def test_list_of_another_host_is_none_of_workspaces(
+    deploy: Deploy, hosts: Mapping[str, str], kind: str, group: str
+) -> None:
+    """Where the allow-list has a subscription or a group; of Azure Resource Manager an empty list is one."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    services = deployment.services()
+    workspace = WorkspaceId.parse(services.settings.workspaces[0])
+    scope = f"/subscriptions/{workspace.subscription_id}{group}"
+    services.impatient_inventory.reach(f"/subscriptions/{workspace.subscription_id}")
+    services.impatient_inventory.reach("/subscriptions/11111111-1111-1111-1111-111111111111")
+    deployment.set({**deployment.right, "LINEAGE_ARM_ENDPOINT": hosts[kind]})
+    with pytest.raises(ServiceUnavailableError, match="LINEAGE_ARM_ENDPOINT"):
+        deployment.services().impatient_inventory.reach(scope)
+    if kind == "api-with-an-empty-page":
+        with pytest.raises(ServiceUnavailableError, match="LINEAGE_ARM_ENDPOINT"):
+            deployment.services().inventory.list_workspaces(scope)
+
+
 def test_every_setting_that_the_app_reads_is_tried() -> None:
     """One that is added later must not be left out."""
     read: set[str] = set()
