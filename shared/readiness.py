@@ -108,11 +108,10 @@ class Probes:
         return self._clock()
 
     def run(self, calls: Mapping[str, Call], *, begun: float) -> list[Probe]:
-        """Return a probe for each call, in order. An earlier call that still hangs is not waited for again."""
+        """Return a probe for each call, in order. Each call is waited for until its own deadline, once."""
         asked = {name: self._ask(name, call) for name, call in calls.items()}
-        now = self._clock()
-        in_time = [each for each in asked.values() if now - each.at < self._deadline]
-        wait([each.answer for each in in_time], timeout=max(begun + self._deadline - now, 0))
+        for each in asked.values():
+            wait([each.answer], timeout=max(min(begun, each.at) + self._deadline - self._clock(), 0))
         return [Probe(name, self._read(each, calls[name].settings)) for name, each in asked.items()]
 
     def _ask(self, name: str, call: Call) -> _Asked:

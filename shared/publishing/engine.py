@@ -238,7 +238,13 @@ class Publisher:
         Args:
             force: write everything and look everything up again, also what the ledger has as unchanged.
         """
-        planner = self._planner_of(event)
+        try:
+            return self._publish_all(self._planner_of(event), event, force=force)
+        finally:
+            self._ledger.forget_read_ahead()
+
+    def _publish_all(self, planner: Planner, event: AnyEvent | Mark, *, force: bool) -> Outcome:
+        """Publish, and go on with what others left for us meanwhile."""
         planner.add_fact()
         with self._after_the_same_tree(event):
             outcome, leased = self._publish(planner, force=force)
@@ -363,7 +369,10 @@ class Publisher:
         if row is None or row.updated_at is None or row.updated_at < event.time:
             return False
         # What was skipped tells nothing of itself: its root does, when it ends.
-        return row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
+        is_known = row.outcome == SKIPPED or (row.outcome == PUBLISHED and row.status.casefold() in SETTLED)
+        if is_known:
+            self._ledger.forget_read_ahead()
+        return is_known
 
     def note_failure(self, event: AnyEvent, reason: str) -> None:
         """

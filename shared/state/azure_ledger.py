@@ -144,6 +144,9 @@ class AzureLedger:
     def forget_placeholders(self, placeholders: Iterable[Placeholder]) -> None:
         self._table.delete(f"{_PLACEHOLDER}{_BELOW}{row_key(each.key)}" for each in placeholders)
 
+    def forget_read_ahead(self) -> None:
+        self._ahead.read = None
+
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         fingerprints: dict[QualifiedName, str] = {}
@@ -393,6 +396,7 @@ class CachedLedger:
         )
         self.get_rows, self.put_rows, self.list_rows = ledger.get_rows, ledger.put_rows, ledger.list_rows
         self.forget_rows, self.forget_old_matches = ledger.forget_rows, ledger.forget_old_matches
+        self.forget_read_ahead = ledger.forget_read_ahead
         self.get_tree, self.add_to_tree, self.forget_tree = ledger.get_tree, ledger.add_to_tree, ledger.forget_tree
         self.add_facts, self.get_facts, self.fold_facts = ledger.add_facts, ledger.get_facts, ledger.fold_facts
         self.put_look, self.list_looks, self.forget_look = ledger.put_look, ledger.list_looks, ledger.forget_look

@@ -319,6 +319,10 @@ class Ledger(Protocol):
 
     def forget_rows(self, keys: Iterable[QualifiedName]) -> None: ...
 
+    def forget_read_ahead(self) -> None:
+        """Forget what this thread has read and was not asked for: by the next message it may have changed."""
+        ...
+
     def get_tree(self, root: QualifiedName) -> "WrittenTree":
         """Return what was written of the runs of a tree, in one request or so, however many they are."""
         ...

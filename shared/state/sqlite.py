@@ -304,6 +304,9 @@ class SqliteLedger:
     def forget_rows(self, keys: Iterable[QualifiedName]) -> None:
         self._database.write_many("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
 
+    def forget_read_ahead(self) -> None:
+        """Nothing is read ahead."""
+
     def get_tree(self, root: QualifiedName) -> WrittenTree:
         models: dict[QualifiedName, set[QualifiedName]] = {}
         for row in self._database.select("SELECT * FROM tree_models WHERE root = ?", (root,)):

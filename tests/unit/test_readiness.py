@@ -25,7 +25,7 @@ from shared.errors import (
     RequestRefusedError,
     ServiceUnavailableError,
 )
-from shared.readiness import Probe, Probes, check_readiness
+from shared.readiness import Call, Probe, Probes, check_readiness
 from shared.settings import Settings
 from shared.state.sqlite import open_state
 from tests.harness.fakes import FakeCatalog, FakeClock
@@ -289,6 +289,17 @@ def test_hanging_check_takes_one_thread_however_often_it_is_asked(services: Serv
     while check(lambda: services, probes)["catalog"]:
         time.sleep(0.01)
     assert hanging.calls == 2
+
+
+def test_check_that_hangs_is_waited_for_once_however_late_it_began(hanging: Hanging) -> None:
+    """What came before it took nearly all the time: who asks next waits for the rest of its own, not for all again."""
+    clock = [19.9]
+    probes, calls = Probes(deadline=20, clock=lambda: clock[0]), {"catalog": Call(hanging)}
+    assert probes.run(calls, begun=0.0)[0].problem
+    clock[0] = 39.8
+    started = time.monotonic()
+    assert probes.run(calls, begun=probes.begin())[0].problem
+    assert time.monotonic() - started < 10
 
 
 def test_callers_at_the_same_time_share_one_check(services: Services, hanging: Hanging) -> None:
