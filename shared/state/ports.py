@@ -127,7 +127,7 @@ class Row:
     Attributes:
         key: its qualifiedName.
         kind: `run`, `model`, `endpoint`, `deployment`, `serving` of an endpoint, or `link` for another process.
-        matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
+        matches: how each place it touches was found: qualifiedName → the word for a `MatchKind`.
         files: those of the places that are no folders.
         evidence: why its edges are there.
         served: of an endpoint's serving history, what answered when.
