@@ -294,7 +294,7 @@ def test_package_that_was_missing_for_days_costs_nothing_but_time(
 
     with monkeypatch.context() as patch:
         patch.setattr(Publisher, "publish", fail)
-        deployment.run(2 * DAY)
+        deployment.run(WEEK)
         assert "collect_poison" in deployment.host.succeeded
     deployment.set(deployment.right)
     deployment.run(SOON)
