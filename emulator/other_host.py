@@ -42,6 +42,9 @@ ANSWERS: Mapping[str, Answer] = {
     "api-that-is-well": Answer(200, '{"status": "ok"}'),
     "api-that-lists": Answer(200, "[]"),
     "api-that-takes-all": Answer(200),
+    "api-with-an-empty-page": Answer(200, '{"value": []}'),
+    "api-with-pages": Answer(200, '{"value": [{"id": "1"}]}'),
+    "api-with-items": Answer(200, '{"id": "1", "name": "a", "properties": {}}'),
 }
 """
 By kind of host: pages as nginx words them, problem details (RFC 9457), an error of the Blob service as Microsoft

@@ -28,7 +28,8 @@ class Explanation:
         basis: `declared` where Azure ML, a tag or a file says so outright, `inferred` where it follows from something
             else, `unknown` where the ledger has no note of the edge.
         field: what says so; where it is unknown, what to do about it.
-        match: how the catalog knew the data: `exact`, `resource set` or `placeholder`; "" if it is an asset of ours.
+        match: how the catalog knew the data: `exact`, `resource set`, `placeholder` or another; "" if it is an asset of
+            ours.
         rule: the naming rule that found it, or why none did.
     """
 

@@ -45,11 +45,19 @@ class Workspaces(Protocol):
     def reach(self, scope: str) -> None: ...
 
 
+class Receiver(Protocol):
+    """Where lineage goes as OpenLineage, asked once too."""
+
+    def reach(self) -> None: ...
+
+
 class Watching(Protocol):
-    """The settings, of which the allow-list is needed."""
+    """The settings, of which it is needed what is to be reached."""
 
     @property
     def workspaces(self) -> Sequence[str]: ...
+    @property
+    def openlineage_out(self) -> str: ...
 
 
 class Ports(Protocol):
@@ -63,6 +71,8 @@ class Ports(Protocol):
     def impatient_catalog(self) -> Reached: ...
     @property
     def impatient_inventory(self) -> Workspaces: ...
+    @property
+    def outlet(self) -> Receiver: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +143,8 @@ def check_readiness(
     open_ports: Callable[[], Ports], environ: Mapping[str, str], *, probes: Probes = _PROBES
 ) -> list[Probe]:
     """
-    Check settings, bindings, packages; side by side storage, catalog, collection and each entry of the allow-list.
+    Check settings, bindings, packages; side by side storage, catalog, collection, each entry of the allow-list and
+    where lineage goes as OpenLineage.
 
     Who exports telemetry is named too; it is a problem only if no one does although it is wanted. A check that fails
     unexpectedly costs itself only. What cannot be reached is named with the settings that say where it is.
@@ -160,6 +171,7 @@ def _list_calls(ports: Ports) -> dict[str, Call]:
             return ports.state
 
     storage, arm = "LINEAGE_STORAGE", "LINEAGE_ARM_ENDPOINT, LINEAGE_WORKSPACES"
+    openlineage = "LINEAGE_OPENLINEAGE_OUT"
     return {
         "queue": Call(lambda: state().queue.count(), storage),
         "poison": Call(lambda: _name_waiting(state().poison.count()), storage),
@@ -171,6 +183,7 @@ def _list_calls(ports: Ports) -> dict[str, Call]:
             f"workspaces {scope}": Call(partial(_reach, ports, scope), arm)
             for scope in dict.fromkeys(ports.settings.workspaces)
         },
+        **({"openlineage": Call(lambda: ports.outlet.reach(), openlineage)} if ports.settings.openlineage_out else {}),
     }
 
 

@@ -46,6 +46,8 @@ _RANDOM_VALUE = re.compile(
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
 _SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
+QUERY = re.compile(r"\?(?:[a-z%][\w.%-]*=|[^?]*&[\w%]+=).*$", re.DOTALL | re.IGNORECASE)
+"""What a place has at its end that has a name and `=`; another question mark is part of a glob."""
 _USER_INFO = re.compile(
     r"(?<![a-z0-9+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^/\s\"'\\]{1,500})@", re.IGNORECASE
 )
@@ -168,12 +170,12 @@ def redact_url(url: str) -> str:
 
 def redact_place(url: str) -> str:
     """
-    Strip user, signature and whole keys of the URL of a place; its path stays, also one that looks like a setting.
+    Strip user, query and whole keys of the URL of a place; its path stays, also one that looks like a setting.
 
     >>> redact_place("https://a.dfs.core.windows.net/fs/Sales Data/date_key=7/a.csv?sv=2024&sig=abc")
     'https://a.dfs.core.windows.net/fs/Sales Data/date_key=7/a.csv'
     """
-    return _LONG_KEY.sub(REDACTED, _SIGNED_QUERY.sub("", _USER_INFO.sub(_without_user, url)))
+    return _LONG_KEY.sub(REDACTED, QUERY.sub("", _USER_INFO.sub(_without_user, url)))
 
 
 def redact_links(text: str) -> str:

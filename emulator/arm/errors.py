@@ -3,11 +3,6 @@
 from emulator.azure_ml.errors import AzureMLError, arm_error
 
 
-def subscription_not_found(name: str) -> AzureMLError:
-    """ARM's answer for a subscription it does not know."""
-    return arm_error(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
-
-
 def group_not_found(name: str) -> AzureMLError:
     """ARM's answer for a resource group it does not know."""
     return arm_error(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")

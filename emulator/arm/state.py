@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.arm.errors import group_not_found, invalid_request, resource_not_found, subscription_not_found
+from emulator.arm.errors import group_not_found, invalid_request, resource_not_found
 from emulator.arm.groups import Group
 from emulator.arm.operations import Operations
 from emulator.arm.resources import PurviewAccount, Storage, storage_accounts
@@ -11,7 +11,7 @@ from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.subscription_body import check_name, read_properties
 from emulator.arm.topics import TOPIC, EventSubscription, SystemTopic
 from emulator.azure_ml import AzureML
-from emulator.azure_ml.errors import AzureMLError
+from emulator.azure_ml.errors import AzureMLError, subscription_not_found
 from emulator.merge import merge
 from emulator.purview.identity import Source
 

@@ -27,6 +27,11 @@ def invalid_api_version(given: str) -> AzureMLError:
     return arm_error(400, "InvalidApiVersionParameter", message)
 
 
+def subscription_not_found(name: str) -> AzureMLError:
+    """ARM's answer for a subscription it does not know."""
+    return arm_error(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
+
+
 def workspace_not_found(name: str, resource_group: str) -> AzureMLError:
     """ARM's answer for a workspace that is not there."""
     message = (

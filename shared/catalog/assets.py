@@ -40,7 +40,7 @@ from shared.places.matching import (
     place_of_unresolved,
     registered_from,
 )
-from shared.places.place import Place
+from shared.places.place import GLOB, Place
 from shared.places.platforms import place_of
 from shared.places.uris import label_of
 
@@ -77,6 +77,29 @@ def without_known(edges: Iterable[Evidence], known: Iterable[Evidence]) -> list[
     """Leave out what a process reads anyhow."""
     known_ends = {each.end for each in known if not each.is_output}
     return [edge for edge in edges if edge.end not in known_ends]
+
+
+def without_own_folders(evidence: Iterable[Evidence], matches: Matches) -> tuple[list[Evidence], str]:
+    """
+    Leave out globs that are shown as a folder which the process writes: that holds more than was read.
+
+    Returns:
+        What is left, and a note of what is not.
+    """
+    known = list(evidence)
+    written = {each.end for each in known if each.is_output}
+    left_out = {
+        each.place
+        for each in known
+        if each.place
+        and not each.is_output
+        and each.end in written
+        and GLOB.search(each.place.qualified_name)
+        and matches[each.place].kind is not MatchKind.RESOURCE_SET
+    }
+    names = ", ".join(ref.qualified_name for ref in sorted(left_out))
+    note = f"It reads {names} in a folder that it writes: which files it found there is not known." if names else ""
+    return [each for each in known if each.is_output or each.place not in left_out], note
 
 
 def ref_of_asset(workspace: WorkspaceId, asset: DataAsset) -> Ref:

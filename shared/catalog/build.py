@@ -18,6 +18,7 @@ from shared.catalog.assets import (
     url_of_endpoint,
     url_of_run,
     without_known,
+    without_own_folders,
 )
 from shared.catalog.column_mapping import column_mapping_attributes
 from shared.catalog.downstream import NOTHING, Downstream, Feed
@@ -151,7 +152,8 @@ def _build_run(
     yield Entity(experiment, attributes(run.experiment), parents={"workspace": ref_of_workspace(workspace.id)})
     for port in (*run.inputs, *run.outputs):
         yield from build_data(workspace, port.data, matches, around)
-    evidence = [*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run.outputs, matches)]
+    ports = (*_of_inputs(workspace.id, run, matches), *_of_outputs(workspace.id, run.outputs, matches))
+    evidence, own_folders = without_own_folders(ports, matches)
     edges = without_known(around.of_runs.get(name, ()), evidence)
     yield from around.build(edges, matches)
     evidence += edges
@@ -181,7 +183,7 @@ def _build_run(
             tags=as_json(run.tags),
             studio_url=url_of_run(workspace, run.id),
             created_at=run.created_at,
-            notes=" ".join(filter(None, (run.notes, problem))),
+            notes=" ".join(filter(None, (run.notes, problem, own_folders))),
             run_id=run.id,
             run_type=run.kind,
             status=run.status,

@@ -23,6 +23,12 @@ from shared.redaction import redact_text
 
 _WAITED_FOR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.LOCKED})
 """Statuses beside 5xx after which the same request may succeed."""
+_OF_THE_SETTING = frozenset({"SubscriptionNotFound", "NoRegisteredProviderFound", "MissingSubscriptionRegistration"})
+"""
+Codes by which Azure Resource Manager says that it cannot answer here, and nothing of what was asked for: it is that of
+another cloud or tenant, the subscription is off for now, or a provider is to be registered there (azure-docs, "Resolve
+errors for resource provider registration"; Azure-Samples/azuresandbox issue 19).
+"""
 
 
 def to_error(
@@ -113,6 +119,7 @@ def _from_response(what: str, error: HttpResponseError, needs: str, *, keeps_rec
         is_absence=keeps_records,
         passes=is_page
         or (status == HTTPStatus.NOT_FOUND and not keeps_records)
+        or getattr(error.error, "code", None) in _OF_THE_SETTING
         or (status == HTTPStatus.CONFLICT and _is_read(error)),
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 
 from shared.errors import (
     AnnouncementRefusedError,
@@ -47,8 +48,6 @@ logger = logging.getLogger(__name__)
 _LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a service may ask for more than a time can hold."""
 _PROCESS = uuid.uuid4().hex
-_POISON_AT_ONCE = 500
-"""Messages of the poison queue that one call takes."""
 _POISON_HIDDEN = timedelta(minutes=10)
 _ENDED = "the process ended during the attempt: out of memory, the function's time limit, or it was stopped"
 _NO_ATTEMPT = "no attempt at it has said why: the app could not start"
@@ -341,28 +340,37 @@ class Deliveries:
         delay = self.patience.longest if body.returned else timedelta(0)
         return self._put_back(body, body.taken_back(), message, why=why, delay=delay)
 
-    def drain_poison(self, poison: Queue) -> int:
+    def drain_poison(self, poison: Queue, until: datetime) -> int:
         """
         Do the same with what waits on the poison queue, in case that the trigger there does not run.
+
+        It ends with the time, and with a page of which not one could be taken back: then it is not about the messages.
 
         Returns:
             How many messages are there still, also those that the host holds.
         """
         if not poison.count():
             return 0
-        for _ in range(_POISON_AT_ONCE):
-            message = poison.receive(visibility=_POISON_HIDDEN)
-            if message is None:
-                break
-            try:
-                self.collect_poison(message)
-            except LineageError as error:  # hidden for now; the others are not to wait for it
-                body = MessageBody.parse(message.body, message_id=message.id)
-                reason, detail = describe_error(error)
-                log_outcome(body, CAME_BACK, reason=reason, detail=detail, attempt=message.dequeue_count)
-                continue
-            poison.delete(message)
+        taken = 1
+        while taken and self.now() < until:
+            page = poison.receive_page(visibility=_POISON_HIDDEN)
+            in_time = takewhile(lambda _: self.now() < until, page)
+            taken = sum(self._take_from(poison, message) for message in in_time)
         return poison.count()
+
+    def _take_from(self, poison: Queue, message: Message) -> bool:
+        """Take one message back; one of which that fails stays hidden for now, and the others do not wait for it."""
+        try:
+            self.collect_poison(message)
+            poison.delete(message)
+        except Exception as error:
+            body = MessageBody.parse(message.body, message_id=message.id)
+            reason, detail = describe_error(error)
+            log_outcome(body, CAME_BACK, reason=reason, detail=detail, attempt=message.dequeue_count)
+            if not isinstance(error, LineageError):
+                logger.exception("a message of the poison queue could not be taken back")
+            return False
+        return True
 
     def _note_failure(self, body: MessageBody, message: Message, error: Exception) -> None:
         reason, detail = describe_error(error)

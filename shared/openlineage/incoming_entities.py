@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.catalog import qualified_names
-from shared.catalog.assets import NOTHING_AROUND, Around, Matches, build_placeholder, without_known
+from shared.catalog.assets import (
+    NOTHING_AROUND,
+    Around,
+    Matches,
+    build_placeholder,
+    without_known,
+    without_own_folders,
+)
 from shared.catalog.column_mapping import format_column_mappings
 from shared.catalog.entities import UNRESOLVED, UNSCANNED, Entity, Evidence, Ref, attributes, ends
 from shared.catalog.kinds import EXPERIMENT, STEP, WORKSPACE
@@ -49,7 +56,7 @@ def build_job_run(
     places = {dataset: choose(each, matches) for dataset, each in data.items()}
     namespace = Ref(WORKSPACE, qualified_names.of_job_namespace(run.id.namespace))
     experiment = Ref(EXPERIMENT, qualified_names.of_job(run.id.namespace, run.job))
-    evidence = [
+    sides = [
         Evidence(
             ref,
             is_output=is_output,
@@ -60,6 +67,7 @@ def build_job_run(
         for dataset in side
         for ref in matches[places[dataset].ref].refs
     ]
+    evidence, own_folders = without_own_folders(sides, matches)
     edges = without_known(around.of_runs.get(key, ()), evidence)
     evidence += edges
     mapping, problem = _column_mapping(run, {dataset: matches[place.ref].refs for dataset, place in places.items()})
@@ -74,7 +82,7 @@ def build_job_run(
             attributes(
                 run.job,
                 description=run.documentation,
-                notes=" ".join(filter(None, (problem, _CUT if run.is_cut else ""))),
+                notes=" ".join(filter(None, (problem, _CUT if run.is_cut else "", own_folders))),
                 run_id=run.id.run_id,
                 run_type=" ".join(("OpenLineage", run.kind)).strip(),
                 status=run.status,

@@ -1,10 +1,11 @@
 """Sends lineage out as OpenLineage: to a file, to the log, or to a receiver over HTTP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import tenacity
@@ -65,13 +66,42 @@ class OpenLineageOutlet:
         """
         self._retrying(self._emit_once, event)
 
+    def reach(self) -> None:
+        """
+        Ask a receiver over HTTP for its methods (RFC 9110, OPTIONS), which changes nothing; of no effect on a file.
+
+        Whether it takes events at its path shows with the first one: Azure Functions answers 404 where only POST is
+        taken (azure-functions-host, issue 10098).
+
+        Raises:
+            ServiceUnavailableError, AccessDeniedError, RequestRefusedError
+        """
+        transport = self._transport
+        if not isinstance(transport, HttpTransport):
+            return
+        with self._translated_errors():
+            bearer = transport.config.auth.get_bearer()
+            with transport.session.options(
+                urljoin(transport.url, transport.endpoint),
+                headers={"Authorization": bearer} if bearer else {},
+                timeout=transport.timeout,
+            ) as response:
+                fails = response.status_code >= 500 and response.status_code != 501
+                if fails or response.status_code == 401 or _is_page(response):
+                    _check(response, self._target)
+
     def _emit_once(self, event: RunEvent) -> None:
-        try:
+        with self._translated_errors():
             if isinstance(self._transport, HttpTransport):
                 _check(self._transport.emit(event), self._target)
             else:
                 with self._lock:  # lines of one file, from several threads
                     self._transport.emit(event)
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
         except requests.HTTPError as error:
             _check(error.response, self._target)
         except requests.TooManyRedirects as error:
@@ -141,13 +171,17 @@ def _may_pass_soon(error: BaseException) -> bool:
     return isinstance(error, ServiceUnavailableError) and not error.retry_after
 
 
+def _is_page(response: requests.Response) -> bool:
+    return "text/html" in response.headers.get("Content-Type", "")
+
+
 def _check(response: requests.Response, target: str) -> None:
     """
     Say what an answer means for the message that led to the event.
 
     A receiver takes events at its address and has no page there: what answers so is another host.
     """
-    is_other = response.status_code in (404, 405) or "text/html" in response.headers.get("Content-Type", "")
+    is_other = response.status_code in (404, 405) or _is_page(response)
     if is_other and response.status_code not in (401, 403):
         advice = "Is LINEAGE_OPENLINEAGE_OUT the address of a receiver?"
         raise ServiceUnavailableError(f"OpenLineage to {target}: HTTP {response.status_code}. {advice}")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from shared.catalog.kinds import (
     FABRIC_LAKE_WAREHOUSE,
@@ -57,6 +58,7 @@ class OneLake(Platform):
     """
 
     platform: str = "Fabric OneLake"
+    has_files: ClassVar[bool] = True
 
     def takes(self, url: Url) -> bool:
         return url.scheme == "https" and _ONELAKE.fullmatch(url.host) is not None

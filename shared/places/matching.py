@@ -38,6 +38,8 @@ class MatchKind(StrEnum):
     EXACT = "exact"
     RESOURCE_SET = "resource set"
     PLACEHOLDER = "placeholder"
+    UNLABELLED = "placeholder without its label"
+    """Nothing on it is from a scan, and someone took our label away: it stays joined, and is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)

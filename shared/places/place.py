@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import chain, product
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import unquote
 
 from shared.catalog.entities import Ref
@@ -15,16 +15,21 @@ from shared.catalog.kinds import OTHER_DATA
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import Location
 from shared.places.datasets import DatasetName
-from shared.redaction import redact_url
+from shared.redaction import QUERY, redact_place, redact_url
 
 BELOW_ROOT = "//"
 """What stands between what holds folders, a container for instance, and the path below; no segment is empty."""
 _SHARED_BY_ALL = frozenset({"azureml", "ExperimentRun", "LocalUpload", "UI"})
 SPARK_PARTITIONS = "{SparkPartitions}"
 """What a scan has at the end of the name of a set of part files; they are in one folder."""
-_QUERY = re.compile(r"\?[^?/]*=.*$", re.DOTALL)
-"""A query has a `=`; a question mark without one is a glob."""
-GLOB = re.compile(r"[*?]")
+_PARAMETER = re.compile(
+    r"\?(?:s(?:v|s|rt|p|e|t|pr|ig|r|i|ip|koid|ktid|kt|ke|ks|kv|aoid|uoid|cid|dd|es)|rsc[cdelt]|"
+    r"(?:share)?snapshot|versionid|comp|restype|timeout|api-version)=",
+    re.IGNORECASE,
+)
+"""What a query of Azure Storage begins with (Create a service SAS; Create a user delegation SAS; Get Blob)."""
+GLOB = re.compile(r"[*?]|\{[^}]*,[^}]*\}")
+"""A wildcard, or alternatives in braces (Hadoop, FileSystem.globStatus); braces without a comma are a name."""
 _BRACES = re.compile(r"\{[^{}]*\}")
 """Alternatives in a glob; any of them may have led somewhere."""
 _MANY = 50
@@ -49,7 +54,8 @@ class Url:
     Attributes:
         text: what it was read from.
         host: with the port, if one is given.
-        glob: the segments from the first one with a `*` or `?` on; the URL ends before them, in a folder.
+        glob: the segments from the first one with a wildcard or with alternatives on; the URL ends before them, in a
+            folder.
     """
 
     text: str
@@ -68,9 +74,10 @@ class Url:
         scheme, separator, rest = location.url.partition("://")
         if not separator:
             return cls(location.url, is_folder=location.is_folder)
-        host, _, path = _QUERY.sub("", rest).partition("/")
+        host, _, path = QUERY.sub("", rest).partition("/")
         segments = [segment.strip() for segment in path.split("/") if segment.strip()]
-        end = next((index for index, segment in enumerate(segments) if GLOB.search(segment)), len(segments))
+        wildcard = GLOB.search("/".join(segments))
+        end = wildcard.string.count("/", 0, wildcard.start()) if wildcard else len(segments)
         glob = "/".join(segments[end:])
         return cls(
             location.url,
@@ -190,12 +197,16 @@ def _alternatives(glob: str) -> list[str]:
     """
     >>> _alternatives("{a,b}/*.csv"), _alternatives("a_{N}.csv")
     (['a/*.csv', 'b/*.csv'], ['a_*.csv'])
+    >>> _alternatives("{a,b{1,2}}")
+    ['a', 'b1', 'a', 'b2']
     """
-    choices = [found[0].strip("{}").split(",") if "," in found[0] else ["*"] for found in _BRACES.finditer(glob)]
+    choices = [found[0][1:-1].split(",") if "," in found[0] else ["*"] for found in _BRACES.finditer(glob)]
     if prod(map(len, choices)) > _MANY:
         choices = [["*"]] * len(choices)
     texts = _BRACES.split(glob)
-    return ["".join(chain(*zip(texts, (*chosen, ""), strict=True))) for chosen in product(*choices)]
+    found = ["".join(chain(*zip(texts, (*chosen, ""), strict=True))) for chosen in product(*choices)]
+    # What was in braces that are in braces.
+    return [each for one in found for each in (_alternatives(one) if _BRACES.search(one) else [one])]
 
 
 def _is_led_to(
@@ -247,24 +258,28 @@ def path_variants(path: str) -> Iterator[tuple[str, str]]:
 
 def without_query(path: str) -> str:
     """
-    Cut the query off a path; a question mark without `=` after it is part of a glob.
+    Cut the query off a path; a question mark without a name and `=` after it is part of a glob.
+
+    Where that name is none of Azure Storage's, it may be a glob as well, so that anything may follow there.
 
     >>> without_query("raw/a.csv?sv=1&sig=x"), without_query("raw/part-??.csv")
     ('raw/a.csv', 'raw/part-??.csv')
     >>> without_query("raw/year=202?/month=1/x.csv")
     'raw/year=202?/month=1/x.csv'
+    >>> without_query("raw/m?nth=1/x.csv")
+    'raw/m*'
     """
-    return _QUERY.sub("", path)
+    return QUERY.sub(lambda query: "" if _PARAMETER.match(query[0]) else "*", path)
 
 
-def read_url(url: str) -> Location:
+def read_url(url: str, *, of_files: bool = False) -> Location:
     """
-    Read a URL without user, query and fragment; a slash at the end marks a folder.
+    Read a URL without user, query and fragment; a slash at the end marks a folder, and that of files may be a glob.
 
     >>> read_url("https://user:pw@host/path/?sig=x")
     Location(url='https://host/path', is_folder=True, run_id='', datastore=None)
     """
-    url = redact_url(url)
+    url = redact_place(without_query(url)).partition("#")[0] if of_files else redact_url(url)
     return Location(url.rstrip("/"), is_folder=url.endswith("/"))
 
 
@@ -295,7 +310,7 @@ class Place:
         run_ids: ids of runs that its path carries.
         path: where it lies, however its host is written: account and container, `//`, and the path below; "" for what
             lies in no folder.
-        glob: what was cut off the end of the path, if that had a `*` or `?`.
+        glob: what was cut off the end of the path, if that had wildcards or alternatives.
     """
 
     ref: Ref
@@ -339,9 +354,11 @@ class Platform(ABC):
 
     Attributes:
         platform: its name, for people.
+        has_files: whether its URLs lead to files, so that they may be globs.
     """
 
     platform: str
+    has_files: ClassVar[bool] = False
 
     @abstractmethod
     def takes(self, url: Url) -> bool:
@@ -357,7 +374,7 @@ class Platform(ABC):
 
     def read(self, uri: Url) -> Location | None:
         """Read what Azure ML or a user gives; None if it is not of this platform."""
-        return read_url(uri.text) if self.takes(uri) else None
+        return read_url(uri.text, of_files=self.has_files) if self.takes(uri) else None
 
     def to_openlineage(self, name: QualifiedName) -> DatasetName | None:
         """Name an entity as OpenLineage does; None where its conventions have nothing special for it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import zip_longest
+from typing import ClassVar
 
 from shared.catalog.kinds import (
     ADLS_FILESYSTEM,
@@ -91,6 +92,7 @@ class AzureStorage(Platform):
     driver: str = ""
     other: str = ""
     stands_alone: bool = False
+    has_files: ClassVar[bool] = True
 
     def takes(self, url: Url) -> bool:
         match = _HOST.match(url.host)
@@ -191,6 +193,7 @@ class AdlsGen1(Platform):
     """
 
     platform: str = "ADLS Gen1"
+    has_files: ClassVar[bool] = True
 
     def takes(self, url: Url) -> bool:
         return url.scheme == "adl" and bool(url.host)

@@ -183,7 +183,7 @@ class Plan:
 
     @property
     def explained(self) -> dict[str, str]:
-        """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
+        """Say how each place was found: qualifiedName → the word for a `MatchKind`."""
         return explain(self.matches)
 
     @property
@@ -216,7 +216,7 @@ class Outcome:
         subject: what it was about, for people.
         reason: why it was skipped, dead-lettered or came back.
         written: entities written to the catalog.
-        matches: how each place was found: qualifiedName → "exact", "resource set" or "placeholder".
+        matches: how each place was found: qualifiedName → the word for a `MatchKind`.
         rules: which naming rule found it, or why none did; for people.
     """
 
@@ -270,7 +270,7 @@ def with_evidence(event: AnyEvent, rows: Iterable[Row], entities: Iterable[Entit
 
 
 def explain(matches: Mapping[Ref, Match]) -> dict[str, str]:
-    """Say how each place was found: qualifiedName → "exact", "resource set" or "placeholder"."""
+    """Say how each place was found: qualifiedName → the word for a `MatchKind`."""
     return {str(place.qualified_name): match.kind.value for place, match in matches.items()}
 
 

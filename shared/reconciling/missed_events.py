@@ -34,7 +34,9 @@ GAPS = 1_000
 _LAG = timedelta(hours=1)
 """A run may turn up in the list this long after younger ones."""
 _AGAIN = timedelta(days=1)
-"""An event that has led to nothing for so long is sent again; the queue gives up before that."""
+"""An event that has led to nothing for so long is sent again, unless it may still be on the queue."""
+_LIFE = timedelta(days=7)
+"""How long a message stays that the host has put on a queue (Azure Storage, Put Message: messagettl)."""
 
 
 @dataclass
@@ -53,6 +55,8 @@ class MissedEventFinder:
     """What the ledger knows of all that was listed as active in this tick."""
     listed_models: set[QualifiedName] | None = None
     """All model versions that are active; None if this tick saw only a part of them."""
+    _is_queue_empty: bool | None = None
+    """Asked for once, and only where it matters."""
 
     def look_at_gaps(self) -> None:
         """Close gaps whose lineage has come, and note what is known of the others."""
@@ -239,7 +243,18 @@ class MissedEventFinder:
         enqueued_at = datetime.fromisoformat(gap.enqueued_at)
         row = self.state.ledger.get_rows([key]).get(key)
         followed = row is not None and row.updated_at is not None and row.updated_at > enqueued_at
-        return not followed and enqueued_at + _AGAIN > self.now()
+        return not followed and self._is_on_its_way(gap.enqueued_at)
+
+    def _is_on_its_way(self, enqueued_at: str) -> bool:
+        """Whether an event may still be handled; another beside it would only add to what waits."""
+        if not enqueued_at:
+            return False
+        age = self.now() - datetime.fromisoformat(enqueued_at)
+        if not _AGAIN <= age < _LIFE:
+            return age < _AGAIN
+        if self._is_queue_empty is None:
+            self._is_queue_empty = not self.state.queue.count() and not self.state.poison.count()
+        return not self._is_queue_empty
 
     def _look_at_waiting(self) -> None:
         """Ask for runs that had not ended yet when they were listed; their places in the list are far behind us."""
@@ -318,7 +333,7 @@ class MissedEventFinder:
 
     def _enqueue_if_due(self, item: Listed, enqueued_at: str) -> None:
         reason = "no event about it has been published yet"
-        if enqueued_at and datetime.fromisoformat(enqueued_at) + _AGAIN > self.now():
+        if self._is_on_its_way(enqueued_at):
             self._note_gap(item, f"{reason}; it is on the queue", enqueued_at)
         elif self.events > 0:
             self.enqueue(item, f"{reason}; it is on the queue")

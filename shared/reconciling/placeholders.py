@@ -160,6 +160,10 @@ class PlaceholderReplacer:
         for place in some:
             if matches[place.ref].kind is MatchKind.RESOURCE_SET and self._is_foreign(place, matches[place.ref]):
                 matches[place.ref] = Match(place.own, MatchKind.PLACEHOLDER, place.unfound)
+            ours, match = found.get(place.own.qualified_name), matches[place.ref]
+            if ours and not ours.scanned and match.kind is MatchKind.EXACT and match.ref == ours.ref:
+                rule = f"{match.rule}; nothing on it is from a scan"
+                matches[place.ref] = replace(match, kind=MatchKind.UNLABELLED, rule=rule)
         return found, own, matches
 
     def _is_foreign(self, place: Place, match: Match) -> bool:

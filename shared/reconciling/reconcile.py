@@ -26,7 +26,7 @@ from shared.reconciling.looks import LookTaker
 from shared.reconciling.lost import CatalogSampler, EdgeRestorer
 from shared.reconciling.missed_events import MissedEventFinder
 from shared.reconciling.placeholders import PlaceholderReplacer
-from shared.reconciling.progress import Progress, Tick, Turns, read_looked_at
+from shared.reconciling.progress import TICK, Progress, Tick, Turns, read_looked_at
 from shared.state.ports import State, read_folder
 from shared.telemetry import record_coverage, record_poison, record_tick
 
@@ -51,7 +51,7 @@ class Reconciler:
     after the last part that this one has finished.
 
     Attributes:
-        drain_poison: takes what it can from the poison queue; returns how many messages are left there.
+        drain_poison: takes what it can from the poison queue until then; returns how many messages are left there.
         keep: what is older and no longer needed leaves the ledger; 0 keeps all.
     """
 
@@ -63,7 +63,7 @@ class Reconciler:
     allowed: AllowList
     now: Callable[[], datetime]
     labels: ClassificationLabels | None = None
-    drain_poison: Callable[[], int] = lambda: 0
+    drain_poison: Callable[[datetime], int] = lambda _: 0
     keep: timedelta = timedelta(0)
 
     def tick(self) -> list[Coverage]:
@@ -90,7 +90,7 @@ class Reconciler:
         note = replace(note, begun=(*note.begun, self.now().isoformat(timespec="seconds")))
         note.save(notes)  # should this one be killed, that shows
         failures: list[Exception] = []
-        poison = self._drain_poison(failures)
+        poison = self._drain_poison(tick.ends_at - TICK / 2, failures)
         workspaces = self._list_workspaces(failures, poison=poison)
         coverages: list[Coverage] = []
         looks = LookTaker(self.source, self.state, self.allowed, tick)
@@ -145,11 +145,11 @@ class Reconciler:
             logger.info("dead letters of an outage are on the queue again", extra={"dead_letters": count})
         return replace(note, no_outage="" if count else _text(self.now()))
 
-    def _drain_poison(self, failures: list[Exception]) -> int:
-        """Drain the poison queue and report what is left there."""
+    def _drain_poison(self, until: datetime, failures: list[Exception]) -> int:
+        """Drain the poison queue, for no longer than leaves time for the rest, and report what is left there."""
         try:
-            left = self.drain_poison()
-        except LineageError as error:
+            left = self.drain_poison(until)
+        except Exception as error:  # noqa: BLE001 - nor must this cost all the others
             failures.append(error)
             _log_failure(error)
             return 1

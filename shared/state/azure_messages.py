@@ -12,12 +12,12 @@ from urllib.parse import quote, unquote
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient, ContentSettings
-from azure.storage.queue import QueueClient
+from azure.storage.queue import QueueClient, QueueMessage
 
 from shared.errors import RecordNotFoundError, UnreadableAnswerError
 from shared.http.errors import translated_errors
 from shared.state.azure_table import PARALLEL
-from shared.state.ports import DeadLetter, Message, OpenLetters, count_by_reason
+from shared.state.ports import PAGE, DeadLetter, Message, OpenLetters, count_by_reason
 from shared.validation import members_of
 
 _FOREVER = -1
@@ -41,9 +41,13 @@ class AzureQueue:
     def receive(self, *, visibility: timedelta) -> Message | None:
         with self._errors("receive"):
             found = self._client.receive_message(visibility_timeout=round(visibility.total_seconds()))
-        if found is None:
-            return None
-        return Message(found.id, _decode(found.content), int(found.dequeue_count or 1), str(found.pop_receipt))
+        return _to_message(found) if found else None
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        seconds = round(visibility.total_seconds())
+        with self._errors("receive"):
+            page = self._client.receive_messages(messages_per_page=PAGE, max_messages=PAGE, visibility_timeout=seconds)
+            return [_to_message(found) for found in page]
 
     def delete(self, message: Message) -> None:
         with self._errors("delete"), _loss_is_no_error():
@@ -189,6 +193,10 @@ def _absence_is_no_error() -> Iterator[None]:
     except ResourceNotFoundError as error:
         if getattr(error, "error_code", None) != "BlobNotFound":
             raise
+
+
+def _to_message(found: QueueMessage) -> Message:
+    return Message(found.id, _decode(found.content), int(found.dequeue_count or 1), str(found.pop_receipt))
 
 
 def _decode(content: str) -> str:

@@ -26,6 +26,10 @@ class Message:
     receipt: str
 
 
+PAGE = 32
+"""Messages that one request receives at most (Azure Storage, Get Messages: numofmessages)."""
+
+
 class Queue(Protocol):
     """At-least-once, unordered. A message that is received and not deleted comes back."""
 
@@ -33,6 +37,10 @@ class Queue(Protocol):
 
     def receive(self, *, visibility: timedelta) -> Message | None:
         """Receive a visible message and hide it from others for `visibility`; None if there is none now."""
+        ...
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        """Do the same with as many as one request gives, `PAGE` at most."""
         ...
 
     def delete(self, message: Message) -> None:
@@ -119,7 +127,7 @@ class Row:
     Attributes:
         key: its qualifiedName.
         kind: `run`, `model`, `endpoint`, `deployment`, `serving` of an endpoint, or `link` for another process.
-        matches: how each place it touches was found: qualifiedName → "exact", "resource set" or "placeholder".
+        matches: how each place it touches was found: qualifiedName → the word for a `MatchKind`.
         files: those of the places that are no folders.
         evidence: why its edges are there.
         served: of an endpoint's serving history, what answered when.

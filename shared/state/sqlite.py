@@ -19,6 +19,7 @@ from shared.errors import ClaimHeldError, ConfigurationError
 from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.state.ports import (
+    PAGE,
     DeadLetter,
     Lease,
     Look,
@@ -186,6 +187,10 @@ class SqliteQueue:
                 (receipt, _text(now + visibility), _text(now)),
             ).fetchone()
         return Message(row["id"], row["body"], row["dequeue_count"], receipt) if row else None
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        received = (self.receive(visibility=visibility) for _ in range(PAGE))
+        return [message for message in received if message]
 
     def delete(self, message: Message) -> None:
         with self._database.transaction() as connection:

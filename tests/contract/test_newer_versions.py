@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +20,12 @@ from shared.reconciling.coverage import LOST, Gap, TickNote, read_lost
 from shared.reconciling.progress import KnownEndpoint, Progress
 from shared.settings import Azurite
 from shared.state import azure_storage, sqlite
-from shared.state.azure_storage import DEAD_LETTERS, QUEUE
+from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, QUEUE
 from shared.state.ports import Placeholder, PlaceUse, read_folder
 from tests.contract.stores import EVIDENCE, FACT, SERVED, USE, Clock, fill, read_all
 from tests.harness.fakes import NOON
 from tests.harness.storage import empty, no_token
+from tests.unit.deliveries import PLAIN, Desk
 
 NEW = {"of_a_newer_version": {"a": 1}}
 WORKSPACE = WorkspaceId("00000000-0000-0000-0000-000000000000", "rg", "ws")
@@ -130,4 +131,21 @@ def test_message_that_others_put_on_the_queue_as_text_is_received(azurite_server
     again = state.queue.receive(visibility=timedelta(minutes=1))
     assert again
     assert again.body == text
+    state.close()
+
+
+def test_poison_queue_of_more_than_a_page_is_drained_whatever_is_on_it(azurite_server: Server, clock: Clock) -> None:
+    """Forty messages of ours, and two that are none and not encoded either."""
+    where = Azurite(azurite_server.base_port)
+    empty(where)
+    state = azure_storage.open_state(where, token=no_token, now=clock)
+    desk = Desk(sqlite.Database(":memory:", now=clock))
+    with QueueServiceClient.from_connection_string(azurite_server.connection_string) as queues:
+        for raw in ("{no JSON \ufffd", "AAEC/w=="):
+            queues.get_queue_client(POISON_QUEUE).send_message(raw)
+    for number in range(40):
+        state.poison.put(replace(PLAIN, operation_id=f"op-{number}").to_json())
+    assert desk.deliveries.drain_poison(state.poison, NOON + timedelta(minutes=4)) == 0
+    assert {body.event for body in desk.queue.bodies} == {PLAIN.event, "{no JSON \ufffd", "AAEC/w=="}
+    assert len(desk.queue.bodies) == 42
     state.close()

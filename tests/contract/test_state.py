@@ -23,6 +23,7 @@ from shared.state import azure_storage, sqlite
 from shared.state.azure_ledger import key_of_path
 from shared.state.azure_table import Document, DocumentTable, row_key, timed_key
 from shared.state.ports import (
+    PAGE,
     Lease,
     Look,
     OpenLetters,
@@ -62,6 +63,20 @@ def test_poison_queue_is_another_queue(state: State, reopen: Open) -> None:
     assert message.body == "b"
     state.poison.delete(message)
     assert (state.queue.count(), state.poison.count()) == (1, 0)
+
+
+def test_page_has_as_many_messages_as_one_request_gives(queue: Queue) -> None:
+    """Also those that are no text of ours; each can be deleted."""
+    bodies = ["\u00ff{", *map(str, range(PAGE))]
+    for body in bodies:
+        queue.put(body)
+    pages = [queue.receive_page(visibility=HIDDEN) for _ in range(3)]
+    assert list(map(len, pages)) == [PAGE, 1, 0]
+    received = [message for page in pages for message in page]
+    assert sorted(message.body for message in received) == sorted(bodies)
+    for message in received:
+        queue.delete(message)
+    assert queue.count() == 0
 
 
 def test_message_is_hidden_while_it_is_on_loan_and_comes_back_after(queue: Queue, clock: Clock) -> None:

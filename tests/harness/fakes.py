@@ -20,7 +20,7 @@ from shared.model import (
     Workspace,
     WorkspaceId,
 )
-from shared.state.ports import DeadLetter, Lease, Message, OpenLetters, count_by_reason
+from shared.state.ports import PAGE, DeadLetter, Lease, Message, OpenLetters, count_by_reason
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -268,6 +268,12 @@ class FakeQueue:
     def receive(self, *, visibility: timedelta) -> Message | None:
         self.messages[:1] = [replace(message, dequeue_count=message.dequeue_count + 1) for message in self.messages[:1]]
         return self.messages[0] if self.messages else None
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        self.messages[:PAGE] = [
+            replace(message, dequeue_count=message.dequeue_count + 1) for message in self.messages[:PAGE]
+        ]
+        return self.messages[:PAGE]
 
     def delete(self, message: Message) -> None:
         self.messages = [kept for kept in self.messages if kept.id != message.id]

@@ -11,7 +11,7 @@ is what the app relies on; with another limit here they part.
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -22,7 +22,7 @@ from typing import Any
 import azure.functions as func
 
 from functions import collect_poison, publish_lineage, receive_event, reconcile
-from shared.state.ports import Message
+from shared.state.ports import PAGE, Message
 from tests.harness.fakes import FakeClock
 
 OPTIONS = json.loads((Path(__file__).parents[2] / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
@@ -77,6 +77,10 @@ class HostQueue:
         found.visible_at, found.receipt = self._now() + visibility, uuid.uuid4().hex
         found.dequeue_count += 1
         return Message(found.id, found.body, found.dequeue_count, found.receipt)
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        received = (self.receive(visibility=visibility) for _ in range(PAGE))
+        return [message for message in received if message]
 
     def delete(self, message: Message) -> None:
         self._waiting = [each for each in self._waiting if (each.id, each.receipt) != (message.id, message.receipt)]

@@ -43,14 +43,14 @@ def open_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             receiver.requests.append((self.command, self.path, dict(self.headers)))
             status, headers = receiver.script.pop(0) if receiver.script else (201, {})
-            if status < 300:
+            if status < 300 and self.command == "POST":
                 receiver.events.append(json.loads(body))
             self.send_response(status)
             for name, value in {**headers, "Content-Length": "0"}.items():
                 self.send_header(name, value)
             self.end_headers()
 
-        do_GET = do_POST = answer  # noqa: N815 - the names that the server calls
+        do_GET = do_OPTIONS = do_POST = answer  # noqa: N815 - the names that the server calls
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

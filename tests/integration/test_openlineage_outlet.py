@@ -227,3 +227,40 @@ def test_console_gets_a_line_in_the_log(caplog: pytest.LogCaptureFixture, sessio
     with caplog.at_level(logging.INFO, logger="openlineage"):
         open_to(outgoing.CONSOLE, sessions).send(ANNOUNCED)
     check_event(json.loads(caplog.records[-1].getMessage()))
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 403, 404, 405, 501])
+def test_receiver_that_answers_is_reached(receiver: Receiver, sessions: list[requests.Session], status: int) -> None:
+    """Once, at its address and with its token; whatever it says of a request that is no event."""
+    receiver.answers(status)
+    open_to(f"{receiver.url}/in", sessions, scope="api://receiver/.default").reach()
+    ((method, path, headers),) = receiver.requests
+    assert (method, path, headers["Authorization"]) == ("OPTIONS", "/in", "Bearer token for api://receiver/.default")
+    assert receiver.events == []
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "error", "words"),
+    [
+        (401, "", AccessDeniedError, "LINEAGE_OPENLINEAGE_SCOPE"),
+        (503, "", ServiceUnavailableError, "HTTP 503"),
+        (200, "text/html; charset=utf-8", ServiceUnavailableError, "Is LINEAGE_OPENLINEAGE_OUT the address"),
+        (302, "", RequestRefusedError, "a redirection is not followed"),
+    ],
+)
+def test_receiver_that_cannot_take_events_is_named(
+    receiver: Receiver, outlet: OpenLineageOutlet, status: int, content_type: str, error: type[LineageError], words: str
+) -> None:
+    """It lets no one in, is down, is another host, or has moved."""
+    receiver.answers(status, Content_Type=content_type, Location="/elsewhere")
+    with pytest.raises(error, match=words):
+        outlet.reach()
+    assert len(receiver.requests) == 1
+
+
+def test_receiver_that_is_not_there_is_named(sessions: list[requests.Session], tmp_path: Path) -> None:
+    """A file is no one's host."""
+    with pytest.raises(ServiceUnavailableError, match="ConnectionError"):
+        open_to("http://127.0.0.1:1", sessions).reach()
+    open_to(f"file://{tmp_path}/out.jsonl", sessions).reach()
+    open_to("console", sessions).reach()

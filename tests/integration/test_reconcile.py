@@ -120,8 +120,27 @@ def test_event_that_led_to_nothing_is_sent_again_a_day_later_and_not_before(app:
     first = app.services.queue.count()
     app.services.reconciler.tick()
     assert app.services.queue.count() == first
+    while message := app.services.queue.receive(visibility=timedelta(minutes=1)):
+        app.services.queue.delete(message)
     tomorrow = app.services.now() + timedelta(days=1, minutes=1)
     later = App(app.emulator, replace(app.services, now=lambda: tomorrow))
+    later.services.reconciler.tick()
+    assert later.services.queue.count() == first
+
+
+def test_events_do_not_add_up_while_none_can_be_handled(app: App) -> None:
+    """The first one still waits on the queue or the poison queue; after a week the host may have lost it."""
+    app.services.reconciler.tick()
+    first = app.services.queue.count()
+    for days in range(1, 7):
+        then = app.services.now() + timedelta(days=days, minutes=1)
+        later = App(app.emulator, replace(app.services, now=lambda then=then: then))  # type: ignore[misc]
+        later.services.reconciler.tick()
+        assert later.services.queue.count() == first
+        gaps = read_coverage(later.services.state.notes)[0].gaps
+        assert {gap.follows for gap in gaps if gap.kind in ("run", "model")} == {"is on its way again"}
+    then = app.services.now() + timedelta(days=7, minutes=1)
+    later = App(app.emulator, replace(app.services, now=lambda: then))
     later.services.reconciler.tick()
     assert later.services.queue.count() == 2 * first
 

@@ -317,7 +317,7 @@ def test_placeholder_that_lost_its_label_still_joins_what_a_scan_finds(app: App,
     steward.ok("POST", labels, [], api_version="2023-09-01")
     app.tick()
     row = app.services.ledger.get_rows([QualifiedName(f"{WS}/runs/one")])
-    assert [dict(found.matches) for found in row.values()] == [{HISTORY: "exact"}]
+    assert [dict(found.matches) for found in row.values()] == [{HISTORY: "placeholder without its label"}]
     app.tick()
     assert app.services.queue.count() == 0
     app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": RESOURCE_SET})

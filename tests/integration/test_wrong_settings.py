@@ -294,7 +294,7 @@ def test_package_that_was_missing_for_days_costs_nothing_but_time(
 
     with monkeypatch.context() as patch:
         patch.setattr(Publisher, "publish", fail)
-        deployment.run(2 * DAY)
+        deployment.run(WEEK)
         assert "collect_poison" in deployment.host.succeeded
     deployment.set(deployment.right)
     deployment.run(SOON)
@@ -334,6 +334,37 @@ def test_answer_of_another_host_is_none_of_azure_resource_manager(
     with pytest.raises(ServiceUnavailableError):
         deployment.services().azure_ml.get_workspace(workspace)
     assert [problem for problem in find_problems(deployment) if "LINEAGE_ARM_ENDPOINT" in problem]
+
+
+def test_subscription_that_is_not_there_is_no_workspace_that_is_gone(deploy: Deploy) -> None:
+    """The endpoint may be that of another cloud, and a subscription may come back: readiness names the settings."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    scope = "/subscriptions/11111111-1111-1111-1111-111111111111"
+    workspace = WorkspaceId.parse(f"{scope}/resourceGroups/rg{WORKSPACE[WORKSPACE.index('/providers') :]}")
+    with pytest.raises(ServiceUnavailableError, match="could not be found"):
+        deployment.services().azure_ml.get_workspace(workspace)
+    deployment.set({**deployment.right, "LINEAGE_WORKSPACES": scope})
+    assert [problem for problem in find_problems(deployment) if "LINEAGE_WORKSPACES" in problem]
+
+
+@pytest.mark.parametrize("kind", ["api-with-an-empty-page", "api-with-pages", "api-with-items"])
+@pytest.mark.parametrize("group", ["", "/resourceGroups/another"])
+def test_list_of_another_host_is_none_of_workspaces(
+    deploy: Deploy, hosts: Mapping[str, str], kind: str, group: str
+) -> None:
+    """Where the allow-list has a subscription or a group; of Azure Resource Manager an empty list is one."""
+    deployment = deploy(Rule.FROM_5_3_8)
+    services = deployment.services()
+    workspace = WorkspaceId.parse(services.settings.workspaces[0])
+    scope = f"/subscriptions/{workspace.subscription_id}{group}"
+    services.impatient_inventory.reach(f"/subscriptions/{workspace.subscription_id}")
+    services.impatient_inventory.reach(f"/subscriptions/{workspace.subscription_id}/resourceGroups/another")
+    deployment.set({**deployment.right, "LINEAGE_ARM_ENDPOINT": hosts[kind]})
+    with pytest.raises(ServiceUnavailableError, match="LINEAGE_ARM_ENDPOINT"):
+        deployment.services().impatient_inventory.reach(scope)
+    if kind == "api-with-an-empty-page":
+        with pytest.raises(ServiceUnavailableError, match="LINEAGE_ARM_ENDPOINT"):
+            deployment.services().inventory.list_workspaces(scope)
 
 
 def test_every_setting_that_the_app_reads_is_tried() -> None:

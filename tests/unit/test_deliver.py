@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,6 +36,7 @@ BODY = MessageBody(
 )
 UNREADABLE = MessageBody("not json", "op-1")
 LAST = Patience().deferrals
+SOON = NOON + timedelta(minutes=4)
 BUSY = ServiceUnavailableError("busy")
 HELD = LeaseHeldError("held")
 
@@ -273,7 +274,7 @@ def test_poison_that_cannot_be_put_back_stays(desk: Desk) -> None:
 def test_poison_queue_is_drained_without_the_host(desk: Desk) -> None:
     """Where its trigger does not run, nothing else would; also what is no message of ours."""
     poison = FakeQueue(PLAIN.to_json(), "{this is no JSON")
-    assert desk.deliveries.drain_poison(poison) == 0
+    assert desk.deliveries.drain_poison(poison, SOON) == 0
     assert (poison.messages, desk.letters()) == ([], [])
     assert [(body.event, body.returned) for body in desk.queue.bodies] == [
         (PLAIN.event, True),
@@ -287,18 +288,62 @@ def test_message_that_cannot_be_taken_back_costs_the_others_nothing(desk: Desk) 
     for body in (PLAIN, replace(PLAIN, operation_id="op-2")):
         poison.put(body.to_json())
     desk.queue.failures = [BUSY]
-    assert desk.deliveries.drain_poison(poison) == 1
+    assert desk.deliveries.drain_poison(poison, SOON) == 1
     assert [body.operation_id for body in desk.queue.bodies] == ["op-2"]
+
+
+class Poison(FakeQueue):
+    """Counts the pages; each message takes a second, and of some the delete is refused."""
+
+    def __init__(self, clock: FakeClock, count: int, refused: int = 0) -> None:
+        super().__init__(*(replace(PLAIN, operation_id=f"op-{number}").to_json() for number in range(count)))
+        self._clock, self._refused = clock, refused
+        self.pages = 0
+
+    def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
+        self.pages += 1
+        return super().receive_page(visibility=visibility)
+
+    def delete(self, message: Message) -> None:
+        self._clock.time += timedelta(seconds=1)
+        if int(message.id) < self._refused:
+            raise AccessDeniedError("no role to delete")
+        super().delete(message)
+
+
+def test_poison_queue_is_drained_for_as_long_as_there_is_time(desk: Desk) -> None:
+    """A long outage leaves more than one tick can take, and what is left waits for the next."""
+    poison = Poison(desk.clock, 20_000)
+    assert desk.deliveries.drain_poison(poison, NOON + timedelta(seconds=100)) == 19_900
+    assert (poison.pages, len(desk.queue.bodies)) == (4, 100)
+    assert desk.deliveries.drain_poison(poison, desk.clock()) == 19_900
+    assert poison.pages == 4
+
+
+def test_message_of_the_poison_queue_that_fails_costs_the_others_nothing(desk: Desk) -> None:
+    """Whatever its failure is: a delete that is refused, or a defect of ours."""
+    poison = Poison(desk.clock, 40, refused=1)
+    desk.queue.failures = [ValueError("a defect")]
+    assert desk.deliveries.drain_poison(poison, SOON) > 0
+    assert {body.operation_id for body in desk.queue.bodies} == {f"op-{number}" for number in range(40)}
+
+
+def test_page_of_the_poison_queue_that_fails_as_a_whole_ends_it(desk: Desk) -> None:
+    """The storage is down: that costs one page and not the tick."""
+    poison = Poison(desk.clock, 500)
+    desk.queue.failures = [BUSY] * 500
+    assert desk.deliveries.drain_poison(poison, SOON) == 500
+    assert (poison.pages, len(desk.queue.failures)) == (1, 500 - 32)
 
 
 def test_empty_poison_queue_costs_one_request(desk: Desk) -> None:
     """With each tick."""
 
     class Counted(FakeQueue):
-        def receive(self, *, visibility: timedelta) -> Message | None:
+        def receive_page(self, *, visibility: timedelta) -> Sequence[Message]:
             raise AssertionError("nothing is there")
 
-    assert desk.deliveries.drain_poison(Counted()) == 0
+    assert desk.deliveries.drain_poison(Counted(), SOON) == 0
 
 
 @pytest.mark.parametrize("body", [PLAIN, UNREADABLE], ids=["published", "dead-lettered"])

@@ -8,6 +8,7 @@ from azure.core.exceptions import (
     DecodeError,
     HttpResponseError,
     IncompleteReadError,
+    ODataV4Format,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -61,3 +62,23 @@ def test_error_of_the_sdk_says_whether_a_retry_may_help(raised: Exception, expec
     """What cannot be decoded broke off on its way; a read conflicts with what others do: no dead letters."""
     with pytest.raises(expected, match="GET x"), translated_errors("GET x", needs="a role"):
         raise raised
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "SubscriptionNotFound", Unavailable),
+        (400, "NoRegisteredProviderFound", Unavailable),
+        (409, "MissingSubscriptionRegistration", Unavailable),
+        (404, "ResourceNotFound", RecordNotFoundError),
+        (404, "ResourceGroupNotFound", RecordNotFoundError),
+    ],
+)
+def test_cloud_that_does_not_have_the_subscription_says_nothing_of_the_resource(
+    status: int, code: str, expected: type[LineageError]
+) -> None:
+    """An endpoint of another cloud, or a subscription that is off for now: both are repaired, and the event waits."""
+    error = answered(status)
+    error.error = ODataV4Format({"code": code, "message": "words"})
+    with pytest.raises(expected), translated_errors("get", needs="a role"):
+        raise error

@@ -6,6 +6,7 @@ from shared.catalog.downstream import NOTHING
 from shared.catalog.entities import Entity, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.model import AssetId, Data, DataAsset, Location, Unresolved, WorkspaceId
+from shared.places import platforms
 from shared.places.matching import (
     SETS,
     Match,
@@ -425,10 +426,44 @@ def test_question_mark_in_a_glob_before_a_hive_partition_is_no_query() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "folder", "glob"),
+    [
+        ("c/part-?.csv", "c", "part-?.csv"),
+        ("c/part-?.csv?sv=2024&sig=hunter2/3", "c", "part-?.csv"),
+        ("c/raw/year=202?/key=7/x.csv", "c/raw", "year=202?/key=7/x.csv"),
+        ("c/raw/day=2026-0?-region=eu/x.csv?sig=hunter2", "c/raw", "day=2026-0?-region=eu/x.csv"),
+        ("c/raw/m?nth=1/x.csv", "c/raw", "m*"),
+        ("c/raw/a.csv?x/y&code=hunter2", "c/raw", "a.csv*"),
+        ("c/br/{7,8}/x", "c/br", "{7,8}/x"),
+        ("c/br/{a/7,b}/x", "c/br", "{a/7,b}/x"),
+        ("c/br/{7}/x", "c/br/%7B7%7D/x", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "host", ["acct.dfs.core.windows.net", "acct.blob.core.windows.net", "acct.file.core.windows.net"]
+)
+def test_glob_in_an_https_address_is_a_glob(host: str, path: str, folder: str, glob: str) -> None:
+    """A query has a name and `=`; what looks like one and is none leads anywhere, and no secret stays."""
+    location = platforms.read(f"https://{host}/{path}")
+    assert location is not None
+    assert "hunter2" not in location.url
+    place = place_of(location)
+    assert (place.own.qualified_name, place.glob) == (f"https://{host}/{folder}", glob)
+
+
+def test_alternatives_in_braces_are_the_sets_to_which_they_may_lead() -> None:
+    """As Spark reads them; a set beside them was not read."""
+    sets = [QualifiedName(f"{DFS}/br/{each}") for each in ("{N}/x/{SparkPartitions}", "{N}/y.csv", "a/x/{N}.csv")]
+    assert find_sets(place_of(at("br/{7,8}/x")), sets) == (sets[0],)
+    assert find_sets(place_of(at("br/{7,{a,b}}/")), sets) == tuple(sorted(sets))
+
+
+@pytest.mark.parametrize(
     "url",
     [
         f"{DFS}/raw/*.csv",
         f"{DFS}/raw/a{{1}}/*/sales_{{N}}_??.csv",
+        f"{DFS}/raw/{{7,8}}/x",
         "https://onelake.dfs.fabric.microsoft.com/ws/item.Lakehouse/Files/raw/**/*.csv",
         "https://acct.file.core.windows.net/share/raw/*",
     ],

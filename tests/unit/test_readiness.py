@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,17 @@ def test_collection_that_is_not_there_is_named(services: Services) -> None:
     words = "PURVIEW_COLLECTION: no collection with the name x is visible"
     services.impatient_catalog.find_collection_problem = lambda: words  # type: ignore[method-assign]
     assert check(lambda: services) == {**dict.fromkeys(CHECKS, ""), "collection": words}
+
+
+def test_receiver_of_openlineage_is_reached_if_there_is_one(services: Services) -> None:
+    """Named with its setting; without it there is nothing to reach."""
+    services.settings = replace(services.settings, openlineage_out="https://receiver.invalid")
+    services.outlet = FakeInventory()  # type: ignore[assignment]
+    services.outlet.reach = failing(ServiceUnavailableError("no answer"))  # type: ignore[method-assign]
+    problem = "ServiceUnavailable: no answer (LINEAGE_OPENLINEAGE_OUT)"
+    assert check(lambda: services) == {**dict.fromkeys(CHECKS, ""), "openlineage": problem}
+    services.outlet.reach = lambda: None  # type: ignore[method-assign]
+    assert check(lambda: services)["openlineage"] == ""
 
 
 class Hanging:

@@ -81,6 +81,7 @@ class ArmResponses:
         api_version(request)
         scope = "/".join(request.path.split("/")[: 5 if "resource_group" in request.match_info else 3]).casefold()
         state = self._current()
+        state.check_subscription(request.match_info["subscription"])
         found = [
             state.workspace(*(arm_id.split("/")[place] for place in (2, 4, 8)))
             for arm_id in state.workspace_ids()

@@ -11,7 +11,7 @@ from emulator.azure_ml.content.run_families import Families, FamilyRuns
 from emulator.azure_ml.content.runs import TERMINAL, Run
 from emulator.azure_ml.content.seed import read_workspaces
 from emulator.azure_ml.content.workspace import Workspace
-from emulator.azure_ml.errors import not_found, workspace_not_found
+from emulator.azure_ml.errors import not_found, subscription_not_found, workspace_not_found
 from emulator.merge import merge
 
 
@@ -96,8 +96,14 @@ class AzureML:
         """List the ARM ids of the workspaces."""
         return [workspace.names.id for workspace in self.workspaces()]
 
+    def check_subscription(self, subscription: str) -> None:
+        """Refuse a subscription that nothing is in, as Azure Resource Manager does before it asks a provider."""
+        if not any(key.startswith(_key(f"/subscriptions/{subscription}/")) for key in self._workspaces):
+            raise subscription_not_found(subscription)
+
     def workspace(self, subscription: str, resource_group: str, name: str) -> Workspace:
         """Find a workspace; the case of its id does not matter."""
+        self.check_subscription(subscription)
         prefix = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
         found = self._workspaces.get(_key(f"{prefix}/providers/Microsoft.MachineLearningServices/workspaces/{name}"))
         if found is None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import quote
@@ -21,6 +22,7 @@ MODELS = 250
 _JOBS = "2024-01-01-preview"
 DATA_VERSION = "2023-08-01-preview"
 _WORKSPACES = "2024-10-01-preview"
+_NO_GROUP, _NONE = "/resourceGroups/lineage-none", "lineage-none"
 _BELOW = "/providers/Microsoft.MachineLearningServices/workspaces"
 
 
@@ -45,16 +47,26 @@ class Inventory:
             return [WorkspaceId.parse(scope)]
         except ValueError:
             path = f"{scope.rstrip('/')}{_BELOW}"
-        found = self._rest.get_all(f"{self._arm_endpoint}{path}", params={"api-version": _WORKSPACES})
-        return sorted(WorkspaceId.parse(_text(body, "id")) for body in found)
+        bodies = self._rest.get_all(f"{self._arm_endpoint}{path}", params={"api-version": _WORKSPACES})
+        found = sorted(WorkspaceId.parse(_text(body, "id")) for body in bodies)
+        if not found:
+            self._ask_for_none(scope)
+        return found
 
     def reach(self, scope: str) -> None:
-        """Read the workspace that an ARM id names, or the first page of those below it; 1 request."""
+        """Read the workspace that an ARM id names, or the first page of those below it; 1 request, 2 if none is."""
         try:
             path = WorkspaceId.parse(scope).arm_id
         except ValueError:
             path = f"{scope.rstrip('/')}{_BELOW}"
-        ask_arm(self._rest, f"{self._arm_endpoint}{path}", version=_WORKSPACES)
+        if not ask_arm(self._rest, f"{self._arm_endpoint}{path}", version=_WORKSPACES).get("value", path):
+            self._ask_for_none(scope)
+
+    def _ask_for_none(self, scope: str) -> None:
+        """Ask for a workspace that is not there: an empty list is what any host may answer, and this is not."""
+        group = scope.rstrip("/") if "/resourcegroups/" in scope.casefold() else f"{scope.rstrip('/')}{_NO_GROUP}"
+        with suppress(RecordNotFoundError):
+            ask_arm(self._rest, f"{self._arm_endpoint}{group}{_BELOW}/{_NONE}", version=_WORKSPACES)
 
     def list_runs(self, workspace: WorkspaceId, *, page: str = "", archived: bool = False) -> InventoryPage:
         """Return root runs, newest first."""

@@ -114,10 +114,11 @@ def ask_arm(rest: RestClient, url: str, *, version: str) -> Json:
     Read a resource or a list of them; an answer that is not in the words of Azure Resource Manager is no answer.
 
     Each of its errors has {error: {code, message}} (Azure/azure-resource-manager-rpc, common-api-details.md), a
-    resource has an `id`, a list a `value`. Another host that the setting names by mistake must not make a workspace
-    seem gone.
+    resource has its own path as `id`, a list has in `value` what is at its path. Another host that the setting names by
+    mistake must not make a workspace seem gone.
     """
     advice = "Is LINEAGE_ARM_ENDPOINT the address of Azure Resource Manager?"
+    path = urlsplit(url).path.casefold()
     try:
         body = rest.get(url, params={"api-version": version})
     except (RecordNotFoundError, RequestRefusedError) as error:
@@ -126,9 +127,24 @@ def ask_arm(rest: RestClient, url: str, *, version: str) -> Json:
         if code and not code.isdecimal():
             raise
         raise ServiceUnavailableError(f"{error} {advice}") from error
-    if not isinstance(body, dict) or body.keys().isdisjoint({"id", "value"}):
-        raise ServiceUnavailableError(f"{url}: the answer is neither a resource nor a list. {advice}")
-    return body
+    match body:
+        case {"id": str(arm_id)} if arm_id.casefold().rstrip("/") == path:
+            return body
+        case {"value": list(items)} if _is_of_a_list(path) and all(_is_below(path, item) for item in items if item):
+            return body
+    raise ServiceUnavailableError(f"{url}: the answer is neither this resource nor a list of what is there. {advice}")
+
+
+def _is_of_a_list(path: str) -> bool:
+    """Whether a path ends with a type, and not with the name of a resource."""
+    return path.count("/") % 2 == 1
+
+
+def _is_below(path: str, item: object) -> bool:
+    """Whether an item of a list is at its path; that of a subscription has what is in its groups."""
+    scope, _, kind = path.partition("/providers/")
+    arm_id = str(item.get("id", "")).casefold() if isinstance(item, dict) else ""
+    return arm_id.startswith(f"{scope}/") and f"/providers/{kind}/" in arm_id
 
 
 def list_guids(rest: RestClient, arm_endpoint: str, scope: str) -> dict[str, WorkspaceId]:
