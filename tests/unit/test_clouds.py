@@ -71,7 +71,7 @@ def test_link_to_studio_is_that_of_the_cloud(cloud: Cloud) -> None:
 
         def get(self, url: str, **_: object) -> Json:
             properties = {"discoveryUrl": "https://x/discovery", "workspaceId": "guid"}
-            return {"id": "/subscriptions/s", "name": "ws", "properties": properties, "api": "https://x"}
+            return {"id": urlsplit(url).path, "name": "ws", "properties": properties, "api": "https://x"}
 
     services = Services(settings_of(cloud))
     services.rest = Answers()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from shared.clouds import PUBLIC
 from shared.errors import RecordNotFoundError, RequestRefusedError, ServiceUnavailableError, UnreadableAnswerError
@@ -118,7 +118,7 @@ def ask_arm(rest: RestClient, url: str, *, version: str) -> Json:
     mistake must not make a workspace seem gone.
     """
     advice = "Is LINEAGE_ARM_ENDPOINT the address of Azure Resource Manager?"
-    path = urlsplit(url).path.casefold()
+    path = unquote(urlsplit(url).path).casefold()
     try:
         body = rest.get(url, params={"api-version": version})
     except (RecordNotFoundError, RequestRefusedError) as error:
