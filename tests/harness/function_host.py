@@ -30,6 +30,8 @@ SCHEDULE = "0 0 0 1 1 *"
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 60.0
+_CLOUD_OF_SDK = "AZUREML_CURRENT_CLOUD"
+"""azure-ai-ml sets it for its own process; one that begins with an unknown cloud in it can't import the SDK."""
 _LAUNCHER = """
 import http.client, json, logging, os, runpy, sys
 
@@ -116,7 +118,7 @@ class FunctionHost:
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603
                 [*command, "--journal", str(self._journal.file)],
-                env={**os.environ, **settings},
+                env={**{name: each for name, each in os.environ.items() if name != _CLOUD_OF_SDK}, **settings},
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ import pytest
 
 from shared.catalog.entities import Entity
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LeaseHeldError, ServiceUnavailableError
+from shared.errors import ClaimHeldError, LeaseHeldError, ServiceUnavailableError
 from shared.intake.event_types import ModelSubject, RunSubject, Subject
 from shared.model import AssetId, RunTree
 from shared.publishing import engine
@@ -19,7 +19,7 @@ from shared.publishing.plan import Outcome
 from shared.state.ports import Lease, Row
 from shared.state.sqlite import Database, SqliteLeases, SqliteLedger
 from tests.harness.fakes import FakeCatalog, FakeClock, FakeRunSource, FakeWritten
-from tests.unit.examples import WORKSPACE, answers, at, event, model, run, short, tree, ws
+from tests.unit.examples import LAKE_URL, WORKSPACE, answers, at, event, model, run, short, tree, ws
 
 ROOT, MODEL = ws("runs/train"), ws("models/churn/versions/1")
 TRAINED = RunSubject("train")
@@ -41,6 +41,16 @@ class Watched(SqliteLeases):
     before_acquire: Steps = ()
     after_acquire: Steps = ()
     on_renew: Steps = ()
+    before_claims: tuple[Callable[[], object], ...] = ()
+    """What happens before the first claim, the second, and so on."""
+    claimed: tuple[str, ...] = ()
+
+    def claim(self, names: Sequence[str], *, holder: str, duration: timedelta) -> None:
+        if self.before_claims:
+            step, *self.before_claims = self.before_claims  # type: ignore[assignment]
+            step()
+        super().claim(names, holder=holder, duration=duration)
+        self.claimed += tuple(names)
 
     def acquire(self, name: str, *, holder: str, duration: timedelta) -> Lease | None:
         for step in self.before_acquire:
@@ -83,8 +93,9 @@ class Desk:
         self.source, self.catalog, self.ledger = FakeRunSource(ANSWERS), SlowCatalog(), SqliteLedger(database)
         self.leases, self.rivals = Watched(database), SqliteLeases(database)
 
-    def publish(self, subject: Subject = TRAINED, *, force: bool = False) -> Outcome:
+    def publish(self, subject: Subject = TRAINED, *, force: bool = False, claim_tries: int = 1) -> Outcome:
         publisher = Publisher(self.source, self.catalog, self.ledger, self.leases, now=self.clock)
+        publisher.claim_tries = claim_tries
         return publisher.publish(event(subject), force=force)
 
     def rival_takes(self) -> bool:
@@ -420,3 +431,93 @@ def test_event_of_a_tree_that_another_thread_publishes_waits_and_reads_nothing(d
         source.goes_on.set()
         assert (first.result(10).outcome, second.result(10).outcome) == ("published", "skipped")
     assert not source.has_second.is_set()
+
+
+SHARED = [ws("experiments/churn"), f"{LAKE_URL}/raw"]
+"""What both runs of these tests have in common: the first of them creates it."""
+
+
+def rival_claims(desk: Desk, names: Sequence[str] = SHARED) -> bool:
+    """Whether a rival can claim names; it has them then."""
+    try:
+        desk.rivals.claim(names, holder="rival", duration=LEASE)
+    except ClaimHeldError:
+        return False
+    return True
+
+
+def test_what_others_may_create_too_is_claimed_before_it_is_written_and_free_afterwards(desk: Desk) -> None:
+    """What carries the id of the run is not: its lease is enough."""
+    during: list[bool] = []
+    desk.catalog.during_write = [lambda: during.extend(rival_claims(desk, [name]) for name in SHARED)]
+    desk.publish()
+    assert during == [False, False]
+    assert ROOT not in desk.leases.claimed
+    assert rival_claims(desk)
+
+
+def test_what_is_known_to_exist_is_not_claimed(desk: Desk) -> None:
+    """Of a run that reads the same data, only what it wrote."""
+    desk.publish(RunSubject("other"))
+    known = desk.leases.claimed
+    assert desk.publish().outcome == "published"
+    assert desk.leases.claimed == (*known, f"{LAKE_URL}/out")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_name_that_another_worker_has_claimed_keeps_the_whole_write_waiting(desk: Desk, name: str) -> None:
+    """The message comes back as for a lease; nothing is written or noted, and nothing is held meanwhile."""
+    assert rival_claims(desk, [name])
+    with pytest.raises(ClaimHeldError, match=f"is creating {name}"):
+        desk.publish()
+    assert (desk.catalog.sent, desk.ledger.list_rows("run")) == ([], [])
+    assert desk.rival_takes()
+    assert rival_claims(desk, [each for each in SHARED if each != name])
+
+
+def test_claim_that_is_given_up_while_we_wait_lets_us_go_on_in_the_same_attempt(desk: Desk) -> None:
+    """The time of a request or two, for which no message has to come back."""
+    assert rival_claims(desk)
+    desk.leases.before_claims = (lambda: None, lambda: desk.rivals.release(SHARED, holder="rival"))
+    assert desk.publish(claim_tries=1).outcome == "published"
+
+
+def test_claim_of_a_worker_that_died_ends_with_its_duration(desk: Desk) -> None:
+    """It delays the others, and loses nothing."""
+    assert rival_claims(desk)
+    desk.passes(LEASE)
+    assert desk.publish().outcome == "published"
+
+
+def test_what_another_worker_has_created_while_we_waited_is_not_written_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have planned it as new; the second write has only what is its own."""
+    assert rival_claims(desk, [f"{LAKE_URL}/else"])
+
+    def rival_is_done(_: float) -> None:
+        desk.rivals.release([f"{LAKE_URL}/else"], holder="rival")
+        desk.rival_publishes(TRAINED)
+
+    monkeypatch.setattr("shared.publishing.engine.time.sleep", rival_is_done)
+    assert desk.publish(RunSubject("other"), claim_tries=1).outcome == "published"
+    assert not {*SHARED} & {*desk.catalog.sent[-1]}
+    assert f"{LAKE_URL}/else" in desk.catalog.sent[-1]
+
+
+def test_model_left_for_the_writer_of_its_run_is_claimed_too(desk: Desk) -> None:
+    """Two events about one version may come at once."""
+    desk.rival_takes()
+    assert rival_claims(desk, [MODEL])
+    with pytest.raises(ClaimHeldError):
+        desk.publish(REGISTERED)
+    assert desk.catalog.sent == []
+
+
+def test_what_a_refusal_brings_to_light_as_new_is_claimed_before_it_is_written(desk: Desk) -> None:
+    """The ledger believed that the catalog had it, and someone has deleted it there."""
+    desk.publish(RunSubject("other"))
+    del desk.catalog.entities[QualifiedName(SHARED[1])]
+    desk.leases.claimed = ()
+    assert desk.publish().outcome == "published"
+    assert SHARED[1] in desk.leases.claimed
