@@ -13,7 +13,7 @@ from benchmarks.backfill import measure_backfill
 from benchmarks.indexing import measure_indexing
 from benchmarks.publication import measure_publication
 from benchmarks.receiving import measure_bursts, measure_receiving
-from benchmarks.scale import measure_rematching, measure_reporting, measure_scale
+from benchmarks.scale import measure_letters, measure_rematching, measure_reporting, measure_scale
 from benchmarks.table import measure_table
 from benchmarks.throughput import measure_throughput
 
@@ -28,6 +28,7 @@ def main() -> int:
         "table": lambda _: measure_table(),
         "throughput": lambda options: measure_throughput(options.events),
         "scale": lambda options: measure_scale(options.rows),
+        "letters": lambda options: measure_letters(options.letters),
         "rematching": lambda _: measure_rematching(),
         "reporting": lambda options: measure_reporting(options.reported),
         "backfill": lambda options: measure_backfill(options.runs),
@@ -37,6 +38,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=backfill.RUNS, help="runs that are backfilled")
     parser.add_argument("--events", type=int, default=throughput.EVENTS, help="events that go through the whole path")
     parser.add_argument("--rows", type=int, nargs="+", default=scale.ROWS, help="rows of the ledger, fewest first")
+    parser.add_argument(
+        "--letters", type=int, nargs="+", default=scale.OPEN_LETTERS, help="open dead letters, fewest first"
+    )
     parser.add_argument("--reported", type=int, nargs="+", default=scale.REPORTED, help="OpenLineage events of one run")
     options = parser.parse_args()
     if unknown := set(options.names) - set(measure):

@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,6 +39,7 @@ STEPS = (20, 40, 80)
 REPORTED = (100, 1_000)
 WORKSPACES = 20
 LETTERS = 2_000
+OPEN_LETTERS = (1_000, 10_000, 100_000)
 MOST = 1.5
 """Times what it costs with the fewest rows."""
 _OF_A_RUN = 4
@@ -44,6 +47,7 @@ _OF_A_RUN = 4
 _NAMESPACE = "scale"
 _AT_ONCE = 2_000
 _ROUNDS, _EVENTS = 5, 10
+_THREADS = 8
 _VISIBILITY = timedelta(minutes=10)
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _JOB = {"kind": "command", "experiment": "scale", "command": "python x.py", "outputs": {"out": {"type": "uri_folder"}}}
@@ -213,6 +217,21 @@ def measure_reporting(events: Sequence[int] = REPORTED) -> Table:
     return table
 
 
+def measure_letters(numbers: Sequence[int] = OPEN_LETTERS) -> Table:
+    """Measure with more and more open dead letters, on Azurite: they are listed 5,000 to a request."""
+    table = Table(title="Open dead letters: requests to the storage / to Azure ML and the catalog / CPU")
+    for heading in ("open", "tick", "lineage status"):
+        table.add_column(heading, justify="right")
+    with _measured(AZURITE) as measured, ThreadPoolExecutor(_THREADS) as threads:
+        put = 0
+        for number in numbers:
+            list(threads.map(partial(_put_letter, measured.services), range(put, number)))
+            put = number
+            tick = measured.measure(measured.services.reconciler.tick)
+            table.add_row(f"{number:,}", str(tick), str(measured.measure(measured.status)))
+    return table
+
+
 def measure_scale(rows: Sequence[int] = ROWS, letters: int = LETTERS) -> Table:
     """Measure at each number of rows, on Azurite as far as it takes them, and in a SQLite file."""
     table = Table(
@@ -269,10 +288,14 @@ def _measured(name: str, *, letters: int = 0, workspaces: int = 1) -> Iterator[M
             services.state.ledger._database._connection.set_trace_callback(stored.append)
         measured = Measured(emulated, services, storage, stored, table)
         for number in range(letters):
-            reason = "MalformedEvent" if number % 2 else "RecordNotFound"
-            services.dead_letters.put(reason=reason, detail="why", body="{}", attempts=1, id=f"letter-{number}")
+            _put_letter(services, number)
         measured.settle()
         yield measured
+
+
+def _put_letter(services: Services, number: int) -> None:
+    reason = "MalformedEvent" if number % 2 else "RecordNotFound"
+    services.dead_letters.put(reason=reason, detail="why", body="{}", attempts=1, id=f"letter-{number}")
 
 
 @contextmanager

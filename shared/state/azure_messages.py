@@ -8,9 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote, unquote
+from xml.etree import ElementTree
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import ContainerClient, ContentSettings
 from azure.storage.queue import QueueClient, QueueMessage
 
@@ -110,13 +115,31 @@ class AzureDeadLetters:
     def count_open(self) -> Mapping[str, OpenLetters]:
         return count_by_reason((reason, at) for _, reason, at in self._list())
 
-    def _list(self) -> Iterator[tuple[str, str, datetime]]:
-        """Yield the name, the reason and the time of each that is open, 5,000 to a request."""
+    def _list(self) -> Sequence[tuple[str, str, datetime]]:
+        """
+        Return the name, the reason and the time of each that is open, 5,000 to a request.
+
+        The SDK takes four times as long to make an object of each blob as it takes to read these of its answer (Blob
+        service REST API, List Blobs).
+        """
+        found = list[tuple[str, str, datetime]]()
+
+        def read(response: PipelineResponse[Any, Any]) -> None:
+            if response.http_response.status_code != HTTPStatus.OK:
+                return  # raised or tried again by the SDK
+            for blob in ElementTree.fromstring(response.http_response.body()).iter("Blob"):  # noqa: S314 - so does the SDK
+                at = blob.findtext("Metadata/at")
+                modified = blob.findtext("Properties/Last-Modified", "")
+                moment = datetime.fromisoformat(at) if at else parsedate_to_datetime(modified)
+                found.append((blob.findtext("Name", ""), unquote(blob.findtext("Metadata/reason", "")), moment))
+
         with _blob_errors(self._container, "list"):
-            for blob in self._container.list_blobs(name_starts_with=f"{_OPEN}/", include=["metadata"]):
-                metadata = blob.metadata or {}
-                at = datetime.fromisoformat(metadata["at"]) if "at" in metadata else blob.last_modified
-                yield blob.name, unquote(metadata.get("reason", "")), at
+            pages = self._container.list_blob_names(
+                name_starts_with=f"{_OPEN}/", params={"include": "metadata"}, raw_response_hook=read
+            )
+            for _ in pages.by_page():
+                pass
+        return found
 
     def close(self, dead_letter_id: str) -> None:
         letter = self._read(_name(_OPEN, dead_letter_id))
