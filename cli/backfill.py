@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import moment
+from cli.output import say
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -77,15 +78,13 @@ def backfill(
     try:
         counts = _show(advances, quiet=as_json)
     except KeyboardInterrupt:
-        click.echo("Interrupted. The same command goes on from here; with --restart it begins again.", err=True)
+        say("Interrupted. The same command goes on from here; with --restart it begins again.", err=True)
         sys.exit(1)
     if as_json:
-        click.echo(
-            json.dumps({"workspaces": len({section.workspace for section in sections}), **_summary(counts, direct)})
-        )
+        say(json.dumps({"workspaces": len({section.workspace for section in sections}), **_summary(counts, direct)}))
     else:
         words = [f"{count} {name.replace('_', ' ')}" for name, count in _summary(counts, direct).items()]
-        click.echo(", ".join(words))
+        say(", ".join(words))
     sys.exit(1 if counts.get(FAILED) or counts.get(DEAD_LETTERED) else 0)
 
 
@@ -142,7 +141,7 @@ def _publish_here(services: "Services") -> "Deliver":
             for report in drain(services, queue, handle=handle):
                 reason = report.outcome.reason
                 if report.failed:
-                    click.echo(report.to_line(), err=True)
+                    say(report.to_line(), err=True)
                 if report.failed and reason.startswith(("AccessDenied:", "ServiceUnavailable:")):
                     unavailable += 1
                 elif report.outcome.outcome != CAME_BACK:
@@ -197,12 +196,12 @@ def _show(advances: "Iterator[Advance]", *, quiet: bool) -> Mapping[str, int]:
             progress.update(task, description=_words(advance))
             if advance.resumed and not resumed:
                 resumed = True
-                click.echo("Going on where this command was interrupted; --restart begins again.", err=True)
+                say("Going on where this command was interrupted; --restart begins again.", err=True)
             if advance.failure:
                 what = f"{advance.section.workspace.name}, {advance.section.kind}"
-                click.echo(f"{what}: {advance.failure.reason}: {advance.failure}", err=True)
+                say(f"{what}: {advance.failure.reason}: {advance.failure}", err=True)
     if counts.get("failed"):
-        click.echo("What failed was not gone through to its end; the same command goes on there.", err=True)
+        say("What failed was not gone through to its end; the same command goes on there.", err=True)
     return counts
 
 

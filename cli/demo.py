@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output import say, say_text
+
 if TYPE_CHECKING:
     from cli.session import Report
     from emulator.client import Request
@@ -50,20 +52,20 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
         raise click.UsageError(f"the page needs packages that are not installed: {INSTALL}")
     with Emulator(scenario=_SCENARIO) as emulator:
         services = Services(Settings.from_env(emulator.environment()))
-        click.echo(f"Azure ML and Purview are emulated at {emulator.url}.")
+        say(f"Azure ML and Purview are emulated at {emulator.url}.")
         services.catalog.apply_types(services.catalog.plan_types())
-        click.echo("The catalog's types are installed.\n")
+        say("The catalog's types are installed.", "")
 
         reports = []
         for report in publish(emulator, services, seed=seed):
             reports.append(report)
-            click.echo(report.to_line())
+            say(report.to_line())
         publishing = emulator.control.requests()
 
         model = find_asset(services.catalog, _ASSET)  # its latest version, which search may not know yet
         graph = read_graph(Walker(services.lineage), model.guid, limit=1000)
-        click.echo(f"\nLineage of {_ASSET}, as the catalog has it:\n\n{to_text(graph, model.guid)}")
-        click.echo(f"\n{_dead_letters(services)}\n\n{_requests(publishing)}")
+        say_text(f"\nLineage of {_ASSET}, as the catalog has it:\n\n{to_text(graph, model.guid)}")
+        say("", *_dead_letters(services), "", _requests(publishing))
         if out:
             _write(
                 out,
@@ -74,11 +76,11 @@ def demo(*, out: Path | None, explore: bool, seed: int) -> None:
                     "report.json": _to_report(reports, services, publishing),
                 },
             )
-            click.echo(f"\nWritten to {out}: entities.json, lineage.json, lineage.mmd, report.json")
+            say("", f"Written to {out}: entities.json, lineage.json, lineage.mmd, report.json")
         if explore:
             explore_catalog(services, _ASSET, port=0, browser=True)
         elif is_installed():
-            click.echo("\nTo look at it in the browser: lineage demo --explore")
+            say("", "To look at it in the browser: lineage demo --explore")
     expected = Counter(report.outcome.outcome for report in reports)["dead_lettered"] == 1
     sys.exit(0 if expected else 1)
 
@@ -97,10 +99,10 @@ def publish(emulator: "Emulator", services: "Services", *, seed: int) -> Iterato
     yield from drain(services, queue)
 
 
-def _dead_letters(services: "Services") -> str:
+def _dead_letters(services: "Services") -> list[str]:
     letters = services.dead_letters.list_open()
-    lines = [f"  {letter.reason}: {letter.detail}\n    {letter.body}" for letter in letters]
-    return "\n".join([f"Dead letters ({len(letters)}), each with its reason and what came:", *lines])
+    lines = [line for each in letters for line in (f"  {each.reason}: {each.detail}", f"    {each.body}")]
+    return [f"Dead letters ({len(letters)}), each with its reason and what came:", *lines]
 
 
 def _requests(requests: "list[Request]") -> str:

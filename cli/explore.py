@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import click
 
+from cli.output import say
+
 if TYPE_CHECKING:
     from shared.bootstrap import Services
 
@@ -55,13 +57,13 @@ def explore_catalog(services: "Services", asset: str, *, port: int, browser: boo
         raise click.UsageError(f"port {port} cannot be used ({error}); --port 0 takes any that is free") from error
     query = f"?{urlencode({'asset': asset})}" if asset else ""
     url = f"http://{HOST}:{server.port}/{query}"
-    click.echo(f"Lineage is shown at {url} (Ctrl-C ends it).")
+    say(f"Lineage is shown at {url} (Ctrl-C ends it).")
     sys.stdout.flush()
     if browser:
         webbrowser.open(url)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        click.echo("")
+        say("")
     finally:
         server.server_close()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output import say, say_text
+
 if TYPE_CHECKING:
     from questions.impact import Impact, Reached
     from questions.origin import Origin
@@ -54,17 +56,17 @@ def show(*, asset: str, as_json: bool, mermaid: bool, explain: bool, limit: int)
     found = find_asset(services.catalog, asset)
     graph = read_graph(Walker(services.lineage), found.guid, limit=limit)
     if len(graph) >= limit:
-        click.echo(f"The graph goes on: --limit {limit} is reached.", err=True)
+        say(f"The graph goes on: --limit {limit} is reached.", err=True)
     if explain and as_json:
-        click.echo(json.dumps(to_explained_json(graph, services.ledger), indent=2))
+        say_text(json.dumps(to_explained_json(graph, services.ledger), indent=2))
     elif explain:
-        click.echo(to_explained_text(graph, found.guid, services.ledger))
+        say_text(to_explained_text(graph, found.guid, services.ledger))
     elif as_json:
-        click.echo(json.dumps(to_json(graph), indent=2))
+        say_text(json.dumps(to_json(graph), indent=2))
     else:
-        click.echo(to_mermaid(graph) if mermaid else to_text(graph, found.guid))
+        say_text(to_mermaid(graph) if mermaid else to_text(graph, found.guid))
         if not mermaid and (served := read_history(services.ledger, found.ref.qualified_name)):
-            click.echo("\n".join(["", "Served:", *(f"  {format_serving(each)}" for each in served)]))
+            say("", "Served:", *(f"  {format_serving(each)}" for each in served))
 
 
 @click.command(short_help="What an asset was made of: source data, runs, packages.")
@@ -88,9 +90,9 @@ def origin(*, asset: str, as_json: bool) -> None:
     services = open_reading_services()
     answer = find_origin(Walker(services.lineage), find_asset(services.catalog, asset).guid)
     if as_json:
-        click.echo(json.dumps(origin_json(answer), indent=2, ensure_ascii=False))
+        say_text(json.dumps(origin_json(answer), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_origin_lines(answer)))
+        say(*_origin_lines(answer))
 
 
 def _origin_lines(answer: "Origin") -> "Iterator[str]":
@@ -155,11 +157,11 @@ def impact(*, asset: str, live: bool, as_json: bool, mermaid: bool) -> None:
     services = open_reading_services()
     answer = find_impact(Walker(services.lineage), find_asset(services.catalog, asset).guid)
     if as_json:
-        click.echo(json.dumps(impact_json(answer, live=live), indent=2, ensure_ascii=False))
+        say_text(json.dumps(impact_json(answer, live=live), indent=2, ensure_ascii=False))
     elif mermaid:
-        click.echo(to_mermaid(join(each.path for each in answer.reached if each.live or not live)))
+        say_text(to_mermaid(join(each.path for each in answer.reached if each.live or not live)))
     else:
-        click.echo("\n".join(_impact_lines(answer, live=live)))
+        say(*_impact_lines(answer, live=live))
 
 
 def _impact_lines(answer: "Impact", *, live: bool) -> "Iterator[str]":
@@ -218,9 +220,9 @@ def packages(*, requirement: str, live: bool, as_json: bool) -> None:
     uses = find_uses(walker, wanted, [each.guid for each in found], [each.guid for each in deployments])
     shown = [use for use in uses if use.live or not live]
     if as_json:
-        click.echo(json.dumps({"requirement": str(wanted), "uses": uses_json(shown)}, indent=2, ensure_ascii=False))
+        say_text(json.dumps({"requirement": str(wanted), "uses": uses_json(shown)}, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_use_lines(shown, str(wanted), live=live)))
+        say(*_use_lines(shown, str(wanted), live=live))
 
 
 def _use_lines(uses: "Sequence[Use]", wanted: str, *, live: bool) -> "Iterator[str]":
@@ -272,16 +274,14 @@ def openlineage(*, asset: str, target: str, limit: int) -> None:
     found = find_asset(services.catalog, asset)
     connected = read_connected(Walker(services.lineage), found.guid, limit=limit)
     if connected.is_cut:
-        click.echo(f"The graph goes on: --limit {limit} is reached.", err=True)
+        say(f"The graph goes on: --limit {limit} is reached.", err=True)
     announcements = to_run_events(connected.entities, at=services.now(), written=connected.written)
     for event in (event for each in announcements for event in each.events):
         if outlet:
             outlet.emit(event)
         else:
-            click.echo(Serde.to_json(event))
-    click.echo(
-        f"{sum(len(each.events) for each in announcements)} events about {len(announcements)} processes.", err=True
-    )
+            say(Serde.to_json(event))
+    say(f"{sum(len(each.events) for each in announcements)} events about {len(announcements)} processes.", err=True)
 
 
 def _parse_target(target: str) -> str:

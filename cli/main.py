@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from cli.output import say
 from shared.errors import ConfigurationError, LineageError
+from shared.printable import lines_of, one_line
 
 FAILED, USAGE = 1, 2
 
@@ -48,13 +50,13 @@ class _Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
-            click.echo("The app settings are not right:", err=True)
+            say("The app settings are not right:", err=True)
             for problem in error.problems:
-                click.echo(f"  {problem}", err=True)
+                say(f"  {problem}", err=True)
             sys.exit(USAGE)
         except LineageError as error:
             self._refuse_question(ctx, error)
-            click.echo(f"{error.reason}: {error}", err=True)
+            say(f"{error.reason}: {error}", err=True)
             sys.exit(FAILED)
 
     def _refuse_question(self, ctx: click.Context, error: LineageError) -> None:
@@ -67,12 +69,12 @@ class _Verbs(click.Group):
         from questions.find import AmbiguousAssetError, AssetNotFoundError
 
         if isinstance(error, AssetNotFoundError):
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(one_line(str(error))) from error
         if isinstance(error, AmbiguousAssetError):
             verb = ctx.invoked_subcommand or ""
             command = self.get_command(ctx, verb)
             usage_of = click.Context(command, parent=ctx, info_name=verb) if command else ctx
-            raise click.UsageError(str(error), usage_of) from error
+            raise click.UsageError(lines_of(str(error)), usage_of) from error
 
 
 class _Facts(logging.Formatter):
@@ -82,7 +84,9 @@ class _Facts(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: value for name, value in vars(record).items() if name not in self._OWN and value not in ("", {})}
-        return " ".join([super().format(record), *(f"{name}={value}" for name, value in facts.items())])
+        return " ".join(
+            [lines_of(super().format(record)), *(one_line(f"{name}={value}") for name, value in facts.items())]
+        )
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

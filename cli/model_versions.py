@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output import say, say_text
+
 if TYPE_CHECKING:
     from questions.diff import Difference
     from shared.catalog.entities import Found
@@ -43,9 +45,9 @@ def diff(*, before: str, after: str, as_json: bool) -> None:
     differences = find_differences(walker, one, other)
     if as_json:
         document = differences_json(walker.asset(one), walker.asset(other), differences)
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say_text(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_lines(walker.asset(one).name, walker.asset(other).name, differences)))
+        say(*_lines(walker.asset(one).name, walker.asset(other).name, differences))
 
 
 def _lines(before: str, after: str, differences: "Sequence[Difference]") -> "Iterator[str]":
@@ -108,7 +110,7 @@ def audit(*, asset: str, out: Path | None, at: datetime | None, as_json: bool) -
     except FileExistsError as error:
         raise click.UsageError(f"{out} exists already; an audit never replaces one") from error
     for name, digest in hashes.items():
-        click.echo(f"{digest}  {name}" if name != MANIFEST else f"{digest}  {name} (keep this one)")
+        say(f"{digest}  {name}" if name != MANIFEST else f"{digest}  {name} (keep this one)")
 
 
 def _print_history(ledger: "Ledger", endpoint: "Found", *, at: datetime | None, as_json: bool) -> None:
@@ -119,7 +121,7 @@ def _print_history(ledger: "Ledger", endpoint: "Found", *, at: datetime | None, 
         history = serving_at(history, at.replace(tzinfo=UTC))
     if as_json:
         document = {"endpoint": endpoint.ref.qualified_name, "served": history_json(history)}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say_text(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         nothing = f"Nothing is known of what {endpoint.name} served{' then' if at else ''}."
-        click.echo("\n".join(map(format_serving, history)) or nothing)
+        say(*map(format_serving, history) if history else [nothing])

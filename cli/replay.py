@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import moment
+from cli.output import say, say_text
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -95,7 +96,7 @@ def replay(
         closed = _read_dead_letters(services, reason=reason, since=since, ids=ids).events
         for letter in closed:
             services.dead_letters.close(letter.closes)
-        click.echo(json.dumps({"closed": len(closed)}) if as_json else f"{len(closed)} closed.")
+        say(json.dumps({"closed": len(closed)}) if as_json else f"{len(closed)} closed.")
         return
     replaying = _Replay(services, direct=direct, force=force, dry_run=dry_run, as_json=as_json)
     if dead_letters:
@@ -200,7 +201,7 @@ class _Replay:
         """Report a file that cannot be read."""
         self.failed += 1
         problem = {"file": name, "error": error.reason, "detail": str(error)}
-        click.echo(json.dumps(problem) if self.as_json else f"{name}: left where it is: {error.reason}: {error}")
+        say(json.dumps(problem) if self.as_json else f"{name}: left where it is: {error.reason}: {error}")
 
     def _messages(self, batch: Batch) -> Iterator[str]:
         from shared.intake.message import REPLAY
@@ -237,30 +238,28 @@ class _Replay:
             if report.outcome.outcome != CAME_BACK:
                 self.counts[report.outcome.outcome] += 1
             self.failed += report.outcome.outcome == DEAD_LETTERED
-            click.echo(json.dumps(report.to_json()) if self.as_json else report.to_line())
+            say(json.dumps(report.to_json()) if self.as_json else report.to_line())
         left = queue.next_visible_at()
         if left:
             self.failed += 1
-            click.echo(
-                f"Messages are left on the queue; the next is due at {left:%H:%M:%S} UTC. Replay again then.", err=True
-            )
+            say(f"Messages are left on the queue; the next is due at {left:%H:%M:%S} UTC. Replay again then.", err=True)
         return not left
 
     def _print_counts(self, *, any_event: bool) -> None:
         dead_lettered = self.counts["dead_lettered"]
         if not any_event and not self.as_json:
-            click.echo("There is nothing to replay.")
+            say("There is nothing to replay.")
         elif self.dry_run or (self.direct and self.as_json):
             return
         elif self.direct:
-            click.echo(", ".join(f"{count} {name.replace('_', '-')}" for name, count in sorted(self.counts.items())))
+            say(", ".join(f"{count} {name.replace('_', '-')}" for name, count in sorted(self.counts.items())))
         elif self.as_json:
-            click.echo(json.dumps({**self.counts, "enqueued": self.counts["enqueued"]}))
+            say(json.dumps({**self.counts, "enqueued": self.counts["enqueued"]}))
         else:
             enqueued = self.counts["enqueued"]
-            click.echo(f"{enqueued} {'event is' if enqueued == 1 else 'events are'} on the queue.")
+            say(f"{enqueued} {'event is' if enqueued == 1 else 'events are'} on the queue.")
             if dead_lettered:
-                click.echo(f"{dead_lettered} dead-lettered: too large for the queue.")
+                say(f"{dead_lettered} dead-lettered: too large for the queue.")
 
 
 def _print_plans(services: "Services", events: Iterable[str], *, as_json: bool) -> int:
@@ -281,10 +280,10 @@ def _print_plans(services: "Services", events: Iterable[str], *, as_json: bool) 
         except LineageError as error:
             failed += 1
             problem = {"event_type": event_type, "event_id": event_id, "error": error.reason, "detail": str(error)}
-            click.echo(json.dumps(problem) if as_json else f"{event_type} {event_id}: {error.reason}: {error}")
+            say(json.dumps(problem) if as_json else f"{event_type} {event_id}: {error.reason}: {error}")
             continue
         as_object = {"event_type": event_type, "event_id": event_id, **_to_json(plan)}
-        click.echo(json.dumps(as_object) if as_json else _to_text(event_type, plan))
+        say_text(json.dumps(as_object) if as_json else _to_text(event_type, plan))
     return failed
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import click
-
+from cli.output import say
 from shared.bootstrap import Services
 from shared.intake.deliver import Redelivery, handle_next
 from shared.intake.message import MessageBody
@@ -112,7 +111,7 @@ def drain(
             return
         seconds = max((next_at - services.now()).total_seconds(), 0.0)
         if seconds > _SILENT_WAIT:
-            click.echo(f"Waiting {seconds:.0f} s for messages that come back.", err=True)
+            say(f"Waiting {seconds:.0f} s for messages that come back.", err=True)
         time.sleep(seconds)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output import say, say_text
+
 if TYPE_CHECKING:
     from questions.health import Health
     from shared.reconciling.coverage import Coverage, Gap
@@ -47,11 +49,11 @@ def status(*, show_all: bool, check: bool, as_json: bool) -> None:
         letters = document.pop("dead_letters")
         settings = {"settings": wrong} if wrong else {}
         queues = {"queue": waiting, "poison": poison}
-        click.echo(json.dumps({**settings, **document, **queues, "dead_letters": letters}, indent=2))
+        say_text(json.dumps({**settings, **document, **queues, "dead_letters": letters}, indent=2))
     else:
         limit = None if show_all else _NAMES
         blocks = [*([wrong] if wrong else []), *_to_text(health, waiting, poison, limit=limit)]
-        click.echo("\n\n".join("\n".join(lines) for lines in blocks))
+        say(*(line for number, lines in enumerate(blocks) for line in ([""] if number else []) + lines))
     sys.exit(1 if check and (wrong or poison or health.dead_letters or not health.is_covered) else 0)
 
 

@@ -11,6 +11,7 @@ from explorer.node import Node, node_of
 from explorer.scene import Scene
 from questions.draw import to_mermaid
 from shared.catalog.qualified_names import QualifiedName
+from shared.printable import one_line
 from shared.purview.reader import Asset
 
 HEADER = ("record", "id", "name", "kind", "type", "qualified_name", "status", "time", "from", "to")
@@ -134,8 +135,8 @@ def scene_to_csv(scene: Scene) -> str:
 
 
 def _plain(text: str) -> str:
+    r"""
+    >>> _plain("=HYPERLINK(1)"), _plain("loan.csv"), _plain("\x1b[2J")
+    ("'=HYPERLINK(1)", 'loan.csv', '\\u001b[2J')
     """
-    >>> _plain("=HYPERLINK(1)"), _plain("loan.csv")
-    ("'=HYPERLINK(1)", 'loan.csv')
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return one_line(f"'{text}" if text.startswith(_FORMULA) else text)

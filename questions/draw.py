@@ -12,6 +12,7 @@ from rich.tree import Tree
 from questions.diff import SECTIONS, Difference
 from questions.walk import Walker
 from shared.catalog.kinds import kind_of
+from shared.printable import one_line
 from shared.purview.reader import Asset
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ Json = dict[str, Any]
 
 _WIDTH = 100_000
 """Nothing is ever wrapped or cut: a terminal does that better, and a chain of runs is deep."""
+_ENTITIES = str.maketrans({sign: f"#{ord(sign)};" for sign in '#"<>&`'})
+"""What Mermaid, or the page that it draws on, would read as its own; its entity codes are numbers after a #."""
 
 
 def read_graph(walker: Walker, guid: str, *, limit: int) -> "nx.DiGraph[str]":
@@ -60,7 +63,7 @@ def to_mermaid(graph: "nx.DiGraph[str]") -> str:
     lines = ["flowchart LR"]
     for guid in order:
         opening, closing = ('(["', '"])') if kind_of(asset_of(graph, guid).type_name).is_process else ('["', '"]')
-        label = label_of(graph, guid).plain.replace('"', "#quot;")
+        label = label_of(graph, guid).plain.translate(_ENTITIES)
         lines.append(f"    {number[guid]}{opening}{label}{closing}")
     edges = sorted((number[source], number[target]) for source, target in graph.edges)
     return "\n".join([*lines, *(f"    {source} --> {target}" for source, target in edges)])
@@ -89,7 +92,7 @@ def to_text(graph: "nx.DiGraph[str]", guid: str) -> str:
         trees.append(tree)
     console = Console(width=_WIDTH, no_color=True, highlight=False)
     with console.capture() as capture:
-        console.print(asset_of(graph, guid).qualified_name)
+        console.print(Text(one_line(asset_of(graph, guid).qualified_name)))
         for tree in trees:
             console.print(tree)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
@@ -135,7 +138,7 @@ def _grow(
 
 def label_of(graph: "nx.DiGraph[str]", guid: str) -> Text:
     asset = asset_of(graph, guid)
-    return Text(f"{asset.name} ({kind_of(asset.type_name).word})")
+    return Text(one_line(f"{asset.name} ({kind_of(asset.type_name).word})"))
 
 
 def asset_of(graph: "nx.DiGraph[str]", guid: str) -> Asset:

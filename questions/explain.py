@@ -11,6 +11,7 @@ from questions.draw import asset_of, label_of, to_json
 from shared.catalog.entities import Evidence, Ref
 from shared.catalog.qualified_names import QualifiedName
 from shared.places.matching import Match
+from shared.printable import one_line
 from shared.state.ports import Ledger
 
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -73,10 +74,10 @@ def to_explained_text(graph: "nx.DiGraph[str]", guid: str, ledger: Ledger) -> st
     if guid not in graph:
         return "This asset has no lineage."
     explained = explain_edges(ledger, (_edge(graph, *edge) for edge in graph.edges))
-    lines = [str(asset_of(graph, guid).qualified_name)]
+    lines = [one_line(asset_of(graph, guid).qualified_name)]
     for source, target in sorted(graph.edges, key=lambda edge: _edge(graph, *edge)):
         lines.append(f"{label_of(graph, source)} -> {label_of(graph, target)}")
-        lines += [f"    {line}" for line in _lines(explained[_edge(graph, source, target)])]
+        lines += [f"    {one_line(line)}" for line in _lines(explained[_edge(graph, source, target)])]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import AppDeployment, deployment_options
+from cli.output import say, say_text
 
 if TYPE_CHECKING:
     from cli.admin.checks.check import Check, Finding
@@ -38,7 +39,7 @@ def doctor(*, deployment: AppDeployment, only_links: bool, minutes: float, as_js
 
     findings = examine(os.environ, deployment, resolve=resolve, only_links=only_links, minutes=minutes)
     if as_json:
-        click.echo(json.dumps([finding.to_json() for finding in findings], indent=2))
+        say_text(json.dumps([finding.to_json() for finding in findings], indent=2))
     else:
         _print(findings)
     sys.exit(1 if any(finding.state == "problem" for finding in findings) else 0)
@@ -69,7 +70,7 @@ def examine(
         if clock() + _PAUSE > ends_at:
             break
         names = ", ".join(findings[place].check for place in failing)
-        click.echo(f"Not right yet: {names}. A role that was just given takes a few minutes.", err=True)
+        say(f"Not right yet: {names}. A role that was just given takes a few minutes.", err=True)
         sleep(_PAUSE)
         for place in failing:
             findings[place] = checks[place].run()
@@ -112,8 +113,8 @@ def _collect(
 def _print(findings: "Sequence[Finding]") -> None:
     for finding in findings:
         mark, colour = _MARKS[finding.state]
-        click.echo(f"{click.style(mark, fg=colour)} {finding.check}: {finding.detail}")
+        say(f" {finding.check}: {finding.detail}", mark=click.style(mark, fg=colour))
         if finding.remedy:
-            click.echo(f"    → {finding.remedy}")
+            say(f"    → {finding.remedy}")
     problems = sum(finding.state == "problem" for finding in findings)
-    click.echo(f"\n{problems} {'problem' if problems == 1 else 'problems'} in {len(findings)} checks.")
+    say("", f"{problems} {'problem' if problems == 1 else 'problems'} in {len(findings)} checks.")

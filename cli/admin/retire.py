@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options import days
+from cli.output import say, say_text
 from shared.catalog.kinds import COLUMN, CONTAINMENTS, KINDS, SCHEMA, kind_of
 from shared.catalog.qualified_names import QualifiedName
 
@@ -67,7 +68,7 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
     found = find_leftovers(catalog)
     doomed = [*found.plain, *(found.annotated if annotated else ())]
     if as_json:
-        click.echo(json.dumps(_to_json(doomed, {} if annotated else found.annotated), indent=2))
+        say_text(json.dumps(_to_json(doomed, {} if annotated else found.annotated), indent=2))
     else:
         _print(doomed, {} if annotated else found.annotated, found.unsure)
     if dry_run or not doomed:
@@ -76,7 +77,7 @@ def retire_accelerator(*, dry_run: bool, annotated: bool, yes: bool, as_json: bo
         click.confirm(f"Delete these {len(doomed)} entities?", abort=True, err=True)
     doomed.sort(key=lambda each: (kind_of(each.ref.type_name).retired, each.ref.qualified_name))
     catalog.remove_entities([each.guid for each in doomed])
-    click.echo(f"{len(doomed)} deleted.", err=True)
+    say(f"{len(doomed)} deleted.", err=True)
 
 
 @click.command(short_help="Remove what Azure ML has deleted long ago.")
@@ -123,19 +124,19 @@ def retire(*, deleted: bool, older_than: timedelta, dry_run: bool, annotated: bo
     if as_json:
         names = {"marked": marked, "remove": doomed}
         document = {word: [row.key for row in rows] for word, rows in names.items()}
-        click.echo(json.dumps({**document, "keep": {name: list(words) for name, words in kept.items()}}, indent=2))
+        say_text(json.dumps({**document, "keep": {name: list(words) for name, words in kept.items()}}, indent=2))
     else:
         words = "to be marked" if dry_run else "marked"
-        click.echo(f"{len(marked)} {words} as deleted, {len(doomed)} to be removed.")
+        say(f"{len(marked)} {words} as deleted, {len(doomed)} to be removed.")
         for row in doomed:
-            click.echo(f"{row.kind}  {row.key}")
+            say(f"{row.kind}  {row.key}")
         for name, written in kept.items():
-            click.echo(f"kept  {name} has {', '.join(written)}")
+            say(f"kept  {name} has {', '.join(written)}")
     if dry_run or not doomed:
         return
     if not yes:
         click.confirm(f"Remove these {len(doomed)}?", abort=True, err=True)
-    click.echo(f"{sum(services.publisher.retire(row) for row in doomed)} removed.", err=True)
+    say(f"{sum(services.publisher.retire(row) for row in doomed)} removed.", err=True)
 
 
 def _find_deleted_runs(services: "Services", before: datetime) -> "Iterator[Row]":
@@ -245,16 +246,16 @@ def _annotations(entity: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _print(doomed: "Sequence[Found]", kept: "Mapping[Found, tuple[str, ...]]", unsure: "Sequence[Found]") -> None:
     for each in unsure:
-        click.echo(f"not sure whose  {each.ref.qualified_name} ({each.ref.type_name}); it is left alone")
+        say(f"not sure whose  {each.ref.qualified_name} ({each.ref.type_name}); it is left alone")
     if not doomed and not kept:
-        click.echo("Nothing of the accelerator is left.")
+        say("Nothing of the accelerator is left.")
         return
     for type_name, count in sorted(Counter(each.ref.type_name for each in doomed).items()):
-        click.echo(f"{count:>5} {type_name}")
+        say(f"{count:>5} {type_name}")
     for each, words in kept.items():
-        click.echo(f"kept  {each.ref.qualified_name} ({each.ref.type_name}) has {', '.join(words)}")
+        say(f"kept  {each.ref.qualified_name} ({each.ref.type_name}) has {', '.join(words)}")
     if kept:
-        click.echo("Carry over what people wrote, then add --annotated.")
+        say("Carry over what people wrote, then add --annotated.")
 
 
 def _to_json(doomed: "Sequence[Found]", kept: "Mapping[Found, tuple[str, ...]]") -> dict[str, object]:

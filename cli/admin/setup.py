@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import FUNCTION, AppDeployment, deployment_options
+from cli.output import say, say_text
 from shared.model import WorkspaceId
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def setup(
         if not as_json:
             _print(result)
     if as_json:
-        click.echo(json.dumps([result.to_json() for result in results], indent=2))
+        say_text(json.dumps([result.to_json() for result in results], indent=2))
     sys.exit(0 if all(result.is_well for result in results) else 1)
 
 
@@ -114,6 +115,6 @@ def _command(*words: str) -> str:
 
 def _print(result: "Result") -> None:
     state = click.style(f"{result.state:<9}", fg=_COLOURS.get(result.state))
-    click.echo(f"{state} {result.goal}: {result.detail}")
+    say(f" {result.goal}: {result.detail}", mark=state)
     if result.command:
-        click.echo(f"          A person who may runs: {result.command}")
+        say(f"          A person who may runs: {result.command}")

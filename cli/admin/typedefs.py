@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output import say_text
+
 if TYPE_CHECKING:
     from shared.purview.types import TypePlan
 
@@ -25,7 +27,7 @@ def plan(*, as_json: bool) -> None:
     from cli.session import open_services
 
     planned = open_services().catalog.plan_types()
-    click.echo(_to_json(planned) if as_json else _to_text(planned, "would be created", "would be updated"))
+    say_text(_to_json(planned) if as_json else _to_text(planned, "would be created", "would be updated"))
 
 
 @typedefs.command()
@@ -41,7 +43,7 @@ def apply(*, as_json: bool) -> None:
     catalog = open_services().catalog
     planned = catalog.plan_types()
     catalog.apply_types(planned)
-    click.echo(_to_json(planned) if as_json else _to_text(planned, "created", "updated"))
+    say_text(_to_json(planned) if as_json else _to_text(planned, "created", "updated"))
 
 
 def _to_text(planned: "TypePlan", created: str, updated: str) -> str:

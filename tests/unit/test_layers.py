@@ -63,7 +63,15 @@ def test_questions_know_neither_who_asks_nor_how_the_catalog_is_reached() -> Non
     """The command line and the explorer print the same answers; both give what reads the catalog and the ledger."""
     known = (
         *("questions", "networkx", "rich", "packaging"),
-        *("shared.catalog", "shared.places", "shared.model", "shared.errors", "shared.ports", "shared.state.ports"),
+        *(
+            "shared.catalog",
+            "shared.places",
+            "shared.model",
+            "shared.errors",
+            "shared.ports",
+            "shared.state.ports",
+            "shared.printable",
+        ),
         *("shared.purview.reader", "shared.reconciling.coverage", "shared.reconciling.progress"),
     )
     others = [found for found in imports("questions") if found[1].partition(".")[0] not in sys.stdlib_module_names]
