@@ -147,6 +147,7 @@ class Services:
             downstream=self.settings.downstream,
             labels=self.labels,
             announcer=Announcer(self.outlet, self.state.ledger) if self.settings.openlineage_out else None,
+            is_held=self.allowed.holds,
             publish_again=self._publish_again,
             mark_again=partial(note_unmarked, self.state.notes),
         )

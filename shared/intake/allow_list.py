@@ -10,6 +10,9 @@ from shared.model import WorkspaceId
 from shared.openlineage.incoming_events import RunEvent, read_run_event, why_skipped
 from shared.publishing.plan import AnyEvent, Skip
 
+_IN_WORKSPACE = 8
+"""Parts of the name of a workspace, with which the names of all its assets begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
@@ -36,6 +39,20 @@ class AllowList:
         """Whether a workspace is on the list."""
         arm_id = f"{workspace.arm_id.lower()}/"
         return any(arm_id.startswith(f"{prefix.lower().rstrip('/')}/") for prefix in self.prefixes)
+
+    def holds(self, name: str) -> bool:
+        """
+        Whether Azure ML itself says who wrote what has a name: it is in a registry, or in a workspace on the list.
+
+        >>> allowed = AllowList(("/subscriptions/s/resourceGroups/g",))
+        >>> allowed.holds("azureml://subscriptions/S/resourceGroups/G/workspaces/w/models/churn/versions/1")
+        True
+        >>> allowed.holds("azureml://subscriptions/s/resourcegroups/other/workspaces/w/data/loan/versions/1")
+        False
+        """
+        name = name.lower()
+        workspace = workspace_of("/".join(name.split("/")[:_IN_WORKSPACE]))
+        return name.startswith("azureml://registries/") or (workspace is not None and self.takes(workspace))
 
     def takes_job(self, namespace: str) -> bool:
         """

@@ -82,7 +82,7 @@ def build_job_run(
             attributes(
                 run.job,
                 description=run.documentation,
-                notes=" ".join(filter(None, (problem, _CUT if run.is_cut else "", own_folders))),
+                notes=" ".join(filter(None, (problem, _CUT if run.is_cut else "", own_folders, _unconfirmed(run)))),
                 run_id=run.id.run_id,
                 run_type=" ".join(("OpenLineage", run.kind)).strip(),
                 status=run.status,
@@ -101,6 +101,11 @@ def build_job_run(
     ]
     by_ref = {entity.ref: entity for entity in entities}
     return tuple(by_ref[ref] for ref in sorted(by_ref, key=lambda ref: (ref.qualified_name, ref.type_name)))
+
+
+def _unconfirmed(run: JobRun) -> str:
+    names = [each.label for each in run.unconfirmed]
+    return f"Only Azure ML says who wrote its assets, so that these are left out: {_list(names)}." if names else ""
 
 
 def _placeholder(dataset: DatasetName, place: Place, matches: Matches) -> Iterator[Entity]:
@@ -151,7 +156,9 @@ def _port(dataset: DatasetName) -> str:
 
 def _note_on(labels: Iterable[str]) -> str:
     names = sorted(labels)
-    if not names:
-        return ""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"Columns are not mapped from data that the run does not read: {', '.join(names[:5])}{more}."
+    return f"Columns are not mapped from data that the run does not read: {_list(names)}." if names else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    """Name five at most."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

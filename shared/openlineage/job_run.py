@@ -1,7 +1,7 @@
 """What is known of a run from OpenLineage events: all their facts added up, in any order."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -112,6 +112,7 @@ class JobRun:
         status: in the words of Azure ML; "Running" until an event says how it ended.
         symlinks: for each data set, its other names.
         edges: for each output, which columns of which inputs became its columns.
+        unconfirmed: assets that it says it wrote, of which another source says who did.
         completed: it has said so at least once, also if it said something else later.
         is_cut: something was reported that is left out, because it is too much.
     """
@@ -130,6 +131,7 @@ class JobRun:
     outputs: tuple[DatasetName, ...] = ()
     symlinks: Mapping[DatasetName, tuple[DatasetName, ...]] | None = None
     edges: Mapping[DatasetName, tuple[Edge, ...]] | None = None
+    unconfirmed: tuple[DatasetName, ...] = ()
     completed: bool = False
     is_cut: bool = False
 
@@ -260,10 +262,16 @@ class Folded:
         }
         return json.dumps({_FOLDED: body}, sort_keys=True)
 
-    def to_run(self, run: JobRunId) -> JobRun:
-        """Say what the run is by all that."""
+    def to_run(self, run: JobRunId, *, is_held: Callable[[str], bool] = lambda _: False) -> JobRun:
+        """
+        Say what the run is by all that.
+
+        Args:
+            is_held: whether another source says who wrote what has a name; then a sender of events is not believed.
+        """
         data = sorted(self._data.items())
         last = self.ended[1] or self._end_of_units
+        written = [dataset for dataset, each in data if self._is_written(each)]
         return JobRun(
             run,
             self.own_job or self.job,  # the run's own events know its name best
@@ -272,12 +280,18 @@ class Folded:
             ended_at=self.ended[0],
             **{word: self.words.get(word, "") for word in _WORDS},
             inputs=tuple(dataset for dataset, each in data if each.is_read),
-            outputs=tuple(dataset for dataset, each in data if self._is_written(each)),
-            symlinks={dataset: tuple(sorted(each.symlinks)) for dataset, each in data if each.symlinks},
+            outputs=tuple(dataset for dataset in written if not is_held(dataset.label)),
+            symlinks={dataset: names for dataset, each in data if (names := self._other_names(each, is_held))},
             edges={dataset: tuple(sorted(each.edges)) for dataset, each in data if each.edges},
+            unconfirmed=tuple(dataset for dataset in written if is_held(dataset.label)),
             completed="" in self.completed,
             is_cut=self.is_cut,
         )
+
+    def _other_names(self, data: _Data, is_held: Callable[[str], bool]) -> tuple[DatasetName, ...]:
+        """List the symlinks of some data; what was written has no other name by which it would not be believed."""
+        names = (each for each in data.symlinks if not (self._is_written(data) and is_held(each.label)))
+        return tuple(sorted(names))
 
     def _is_written(self, data: _Data) -> bool:
         return data.is_written or not data.announced.isdisjoint(self.completed)

@@ -222,11 +222,13 @@ class Publisher:
         downstream: Downstream = NOTHING,
         labels: ClassificationLabels | None = None,
         announcer: Announcer | None = None,
+        is_held: Callable[[str], bool] = lambda _: False,
         publish_again: Callable[[Sequence[str]], None] = lambda _: None,
         mark_again: Callable[[Collection[QualifiedName]], None] = lambda _: None,
     ) -> None:
         """
         Args:
+            is_held: whether Azure ML itself says who wrote what has a name; then no sender of OpenLineage is believed.
             publish_again: puts synthetic events on the queue, about runs that read what was written now.
             mark_again: takes the names of runs that have lost the mark of being archived now.
         """
@@ -236,6 +238,7 @@ class Publisher:
         self._now = now
         self._labels = labels
         self._announcer = announcer
+        self._is_held = is_held
         self._publish_again = publish_again
         self._mark_again = mark_again
         self.claim_tries = _CLAIM_TRIES
@@ -459,7 +462,7 @@ class Publisher:
             case Event():
                 return self._azure_ml(event)
             case RunEvent():
-                return JobRunPlanner(self._catalog, self._ledger, self._now, event)
+                return JobRunPlanner(self._catalog, self._ledger, self._now, event, self._is_held)
             case Mark():
                 return MarkPlanner(self._catalog, event, self._azure_ml(event.run) if event.run else None)
 

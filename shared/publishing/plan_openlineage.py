@@ -46,6 +46,7 @@ class JobRunPlanner:
     ledger: Ledger
     now: Callable[[], datetime]
     event: RunEvent
+    is_held: Callable[[str], bool] = lambda _: False
 
     @property
     def about(self) -> About:
@@ -64,7 +65,7 @@ class JobRunPlanner:
         folding = Folding(key, folded.to_json(), tuple(facts)) if len(facts) > FACTS else None
         if self.event.fact:
             folded.add(self.event.fact)
-        run = folded.to_run(self.event.run)
+        run = folded.to_run(self.event.run, is_held=self.is_held)
         if reason := run.why_nothing:
             return Skip(
                 f"run {run.id.run_id}: {reason}",

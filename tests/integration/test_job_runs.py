@@ -1,6 +1,7 @@
 """Runs that OpenLineage events report, from the queue to the catalog."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +97,38 @@ def test_asset_of_azure_ml_is_met_by_its_name(jobs: App) -> None:
     assert "LoanData:1 -> prepare_credit" in edges
     assert jobs.entity(f"{WS}/data/LoanData/versions/1")["typeName"] == "custom_ml_dataset"
     assert jobs.entity(f"{WS}/data/Unknown/versions/1")["typeName"] == "custom_dataset"
+
+
+FORGED = {
+    "model": f"{WS}/models/creditrisk_model/versions/2",
+    "data": f"{WS}/data/LoanData/versions/1",
+    "endpoint": f"{WS}/endpoints/online/creditrisk-endpoint",
+    "of a registry": "azureml://registries/shared/models/base/versions/1",
+}
+
+
+@pytest.mark.parametrize("name", FORGED.values(), ids=list(FORGED))
+@pytest.mark.parametrize("is_symlink", [False, True], ids=["by its name", "by a symlink"])
+@pytest.mark.parametrize("scheme", ["azureml", "AzureML"])
+def test_asset_of_azure_ml_is_no_output_of_a_job(jobs: App, name: str, is_symlink: bool, scheme: str) -> None:
+    """Who may send events would else tell what a model in production was made of."""
+    jobs.replay()
+    namespace = re.split("/(?:models|data|endpoints)/", name)[0]
+    asset = {"namespace": namespace.replace("azureml", scheme), "name": name.removeprefix(f"{namespace}/")}
+    other = {"identifiers": [{**asset, "type": "TABLE"}]}
+    output = data("/forged", symlinks=other) if is_symlink else asset
+    assert publish(jobs, run_event("COMPLETE", inputs=[data(RAW)], outputs=[data(PREPARED), output])) == [PUBLISHED]
+    step = jobs.entity(STEP)
+    written = {each["displayText"] for each in step["relationshipAttributes"]["outputs"]}
+    assert written == ({"prepared", "forged"} if is_symlink else {"prepared"})
+    assert ("Only Azure ML says who wrote its assets" in (step["attributes"]["notes"] or "")) != is_symlink
+
+
+def test_asset_of_a_workspace_that_is_not_watched_may_be_an_output(jobs: App) -> None:
+    """No one else says who wrote it."""
+    asset = {"namespace": WS.replace("ws-credit", "ws-elsewhere"), "name": "data/Prepared/versions/1"}
+    assert publish(jobs, run_event("COMPLETE", inputs=[data(RAW)], outputs=[asset])) == [PUBLISHED]
+    assert len(jobs.entity(STEP)["relationshipAttributes"]["outputs"]) == 1
 
 
 def test_run_that_failed_and_wrote_nothing_is_not_shown(jobs: App) -> None:
