@@ -17,6 +17,8 @@ _NEXT = "!"
 """After a key: what comes after it."""
 _REMEMBERED = 100
 _TRIES = 3
+_CLOCKS_APART = timedelta(minutes=1)
+"""When another worker gave a lease up is what its clock said."""
 _PURGED = 1_000
 """Keys that one purge looks at."""
 
@@ -66,7 +68,8 @@ class AzureLeases:
             lease = self._next(current, holder, duration)
             write = Write(ALL, row, entity, current.tag if current else None)
             if lease and self._table.guard(Guard(write, self._keep(name, holder), lambda: self._taken(name, holder))):
-                return lease
+                # The tag says that it was given up before the tree was read, whatever the clocks say.
+                return Lease() if current is None or not current.document["holder"] else lease
         for _ in range(_TRIES):
             if not is_known and (tag := self._table.insert(row, entity)):
                 self._tags[name, holder] = tag
@@ -81,7 +84,7 @@ class AzureLeases:
                 tag = found.tag  # the answer was lost
             if tag:
                 self._tags[name, holder] = tag
-                return lease
+                return Lease(lease.previous_end + _CLOCKS_APART) if lease.previous_end else lease
             current, is_known = self._table.get(row), True
         return None
 

@@ -439,7 +439,13 @@ def digest_of(fact: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lease that was acquired. `previous_end` is when the one before ended, None if there was none."""
+    """
+    A lease that was acquired.
+
+    Attributes:
+        previous_end: when the one before ended at the latest, by our clock, whatever that of its holder said; None if
+            there was none, or if it is certain that it ended before the run tree was read.
+    """
 
     previous_end: datetime | None = None
 

@@ -9,7 +9,8 @@ import pytest
 
 from shared.errors import ClaimHeldError
 from shared.state.azure_leases import AzureLeases, Seen
-from shared.state.azure_table import DocumentTable
+from shared.state.azure_table import DocumentTable, row_key
+from shared.state.ports import Lease
 from shared.state.table_service import ConditionFailedError, Entity, TableService, Write
 from tests.harness.fakes import FakeClock
 
@@ -125,3 +126,59 @@ def test_claim_that_a_root_asked_for_leaves_a_trace_of_its_end(leases: AzureLeas
     taken = leases.acquire("model", holder="them", duration=MINUTE)
     assert taken is not None
     assert taken.previous_end is not None
+
+
+class Skewed(FakeClock):
+    """The clock of a machine whose time is off."""
+
+    def __init__(self, by: timedelta) -> None:
+        super().__init__()
+        self.time += by
+
+
+@pytest.mark.parametrize("seconds", [-30, 30])
+def test_lease_that_another_clock_gave_up_after_we_began_was_held_since(table: DocumentTable, seconds: int) -> None:
+    """Nothing was read of it, so that nothing but the clocks says when that was."""
+    rival = AzureLeases(table, Seen(), now=Skewed(timedelta(seconds=seconds)))
+    started = FakeClock()()
+    rival.acquire("root", holder="them", duration=MINUTE)
+    rival.release(["root"], holder="them")
+    taken = AzureLeases(table, Seen(), now=FakeClock()).acquire("root", holder="us", duration=MINUTE)
+    assert taken is not None
+    assert taken.previous_end is not None
+    assert taken.previous_end >= started
+
+
+@pytest.mark.parametrize("seconds", [-30, 30])
+def test_lease_of_a_clock_that_is_off_is_held_until_it_is_over(table: DocumentTable, seconds: int) -> None:
+    """Of a minute that is renewed every twenty seconds, ten are left."""
+    rival = AzureLeases(table, Seen(), now=Skewed(timedelta(seconds=seconds)))
+    clock = FakeClock()
+    ours = AzureLeases(table, Seen(), now=clock)
+    rival.acquire("root", holder="them", duration=MINUTE)
+    rival.claim(["data"], holder="them", duration=MINUTE)
+    clock.time += MINUTE / 3
+    assert ours.acquire("root", holder="us", duration=MINUTE) is None
+    with pytest.raises(ClaimHeldError):
+        ours.claim(["data"], holder="us", duration=MINUTE)
+    clock.time += 2 * MINUTE
+    assert ours.acquire("root", holder="us", duration=MINUTE)
+    ours.claim(["data"], holder="us", duration=MINUTE)
+
+
+@pytest.mark.parametrize("seconds", [-30, 0, 30])
+def test_lease_that_is_as_it_was_when_its_tree_was_read_costs_no_second_reading(
+    table: DocumentTable, seconds: int
+) -> None:
+    """Its tag says so, whatever the clocks say."""
+    rival = AzureLeases(table, Seen(), now=Skewed(timedelta(seconds=seconds)))
+    rival.acquire("root", holder="them", duration=MINUTE)
+    rival.release(["root"], holder="them")
+    seen = Seen()
+    row = row_key("root")
+    found = table.get(row)
+    assert found
+    seen.note(row, [found])
+    ours = AzureLeases(table, seen, now=FakeClock())
+    with table.together():
+        assert ours.acquire("root", holder="us", duration=MINUTE) == Lease(None)
