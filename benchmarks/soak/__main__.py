@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from rich.console import Console
 from rich.table import Table
@@ -15,14 +16,25 @@ from rich.table import Table
 from benchmarks.soak.deliveries import Event, plan_deliveries, read_events
 from benchmarks.soak.deployment import Deployment
 from benchmarks.soak.job_runs import make_events, send
-from benchmarks.soak.verdict import HOPELESS, Accounts, compare_catalogs, publish_cleanly, settle_accounts
+from benchmarks.soak.verdict import (
+    HOPELESS,
+    TICKS,
+    Accounts,
+    compare_catalogs,
+    compare_coverage,
+    publish_cleanly,
+    read_truth,
+    settle_accounts,
+)
 from emulator.event_grid.sender import Sender
 from shared.intake.message import REPLAY
 from shared.intake.receive import list_messages
-from shared.state.azure_storage import POISON_QUEUE, Storage
+from shared.state.azure_storage import DEAD_LETTERS, POISON_QUEUE, Storage
 
 QUEUE_FULL = 600
 """Messages on the queue at which Event Grid is made to wait: a longer queue shows nothing more."""
+FEW = 50
+"""Messages on the queue with which publishers are busy, so that killing them meets work."""
 IDLE = 2.0
 
 
@@ -64,19 +76,27 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         delivered = _deliver(deployment, events, options, deadline)
         send(deployment.lineage_url, notebooks[len(job_events) :])
         while deployment.kills < options.kills and time.monotonic() < deadline:
-            delivered += _deliver(deployment, events, options, deadline, count=30)
+            if deployment.services.queue.count() > FEW:
+                time.sleep(0.2)
+            else:
+                delivered += _deliver(deployment, events, options, deadline, count=30)
         deployment.stop_killing()
         _wait_until_idle(deployment, deadline)
         injected = deployment.stop_faults()
-        accounts = settle_accounts(folder, deployment.services.dead_letters.list_open(), delivered=delivered)
+        letters = deployment.services.dead_letters.list_open()
+        accounts = settle_accounts(folder, letters, closed=_list_closed(deployment), delivered=delivered)
         _replay_hopeful(deployment)
         _wait_until_idle(deployment, deadline)
         left = [letter for letter in deployment.services.dead_letters.list_open() if letter.reason not in HOPELESS]
         accounts.problems += [f"a replay did not help: {letter.reason}: {letter.detail}" for letter in left]
-        actual = deployment.control.state()["purview"]
+        deployment.stop_ticking()
+        for _ in range(TICKS):
+            deployment.services.reconciler.tick()
+            _wait_until_idle(deployment, deadline)
+        coverage, actual = read_truth(deployment.services), deployment.control.state()["purview"]
         deployment.control.use("fleet", runs=runs, seed=options.seed)
-        expected = publish_cleanly(deployment.control, deployment.environment, [*events, *job_events])
-        accounts.problems += compare_catalogs(actual, expected)
+        expected, truth = publish_cleanly(deployment.control, deployment.environment, [*events, *job_events])
+        accounts.problems += [*compare_catalogs(actual, expected), *compare_coverage(coverage, truth)]
         table = _to_table(accounts, delivered, deployment, injected, time.monotonic() - started, options.seed)
     Console(width=120).print(table)
     for problem in accounts.problems:
@@ -128,6 +148,15 @@ def _wait_until_idle(deployment: Deployment, deadline: float) -> None:
         print(f"\r{left} messages left ", end="", file=sys.stderr, flush=True)  # noqa: T201
         time.sleep(0.2)
     storage.close()
+
+
+def _list_closed(deployment: Deployment) -> set[str]:
+    """List the dead letters that are closed: their events were published when a tick replayed them."""
+    storage = Storage(deployment.services.settings.storage, lambda: None)  # type: ignore[arg-type,return-value]
+    names = storage.container(DEAD_LETTERS).list_blob_names(name_starts_with="closed/")
+    closed = {unquote(Path(name).stem) for name in names}
+    storage.close()
+    return closed
 
 
 def _replay_hopeful(deployment: Deployment) -> None:

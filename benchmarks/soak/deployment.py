@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from benchmarks.soak.job_runs import NAMESPACE
 from benchmarks.soak.storage_faults import StorageFaults
+from benchmarks.soak.worker import CLOCK, LEASE, NEWER
 from emulator.azurite import Azurite, three_free_ports
 from emulator.client import Control
 from shared.bootstrap import Services
@@ -22,6 +23,18 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 90.0
+_APART = LEASE.total_seconds() / 2
+"""Seconds between two clocks: what half a minute is to a lease of a minute."""
+_FOUR = 4
+_SCHEDULE = "*/10 * * * * *"
+_WRONG = (
+    {"PURVIEW_ENDPOINT": "no address"},
+    {"PURVIEW_ENDPOINT": "https://127.0.0.1:9"},
+    {"LINEAGE_STORAGE": "nothing known"},
+    {"LINEAGE_WORKSPACES": "no workspace"},
+    {"LINEAGE_STORAGE": "azurite:9"},
+)
+"""Settings of publishers that can publish nothing: malformed, or leading nowhere."""
 
 
 class Worker:
@@ -71,7 +84,12 @@ class Worker:
 
 
 class Deployment:
-    """Everything a soak runs on, on loopback; two publishers at a time, of which the older is killed."""
+    """
+    Everything a soak runs on, on loopback; two publishers at a time, of which the older is killed.
+
+    Their clocks are half a lease apart. Of each four the second has a wrong setting, and the last two are of a version
+    to come. All of them reconcile, as one host does at a time.
+    """
 
     def __init__(self, folder: Path, *, runs: int, seed: int, storage_rate: float, longest_life: float) -> None:
         self._folder = folder
@@ -81,7 +99,7 @@ class Deployment:
         self._random = random.Random(f"kills {seed}")  # noqa: S311 - a choice, not a secret
         self._stopping = threading.Event()
         self._killer = threading.Thread(target=self._kill_and_replace, daemon=True)
-        self.kills = 0
+        self.kills = self._started = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -165,6 +183,10 @@ class Deployment:
         self._stopping.set()
         self._killer.join()
 
+    def stop_ticking(self) -> None:
+        """Let publishers publish, and nothing else: what a tick finds is to be seen by its end."""
+        self._calm("0 0 0 1 1 *")
+
     def _kill_and_replace(self) -> None:
         older, younger = self._publisher(), self._publisher()
         older.wait_until_ready()
@@ -173,8 +195,30 @@ class Deployment:
             older.kill()
             self.kills += 1
             older, younger = younger, self._publisher()
-        for publisher in (older, younger):
+        self._last = [older, younger]
+        for publisher in self._last:
             self._stack.callback(publisher.stop)
+        self._calm(_SCHEDULE)
+
+    def _calm(self, schedule: str) -> None:
+        """Put two publishers with right settings in the place of the last ones."""
+        for publisher in self._last:
+            publisher.stop()
+        self._last = [
+            Worker(self._folder, {**self.environment, CLOCK: str(by), "RECONCILE_SCHEDULE": schedule}, "--no-http")
+            for by in (_APART / 2, -_APART / 2)
+        ]
+        for publisher in self._last:
+            self._stack.callback(publisher.stop)
+            publisher.wait_until_ready()
 
     def _publisher(self) -> Worker:
-        return Worker(self._folder, self.environment, "--no-http")
+        number, self._started = self._started, self._started + 1
+        chaos = {
+            CLOCK: str(_APART / 2 * (-1) ** number),
+            NEWER: "1" if number % _FOUR >= _FOUR // 2 else "",
+            "RECONCILE_SCHEDULE": _SCHEDULE,
+        }
+        if number % _FOUR == 1:
+            chaos |= _WRONG[number // _FOUR % len(_WRONG)]
+        return Worker(self._folder, {**self.environment, **chaos}, "--no-http")

@@ -1,5 +1,6 @@
 """What Spark's listener sends in a soak: notebooks of a few jobs, their events often, late and in any order."""
 
+import itertools
 import random
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ NAMESPACE = "soak"
 _LAKE = "abfss://soak@soaklake.dfs.core.windows.net"
 _SPARK = "https://github.com/OpenLineage/OpenLineage/tree/1.33.0/integration/spark"
 _ATTEMPTS = 50
+_BATCHES, _STREAM_EVERY = 30, 5
 _TIMEOUT = 60.0
 
 
@@ -21,9 +23,23 @@ def make_events(count: int, *, seed: int) -> list[Event]:
     """Make the events of as many notebooks as it takes; every third fails after its first job has written."""
     chance = random.Random(f"notebooks {seed}")  # noqa: S311 - names, not secrets
     events: list[Event] = []
-    while len(events) < count:
-        events += _notebook(len(events), chance)
+    for notebook in itertools.count():
+        if len(events) >= count:
+            return events
+        events += (_stream if notebook % _STREAM_EVERY == 1 else _notebook)(len(events), chance)
     return events
+
+
+def _stream(number: int, chance: random.Random) -> Iterator[Event]:
+    """Make the events of an application that never ends, and says time and again that more has arrived."""
+    application, name = str(uuid.UUID(int=chance.getrandbits(128))), f"stream_{number}"
+    yield _event("START", application, name)
+    for batch in range(_BATCHES):
+        event = _event("RUNNING", application, name, inputs=[f"landing/{number}"], outputs=[f"lake/{number}/{batch}"])
+        event["eventTime"] = f"2026-07-01T11:{batch:02}:00Z"
+        for output in event["outputs"]:
+            output["outputFacets"] = {"outputStatistics": {"rowCount": batch + 1, "size": 1_000}}
+        yield event
 
 
 def _notebook(number: int, chance: random.Random) -> Iterator[Event]:

@@ -3,14 +3,16 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.soak.deliveries import Event, to_text
 from emulator.client import Control
 from emulator.normalised import normalise
+from questions.health import read_health
 from shared.bootstrap import Services
 from shared.intake.message import MessageBody
 from shared.settings import Settings
@@ -19,6 +21,8 @@ from shared.state.ports import DeadLetter, Message
 ENDS = frozenset({"published", "skipped", "dead_lettered"})
 HOPELESS = frozenset({"MalformedEvent", "ForeignWorkspace", "OversizedEvent"})
 """Reasons for which no replay can help; the others are replayed once everything works again."""
+TICKS = 3
+"""After which nothing is left to find."""
 _SHOWN = 5
 
 
@@ -34,8 +38,15 @@ class Accounts:
     problems: list[str] = field(default_factory=list)
 
 
-def settle_accounts(folder: Path, letters: Sequence[DeadLetter], *, delivered: int) -> Accounts:
-    """Compare what was accepted with the outcomes that publishers logged and with the dead letters."""
+def settle_accounts(
+    folder: Path, letters: Sequence[DeadLetter], *, closed: Collection[str], delivered: int
+) -> Accounts:
+    """
+    Compare what was accepted with the outcomes that publishers logged and with the dead letters.
+
+    Args:
+        closed: ids of dead letters whose event a tick has replayed, and which was published then.
+    """
     accounts = Accounts()
     accepted = {
         MessageBody.parse(line["body"], message_id="").operation_id for line in _lines(folder / "accepted.jsonl")
@@ -51,10 +62,13 @@ def settle_accounts(folder: Path, letters: Sequence[DeadLetter], *, delivered: i
     accepted |= {letter.id for letter in letters if letter.reason == "OversizedEvent"}
     lost = sorted(operation for operation in accepted if operation not in last and operation not in set_aside)
     without_letter = sorted(
-        operation for operation in accepted if last.get(operation) == "dead_lettered" and operation not in set_aside
+        operation
+        for operation in accepted
+        if last.get(operation) == "dead_lettered" and operation not in {*set_aside, *closed}
     )
     for operation in accepted:
-        accounts.ends["dead_lettered" if operation in set_aside else last.get(operation, "lost")] += 1
+        end = "published" if operation in closed else last.get(operation, "lost")
+        accounts.ends["dead_lettered" if operation in set_aside else end] += 1
     accounts.accepted = len(accepted)
     accounts.reasons.update(letter.reason for letter in letters)
     for what, operations in (
@@ -87,17 +101,44 @@ def compare_catalogs(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> 
     return [*problems, *([f"{len(twice)} edges are there twice: {twice[:_SHOWN]}"] if twice else [])]
 
 
-def publish_cleanly(control: Control, environment: Mapping[str, str], events: Iterable[Event]) -> Mapping[str, Any]:
-    """Publish every event once, in order, with nothing failing, and return what the catalog then holds."""
+def publish_cleanly(
+    control: Control, environment: Mapping[str, str], events: Iterable[Event]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Publish every event once, in order, with nothing failing; return what the catalog then holds, and coverage."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_env({**environment, "LINEAGE_STORAGE": f"sqlite:///{folder}/state.sqlite"})
         services = Services(settings)
         services.catalog.install_types()
         for number, event in enumerate(events):
             services.deliveries.handle(Message(str(number), to_text(event), 1, ""))
+        for _ in range(TICKS):
+            services.reconciler.tick()
+            while message := services.queue.receive(visibility=timedelta(minutes=10)):
+                services.deliveries.publish(message)
+                services.queue.delete(message)
+        coverage = read_truth(services)
         services.state.close()
     state: Mapping[str, Any] = control.state()["purview"]
-    return state
+    return state, coverage
+
+
+def read_truth(services: Services) -> Mapping[str, Any]:
+    """Return what `lineage status` says of each workspace, but for its times."""
+    health = read_health(services.state.notes, services.dead_letters, now=services.now())
+    return {each["workspace"]: _without_times(each) for each in health.to_json()["workspaces"]}
+
+
+def _without_times(coverage: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in coverage.items() if name not in ("at", "looked_at")}
+
+
+def compare_coverage(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Name the workspaces of which something else is said."""
+    return [
+        f"coverage of {name}: {json.dumps(actual.get(name))[:600]} instead of {json.dumps(expected.get(name))[:600]}"
+        for name in sorted({*actual, *expected})
+        if actual.get(name) != expected.get(name)
+    ]
 
 
 def _texts(state: Any, kind: str) -> Counter[str]:
