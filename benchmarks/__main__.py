@@ -10,6 +10,7 @@ from rich.table import Table
 
 from benchmarks import backfill, scale, throughput
 from benchmarks.backfill import measure_backfill
+from benchmarks.claims import measure_claims
 from benchmarks.indexing import measure_indexing
 from benchmarks.publication import measure_publication
 from benchmarks.receiving import measure_bursts, measure_receiving
@@ -26,6 +27,7 @@ def main() -> int:
         "bursts": lambda _: measure_bursts(),
         "receiving": lambda _: measure_receiving(),
         "table": lambda _: measure_table(),
+        "claims": lambda _: measure_claims(),
         "throughput": lambda options: measure_throughput(options.events),
         "scale": lambda options: measure_scale(options.rows),
         "letters": lambda options: measure_letters(options.letters),

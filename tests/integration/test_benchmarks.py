@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import indexing, scale
+from benchmarks import claims, indexing, scale
 from benchmarks.backfill import run_backfill
 from benchmarks.receiving import burst
 
@@ -48,6 +48,17 @@ def test_tick_and_status_ask_for_no_more_with_more_in_the_ledger() -> None:
     for before, after in ((few.tick, many.tick), (few.status, many.status), (few.event, many.event)):
         assert after.stored <= before.stored + 1
         assert after.asked <= before.asked + 1
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("azurite_installed")
+def test_claims_cost_an_event_that_creates_shared_assets_one_request_at_most_and_others_none() -> None:
+    """They ride in the transactions that take the lease and give it up."""
+    first, second = claims.count_requests()
+    with claims.without_claims():
+        first_before, second_before = claims.count_requests()
+    assert first[0] - first_before[0] <= claims.MOST_MORE
+    assert (first[1], second) == (first_before[1], second_before)
 
 
 def test_benchmarks_can_be_run_by_name() -> None:
