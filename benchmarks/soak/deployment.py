@@ -26,6 +26,7 @@ START_TIMEOUT = 90.0
 _APART = LEASE.total_seconds() / 2
 """Seconds between two clocks: what half a minute is to a lease of a minute."""
 _FOUR = 4
+_COMMIT_MS = 40.0
 _SCHEDULE = "*/10 * * * * *"
 _WRONG = (
     {"PURVIEW_ENDPOINT": "no address"},
@@ -159,7 +160,8 @@ class Deployment:
         return string
 
     def start_faults(self, rate: float) -> None:
-        """Let services and storage fail from here on."""
+        """Let services and storage fail from here on, and the catalog take its time to commit what it has checked."""
+        self.control.switches(commit_ms=_COMMIT_MS)
         self.control.faults(
             {"service": "azure_ml", "rate": rate, "seed": self._seed},
             {"service": "purview", "rate": rate, "seed": self._seed + 1},
@@ -170,6 +172,7 @@ class Deployment:
         """Let everything work again, and tell what failed."""
         counts = {service: self.control.injected_faults(service) for service in ("azure_ml", "purview")}
         counts["storage"] = {name: count for name, count in self.faults.counts.items() if name != "requests"}
+        self.control.switches(commit_ms=0)
         self.control.faults()
         self.faults.rate = 0.0
         return counts
