@@ -124,7 +124,7 @@ def test_types_are_listed_made_once_and_added_to(catalog: Catalog) -> None:
 
 
 def test_type_that_is_not_there_is_404(catalog: Catalog) -> None:
-    """With Atlas's own code, by which it is told from a gateway's page."""
+    """With Atlas's own code, which a gateway's page does not have."""
     answer = catalog.send("GET", f"/types/entitydef/name/nope_{uuid4().hex}")
     assert (answer.status_code, answer.json()["errorCode"]) == (404, "ATLAS-404-00-001")
 
