@@ -54,7 +54,7 @@ _PATHS = (
 
 
 class Catalog:
-    """The Atlas API of a catalog, whoever runs it."""
+    """The Atlas API of one catalog."""
 
     def __init__(self, base: str, session: requests.Session, query: dict[str, str]) -> None:
         self._base, self._session, self._query = base, session, query
