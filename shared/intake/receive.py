@@ -30,6 +30,9 @@ _REST = 1_024
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of an OpenLineage request, after decompression: a plan of Spark's takes a megabyte or a few."""
 EVENT_LIMIT = 500
+ELEMENT_LIMIT = 1_000_000
+"""Of JSON, in one request: each takes a hundred bytes of memory or so, however few it has in the body."""
+_BEFORE_ELEMENTS = (b",", b"[", b"{")
 _GZIP = b"\x1f\x8b"
 """How gzip begins, and JSON does not."""
 
@@ -191,6 +194,10 @@ def receive_openlineage(
     """
     with recorded_refusal(OPENLINEAGE):
         refuse_lost_body(body, headers)
+        if not allowed.jobs:
+            raise RefusedBodyError(
+                403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
+            )
         read = _read(_decompress(body, headers.get("content-encoding", "")))
         refusals = _list_refusals(read, allowed)
     events = read if isinstance(read, list) else [read]
@@ -228,6 +235,8 @@ def _decompress(body: bytes, encoding: str) -> bytes:
 
 
 def _read(body: bytes) -> object:
+    if sum(map(body.count, _BEFORE_ELEMENTS)) > ELEMENT_LIMIT:
+        raise RefusedBodyError(413, f"the body has more than {ELEMENT_LIMIT} elements; send fewer events at once")
     try:
         return json.loads(body.decode())
     except UnicodeDecodeError as error:
@@ -257,8 +266,6 @@ def _why_refused(event: object, allowed: AllowList) -> tuple[int, str] | None:
         return 400, f"body: is a JSON {type(event).__name__}, not an event"
     if not is_openlineage(event):
         return 400, "body: is not an OpenLineage event: it has neither run nor job nor dataset"
-    if not allowed.jobs:
-        return 403, "LINEAGE_OPENLINEAGE_JOBS names no job namespace, so no OpenLineage event is taken"
     job = event.get("job")
     namespace = job.get("namespace") if isinstance(job, dict) else None
     if isinstance(namespace, str) and not allowed.takes_job(namespace):

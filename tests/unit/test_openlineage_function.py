@@ -104,6 +104,11 @@ def test_answer_to_a_batch_says_what_became_of_each(desk: Desk) -> None:
         ({"raw": b"\x1f\x8b{}", "encoding": "gzip"}, 400, "body: is not gzip"),
         ({"raw": gzip.compress(json.dumps(EVENT).encode())[:-9], "encoding": "gzip"}, 400, "body: is not gzip"),
         ({"raw": gzip.compress(b" " * (BODY_LIMIT + 1)), "encoding": "gzip"}, 413, "the body has more than"),
+        (
+            {"raw": gzip.compress(b"[" + b"[]," * 600_000 + b"[]]"), "encoding": "gzip"},
+            413,
+            "the body has more than 1000000",
+        ),
         ({"raw": b"{}", "encoding": "br"}, 415, "Content-Encoding: send gzip"),
         ({"body": "x"}, 400, "body: is a JSON str"),
         ({"body": {"id": "x"}}, 400, "body: is not an OpenLineage event"),
@@ -161,6 +166,8 @@ def test_nothing_is_taken_where_no_namespace_is_allowed(monkeypatch: pytest.Monk
     monkeypatch.setattr(bootstrap, "services", lambda: desk.services)
     status, answer = desk.post(EVENT)
     assert (status, answer["error"].split()[0]) == (403, "LINEAGE_OPENLINEAGE_JOBS")
+    refused = desk.post(None, raw=b"\x1f\x8b is never unpacked", encoding="gzip")
+    assert (refused[0], refused[1]["error"].split()[0]) == (403, "LINEAGE_OPENLINEAGE_JOBS")
 
 
 def test_malformed_event_is_queued_and_looked_at_later(desk: Desk) -> None:
