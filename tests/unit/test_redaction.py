@@ -2,13 +2,26 @@
 
 import base64
 import json
+import random
+import string
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.redaction import is_secret_key, redact_body, redact_mapping, redact_place, redact_text, redact_url
+from shared import redaction
+from shared.redaction import (
+    is_secret_key,
+    redact_body,
+    redact_links,
+    redact_mapping,
+    redact_place,
+    redact_text,
+    redact_url,
+)
 
 KEY = "q7Zk" * 21 + "Ab=="
 """The form of a storage account key: 64 bytes in base64."""
@@ -387,3 +400,222 @@ def test_long_text_is_redacted_in_time_that_grows_with_its_length(piece: str) ->
     text = piece * (60_000 // len(piece))
     assert isinstance(redact_body(text), str)
     assert isinstance(redact_text(text), str)
+
+
+IDIOMS = (
+    "python -m train --password {}",
+    "python train.py --verbose --password {}",
+    "python train.py --fp16 --api-key={}",
+    "./run.sh --token {}",
+    "az login --service-principal --username a --password {}",
+    "docker run -e DB_PASSWORD={} image",
+    "helm install --set db.password={} x",
+    "db:\n  host: h\n  password: {}\n",
+    "env:\n- name: password\n  value: {}\n",
+    "{{'user': 'u', 'password': '{}'}}",
+    "[{{'name': 'password', 'value': '{}'}}]",
+    '{{"Name": "password", "Value": "{}"}}',
+    '--cfg \'{{"password": "{}"}}\'',
+    'curl -d \'{{"password":"{}"}}\' https://h',
+    'config = {{"api_key": "{}"}}',
+    '["--password", "{}"]',
+    r"{{\"password\": \"{}\"}}",
+    "Authorization: token {}",
+    "Authorization: ApiKey {}",
+    'Authorization: Digest username="u", response="{}"',
+    "curl -H 'x-functions-key: {}' https://h",
+    "https://h/a?password={}",
+    "see ?pwd={}&a=1",
+    "https://h/cb#access_token={}",
+    "//registry/:_authToken={}",
+    "_auth={}",
+    "<password>{}</password>",
+    '<add key="password" value="{}"/>',
+    "Driver=x;Pwd={{a;{}}};Server=s",
+    "jdbc:oracle:thin:u/{}@h",
+    "psql \"host=h password='{}' dbname=d\"",
+    "curl -u u:{} https://h",
+    "https://conda.example.com/t/{}/main",
+    '$env:HF_TOKEN="{}"',
+    "spark-submit --conf spark.hadoop.fs.azure.account.key.a.dfs.core.windows.net={}",
+    "java -Dspring.datasource.password={} app",
+    "--password\\\n  {}",
+    "--password 'a {}' --lr 1",
+)
+WORDS = st.sampled_from(
+    (
+        "python",
+        "-m",
+        "train",
+        "--verbose",
+        "--lr",
+        "0.1",
+        "-e",
+        "A=b",
+        "x.py",
+        "--out=o",
+        "'a b'",
+        '"c"',
+        "--",
+        "&&",
+        "${{x}}",
+    )
+)
+
+
+@pytest.mark.parametrize("idiom", IDIOMS)
+def test_value_under_a_telling_name_is_stripped_however_it_is_written(idiom: str) -> None:
+    """Options, assignments, YAML, JSON in text with either quotes, headers, queries, XML, ODBC, JDBC, npm and conda."""
+    assert "hunter2x" not in redact_text(idiom.format("hunter2x"))
+
+
+@given(
+    st.lists(WORDS, max_size=9),
+    st.sampled_from(("--password ", "--password=", "--api-key ", "HF_TOKEN=", "-e DB_PASSWORD=", "--set a.secret=")),
+    st.sampled_from(("hunter2x", "'hunter2x y'", '"hunter2x y"', "hunter2x'y'")),
+    st.lists(WORDS, max_size=5),
+)
+def test_secret_of_a_command_is_stripped_whatever_stands_before_and_after(
+    before: list[str], option: str, value: str, after: list[str]
+) -> None:
+    """It does not depend on how many words, options and quotes there are; and what follows stays."""
+    text = " ".join([*before, f"{option}{value}", *after])
+    redacted = redact_text(text)
+    assert "hunter2x" not in redacted
+    assert redacted.endswith(" ".join(after))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python x.py --primary_key id --auth_type none --pad_token eos",
+        "std::token::x",
+        "token==1.0",
+        "a == b; token != c",
+        "Error: invalid token: unexpected end",
+        "{'pad_token': '<pad>', 'eos_token': '</s>'}",
+        "Credential: not available",
+        "docker run -u 1000:1000 image",
+        "--secret-name my-secret --password-policy strict",
+        "https://github.com/a/b#L1",
+        "n_secrets: 5",
+    ],
+)
+def test_words_that_look_like_secrets_are_left_alone(text: str) -> None:
+    """Options about secrets, operators and prose."""
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize("redact", [redact_text, redact_body, redact_links, redact_place, redact_url])
+def test_every_text_is_redacted_in_time_in_proportion_to_its_length(redact: Callable[[str], str]) -> None:
+    """Twice the text may take little more than twice the time, of whatever it consists; every pattern is tried."""
+    assert [piece for piece in PIECES if is_slower_than_linear(redact, piece)] == []
+
+
+PIECES = (
+    *(
+        "a",
+        "Ab3",
+        "a.",
+        "a-",
+        "?",
+        "a://",
+        "a://-",
+        '"a',
+        "'",
+        "\\",
+        '{"a":',
+        "sig=",
+        "Bearer ",
+        "Basic ",
+        "--a ",
+        "-e a=",
+    ),
+    *("a=[", "key=", "key=[", "password=", "<a>", "<password>", "-u a:", ":thin:a/", "/t/", "name=a value=", "a:@"),
+    *("authorization:", "ey", "eyJ0.", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "q7Zk+A", "AzSe", "Q~", "=", "+"),
+    *("[", "{", "a@", "git+"),
+)
+MARKS = " ".join(mark for mark, _ in redaction._FORMS)
+"""With these in a text, no form is passed over."""
+
+
+LETTERS = string.ascii_letters + string.digits
+HEX = "0123456789abcdef"
+
+
+def made(before: str, length: int, after: str = "", alphabet: str = LETTERS) -> str:
+    """Make a token of a provider's form: none that was ever given out stands in this file."""
+    chance = random.Random(f"{before}{length}{after}")  # noqa: S311 - the same each time
+    return before + "".join(chance.choice(alphabet) for _ in range(length)) + after
+
+
+TOKENS = {
+    "Entra client secret": made(made("", 3) + "8Q" + "~", 34),
+    "Functions key": made(made("", 44) + "Az" + "Fu", 5, "A=="),
+    "AI Search key": made(made("", 42) + "Az" + "SeA", 5),
+    "Redis key": made(made("", 33) + "Az" + "CaB", 5, "="),
+    "Container Registry password": made(made("", 42) + "+A" + "CRC", 5),
+    "Service Bus key": made(made("", 33) + "+A" + "SbA", 5, "="),
+    "Event Hubs key": made(made("", 33) + "+A" + "EhB", 5, "="),
+    "AI services key": made(made("", 52) + "JQ" + "QJ99", 26),
+    "DevOps token": made(made("", 76) + "AZ" + "DO", 4),
+    "Storage key": made("", 86, "=="),
+    "Databricks token": made("da" + "pi", 32, alphabet=HEX),
+    "GitHub token": made("gh" + "p_", 36),
+    "GitHub fine-grained token": made("github_" + "pat_", 82),
+    "GitLab token": made("gl" + "pat-", 20),
+    "npm token": made("np" + "m_", 36),
+    "PyPI token": made("py" + "pi-", 150),
+    "Hugging Face token": made("h" + "f_", 34),
+    "OpenAI key": made("s" + "k-proj-", 60),
+    "Anthropic key": made("s" + "k-ant-api03-", 90),
+    "AWS key id": made("AK" + "IA", 16, alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+    "Google key": made("AI" + "za", 35),
+    "Slack token": made("xo" + "xb-", 40),
+    "Stripe key": made("sk_" + "live_", 24),
+    "SendGrid key": made(made("S" + "G.", 22) + ".", 43),
+    "JWT": ".".join((made("ey" + "J", 30), made("ey" + "J", 80), made("", 43))),
+    "private key": "-----BEGIN RSA PRIV" + "ATE KEY-----\n" + made("", 64) + "\n-----END RSA PRIV" + "ATE KEY-----",
+}
+
+
+@pytest.mark.parametrize("token", TOKENS.values(), ids=list(TOKENS))
+@pytest.mark.parametrize("text", ["{}", "see {} for more", "-k {}", "x={};y", '{{"note": "{}"}}', "https://h/{}/x"])
+def test_token_of_a_known_form_is_stripped_wherever_it_stands(token: str, text: str) -> None:
+    """Under a harmless name, in prose, in a command, in JSON, in an address."""
+    redacted = redact_body(text.format(token))
+    assert token[8:40] not in redacted
+    assert redact_mapping({"note": text.format(token)})["note"].count(token[8:40]) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        made("", 32, alphabet=HEX),
+        made("sha256:", 64, alphabet=HEX),
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "sk_learn_model ghost hf_dataset pypi-mirror gh_pages glossary npm_config_registry",
+        "eyJ is how a JWT begins",
+        "AKIAKAKA.csv",
+    ],
+)
+def test_hash_or_word_is_no_token(text: str) -> None:
+    """Commits, digests and ids name what lineage is about."""
+    assert redact_text(text) == text
+
+
+def is_slower_than_linear(redact: Callable[[str], object], piece: str) -> bool:
+    """Measure the least time of a few rounds, twice the text against the text; what takes no time proves nothing."""
+
+    def seconds(length: int) -> float:
+        text = f"{piece * (length // len(piece))} {MARKS}"
+        rounds = []
+        for _ in range(3):
+            start = time.process_time()
+            redact(text)
+            rounds.append(time.process_time() - start)
+        return min(rounds)
+
+    if seconds(8_000) < 0.01:  # nothing that grows faster can be as quick as this
+        return seconds(64_000) > 0.5
+    return seconds(32_000) > 3 * seconds(16_000)
