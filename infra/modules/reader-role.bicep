@@ -21,7 +21,10 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.MachineLearningServices/workspaces/read'
           'Microsoft.MachineLearningServices/workspaces/*/read'
         ]
-        notActions: []
+        // Of all reads the one that is of secrets: with others it could recover those of a v1 environment.
+        notActions: [
+          'Microsoft.MachineLearningServices/workspaces/metadata/secrets/read'
+        ]
       }
     ]
   }

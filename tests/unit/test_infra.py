@@ -288,7 +288,7 @@ def test_custom_role_only_reads_azure_ml() -> None:
         "Microsoft.MachineLearningServices/workspaces/read",
         "Microsoft.MachineLearningServices/workspaces/*/read",
     ]
-    assert permissions["notActions"] == []
+    assert permissions["notActions"] == ["Microsoft.MachineLearningServices/workspaces/metadata/secrets/read"]
 
 
 @every_template
