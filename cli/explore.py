@@ -26,8 +26,8 @@ def explore(*, asset: str, port: int, no_browser: bool) -> None:
     Serve a page on this machine that draws the lineage of any asset in the catalog, until Ctrl-C.
 
     ASSET is a qualifiedName, or a name such as `creditrisk_model` (its latest version); without it, the page begins
-    with a search. The catalog is read with your identity. No other machine can open the
-    page; other users of this one can.
+    with a search. The catalog is read with your identity. No other machine can open the page; other users of this one
+    can.
 
     Example: lineage explore creditrisk_model
     """
