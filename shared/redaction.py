@@ -54,7 +54,7 @@ _RANDOM_VALUE = re.compile(
 _RANDOM_AT_START = re.compile(rf"\\{{0,7}}[\"']?{_RANDOM_VALUE.pattern}")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z]+")
 
-_SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
+_SIGNED_QUERY = re.compile(r"\?[^\s\"'<>\\?]*?(?:sig|signature|sv|se|sp|code|token|key)=[^\s\"'<>\\]*", re.IGNORECASE)
 QUERY = re.compile(r"\?(?:[a-z%][\w.%-]*=|[^?]*&[\w%]+=).*$", re.DOTALL | re.IGNORECASE)
 """What a place has at its end that has a name and `=`; another question mark is part of a glob."""
 _USER_INFO = re.compile(
@@ -69,11 +69,12 @@ _AUTHORIZATION = re.compile(
 )
 _LONG_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==")
 """An Azure storage or Cosmos account key: 64 bytes in base64; of a path nothing shorter is taken for a secret."""
+_COOKIE = re.compile(r"\b(cookie\s{0,3}:\s{0,3})[^\r\n'\"]{1,8000}", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?P<dashes>(?<![\w-])--?)?(?<![A-Za-z0-9_.])(?P<name>[_A-Za-z][A-Za-z0-9_.-]{0,120})"
     # an assignment, a header, YAML, also of a name in quotes; or an option and its value, also as items of a list
-    r"(?P<joint>\\{0,7}[\"']?[ \t]{0,9}(?:=>|[=:](?![=:]))[ \t]{0,9}"
-    r"|(?(dashes)(?:[\s\\]{1,9}(?![\s\\-])|\\{0,7}[\"'],\s{0,9})|(?!)))"
+    r"(?P<joint>\\{0,7}[\"']?[ \t]{0,9}(?:=>|[=:](?![=:]))[ \t]{0,9}(?:[|>][+-]?\s{1,20}(?!\s))?"
+    r"|(?(dashes)(?:[\s\\]{1,9}(?![\s\\-])|[ \t]{0,9}\n[ \t]{0,40}-[ \t]{1,9}(?![\s-])|\\{0,7}[\"'],\s{0,9})|(?!)))"
 )
 _QUOTE = re.compile(r"\\{0,7}[\"']")
 _BARE = re.compile(r"[^\s;,&\"'\\]+")
@@ -106,17 +107,22 @@ _LETTERS = "[A-Za-z0-9]"
 _FORMS: tuple[tuple[str, str], ...] = (
     # Azure
     ("Q~", r"[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}"),  # Entra: a client's secret
-    ("AzFu", rf"{_BASE64}{{44}}AzFu{_BASE64}{{5}}[AQgw]=="),  # Functions
+    ("AzFu", r"[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]=="),  # Functions
     ("AzSe", rf"{_LETTERS}{{42}}AzSe[A-D]{_LETTERS}{{5}}"),  # AI Search
-    ("AzCa", rf"{_LETTERS}{{33}}AzCa[A-P]{_LETTERS}{{5}}="),  # Redis
-    ("+ACR", rf"{_BASE64}{{42}}\+ACR[A-D]{_LETTERS}{{5}}"),  # Container Registry
-    ("+A", rf"{_BASE64}{{33}}\+A(?:Eh|Rm|Sb|IoT|EG)[A-P]{_BASE64}{{5}}="),  # Event Hubs, Relay, Service Bus and others
-    ("JQQJ9", rf"{_LETTERS}{{52}}JQQJ9[9A-D]{_LETTERS}{{26}}"),  # OpenAI and other AI services
-    ("AZDO", rf"{_LETTERS}{{76}}AZDO{_LETTERS}{{4}}"),  # DevOps
-    ("AzM", rf"{_LETTERS}{{30,90}}AzM[Lapm][A-P]?{_BASE64}{{5}}={{0,2}}"),
-    ("==", rf"(?<![A-Za-z0-9+]){_BASE64}{{86}}=="),  # Storage, Cosmos DB, Batch: 64 bytes in base64
+    ("AzCa", rf"{_BASE64}{{33}}AzCa[A-P]{_BASE64}{{5}}="),  # Redis
+    ("+ACR", rf"{_BASE64}{{42}}\+ACR[A-D]{_BASE64}{{5}}"),  # Container Registry
+    ("+A", rf"{_BASE64}{{33}}\+A(?:Eh|Rm|Sb)[A-P]{_BASE64}{{5}}="),  # Event Hubs, Relay, Service Bus
+    ("AIoT", rf"{_BASE64}{{33}}AIoT[A-P]{_BASE64}{{5}}="),  # IoT Hub
+    ("AZEG", rf"{_BASE64}{{33}}AZEG[A-P]{_BASE64}{{5}}="),  # Event Grid
+    (
+        "JQQJ9",
+        rf"{_LETTERS}{{52}}JQQJ9[9DH]{_LETTERS}{{26}}(?:{_LETTERS}{{2}}==)?",
+    ),  # AI services and others
+    ("==", rf"(?<![A-Za-z0-9+]){_BASE64}{{86}}=="),  # Storage, Cosmos DB, Batch, API Management: 64 bytes in base64
+    ("", r"(?=[a-z]{0,51}[2-7])[a-z2-7]{52}(?![A-Za-z0-9])"),  # DevOps, before
     # Databricks and the hosts of code and packages
     ("dapi", r"dapi[0-9a-f]{32}(?:-\d)?"),
+    ("oy2", r"oy2[a-z2-7]{43}"),
     ("gh", r"gh[pousr]_[A-Za-z0-9]{36,255}"),
     ("github_pat_", r"github_pat_[A-Za-z0-9_]{22,255}"),
     ("gl", r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent|oas)-[A-Za-z0-9_.-]{20,255}"),
@@ -217,7 +223,7 @@ def redact_text(text: str) -> str:
     """
     text = _SIGNED_QUERY.sub("", text)
     text = _USER_INFO.sub(_without_user, text)
-    text = _AUTHORIZATION.sub(rf"\1{REDACTED}", text)
+    text = _COOKIE.sub(rf"\1{REDACTED}", _AUTHORIZATION.sub(rf"\1{REDACTED}", text))
     text = _BEARER.sub(f"Bearer {REDACTED}", text)
     text = _BASIC.sub(_without_pair, text)
     text = _without_tokens(text)

@@ -18,9 +18,8 @@ from tests.harness.function_host import ROOT
 from tools.package import Package, StrayFileError, build_package, list_files, main
 from tools.requirements import read_pins
 
-SIZE_LIMIT = 1_100_000
-"""Bytes; any library that came along would take more than is left."""
-"""Bytes, unpacked. It is a third of that now; what exceeds it has taken something with it."""
+SIZE_LIMIT = 1_200_000
+"""Bytes, unpacked; any library that came along would take more than is left."""
 IMPORTS = {
     "attr": "attrs",
     "azure.ai.ml": "azure-ai-ml",
