@@ -18,7 +18,7 @@ _NEXT = "!"
 _REMEMBERED = 100
 _TRIES = 3
 _CLOCKS_APART = timedelta(minutes=1)
-"""When another worker gave a lease up is what its clock said."""
+"""When another worker gave up a lease of which nothing was read is what its clock said."""
 _PURGED = 1_000
 """Keys that one purge looks at."""
 
@@ -68,8 +68,7 @@ class AzureLeases:
             lease = self._next(current, holder, duration)
             write = Write(ALL, row, entity, current.tag if current else None)
             if lease and self._table.guard(Guard(write, self._keep(name, holder), lambda: self._taken(name, holder))):
-                # The tag says that it was given up before the tree was read, whatever the clocks say.
-                return Lease() if current is None or not current.document["holder"] else lease
+                return lease
         for _ in range(_TRIES):
             if not is_known and (tag := self._table.insert(row, entity)):
                 self._tags[name, holder] = tag

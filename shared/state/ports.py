@@ -443,8 +443,7 @@ class Lease:
     A lease that was acquired.
 
     Attributes:
-        previous_end: when the one before ended at the latest, by our clock, whatever that of its holder said; None if
-            there was none, or if it is certain that it ended before the run tree was read.
+        previous_end: when the one before ended, at the latest; None if there was none.
     """
 
     previous_end: datetime | None = None

@@ -9,8 +9,7 @@ import pytest
 
 from shared.errors import ClaimHeldError
 from shared.state.azure_leases import AzureLeases, Seen
-from shared.state.azure_table import DocumentTable, row_key
-from shared.state.ports import Lease
+from shared.state.azure_table import DocumentTable
 from shared.state.table_service import ConditionFailedError, Entity, TableService, Write
 from tests.harness.fakes import FakeClock
 
@@ -164,21 +163,3 @@ def test_lease_of_a_clock_that_is_off_is_held_until_it_is_over(table: DocumentTa
     clock.time += 2 * MINUTE
     assert ours.acquire("root", holder="us", duration=MINUTE)
     ours.claim(["data"], holder="us", duration=MINUTE)
-
-
-@pytest.mark.parametrize("seconds", [-30, 0, 30])
-def test_lease_that_is_as_it_was_when_its_tree_was_read_costs_no_second_reading(
-    table: DocumentTable, seconds: int
-) -> None:
-    """Its tag says so, whatever the clocks say."""
-    rival = AzureLeases(table, Seen(), now=Skewed(timedelta(seconds=seconds)))
-    rival.acquire("root", holder="them", duration=MINUTE)
-    rival.release(["root"], holder="them")
-    seen = Seen()
-    row = row_key("root")
-    found = table.get(row)
-    assert found
-    seen.note(row, [found])
-    ours = AzureLeases(table, seen, now=FakeClock())
-    with table.together():
-        assert ours.acquire("root", holder="us", duration=MINUTE) == Lease(None)
