@@ -521,3 +521,31 @@ def test_what_a_refusal_brings_to_light_as_new_is_claimed_before_it_is_written(d
     desk.leases.claimed = ()
     assert desk.publish().outcome == "published"
     assert SHARED[1] in desk.leases.claimed
+
+
+class OvertakenSource(FakeRunSource):
+    """Another worker publishes a tree right after we have read it."""
+
+    def __init__(self, answers: Mapping[str, Any], then: Callable[[], object]) -> None:
+        super().__init__(answers)
+        self._steps = [then]
+
+    def get_run_tree(self, *args: Any, **options: Any) -> RunTree:
+        found = super().get_run_tree(*args, **options)
+        if self._steps:
+            self._steps.pop()()
+        return found
+
+
+def test_what_another_worker_wrote_between_our_two_readings_is_not_undone(desk: Desk) -> None:
+    """The ledger was read after that, and looks as it did; what we read of Azure ML is older."""
+    newer = tree(run("train", inputs={"raw": at("raw/")}, outputs={"out": at("out/"), "more": at("more/")}))
+
+    def rival_knows_more() -> None:
+        desk.source.answers |= {"run train": newer}
+        rival = Publisher(FakeRunSource(desk.source.answers), desk.catalog, desk.ledger, desk.rivals, now=desk.clock)
+        assert rival.publish(event(TRAINED)).outcome == "published"
+
+    desk.source = OvertakenSource(ANSWERS, rival_knows_more)
+    desk.publish()
+    assert short(desk.catalog.entities[ROOT].outputs) == [f"{LAKE_URL}/more", f"{LAKE_URL}/out"]
