@@ -1,8 +1,9 @@
 """`lineage retire`, `retire-accelerator`: remove from the catalog what Azure ML deleted, what the accelerator wrote."""
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from cli.options import days
 from cli.output import say, say_text
 from shared.catalog.kinds import COLUMN, CONTAINMENTS, KINDS, SCHEMA, kind_of
 from shared.catalog.qualified_names import QualifiedName
+from shared.errors import LineageError
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -114,8 +116,19 @@ def retire(*, deleted: bool, older_than: timedelta, dry_run: bool, annotated: bo
     services = open_services()
     before = services.now() - older_than
     marked = [*_find_deleted_runs(services, before)]
+    failed = dict[str, str]()
+
+    def each(row: "Row", do: "Callable[[Row], object]") -> bool:
+        """Do something with a row; what cannot be done of one is said, and keeps no other from its turn."""
+        try:
+            return bool(do(row))
+        except LineageError as error:
+            failed[row.key] = f"{error.reason}: {error}"
+            return False
+
     for row in () if dry_run else marked:
-        services.publisher.publish(Mark(row, MARK))
+        each(row, lambda row: services.publisher.publish(Mark(row, MARK)))
+    marked = [row for row in marked if row.key not in failed]
     # Without a wait, what was marked just now is due as well.
     due = [*_list_marked(services, before), *(marked if not older_than else ())]
     due = list({row.key: row for row in due}.values())
@@ -132,11 +145,14 @@ def retire(*, deleted: bool, older_than: timedelta, dry_run: bool, annotated: bo
             say(f"{row.kind}  {row.key}")
         for name, written in kept.items():
             say(f"kept  {name} has {', '.join(written)}")
-    if dry_run or not doomed:
-        return
-    if not yes:
-        click.confirm(f"Remove these {len(doomed)}?", abort=True, err=True)
-    say(f"{sum(services.publisher.retire(row) for row in doomed)} removed.", err=True)
+    if doomed and not dry_run:
+        if not yes:
+            click.confirm(f"Remove these {len(doomed)}?", abort=True, err=True)
+        say(f"{sum(each(row, services.publisher.retire) for row in doomed)} removed.", err=True)
+    for name, reason in failed.items():
+        say(f"left  {name}: {reason}", err=True)
+    if failed:
+        sys.exit(1)
 
 
 def _find_deleted_runs(services: "Services", before: datetime) -> "Iterator[Row]":

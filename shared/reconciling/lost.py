@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.catalog.entities import Evidence, Found
 from shared.catalog.kinds import STEP
 from shared.catalog.qualified_names import QualifiedName, parse
-from shared.errors import TerminalError
+from shared.errors import AccessDeniedError, ServiceUnavailableError, TerminalError
 from shared.intake.message import RECONCILE, MessageBody, describe_error
 from shared.intake.synthetic_events import event_about_key
 from shared.places.matching import is_scanned
@@ -16,7 +17,7 @@ from shared.places.platforms import place_named
 from shared.ports import Catalog
 from shared.publishing.plan import PUBLISHED
 from shared.reconciling.coverage import LOST, Gap
-from shared.state.ports import Row, State
+from shared.state.ports import Row, State, read_folder
 
 SAMPLE = {"run": 30, "model": 10, "endpoint": 5, "deployment": 5, "link": 5}
 """Rows of each kind in one tick that the catalog is asked for, in a request or two."""
@@ -71,7 +72,8 @@ class CatalogSampler:
         makers = {each.end.qualified_name for row in rows if row.kind == "model" for each in row.evidence}
         found, refused = find_each(self.catalog, sorted({row.key for row in rows} | makers))
         losses = [loss for row in rows if row.key not in refused and (loss := _find_loss(row, found))]
-        lost = {str(loss.row.key): loss.gap for loss in losses} | self._restore(losses, known)
+        noted = known | self._read_noted({str(loss.row.key) for loss in losses} - known.keys())
+        lost = {str(loss.row.key): loss.gap for loss in losses} | self._restore(losses, noted)
         lost |= {str(row.key): _gap_of(row, refused[row.key]) for row in rows if row.key in refused}
         self.state.notes.put_in(LOST, {f"{_LOST} {key}": replace(gap, of=key).to_json() for key, gap in lost.items()})
         self.state.notes.forget_in(LOST, [f"{_LOST} {key}" for key in known.keys() - lost.keys()])
@@ -81,11 +83,13 @@ class CatalogSampler:
         """Return some of what was lost before, those that were asked for longest ago."""
         page = self.state.notes.list_in(LOST, after=before.get(_LOST, ""), limit=AGAIN)
         ended[_LOST] = list(page)[-1] if len(page) == AGAIN else ""
-        return {
-            name.removeprefix(f"{_LOST} "): Gap.from_json(gap)
-            for name, gap in page.items()
-            if name.startswith(f"{_LOST} ")
-        }
+        return _gaps_of(page)
+
+    def _read_noted(self, keys: Collection[str]) -> dict[str, Gap]:
+        """Return what is noted of losses that the sample shows: what was put on the queue is not put there again."""
+        if not keys:
+            return {}
+        return {key: gap for key, gap in _gaps_of(read_folder(self.state.notes, LOST)).items() if key in keys}
 
     def _restore(self, losses: Sequence[Loss], known: Mapping[str, Gap]) -> dict[str, Gap]:
         """Restore what a scan has made again, each once a day; whatever is not restored by then waits for a person."""
@@ -107,19 +111,36 @@ def find_each(
     catalog: Catalog, names: Sequence[QualifiedName]
 ) -> tuple[Mapping[QualifiedName, Found], dict[QualifiedName, str]]:
     """
-    Look up entities; a name that the catalog refuses keeps no other from being found.
+    Look up entities; a name that the catalog refuses, or fails at, keeps no other from being found.
 
     Returns:
         What there is, and why it was refused to say so of the others.
+
+    Raises:
+        AccessDeniedError, ServiceUnavailableError: of all of them, and not of some.
     """
     try:
         return (catalog.find(names) if names else {}), {}
     except TerminalError as error:
         if len(names) == 1:
             return {}, {names[0]: ": ".join(describe_error(error))}
+    except (AccessDeniedError, ServiceUnavailableError):
+        if len(names) == 1:
+            raise
     middle = len(names) // 2
-    first, second = find_each(catalog, names[:middle]), find_each(catalog, names[middle:])
-    return {**first[0], **second[0]}, {**first[1], **second[1]}
+    found: dict[QualifiedName, Found] = {}
+    refused: dict[QualifiedName, str] = {}
+    failed: Exception | None = None
+    for half in (names[:middle], names[middle:]):
+        try:
+            there, not_said = find_each(catalog, half)
+        except (AccessDeniedError, ServiceUnavailableError) as error:
+            if failed:
+                raise
+            failed, there, not_said = error, {}, dict.fromkeys(half, ": ".join(describe_error(error)))
+        found |= there
+        refused |= not_said
+    return found, refused
 
 
 def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Loss | None:
@@ -140,6 +161,12 @@ def _find_loss(row: Row, found: Mapping[QualifiedName, Found]) -> Loss | None:
         return None
     reason = f"the catalog does not have {missing} any more; `lineage replay --direct --force` writes it again"
     return Loss(row, _gap_of(row, reason), tuple(gone), here)
+
+
+def _gaps_of(notes: Mapping[str, Mapping[str, Any]]) -> dict[str, Gap]:
+    """Return what is lost of rows, by their keys."""
+    mark = f"{_LOST} "
+    return {name.removeprefix(mark): Gap.from_json(gap) for name, gap in notes.items() if name.startswith(mark)}
 
 
 def _gap_of(row: Row, reason: str) -> Gap:

@@ -4,20 +4,23 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import cli as lineage
 from questions.health import read_health
-from shared.catalog.entities import Ref
+from shared.catalog.entities import Found, Ref
 from shared.catalog.qualified_names import QualifiedName
-from shared.errors import LineageError
+from shared.errors import AccessDeniedError, LineageError, RequestRefusedError, ServiceUnavailableError
 from shared.model import WorkspaceId
 from shared.places.matching import Match, MatchKind
 from shared.publishing.engine import LEASE
+from shared.purview.catalog import PurviewCatalog
 from shared.reconciling import missed_events
 from shared.reconciling.coverage import Coverage, Gap, TickNote
+from shared.reconciling.lost import CatalogSampler
 from shared.reconciling.placeholders import PlaceholderReplacer
 from shared.reconciling.progress import TICK, Progress, Tick, read_coverage
 from shared.state.ports import Row, read_folder
@@ -368,19 +371,97 @@ def test_data_that_was_made_again_is_one_request_a_pipeline(app: App, add: Add) 
     assert app.services.queue.count() == 1
 
 
-def test_placeholder_that_the_catalog_refuses_to_look_up_keeps_no_other_waiting(app: App, add: Add) -> None:
+def failing_for(part: str, error: LineageError, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[QualifiedName]]:
+    """Let each look-up that has a certain name among its names fail; return those."""
+    find, failed = PurviewCatalog.find, list[Sequence[QualifiedName]]()
+
+    def find_or_fail(
+        catalog: PurviewCatalog, names: Sequence[QualifiedName], **more: Any
+    ) -> dict[QualifiedName, Found]:
+        if any(part in name for name in names):
+            failed.append(names)
+            raise error
+        return find(catalog, names, **more)
+
+    monkeypatch.setattr(PurviewCatalog, "find", find_or_fail)
+    return failed
+
+
+ANSWERS = (
+    RequestRefusedError("it is odd", status=400),
+    AccessDeniedError("not that one"),
+    ServiceUnavailableError("500 for that one"),
+)
+
+
+@pytest.mark.parametrize("error", ANSWERS, ids=lambda error: type(error).__name__)
+def test_name_that_the_catalog_cannot_look_up_keeps_no_other_from_being_found(
+    app: App, error: LineageError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a gap with its reason; an edge that another run has lost is found in the same tick."""
+    app.replay()
+    app.tick()
+    link = app.entity(STEP)["relationshipAttributes"]["inputs"][0]
+    app.services.purview.delete(f"/relationship/guid/{link['relationshipGuid']}")
+    failed = failing_for("endpoints/creditrisk-endpoint", error, monkeypatch)
+    app.services.reconciler.tick()
+    assert failed
+    result = check(app)
+    assert result.exit_code == 1
+    assert "edges any more" in result.stdout
+    assert str(error) in result.stdout
+
+
+def test_catalog_that_answers_nothing_is_an_outage_and_no_gap_of_each_name(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tick says so, after a few requests."""
+    app.replay()
+    app.tick()
+    failed = failing_for("", ServiceUnavailableError("down"), monkeypatch)
+    sampler = CatalogSampler(app.services.catalog, app.services.state, app.services.now, lambda _: ())
+    with pytest.raises(ServiceUnavailableError):
+        sampler.tick()
+    assert len(failed) < 40
+
+
+def test_run_whose_data_was_made_again_is_put_on_the_queue_once_a_day(app: App, add: Add) -> None:
+    """However many are lost, and though nothing is taken from the queue meanwhile."""
+    app, clock = at_clock(app)
+    app.replay()
+    files = [f"https://contosolake.dfs.core.windows.net/credit/again-{number}/f.csv" for number in range(70)]
+    given = "azureml://datastores/lake/paths/again-{}/f.csv"
+    inputs = [{"h": {"uri": given.format(number), "type": "uri_file"}} for number in range(len(files))]
+    runs = {f"r-{number}": {**JOB, "inputs": each} for number, each in enumerate(inputs)}
+    add(runs=runs)
+    scanned = [{"typeName": "azure_datalake_gen2_path", "qualifiedName": name} for name in files]
+    app.emulator.control.scan(*scanned)
+    app.replay([run_completed(run) for run in runs])
+    app.tick()
+    for name in files:
+        app.services.purview.delete(f"/entity/guid/{app.entity(name)['guid']}")
+    app.emulator.control.scan(*scanned)
+    before = app.services.queue.count()
+    for _ in range(20):
+        app.services.reconciler.tick()
+        clock.move(timedelta(minutes=15))
+    assert app.services.queue.count() - before == len(runs)
+
+
+def test_placeholder_that_the_catalog_refuses_to_look_up_keeps_no_other_waiting(
+    app: App, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is a gap with its reason."""
     odd = {**JOB, "inputs": {"h": {"uri": "azureml://datastores/lake/paths/odd/", "type": "uri_folder"}}}
     add(runs={"one": READS_HISTORY, "odd": odd})
     app.replay()
     app.replay([run_completed("one"), run_completed("odd")])
     app.emulator.control.scan({"typeName": "azure_datalake_gen2_resource_set", "qualifiedName": RESOURCE_SET})
-    app.emulator.control.faults(
-        {"service": "purview", "path": r"bulk/uniqueAttribute.*credit.*odd", "statuses": [400] * 10_000}
-    )
+    failed = failing_for("/odd", RequestRefusedError("it is odd", status=400), monkeypatch)
     replacer = PlaceholderReplacer(app.services.catalog, app.services.state, Tick(app.services.now))
     replacer.replace()
-    app.emulator.control.faults()
+    assert failed
+    monkeypatch.undo()
     app.replay([])
     assert inputs_of(app, "one") == [RESOURCE_SET]
 

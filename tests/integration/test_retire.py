@@ -221,6 +221,22 @@ def test_what_a_person_wrote_on_is_retired_only_if_asked_for(deleted: App, retir
     assert TRAIN not in active(deleted)
 
 
+def test_what_another_worker_holds_is_left_and_named_and_the_rest_is_retired(deleted: App, retire: Run) -> None:
+    """One that cannot be removed keeps no other from it."""
+    retire("--older-than", "0", "--dry-run")
+    leases = deleted.services.state.leases
+    assert leases.acquire(MODEL, holder="another", duration=timedelta(minutes=1))
+    result = retire("--older-than", "0", "--yes")
+    assert result.exit_code == 1
+    assert f"left  {MODEL}: LeaseHeld" in result.output
+    assert "1 removed." in result.output
+    assert TRAIN not in active(deleted)
+    assert MODEL in active(deleted)
+    leases.release([MODEL], holder="another")
+    assert retire("--older-than", "0", "--yes").exit_code == 0
+    assert MODEL not in active(deleted)
+
+
 def test_run_that_was_published_again_meanwhile_is_not_retired(deleted: App) -> None:
     """Its row says so, whatever was read before."""
     row = deleted.services.ledger.get_rows([QualifiedName(OTHER)])[QualifiedName(OTHER)]
